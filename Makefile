@@ -1,0 +1,48 @@
+# Two commands: `make book` builds the book, `make test` checks everything.
+# Both need Python 3.11 or 3.12, make and git, and make their own environment in .venv.
+
+PYTHON ?= $(shell command -v python3.11 || command -v python3.12 || command -v python3)
+PROFILE ?= quick
+CORES ?= $(shell nproc 2>/dev/null || echo 2)
+BIN := .venv/bin
+export PATH := $(CURDIR)/$(BIN):$(PATH)
+
+.PHONY: book test environment data bench lock clean
+
+book: environment data
+	snakemake --cores $(CORES) --keep-going --show-failed-logs --quiet rules --rerun-incomplete \
+	    --config profile=book/profiles/$(PROFILE).yml
+	@echo "open book/_build/html/index.html"
+
+# In the order that fails fastest.
+test: environment
+	ruff check .
+	ruff format --check .
+	python .ci/sync_environment.py --check
+	mypy
+	pytest
+
+environment: .venv/complete
+
+.venv/complete: requirements.lock pyproject.toml
+	$(PYTHON) -c 'import sys; sys.exit(None if (3, 11) <= sys.version_info < (3, 13) else "Python 3.11 or 3.12 is needed: make PYTHON=/path/to/it")'
+	test -x $(BIN)/python || $(PYTHON) -m venv .venv
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check $(shell grep '^uv==' requirements.lock)
+	$(BIN)/uv pip install --quiet --python $(BIN)/python -r requirements.lock
+	$(BIN)/uv pip install --quiet --python $(BIN)/python --no-deps -e .
+	touch $@
+
+# Simulated data are made here; SGEMM is downloaded, or its page says why not.
+data: environment
+	-nrc data swimmer reacher hopper sgemm
+
+bench: environment
+	python benchmarks/metrics.py
+
+lock:
+	uv pip compile pyproject.toml --all-extras --python-version 3.11 --no-header --no-annotate --no-emit-index-url \
+	    -o requirements.lock
+	python .ci/sync_environment.py
+
+clean:
+	rm -rf build book/_build

@@ -1,0 +1,104 @@
+"""Gather the book's hand-written sources and what is filled from results into one folder to build.
+
+    python book/assemble.py PROFILE DATA_DIR OUTPUT
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import sys
+from pathlib import Path
+
+from nrc_core import claims, figures
+from nrc_core.datasets import BUILT_IN, SIMULATED
+from nrc_core.errors import DataUnavailable
+from nrc_core.experiments import EXPERIMENTS, run
+from nrc_core.prepared import Manifest, read_manifest
+from nrc_core.profiles import Profile, read_profile
+from nrc_core.store import Store
+
+BOOK = Path(__file__).resolve().parent
+SOURCES = ("*.md", "_config.yml", "_toc.yml", "references.bib", "_static/*", "_ext/*.py")
+# Table 2 of the Deep NRC paper: inputs, targets, samples.
+PAPER = {
+    "swimmer": (8, 2, 1_000),
+    "reacher": (11, 2, 1_000),
+    "hopper": (11, 3, 5_000),
+    "sgemm": (14, 4, 240_000),
+    "synthetic": (20, 3, 10_000),
+}
+
+
+def headline(profile: Profile, folder: Path) -> None:
+    """The landing page's figure and sentences, from the results of one page."""
+    page = next(page for page in profile.pages if page.name == profile.headline)
+    results = run(EXPERIMENTS[page.notebook](**page.parameters), store=Store(os.environ.get("NRC_STORE", profile.store)))
+    picture = figures.headline(results)
+    (folder / "headline.svg").write_text(picture.svg)
+    config = results.runs.iloc[0]
+    made = f"{config['device']}, {config['date'][:10]}, content key `{config['key']}`, profile *{profile.name}*"
+    (folder / "headline.md").write_text(
+        f"```{{image}} generated/headline.svg\n:alt: {picture.alt}\n:width: 100%\n```\n\n"
+        f"*{page.title}: {config['depth']} weight layers, {config['width']} wide, after {config['epochs']} epochs. The green "
+        f"line is the first layer from which on noise stays below {claims.NOISE_MOST:g}. {made}; "
+        f"[the whole page](pages/{page.name}.ipynb).*\n"
+    )
+    (folder / "verdict.md").write_text(claims.words(results) + "\n")
+
+
+def data_table(data_dir: Path) -> str:
+    """Table 2: what the paper used and what is used here."""
+    rows = ["| data | inputs, targets, samples in the paper | here | kind | how it comes |", "|---|---|---|---|---|"]
+    for name in BUILT_IN:
+        paper = "{}, {}, {:,}".format(*PAPER[name])
+        rows.append(f"| {name} | {paper} | {' | '.join(_here(name, data_dir))} |")
+    return "\n".join(rows) + "\n"
+
+
+def _here(name: str, data_dir: Path) -> tuple[str, str, str]:
+    if name == "synthetic":
+        return "{}, {}, {:,}".format(*PAPER[name]), "synthetic", "generated from a random teacher network"
+    try:
+        manifest = read_manifest(data_dir / name)
+    except DataUnavailable as error:
+        return "not on this machine", "-", str(error)
+    sizes = f"{len(manifest.inputs)}, {len(manifest.targets)}, {manifest.rows:,}"
+    return sizes, manifest.kind, f"{manifest.source} ({manifest.licence})"
+
+
+def experts_table(data_dir: Path) -> str:
+    """The returns of the expert policies, and of the episodes that became data."""
+    rows = ["| data | environment | mean return | standard deviation | episodes | trained with |", "|---|---|---|---|---|---|"]
+    for name in SIMULATED:
+        manifest: Manifest = read_manifest(data_dir / name)
+        expert = manifest.facts.get("expert")
+        if expert is None:
+            rows.append(f"| {name} | demonstrations of your own | - | - | - | - |")
+            continue
+        rows.append(
+            f"| {name} | {expert['environment']} | {expert['mean_return']:g} | {expert['return_standard_deviation']:g} | "
+            f"{expert['episodes']} | {expert['algorithm']}, {expert['training_steps']:,} steps |"
+        )
+    return "\n".join(rows) + "\n"
+
+
+def main(arguments: list[str]) -> None:
+    """Copy the sources and write the generated parts."""
+    profile, data_dir, output = read_profile(Path(arguments[0])), Path(arguments[1]), Path(arguments[2])
+    for pattern in SOURCES:
+        for source in BOOK.glob(pattern):
+            target = output / source.relative_to(BOOK)
+            target.parent.mkdir(parents=True, exist_ok=True)
+            shutil.copyfile(source, target)
+    generated = output / "generated"
+    generated.mkdir(parents=True, exist_ok=True)
+    headline(profile, generated)
+    (generated / "data.md").write_text(data_table(data_dir))
+    (generated / "experts.md").write_text(experts_table(data_dir))
+    (generated / "profile.json").write_text(json.dumps({"profile": profile.name}) + "\n")
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])

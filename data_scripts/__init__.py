@@ -1,0 +1,38 @@
+"""Data scripts: each makes one data set on disk, from its original source, a local copy or a simulator."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+from nrc_core.errors import ConfigError
+from nrc_core.prepared import Manifest
+
+SCRIPTS = {"swimmer": "mujoco_rollouts", "reacher": "mujoco_rollouts", "hopper": "mujoco_rollouts", "sgemm": "sgemm"}
+
+
+def prepare(name: str, data_dir: Path, *, from_dir: Path | None = None) -> Manifest:
+    """Make `data_dir/name` and return its manifest.
+
+    Args:
+        name: a data set that lives on disk.
+        data_dir: the folder of prepared data sets.
+        from_dir: where local copies of the original files are. Failing that, a folder `name` in
+            NRC_DATA_MIRROR; failing that, the original source.
+
+    Raises:
+        ConfigError: there is no such script.
+        DataUnavailable, DataDamaged: as the script says.
+    """
+    if name not in SCRIPTS:
+        raise ConfigError(f"no data script for {name!r}: there is one for {', '.join(SCRIPTS)}")
+    mirror = os.environ.get("NRC_DATA_MIRROR")
+    if from_dir is None and mirror and (Path(mirror) / name).is_dir():
+        from_dir = Path(mirror) / name
+    if SCRIPTS[name] == "sgemm":
+        from data_scripts import sgemm
+
+        return sgemm.prepare(data_dir, from_dir)
+    from data_scripts import mujoco_rollouts
+
+    return mujoco_rollouts.prepare(name, data_dir, from_dir)

@@ -1,0 +1,55 @@
+"""SGEMM GPU kernel performance (UCI 440): 14 kernel parameters -> 4 run times of the same product."""
+
+from __future__ import annotations
+
+import zipfile
+from pathlib import Path
+
+import pandas as pd
+
+from data_scripts.download import obtain
+from nrc_core.errors import DataDamaged
+from nrc_core.prepared import Manifest, write_prepared
+
+URL = "https://archive.ics.uci.edu/ml/machine-learning-databases/00440/sgemm_product_dataset.zip"
+CHECKSUM = "8d3ee0d82708df11b54debc6a4fbade77c604a047f019fa7940413032eb7b096"
+MEMBER, MEMBER_BYTES = "sgemm_product.csv", 20_000_000  # the most this member may unpack to
+ROWS, INPUTS, TARGETS = 241_600, 14, 4
+
+
+def prepare(data_dir: Path, from_dir: Path | None) -> Manifest:
+    """Make `data_dir/sgemm` from the UCI archive; only the one table in it is ever read.
+
+    Raises:
+        DataUnavailable: the archive is neither local nor can be downloaded.
+        DataDamaged: the archive or its table is not what it should be.
+    """
+    archive = obtain(URL, CHECKSUM, data_dir / "downloads", from_dir)
+    table = read_archive(archive)
+    if table.shape != (ROWS, INPUTS + TARGETS) or table.isna().any(axis=None):
+        raise DataDamaged(f"{archive} holds a table of shape {table.shape}, expected {(ROWS, INPUTS + TARGETS)}")
+    columns = list(table.columns)
+    manifest = Manifest(
+        name="sgemm",
+        kind="real",
+        source="UCI Machine Learning Repository 440, SGEMM GPU kernel performance (Nugteren and Codreanu, 2015)",
+        licence="CC BY 4.0",
+        identity=CHECKSUM,
+        inputs=columns[:INPUTS],
+        targets=columns[INPUTS:],
+        rows=ROWS,
+        facts={"url": URL},
+    )
+    return write_prepared(data_dir / "sgemm", table, manifest)
+
+
+def read_archive(archive: Path) -> pd.DataFrame:
+    """The table inside the archive, read in place: nothing is unpacked to disk."""
+    try:
+        with zipfile.ZipFile(archive) as files:
+            if files.getinfo(MEMBER).file_size > MEMBER_BYTES:
+                raise DataDamaged(f"{MEMBER} in {archive} unpacks to more than {MEMBER_BYTES} bytes: not the original")
+            with files.open(MEMBER) as member:
+                return pd.read_csv(member)
+    except (zipfile.BadZipFile, KeyError, ValueError, EOFError) as error:
+        raise DataDamaged(f"{archive} is not the original archive ({error}): get it from {URL}") from None

@@ -1,0 +1,160 @@
+"""The command line `nrc`: run a notebook, prepare data, compute without a notebook."""
+
+from __future__ import annotations
+
+import argparse
+import logging
+import os
+import sys
+from pathlib import Path
+from typing import Any
+
+from nrc_core.errors import ConfigError, NrcError
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Run one command; errors that a user can mend are one line and a non-zero exit."""
+    parser = _parser()
+    given = parser.parse_args(arguments)
+    logging.basicConfig(level=logging.INFO, format="%(message)s", stream=sys.stderr)
+    logging.getLogger("papermill").setLevel(logging.WARNING if given.command != "run" else logging.INFO)
+    try:
+        given.function(given)
+    except NrcError as error:
+        print(f"nrc: {error}", file=sys.stderr)
+        return 2 if isinstance(error, ConfigError) else 1
+    except OSError as error:
+        where = f": {error.filename}" if error.filename else ""
+        print(f"nrc: cannot read or write ({error.strerror or error}){where}: free or choose a place", file=sys.stderr)
+        return 1
+    except KeyboardInterrupt:
+        print("nrc: interrupted; finished runs are in the store", file=sys.stderr)
+        return 130
+    return 0
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="nrc", description="Companion to Deep Neural Regression Collapse")
+    commands = parser.add_subparsers(dest="command", required=True)
+
+    run = commands.add_parser("run", help="execute a notebook with parameters")
+    run.add_argument("notebook", type=Path)
+    run.add_argument("parameters", nargs="*", metavar="name=value")
+    run.add_argument("--output", type=Path, help="where the executed notebook goes (default: build/runs/NAME.ipynb)")
+    run.add_argument("--store", type=Path, help="folder of results (default: NRC_STORE, or build/store)")
+    run.add_argument("--timeout", type=int, help="seconds a cell may take (default: no limit)")
+    run.set_defaults(function=_run)
+
+    data = commands.add_parser("data", help="fetch or simulate data sets and verify them")
+    data.add_argument("names", nargs="+", metavar="NAME")
+    data.add_argument("--from-dir", type=Path, help="folder with local copies of the original files")
+    data.add_argument("--data-dir", type=Path, help="where prepared data go (default: NRC_DATA_DIR, or data)")
+    data.add_argument("--again", action="store_true", help="make them again even if they are there and whole")
+    data.set_defaults(function=_data)
+
+    compute = commands.add_parser("compute", help="fill the store without a notebook, for nodes that have torch only")
+    compute.add_argument("experiment", help="name of an experiment, or `all` with --profile")
+    compute.add_argument("parameters", nargs="*", metavar="name=value")
+    compute.add_argument("--profile", type=Path, help="compute the pages of this profile that use the experiment")
+    compute.add_argument("--store", type=Path, help="folder of results (default: NRC_STORE, or build/store)")
+    compute.add_argument("--device", help="cpu, cuda, ... (default: a GPU where there is one)")
+    compute.set_defaults(function=_compute)
+    return parser
+
+
+def _pairs(parameters: list[str]) -> dict[str, str]:
+    pairs = {}
+    for text in parameters:
+        name, equals, value = text.partition("=")
+        if not equals or not name:
+            raise ConfigError(f"parameters are given as name=value: got {text!r}")
+        if name in pairs:
+            raise ConfigError(f"parameter {name!r} is given twice")
+        pairs[name] = value
+    return pairs
+
+
+def _run(given: argparse.Namespace) -> None:
+    from nrc_core.notebooks import run_notebook
+    from nrc_core.prepared import project_folder
+
+    if given.store:
+        os.environ["NRC_STORE"] = str(given.store.resolve())
+    output = given.output or project_folder() / "build" / "runs" / given.notebook.name
+    run_notebook(given.notebook, output, _pairs(given.parameters), timeout=given.timeout)
+    print(f"executed notebook: {output}")
+
+
+def _data(given: argparse.Namespace) -> None:
+    from data_scripts import prepare
+    from nrc_core.prepared import data_folder, read_prepared
+
+    folder = data_folder(given.data_dir)
+    failed: list[NrcError] = []
+    for name in given.names:
+        try:
+            if given.again or given.from_dir or not _is_whole(folder / name):
+                prepare(name, folder, from_dir=given.from_dir)
+            table, manifest = read_prepared(folder / name)
+        except NrcError as error:
+            failed.append(error)
+            if len(given.names) > 1:
+                print(f"nrc: {error}", file=sys.stderr)
+            continue
+        print(
+            f"{name}: {len(table)} rows, {len(manifest.inputs)} inputs, {len(manifest.targets)} targets, "
+            f"{manifest.kind}, SHA-256 {manifest.sha256[:12]}, in {folder / name}"
+        )
+    if failed:
+        raise failed[0] if len(given.names) == 1 else NrcError(f"{len(failed)} of {len(given.names)} data sets failed")
+
+
+def _is_whole(folder: Path) -> bool:
+    from nrc_core.errors import DataDamaged, DataUnavailable
+    from nrc_core.prepared import read_prepared
+
+    try:
+        read_prepared(folder)
+    except DataUnavailable:
+        return False
+    except DataDamaged as error:
+        logging.getLogger(__name__).warning("%s", error)
+        return False
+    return True
+
+
+def _compute(given: argparse.Namespace) -> None:
+    from nrc_core.experiments import run
+    from nrc_core.store import Store
+
+    store = Store(given.store)
+    for experiment, parameters in _planned(given):
+        results = run(experiment(**parameters), store=store, device=given.device)
+        for row in results.runs.itertuples():
+            state = "was there" if row.cached else f"{row.seconds:.0f} s on {row.device}"
+            print(f"{row.dataset}, seed {row.seed}: {row.key}, {state}")
+        for name, reason in results.failures.items():
+            print(f"{name}: no result, {reason}")
+
+
+def _planned(given: argparse.Namespace) -> list[tuple[Any, dict[str, Any]]]:
+    from nrc_core.experiments import EXPERIMENTS
+    from nrc_core.parameters import experiment_parameters
+    from nrc_core.profiles import read_profile
+
+    if given.experiment != "all" and given.experiment not in EXPERIMENTS:
+        raise ConfigError(f"no experiment {given.experiment!r}: there is {', '.join(EXPERIMENTS)}")
+    if given.profile is None:
+        if given.experiment == "all":
+            raise ConfigError("`all` experiments need a profile: add --profile book/profiles/paper.yml")
+        experiment = EXPERIMENTS[given.experiment]
+        return [(experiment, experiment_parameters(experiment, _pairs(given.parameters)))]
+    if given.parameters:
+        raise ConfigError("parameters and --profile exclude each other: the profile has its own")
+    wanted = EXPERIMENTS if given.experiment == "all" else {given.experiment: EXPERIMENTS[given.experiment]}
+    pages = [page for page in read_profile(given.profile).pages if page.experiment in wanted]
+    return [(wanted[page.experiment], dict(page.parameters)) for page in pages]
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,88 @@
+"""What one training run is: a frozen, validated configuration."""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+from dataclasses import dataclass, field
+from typing import Any
+
+from nrc_core.errors import ConfigError
+from nrc_core.metrics import NUMERICAL_TOLERANCE
+
+
+@dataclass(frozen=True)
+class RunConfig:
+    """One network: its data, shape, optimiser and the epochs at which it is measured.
+
+    Optimiser: SGD with momentum and L2 weight decay, gradient (wd) w, learning rate divided by 10
+    after a third and two thirds of the epochs (Deep NRC paper, Appendix A). Loss: mean squared
+    error per entry.
+
+    Attributes:
+        dataset: a built-in name or the path of a table.
+        dataset_options: what `load_dataset` takes besides the name: split, seed, targets, ...
+        width, depth, bias: the MLP; depth counts weight layers.
+        seed: of the initial weights and of the order of the batches.
+        measure_epochs: epochs (1 = after the first) to measure; the last is always among them.
+        rank: r of NRC1, NRC2 and NRC3; None means the target dimension.
+        tolerance: of NRC4, see `nrc4`.
+
+    Raises:
+        ConfigError: a value out of range, naming it.
+
+    Example:
+        >>> RunConfig("swimmer", epochs=10, learning_rate=0.1, weight_decay=5e-3).measure_epochs
+        (10,)
+    """
+
+    dataset: str
+    epochs: int
+    learning_rate: float
+    weight_decay: float
+    width: int = 256
+    depth: int = 8
+    bias: bool = False
+    momentum: float = 0.9
+    batch_size: int = 128
+    seed: int = 0
+    measure_epochs: tuple[int, ...] = ()
+    rank: int | None = None
+    tolerance: float = NUMERICAL_TOLERANCE
+    dataset_options: dict[str, Any] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        for name in ("epochs", "width", "depth", "batch_size", *(["rank"] if self.rank is not None else [])):
+            _check(name, getattr(self, name), int, lambda value: value >= 1, "a whole number, at least 1")
+        _check("seed", self.seed, int, lambda value: 0 <= value < 2**32, "a whole number from 0 to 2^32 - 1")
+        _check("learning_rate", self.learning_rate, float, lambda value: value > 0, "positive")
+        _check("weight_decay", self.weight_decay, float, lambda value: value >= 0, "zero or positive")
+        for name in ("momentum", "tolerance"):
+            _check(name, getattr(self, name), float, lambda value: 0 <= value < 1, "in [0, 1)")
+        for epoch in self.measure_epochs:
+            if not 1 <= epoch <= self.epochs:
+                raise ConfigError(f"measure_epochs must lie between 1 and epochs = {self.epochs}: got {epoch}")
+        object.__setattr__(self, "measure_epochs", tuple(sorted({*self.measure_epochs, self.epochs})))
+
+    def as_dict(self) -> dict[str, Any]:
+        """Plain values, as they go into the content key and the provenance."""
+        return dataclasses.asdict(self) | {"measure_epochs": list(self.measure_epochs)}
+
+
+def _check(name: str, value: Any, kind: type, holds: Any, rule: str) -> None:
+    right_type = isinstance(value, int | float if kind is float else int) and not isinstance(value, bool)
+    if not (right_type and math.isfinite(value) and holds(value)):
+        raise ConfigError(f"{name} must be {rule}: got {value!r}")
+
+
+def log_spaced_epochs(epochs: int, count: int) -> tuple[int, ...]:
+    """At most `count` distinct epochs from 1 to `epochs`, evenly spaced in their logarithm.
+
+    Example:
+        >>> log_spaced_epochs(1000, 4)
+        (1, 10, 100, 1000)
+    """
+    if count < 1:
+        raise ConfigError(f"measurements must be at least 1: got {count}")
+    steps = max(count - 1, 1)
+    return tuple(sorted({round(epochs ** (i / steps)) for i in range(steps + 1)} if count > 1 else {epochs}))

@@ -1,0 +1,203 @@
+"""Data sets as tensors: load, split, scale by training statistics."""
+
+from __future__ import annotations
+
+import difflib
+import hashlib
+import importlib
+import json
+import os
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from nrc_core.atomic import sha256
+from nrc_core.errors import ConfigError, DataDamaged, DataUnavailable
+from nrc_core.prepared import data_folder, read_prepared
+from nrc_core.synthetic import synthetic
+from nrc_core.tables import is_table, read_table
+
+TRAIN_SHARE = 0.8  # Deep NRC paper, section 4.1
+SIMULATED = ("swimmer", "reacher", "hopper")  # made on the spot, without a download
+BUILT_IN = ("synthetic", *SIMULATED, "sgemm")
+SPLITS = ("random", "blocked")
+
+
+@dataclass(frozen=True)
+class Dataset:
+    """A regression data set, split and scaled to zero mean and unit variance by training statistics.
+
+    Attributes:
+        x_train, x_test: (n, d) float32.
+        y_train, y_test: (n, t) float32.
+        provenance: where it comes from; `identity` is what content keys are made of.
+    """
+
+    name: str
+    x_train: Float[Tensor, "n d"]
+    y_train: Float[Tensor, "n t"]
+    x_test: Float[Tensor, "m d"]
+    y_test: Float[Tensor, "m t"]
+    provenance: Mapping[str, Any]
+
+    @property
+    def input_dim(self) -> int:
+        """d."""
+        return self.x_train.shape[1]
+
+    @property
+    def target_dim(self) -> int:
+        """t."""
+        return self.y_train.shape[1]
+
+
+@dataclass(frozen=True)
+class _Raw:
+    x: np.ndarray
+    y: np.ndarray
+    groups: np.ndarray | None
+    provenance: dict[str, Any]
+
+
+def check_name(name: str) -> None:
+    """Raise ConfigError unless `name` is built in or the path of a table."""
+    if name not in BUILT_IN and not is_table(name):
+        near = difflib.get_close_matches(name, BUILT_IN, 1)
+        hint = f"did you mean {near[0]!r}?" if near else f"built in are {', '.join(BUILT_IN)}"
+        raise ConfigError(f"unknown data set {name!r}: {hint} A CSV, NPZ or Parquet file of your own works too")
+
+
+def load_dataset(
+    name: str,
+    *,
+    data_dir: str | os.PathLike[str] | None = None,
+    seed: int = 0,
+    split: str = "random",
+    samples: int | None = None,
+    targets: Sequence[str] = (),
+    **options: Any,
+) -> Dataset:
+    """Load a data set as float32 tensors, 80 % for training, scaled by training statistics.
+
+    Args:
+        name: `synthetic`, `swimmer`, `reacher`, `hopper`, `sgemm`, or the path of a CSV, NPZ or
+            Parquet file.
+        data_dir: where prepared data sets are; NRC_DATA_DIR or `data/` unless given. Simulated
+            data sets that are not there yet are made and kept there.
+        seed: of the random split and of the choice of `samples`.
+        split: "random" rows, or "blocked": the last fifth, cut between episodes where there are
+            any. Neighbouring time steps leak from train to test in a random split.
+        samples: use only so many rows, drawn at random (for `synthetic`, make so many).
+        targets: the target columns of a table of your own; every other column is an input.
+        options: for `synthetic`, what `nrc_core.synthetic.synthetic` takes.
+
+    Raises:
+        ConfigError: an unknown name or option, or a value out of range.
+        DataUnavailable: the data are not on this machine; the message says how to get them.
+        DataDamaged: a checksum, row count or value is wrong.
+
+    Example:
+        >>> dataset = load_dataset("synthetic", samples=100, target_dim=2)
+        >>> dataset.x_train.shape, dataset.y_test.shape
+        (torch.Size([80, 20]), torch.Size([20, 2]))
+    """
+    check_name(name)
+    if split not in SPLITS:
+        raise ConfigError(f"split must be one of {', '.join(SPLITS)}: got {split!r}")
+    if name != "synthetic" and options:
+        raise ConfigError(f"unknown option {sorted(options)} for data set {name!r}")
+    if not is_table(name) and targets:
+        raise ConfigError(f"targets are named for a table of your own; {name!r} has its own targets")
+    if name == "synthetic":
+        raw = _synthetic(options | ({} if samples is None else {"samples": samples}))
+    else:
+        raw = _table(Path(name), list(targets)) if is_table(name) else _prepared(name, data_folder(data_dir))
+        raw = _subsample(raw, samples, seed)
+    train, test = _split(raw, split, seed)
+    x, x_facts = _scale(raw.x, train, "input")
+    y, _ = _scale(raw.y, train, "target")
+    facts = {"split": split, "split_seed": seed, "n_train": len(train), "n_test": len(test), **x_facts}
+    return Dataset(name, x[train], y[train], x[test], y[test], raw.provenance | facts)
+
+
+def _synthetic(options: dict[str, Any]) -> _Raw:
+    try:
+        x, y, facts = synthetic(**options)
+    except TypeError as error:
+        raise ConfigError(f"unknown or missing option for data set 'synthetic': {error}") from None
+    identity = hashlib.sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest()
+    provenance = {"kind": "synthetic", "source": "a teacher network, generated", "identity": identity, **facts}
+    return _Raw(x.numpy(), y.numpy(), None, provenance)
+
+
+def _prepared(name: str, folder: Path) -> _Raw:
+    if name in SIMULATED and not (folder / name).is_dir():
+        try:
+            prepare = importlib.import_module("data_scripts").prepare
+            prepare(name, folder)
+        except ImportError as error:
+            raise DataUnavailable(
+                f"data set {name!r} is not in {folder} and cannot be simulated here ({error}): "
+                f"run `nrc data {name}` where the `data` extra is installed, and copy {folder / name}"
+            ) from None
+    table, manifest = read_prepared(folder / name)
+    groups = table[manifest.groups].to_numpy() if manifest.groups else None
+    provenance = {
+        "kind": manifest.kind,
+        "source": manifest.source,
+        "licence": manifest.licence,
+        "identity": manifest.identity,
+        "table_sha256": manifest.sha256,
+        **manifest.facts,
+    }
+    return _Raw(table[manifest.inputs].to_numpy(), table[manifest.targets].to_numpy(), groups, provenance)
+
+
+def _table(path: Path, targets: list[str]) -> _Raw:
+    table, inputs = read_table(path, targets)
+    outputs = [column for column in table.columns if column not in inputs]
+    identity = hashlib.sha256(f"{sha256(path)} {outputs}".encode()).hexdigest()
+    provenance = {"kind": "your own", "source": path.name, "identity": identity, "targets": outputs}
+    return _Raw(table[inputs].to_numpy(np.float64), table[outputs].to_numpy(np.float64), None, provenance)
+
+
+def _subsample(raw: _Raw, samples: int | None, seed: int) -> _Raw:
+    if samples is None:
+        return raw
+    if not 1 <= samples <= len(raw.x):
+        raise ConfigError(f"samples must be between 1 and the {len(raw.x)} rows there are: got {samples}")
+    rows = np.sort(np.random.default_rng(seed).choice(len(raw.x), samples, replace=False))
+    groups = None if raw.groups is None else raw.groups[rows]
+    return _Raw(raw.x[rows], raw.y[rows], groups, raw.provenance | {"samples": samples})
+
+
+def _split(raw: _Raw, split: str, seed: int) -> tuple[np.ndarray, np.ndarray]:
+    n = len(raw.x)
+    cut = int(n * TRAIN_SHARE)
+    if split == "random":
+        order = np.random.default_rng(seed).permutation(n)
+    else:
+        order = np.arange(n)
+        if raw.groups is not None:
+            starts = np.flatnonzero(raw.groups[1:] != raw.groups[:-1]) + 1
+            cut = int(starts[np.abs(starts - cut).argmin()]) if len(starts) else cut
+    if not 1 < cut < n:
+        raise ConfigError(f"{n} rows are too few to split 80 to 20: at least 3 are needed")
+    return order[:cut], order[cut:]
+
+
+def _scale(values: np.ndarray, train: np.ndarray, role: str) -> tuple[Tensor, dict[str, Any]]:
+    values = values.astype(np.float64)
+    mean, spread = values[train].mean(0), values[train].std(0)
+    # Rounding alone gives a constant column a spread of about 1e-16 of its size.
+    constant = spread <= 1e-12 * np.abs(values[train]).max(0)
+    if role == "target" and constant.any():
+        raise DataDamaged(f"target {int(np.argmax(constant))} is constant on the training rows: drop that column")
+    scaled = (values - mean) / np.where(constant, 1.0, spread)
+    return torch.from_numpy(scaled.astype(np.float32)), {"constant_inputs": np.flatnonzero(constant).tolist()}

@@ -1,0 +1,25 @@
+"""The errors that users meet: each is one line with the rule, what was given and the likely remedy."""
+
+
+class NrcError(Exception):
+    """Base of every error that a user can cause or mend; commands print it without a traceback."""
+
+
+class ConfigError(NrcError, ValueError):
+    """A parameter is unknown, of the wrong type or out of range."""
+
+
+class DataUnavailable(NrcError):
+    """A data set is not on this machine; the message says how to get it."""
+
+
+class DataDamaged(NrcError):
+    """A data file does not hold what it should: wrong checksum, truncated, not a number."""
+
+
+class TrainingDiverged(NrcError):
+    """The loss of a run stopped being finite."""
+
+
+class NotebookFailed(NrcError):
+    """A notebook did not run to its end; nothing was written in its place."""

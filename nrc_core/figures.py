@@ -1,0 +1,262 @@
+"""The figures of the book: each from tidy results only, each with its message in words.
+
+A `Picture` is vector graphics with a text for those who cannot see it. Backgrounds are transparent
+and text is mid-grey, so that one file serves light and dark pages.
+"""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+import matplotlib.pyplot as plt
+import numpy as np
+import pandas as pd
+import seaborn
+from matplotlib.axes import Axes
+from matplotlib.colors import LogNorm
+from matplotlib.figure import Figure
+
+from nrc_core.claims import CONDITIONS, Verdict, first_site, holds, verdicts, weight_sites
+from nrc_core.experiments import Results
+from nrc_core.metrics import nrc1
+
+NEUTRAL = "#7a7a7a"
+# One colour a condition on every page, from the colour-blind-safe palette of Wong (2011).
+COLOURS = {"nrc1": "#0072b2", "nrc2": "#e69f00", "nrc3": "#cc79a7", "nrc4": "#56b4e9"}
+COLLAPSE, NETWORK = "#009e73", "#d55e00"
+FLOOR = 1e-16  # of float64 arithmetic: nothing smaller is drawn
+AXIS = {"nrc1": "noise", "nrc2": "projected CKA", "nrc3": "mean cosine", "nrc4": "mean squared error"}
+STYLE = {
+    "figure.facecolor": "none",
+    "axes.facecolor": "none",
+    "savefig.facecolor": "none",
+    "text.color": NEUTRAL,
+    "axes.labelcolor": NEUTRAL,
+    "axes.edgecolor": NEUTRAL,
+    "axes.titlecolor": NEUTRAL,
+    "xtick.color": NEUTRAL,
+    "ytick.color": NEUTRAL,
+    "grid.color": NEUTRAL,
+    "grid.alpha": 0.25,
+    "axes.grid": True,
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "axes.titlesize": 11,
+    "axes.titlelocation": "left",
+    "font.size": 10.5,
+    "legend.frameon": False,
+    "svg.hashsalt": "nrc",
+}
+
+
+@dataclass(frozen=True)
+class Picture:
+    """A drawn figure: SVG, and its message as alternative text."""
+
+    svg: str
+    alt: str
+
+    def _repr_mimebundle_(self, **_: Any) -> tuple[dict[str, str], dict[str, dict[str, str]]]:
+        return {"image/svg+xml": self.svg}, {"image/svg+xml": {"alt": self.alt}}
+
+
+@contextmanager
+def _canvas(*shape: int, size: tuple[float, float]) -> Iterator[tuple[Figure, Any]]:
+    """A figure and its grid of axes in the common style, closed at the end of the block."""
+    with plt.rc_context(STYLE):
+        figure, axes = plt.subplots(*shape, figsize=size, layout="constrained", squeeze=False)
+        try:
+            yield figure, axes
+        finally:
+            plt.close(figure)
+
+
+def _picture(figure: Figure, alt: str) -> Picture:
+    buffer = io.StringIO()
+    figure.savefig(buffer, format="svg", metadata={"Date": None})
+    return Picture(buffer.getvalue(), alt)
+
+
+def conditions(results: Results) -> Picture:
+    """NRC1 to NRC4 by site, in the layout of the paper's figures 2 and 6 to 8."""
+    table = weight_sites(results.final())
+    found = verdicts(results.final())
+    with _canvas(2, 2, size=(8.2, 6.2)) as (figure, axes):
+        for axis, name in zip(axes.flat, CONDITIONS, strict=True):
+            _by_site(axis, table, name, COLOURS[name])
+            axis.set(title=_title(name, found), xlabel="site (weight layer)", ylabel=AXIS[name])
+            _mark_collapse(axis, found)
+        for axis in axes.flat[[0, 3]]:
+            axis.set_yscale("log")
+        for axis in axes.flat[[1, 2]]:
+            axis.axhline(1, color=NEUTRAL, linewidth=0.8)
+            axis.set_ylim(-0.03, 1.05)
+        error = table["network_mse"].mean()
+        axes.flat[3].axhline(error, color=NETWORK, linestyle="--", label="the network's own")
+        axes.flat[3].legend()
+        alt = "Four panels by site. " + " ".join(f"{_title(name, found)}." for name in CONDITIONS)
+        return _picture(figure, f"{alt} The network's own training error is {error:.3g}.")
+
+
+def headline(results: Results) -> Picture:
+    """Noise and both alignments by site in one panel, the first collapsed layer marked."""
+    table = weight_sites(results.final())
+    found = verdicts(results.final())
+    labels = {"nrc1": "noise (NRC1)", "nrc2": "alignment with targets (NRC2)", "nrc3": "alignment with weights (NRC3)"}
+    with _canvas(1, 1, size=(7.6, 3.9)) as (figure, axes):
+        axis = axes[0, 0]
+        for name, label in labels.items():
+            _by_site(axis, table, name, COLOURS[name], label=label)
+        _mark_collapse(axis, found)
+        axis.set(xlabel="layer, from input to output", ylabel="share, cosine or CKA", ylim=(-0.03, 1.05))
+        figure.legend(loc="outside upper center", ncols=3, fontsize=9)
+        alt = "Three curves by layer. " + " ".join(f"{_title(name, found)}." for name in labels)
+        return _picture(figure, alt)
+
+
+def losses(results: Results) -> Picture:
+    """Training and test loss by epoch, and the first measured epoch with a collapsed layer."""
+    onset = onset_epochs(results)
+    with _canvas(1, 1, size=(7.6, 3.6)) as (figure, axes):
+        axis = axes[0, 0]
+        for column, colour, label in (("train_mse", COLOURS["nrc1"], "training"), ("test_mse", NETWORK, "test")):
+            for number, (_, run) in enumerate(results.losses.groupby("key", sort=False)):
+                axis.plot(run["epoch"], run[column], color=colour, linewidth=1.1, label=None if number else label)
+        for number, epoch in enumerate(onset):
+            label = None if number else "first collapsed layer (NRC1)"
+            axis.axvline(epoch, color=COLLAPSE, linewidth=1.6, alpha=0.8, label=label)
+        axis.set(xscale="log", yscale="log", xlabel="epoch", ylabel="mean squared error")
+        message = f"A layer is collapsed from epoch {min(onset)} on" if onset else "No layer collapses"
+        axis.set_title(f"{message} (NRC1, at the measured epochs)")
+        axis.legend()
+        ends = results.losses.groupby("key").last()[["train_mse", "test_mse"]].mean()
+        alt = f"Losses by epoch. {message}. They end at {ends['train_mse']:.3g} (training) and {ends['test_mse']:.3g} (test)."
+        return _picture(figure, alt)
+
+
+def stable_ranks(results: Results) -> Picture:
+    """Stable rank of features and of weights by site, with that of the targets."""
+    table = weight_sites(results.final())
+    target = table["target_stable_rank"].iloc[0]
+    with _canvas(1, 2, size=(8.2, 3.2)) as (figure, axes):
+        left, right = axes.flat
+        _by_site(left, table, "feature_stable_rank", COLOURS["nrc1"])
+        left.axhline(target, color=NETWORK, linestyle="--", label=f"targets, {target:.2f}")
+        left.set(yscale="log", xlabel="site (weight layer)", ylabel="stable rank")
+        end = table.groupby("key")["feature_stable_rank"].last().mean()
+        left.set_title(f"Features: {end:.2f} at the last site")
+        left.legend()
+        _by_site(right, table, "weight_stable_rank", COLOURS["nrc3"])
+        right.set(yscale="log", xlabel="weight layer", ylabel="stable rank")
+        start, stop = table.groupby("site")["weight_stable_rank"].mean().iloc[[0, -2]]
+        right.set_title(f"Weights: {start:.1f} first, {stop:.1f} last but one")
+        alt = f"Stable ranks by site. Features end at {end:.2f}, targets have {target:.2f}. Weights: {right.get_title()}."
+        return _picture(figure, alt)
+
+
+def dynamics(results: Results) -> Picture:
+    """Noise by site and measured epoch of the first run: when in training did it collapse?"""
+    m = weight_sites(results.measurements)
+    m = m[(m["key"] == results.runs["key"].iloc[0]) & (m["split"] == "train") & (m["features"] == "post")]
+    grid = m.pivot(index="site", columns="epoch", values="nrc1").clip(lower=1e-6)
+    with _canvas(1, 1, size=(7.6, 3.2)) as (figure, axes):
+        axis = axes[0, 0]
+        seaborn.heatmap(
+            grid, ax=axis, cmap="cividis", norm=LogNorm(1e-6, 1), cbar_kws={"label": "noise (NRC1)"}, rasterized=False
+        )
+        first, last = grid.iloc[-1, 0], grid.iloc[-1, -1]
+        axis.set_title(f"Noise at the last site: {first:.2g} after epoch {grid.columns[0]}, {last:.2g} at the end")
+        axis.grid(False)
+        return _picture(figure, f"Noise by site and epoch. {axis.get_title()}.")
+
+
+def spectrum(results: Results, most: int = 12) -> Picture:
+    """Share of the feature variance in each direction, by site: the collapse seen raw (first run)."""
+    s = results.spectra
+    first = s["key"] == results.runs["key"].iloc[0]
+    s = s[first & (s["epoch"] == s.loc[first, "epoch"].max()) & (s["split"] == "train") & (s["features"] == "post")]
+    grid = s[s["k"] <= most].pivot(index="k", columns="site", values="eigenvalue").iloc[:, :-1]
+    shares = (grid / grid.iloc[0]).clip(lower=1e-8)
+    with _canvas(1, 1, size=(7.6, 3.6)) as (figure, axes):
+        axis = axes[0, 0]
+        bar = {"label": "eigenvalue over the largest"}
+        seaborn.heatmap(shares, ax=axis, cmap="cividis", norm=LogNorm(1e-8, 1), cbar_kws=bar)
+        large = (shares > 1e-2).sum()
+        axis.set_title(f"Directions above 1 % of the largest: {large.iloc[1]} at site 1, {large.iloc[-1]} at the last")
+        axis.set(xlabel="site", ylabel="direction")
+        axis.grid(False)
+        return _picture(figure, f"Feature eigenvalues by site. {axis.get_title()} (of {most} shown).")
+
+
+def views(results: Results) -> Picture:
+    """Noise by site after the activation, before it, and on test data."""
+    kinds = {
+        "training, after the activation": ("train", "post", "-"),
+        "training, before the activation": ("train", "pre", "--"),
+        "test, after the activation": ("test", "post", ":"),
+    }
+    with _canvas(1, 1, size=(7.6, 3.6)) as (figure, axes):
+        axis = axes[0, 0]
+        ends = []
+        for label, (split, features, line) in kinds.items():
+            mean = weight_sites(results.final(split, features)).groupby("site")["nrc1"].mean()
+            axis.plot(mean.index, mean, line, marker="o", markersize=3.5, color=COLOURS["nrc1"], label=label)
+            ends.append(f"{label} {mean.iloc[-1]:.2g}")
+        axis.set(yscale="log", xlabel="site (weight layer)", ylabel="noise (NRC1)")
+        axis.set_title("Noise depends on where the features are taken")
+        axis.legend()
+        return _picture(figure, f"Noise by site. At the last site: {', '.join(ends)}.")
+
+
+def onset_epochs(results: Results) -> list[int]:
+    """For each run with one, the first measured epoch from which on a layer is collapsed by NRC1."""
+    m = weight_sites(results.measurements)
+    m = m[(m["split"] == "train") & (m["features"] == "post")]
+    epochs = []
+    for _, run in m.groupby("key", sort=False):
+        last = run[run["site"] == run["site"].max()].sort_values("epoch")
+        epoch = first_site(holds(last)["nrc1"], last["epoch"])
+        epochs += [] if epoch is None else [epoch]
+    return epochs
+
+
+def _by_site(axis: Axes, table: pd.DataFrame, column: str, colour: str, label: str | None = None) -> None:
+    """Seeds as thin lines, their mean as a thick one."""
+    for _, run in table.groupby("key", sort=False):
+        axis.plot(run["site"], run[column].clip(lower=FLOOR), color=colour, linewidth=0.8, alpha=0.5)
+    mean = table.groupby("site")[column].mean().clip(lower=FLOOR)
+    axis.plot(mean.index, mean, color=colour, linewidth=2, marker="o", markersize=4, label=label)
+    axis.set_xticks(np.unique(table["site"]))
+
+
+def _mark_collapse(axis: Axes, found: list[Verdict]) -> None:
+    for site in {v.first_site["nrc1"] for v in found} - {None}:
+        axis.axvline(float(site), color=COLLAPSE, linewidth=1.6, alpha=0.8)  # type: ignore[arg-type]
+
+
+def _title(name: str, found: list[Verdict]) -> str:
+    sites = [v.first_site[name] for v in found]
+    held = [site for site in sites if site is not None]
+    if not held:
+        return f"{name.upper()} fails at the last site"
+    where = f"{min(held)}" if min(held) == max(held) else f"{min(held)}-{max(held)}"
+    among = "" if len(held) == len(sites) else f" ({len(held)} of {len(sites)})"
+    return f"{name.upper()} holds from site {where} on{among}"
+
+
+def collapsing_cloud(seed: int, samples: int) -> Picture:
+    """Three clouds in the plane with less and less noise around a line, and their NRC1."""
+    generator = np.random.default_rng(seed)
+    signal, noise = generator.standard_normal((2, samples))
+    with _canvas(1, 3, size=(8.2, 2.9)) as (figure, axes):
+        titles = []
+        for axis, spread in zip(axes.flat, (1.0, 0.4, 0.05), strict=True):
+            cloud = np.stack([signal - spread * noise, signal + spread * noise], axis=1)
+            axis.scatter(*cloud.T, s=5, alpha=0.6, color=COLOURS["nrc1"], edgecolors="none")
+            axis.set(title=f"NRC1 = {nrc1(cloud, rank=1):.3f}", xlim=(-4, 4), ylim=(-4, 4), aspect="equal")
+            titles.append(axis.get_title())
+        return _picture(figure, f"Clouds of points closing in on a line: {', '.join(titles)}.")

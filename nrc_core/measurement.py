@@ -1,0 +1,168 @@
+"""All metrics at all sites of a network, from one pass over the data."""
+
+from __future__ import annotations
+
+from typing import Any, Literal
+
+import pandas as pd
+import torch
+from jaxtyping import Float
+from torch import Tensor, nn
+
+from nrc_core import metrics
+from nrc_core.metrics import NUMERICAL_TOLERANCE, SIGNAL_TOLERANCE, Eigen
+from nrc_core.moments import Features, Moments, Site, collect
+
+Convention = Literal["careful", "released"]
+
+
+def measure(
+    model: nn.Module,
+    x: Tensor,
+    y: Float[Tensor, "n t"],
+    *,
+    rank: int | None = None,
+    convention: Convention = "careful",
+    features: Features = "post",
+    tolerance: float = NUMERICAL_TOLERANCE,
+    batch_size: int = 4096,
+) -> pd.DataFrame:
+    """NRC1 to NRC4 and their companions at every site of a network, one row a site.
+
+    Site i is the input of weight layer i, site 0 the raw input; the last row is the network's
+    output, which feeds no weight (its NRC3 and weight stable rank are NaN).
+
+    Args:
+        model: any module whose linear and convolutional layers each run once in a forward pass.
+        x, y: inputs (n, ...) and targets (n, t), on the model's device.
+        rank: r of NRC1 to NRC3, at most the number of features of a site; the target dimension
+            unless given.
+        convention: "careful", or "released" for what the released code of the paper computes where
+            it differs: CKA of the first r coordinates with its guard, uncentred NRC4 with a relative
+            cutoff of 1e-3 on singular values, stable ranks of covariances.
+        features: "post" for the layer inputs as they are, "pre" for before the activation.
+        tolerance: of NRC4, see `nrc4`; reported in the table.
+
+    Returns:
+        Columns `site, name, width, rank, nrc1, nrc2, nrc3, nrc4`, `cka` (without projection),
+        `nrc4_unexplained` (share of target variance), `nrc4_signal` (NRC4 from directions above a
+        thousandth of the largest only), `nrc4_directions`, `nrc4_tolerance`, `feature_stable_rank`,
+        `feature_effective_rank` (99 % of variance), `weight_stable_rank`, `target_stable_rank`,
+        `target_effective_rank`, `target_variance` (per entry), `feature_variance` (trace of the
+        covariance) and `network_mse`.
+
+    Raises:
+        ValueError: a rank below 1, an unknown convention, or a model without sites.
+
+    Example:
+        >>> model = nn.Sequential(nn.Linear(3, 8), nn.ReLU(), nn.Linear(8, 2))
+        >>> measure(model, torch.randn(50, 3), torch.randn(50, 2))["name"].tolist()
+        ['0', '2', 'output']
+    """
+    if convention not in ("careful", "released"):
+        raise ValueError(f"convention must be 'careful' or 'released': got {convention!r}")
+    sites = collect(model, x, y, features=features, batch_size=batch_size)
+    return tabulate(sites, rank=rank, convention=convention, tolerance=tolerance)
+
+
+def tabulate(
+    sites: list[Site], *, rank: int | None, convention: Convention = "careful", tolerance: float = NUMERICAL_TOLERANCE
+) -> pd.DataFrame:
+    """The table that `measure` returns, from moments already collected."""
+    target_dim = sites[0].moments.target_covariance.shape[0]
+    wanted = target_dim if rank is None else rank
+    if wanted < 1:
+        raise ValueError(f"rank must be at least 1: got {wanted}")
+    error = _network_mse(sites[-1].moments)
+    targets = metrics.eigen(sites[0].moments.target_covariance).values
+    rows = []
+    for number, site in enumerate(sites):
+        spectrum = metrics.eigen(site.moments.feature_covariance)
+        row = _site(site, spectrum, min(wanted, site.moments.width), tolerance)
+        row |= {
+            "target_stable_rank": metrics.spectral_ratio(targets),
+            "target_effective_rank": metrics.effective_rank(targets),
+            "network_mse": error,
+        }
+        if convention == "released":
+            row |= _released(site.moments, spectrum, row["rank"], targets)
+        rows.append({"site": number, "name": site.name, **row})
+    return pd.DataFrame(rows)
+
+
+def spectra(sites: list[Site], most: int = 64) -> pd.DataFrame:
+    """The feature spectrum at every site: `site, k, eigenvalue, nrc1` (at rank k), for k up to `most`."""
+    tables = []
+    for number, site in enumerate(sites):
+        values = metrics.eigen(site.moments.feature_covariance).values
+        kept = min(most, len(values))
+        curve = metrics.noise_curve(values)
+        tables.append(
+            pd.DataFrame(
+                {
+                    "site": number,
+                    "k": range(1, kept + 1),
+                    "eigenvalue": values[:kept].cpu().numpy(),
+                    "nrc1": curve[:kept].cpu().numpy(),
+                }
+            )
+        )
+    return pd.concat(tables, ignore_index=True)
+
+
+def _site(site: Site, spectrum: Eigen, rank: int, tolerance: float) -> dict[str, Any]:
+    moments = site.moments
+    cross, targets = moments.cross_covariance, moments.target_covariance
+    error, directions = metrics.linear_prediction_error(spectrum, cross, targets, tolerance)
+    signal_error, _ = metrics.linear_prediction_error(spectrum, cross, targets, max(tolerance, SIGNAL_TOLERANCE))
+    variance = targets.diagonal().mean().item()
+    inputs = None if site.weight is None else metrics.input_spectrum(site.weight)
+    return {
+        "width": moments.width,
+        "rank": rank,
+        "nrc1": metrics.noise_curve(spectrum.values)[rank - 1].item(),
+        "nrc2": metrics.projected_cka(spectrum, cross, targets, rank),
+        "nrc3": float("nan") if inputs is None else metrics.alignment(spectrum, inputs, rank, len(site.weight)),  # type: ignore[arg-type]
+        "nrc4": error,
+        "cka": metrics.covariance_cka(cross, moments.feature_covariance, targets),
+        "nrc4_unexplained": error / variance if variance > 0 else float("nan"),
+        "nrc4_signal": signal_error,
+        "nrc4_directions": directions,
+        "nrc4_tolerance": tolerance,
+        "feature_stable_rank": metrics.spectral_ratio(spectrum.values),
+        "feature_effective_rank": metrics.effective_rank(spectrum.values),
+        "weight_stable_rank": float("nan") if inputs is None else metrics.spectral_ratio(inputs.values),
+        "target_variance": variance,
+        "feature_variance": spectrum.values.sum().item(),
+    }
+
+
+def _network_mse(output: Moments) -> float:
+    """Mean squared error per entry of the output: its variance around the targets plus squared bias."""
+    t = len(output.target_covariance)
+    covariance = output.feature_covariance + output.target_covariance - 2 * output.cross_covariance
+    bias = output.feature_mean - output.mean[t:]
+    return (covariance.diagonal() + bias.square()).mean().item()
+
+
+def _released(moments: Moments, spectrum: Eigen, rank: int, targets: Tensor) -> dict[str, float]:
+    """What the paper's released code computes instead, at commit 77218cd of its repository."""
+    n, first = moments.n, slice(0, len(moments.target_covariance))
+    # The first t coordinates in place of the top-t subspace, and a guard inside the square root.
+    cross = (n * moments.cross_covariance[first]).square().sum()
+    own = (n * moments.feature_covariance[first, first]).square().sum()
+    target = (n * moments.target_covariance).square().sum()
+    scale = (own * target + 1e-12).sqrt()
+    # Uncentred features against centred targets, singular values cut at 1e-3 of the largest.
+    second = metrics.eigen(moments.feature_covariance + torch.outer(moments.feature_mean, moments.feature_mean))
+    error, directions = metrics.linear_prediction_error(
+        second, moments.cross_covariance, moments.target_covariance, SIGNAL_TOLERANCE
+    )
+    return {
+        "nrc2": (cross / scale).item() if scale > 1e-12 else 0.0,
+        "nrc4": error,
+        "nrc4_directions": directions,
+        "nrc4_tolerance": SIGNAL_TOLERANCE,
+        "feature_stable_rank": metrics.spectral_ratio(spectrum.values.square()),
+        "target_stable_rank": metrics.spectral_ratio(targets.square()),
+    }

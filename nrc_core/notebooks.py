@@ -1,0 +1,161 @@
+"""Run a parameterised notebook: checked before it starts, taken for a result only when it is whole."""
+
+from __future__ import annotations
+
+import inspect
+import os
+import tempfile
+import threading
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from nrc_core.datasets import load_dataset
+from nrc_core.errors import ConfigError, NotebookFailed
+from nrc_core.experiments import EXPERIMENTS
+from nrc_core.parameters import check_known, coerce
+
+HEARTBEAT_SECONDS = 30.0
+
+
+def parameters_of(notebook: Path) -> dict[str, dict[str, str]]:
+    """Name -> {type, default, help} of the cell tagged `parameters`, lines `name: type = default  # help`.
+
+    Raises:
+        ConfigError: no such notebook, not a notebook, or no parameters cell.
+    """
+    import nbformat
+    import papermill
+
+    if not notebook.is_file():
+        raise ConfigError(f"no notebook at {notebook}: check the path")
+    try:
+        nbformat.read(notebook, as_version=4)
+    except Exception as error:  # nbformat raises many kinds for files that are not notebooks
+        raise ConfigError(f"{notebook} is not a notebook ({type(error).__name__})") from None
+    found = papermill.inspect_notebook(str(notebook))
+    if not found:
+        raise ConfigError(f"{notebook} has no cell tagged 'parameters': it takes none")
+    return {
+        name: {"type": entry["inferred_type_name"], "default": entry["default"], "help": entry["help"].strip()}
+        for name, entry in found.items()
+    }
+
+
+def check_parameters(notebook: Path, given: Mapping[str, Any]) -> dict[str, Any]:
+    """The given parameters with their declared types, after every check that needs no kernel.
+
+    Where the notebook is named after an experiment, its configurations are built and their data
+    loaded, so that a value out of range or a missing data set is found here.
+
+    Raises:
+        ConfigError: an unknown name, a wrong type, a value out of range.
+        DataUnavailable, DataDamaged: from loading the data.
+    """
+    declared = parameters_of(notebook)
+    values = {}
+    for name, value in given.items():
+        check_known(name, declared, notebook.name)
+        values[name] = coerce(name, value, declared[name]["type"])
+    experiment = EXPERIMENTS.get(notebook.stem)
+    if experiment is not None:
+        known = inspect.signature(experiment).parameters
+        for config in experiment(**{name: value for name, value in values.items() if name in known}):
+            load_dataset(config.dataset, **config.dataset_options)
+    return values
+
+
+def run_notebook(notebook: Path, output: Path, given: Mapping[str, Any], *, timeout: int | None = None) -> None:
+    """Execute a notebook with parameters; `output` appears only when every cell has run.
+
+    A failed run leaves `<output>.partial.ipynb` beside it for reading. The kernel listens on a unix
+    socket, so that notebooks running at once cannot take each other's ports.
+
+    Args:
+        timeout: seconds a cell may take; None for no limit.
+
+    Raises:
+        ConfigError, DataUnavailable, DataDamaged: as `check_parameters`.
+        NotebookFailed: a cell failed, timed out, left early, or the kernel died.
+        OSError: the output cannot be written.
+    """
+    import nbformat
+    import papermill
+    from nbclient.exceptions import CellTimeoutError, DeadKernelError
+
+    values = check_parameters(notebook, given)
+    partial = output.with_suffix(".partial.ipynb")
+    output.parent.mkdir(parents=True, exist_ok=True)
+    partial.write_text("")  # an unwritable folder or a full disk shows now, not after the training
+    try:
+        with _heartbeat(notebook), _ipc_kernel_manager() as manager:
+            executed = papermill.execute_notebook(
+                str(notebook),
+                str(partial),
+                parameters=values,
+                kernel_name="python3",
+                progress_bar=False,
+                log_output=True,
+                autosave_cell_every=30,
+                execution_timeout=timeout,
+                kernel_manager_class=manager,
+            )
+    except papermill.PapermillExecutionError as error:
+        value = str(error.evalue).splitlines()[0] if error.evalue else ""
+        raise NotebookFailed(
+            f"{notebook} failed in cell {error.exec_count}: {error.ename}: {value} (see {partial})"
+        ) from None
+    except CellTimeoutError:
+        raise NotebookFailed(f"{notebook}: a cell took longer than {timeout} s (see {partial})") from None
+    except DeadKernelError:
+        raise NotebookFailed(f"{notebook}: the kernel died, out of memory perhaps (see {partial})") from None
+    statuses = {
+        number: cell.metadata.get("papermill", {}).get("status")
+        for number, cell in enumerate(executed.cells)
+        if cell.cell_type == "code"
+    }
+    if unfinished := [number for number, status in statuses.items() if status != "completed"]:
+        raise NotebookFailed(f"{notebook} ended early: cells {unfinished} did not run (see {partial})")
+    for name in ("input_path", "output_path"):  # absolute paths of this machine
+        executed.metadata["papermill"].pop(name, None)
+    nbformat.write(executed, partial)
+    os.replace(partial, output)
+
+
+@contextmanager
+def _heartbeat(notebook: Path) -> Iterator[None]:
+    """A line every 30 s, so that a long cell is not taken for a hung one."""
+    started, stop = time.monotonic(), threading.Event()
+
+    def beat() -> None:
+        while not stop.wait(HEARTBEAT_SECONDS):
+            print(f"{notebook.name}: running for {time.monotonic() - started:.0f} s", flush=True)
+
+    thread = threading.Thread(target=beat, daemon=True)
+    thread.start()
+    try:
+        yield
+    finally:
+        stop.set()
+        thread.join()
+
+
+@contextmanager
+def _ipc_kernel_manager() -> Iterator[type]:
+    from jupyter_client.manager import AsyncKernelManager
+    from traitlets import default
+
+    with tempfile.TemporaryDirectory(prefix="nrc-", ignore_cleanup_errors=True) as folder:
+
+        class IpcKernelManager(AsyncKernelManager):
+            @default("transport")
+            def _transport(self) -> str:
+                return "ipc"
+
+            @default("ip")
+            def _ip(self) -> str:
+                return str(Path(folder) / "k")
+
+        yield IpcKernelManager

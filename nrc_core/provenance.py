@@ -1,0 +1,69 @@
+"""What made a result: code, packages, device, time."""
+
+from __future__ import annotations
+
+import hashlib
+import platform
+import subprocess
+from datetime import UTC, datetime
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from nrc_core.config import RunConfig
+from nrc_core.datasets import Dataset
+from nrc_core.store import RESULTS_VERSION
+
+PACKAGES = ("torch", "numpy", "pandas", "nrc-core")
+# The files whose code decides the numbers of a run.
+SOURCES = ("config", "datasets", "measurement", "metrics", "models", "moments", "synthetic", "training")
+
+
+def source_checksum() -> str:
+    """Fingerprint of the source files that decide the numbers of a run."""
+    folder = Path(__file__).parent
+    return hashlib.sha256(b"".join((folder / f"{name}.py").read_bytes() for name in SOURCES)).hexdigest()[:16]
+
+
+def commit() -> str | None:
+    """The checked-out commit, with "+" when files differ from it; None outside a checkout."""
+    git = ["git", "-C", str(Path(__file__).parent)]
+    try:
+        head = subprocess.run([*git, "rev-parse", "--short=12", "HEAD"], capture_output=True, text=True, check=True)
+        state = subprocess.run([*git, "status", "--porcelain", "-uno"], capture_output=True, text=True, check=True)
+    except (OSError, subprocess.CalledProcessError):
+        return None
+    return head.stdout.strip() + ("+" if state.stdout.strip() else "")
+
+
+def device_name(device: torch.device) -> str:
+    """The processor in words."""
+    if device.type == "cuda":
+        return torch.cuda.get_device_name(device)
+    return f"CPU ({_cpu_model()}), one thread"
+
+
+def _cpu_model() -> str:
+    try:
+        lines = Path("/proc/cpuinfo").read_text().splitlines()
+    except OSError:
+        return platform.machine()
+    models = [line.split(":", 1)[1].strip() for line in lines if line.startswith("model name")]
+    return models[0] if models else platform.machine()
+
+
+def describe_run(config: RunConfig, dataset: Dataset, device: torch.device, seconds: float) -> dict[str, Any]:
+    """The provenance of one run, as plain JSON values."""
+    return {
+        "config": config.as_dict(),
+        "data": dict(dataset.provenance),
+        "results_version": RESULTS_VERSION,
+        "source_checksum": source_checksum(),
+        "commit": commit(),
+        "packages": {name: version(name) for name in PACKAGES} | {"python": platform.python_version()},
+        "device": device_name(device),
+        "seconds": round(seconds, 2),
+        "date": datetime.now(UTC).isoformat(timespec="seconds"),
+    }

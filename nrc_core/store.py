@@ -1,0 +1,84 @@
+"""The results store: one folder a run, found by what the run is, never by a name."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import logging
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from nrc_core.atomic import atomic_folder, sha256
+from nrc_core.config import RunConfig
+from nrc_core.prepared import project_folder
+
+logger = logging.getLogger(__name__)
+
+# Raise this when a change to the core changes any number it would write; a test with a frozen run
+# says when. It is part of every content key, so that results of older code are not found again,
+# while a comment or a new figure does not throw away a day of GPU time.
+RESULTS_VERSION = 1
+TABLES = ("measurements", "spectra", "losses")
+PROVENANCE = "provenance.json"
+
+
+def content_key(config: RunConfig, data_identity: str) -> str:
+    """The name of a run: a fingerprint of its configuration, its data and the version of the results."""
+    content = {"config": config.as_dict(), "data": data_identity, "results_version": RESULTS_VERSION}
+    # A table of one's own may lie anywhere; its content is in the data identity.
+    content["config"]["dataset"] = Path(config.dataset).name
+    return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()[:16]
+
+
+@dataclass(frozen=True)
+class RunResult:
+    """The tables of one run and its provenance."""
+
+    key: str
+    tables: Mapping[str, pd.DataFrame]
+    provenance: Mapping[str, Any]
+
+
+class Store:
+    """Results on disk, `<folder>/<key>/{measurements,spectra,losses}.parquet` and `provenance.json`.
+
+    Runs appear whole or not at all. A file that is missing or differs from its recorded checksum
+    makes the run count as absent: `load` names it and returns None, and it is computed again.
+
+    Args:
+        folder: NRC_STORE, or `build/store` of the project, unless given.
+    """
+
+    def __init__(self, folder: str | os.PathLike[str] | None = None):
+        self.folder = Path(folder or os.environ.get("NRC_STORE") or project_folder() / "build" / "store")
+
+    def save(self, key: str, tables: Mapping[str, pd.DataFrame], provenance: Mapping[str, Any]) -> RunResult:
+        """Write one run in one step."""
+        with atomic_folder(self.folder / key) as partial:
+            for name in TABLES:
+                tables[name].to_parquet(partial / f"{name}.parquet", index=False)
+            files = {f"{name}.parquet": sha256(partial / f"{name}.parquet") for name in TABLES}
+            record = {"key": key, **provenance, "files": files}
+            (partial / PROVENANCE).write_text(json.dumps(record, indent=2, sort_keys=True) + "\n")
+        return RunResult(key, tables, record)
+
+    def load(self, key: str) -> RunResult | None:
+        """The run with this key, or None if it is not there or is damaged, which is logged."""
+        folder = self.folder / key
+        if not folder.is_dir():
+            return None
+        try:
+            provenance = json.loads((folder / PROVENANCE).read_text())
+            for file, checksum in provenance["files"].items():
+                if sha256(folder / file) != checksum:
+                    raise ValueError(f"{file} differs from its recorded checksum")
+            tables = {name: pd.read_parquet(folder / f"{name}.parquet") for name in TABLES}
+        except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+            logger.warning("damaged result %s (%s): computing it again", folder, error)
+            return None
+        return RunResult(key, tables, provenance)
