@@ -1,6 +1,6 @@
 """Write environment.yml from pyproject.toml and requirements.lock, or check that it and the lock agree.
 
-    python .ci/sync_environment.py [--check]
+python .ci/sync_environment.py [--check]
 """
 
 from __future__ import annotations

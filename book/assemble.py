@@ -1,6 +1,6 @@
 """Gather the book's hand-written sources and what is filled from results into one folder to build.
 
-    python book/assemble.py PROFILE DATA_DIR OUTPUT
+python book/assemble.py PROFILE DATA_DIR OUTPUT
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from nrc_core import claims, figures
 from nrc_core.datasets import BUILT_IN, SIMULATED
 from nrc_core.errors import DataUnavailable
 from nrc_core.experiments import EXPERIMENTS, run
-from nrc_core.prepared import Manifest, read_manifest
+from nrc_core.prepared import read_manifest
 from nrc_core.profiles import Profile, read_profile
 from nrc_core.store import Store
 
@@ -34,15 +34,17 @@ PAPER = {
 def headline(profile: Profile, folder: Path) -> None:
     """The landing page's figure and sentences, from the results of one page."""
     page = next(page for page in profile.pages if page.name == profile.headline)
-    results = run(EXPERIMENTS[page.notebook](**page.parameters), store=Store(os.environ.get("NRC_STORE", profile.store)))
+    results = run(
+        EXPERIMENTS[page.notebook](**page.parameters), store=Store(os.environ.get("NRC_STORE", profile.store))
+    )
     picture = figures.headline(results)
     (folder / "headline.svg").write_text(picture.svg)
     config = results.runs.iloc[0]
     made = f"{config['device']}, {config['date'][:10]}, content key `{config['key']}`, profile *{profile.name}*"
     (folder / "headline.md").write_text(
         f"```{{image}} generated/headline.svg\n:alt: {picture.alt}\n:width: 100%\n```\n\n"
-        f"*{page.title}: {config['depth']} weight layers, {config['width']} wide, after {config['epochs']} epochs. The green "
-        f"line is the first layer from which on noise stays below {claims.NOISE_MOST:g}. {made}; "
+        f"*{page.title}: {config['depth']} weight layers, {config['width']} wide, after {config['epochs']} epochs. "
+        f"The green line is the first layer from which on noise stays below {claims.NOISE_MOST:g}. {made}; "
         f"[the whole page](pages/{page.name}.ipynb).*\n"
     )
     (folder / "verdict.md").write_text(claims.words(results) + "\n")
@@ -70,17 +72,15 @@ def _here(name: str, data_dir: Path) -> tuple[str, str, str]:
 
 def experts_table(data_dir: Path) -> str:
     """The returns of the expert policies, and of the episodes that became data."""
-    rows = ["| data | environment | mean return | standard deviation | episodes | trained with |", "|---|---|---|---|---|---|"]
+    rows = ["| data | environment | mean return | spread | solved at | trained with |", "|---|---|---|---|---|---|"]
     for name in SIMULATED:
-        manifest: Manifest = read_manifest(data_dir / name)
-        expert = manifest.facts.get("expert")
-        if expert is None:
+        facts = read_manifest(data_dir / name).facts
+        if (expert := facts.get("expert")) is None:
             rows.append(f"| {name} | demonstrations of your own | - | - | - | - |")
             continue
-        rows.append(
-            f"| {name} | {expert['environment']} | {expert['mean_return']:g} | {expert['return_standard_deviation']:g} | "
-            f"{expert['episodes']} | {expert['algorithm']}, {expert['training_steps']:,} steps |"
-        )
+        trained = f"{expert['algorithm']}, {expert['training_steps']:,} steps"
+        returns = f"{expert['mean_return']:g} | {expert['return_standard_deviation']:g} | {facts['reward_threshold']:g}"
+        rows.append(f"| {name} | {expert['environment']} | {returns} | {trained} |")
     return "\n".join(rows) + "\n"
 
 

@@ -1,7 +1,7 @@
 """From a profile's page to a page of the book: run its notebook, then dress it for reading.
 
-    python book/pages.py run PROFILE PAGE RUN.ipynb
-    python book/pages.py publish PROFILE PAGE RUN.ipynb PAGE.ipynb
+python book/pages.py run PROFILE PAGE RUN.ipynb
+python book/pages.py publish PROFILE PAGE RUN.ipynb PAGE.ipynb
 """
 
 from __future__ import annotations

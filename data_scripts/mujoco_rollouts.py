@@ -79,27 +79,30 @@ def roll_out(name: str) -> tuple[pd.DataFrame, dict[str, Any]]:
 
     rollout, weights = ROLLOUTS[name], EXPERTS / f"{name}.safetensors"
     policy = ExpertPolicy.load(weights)
-    observations, actions, episodes, returns = [], [], [], []
+    observations: list[np.ndarray] = []
+    actions: list[np.ndarray] = []
+    episodes: list[int] = []
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", DeprecationWarning)  # gymnasium advises against version 4
         environment = gymnasium.make(rollout.environment)
+    episode = -1
     while len(observations) < rollout.pairs:
-        observation, _ = environment.reset(seed=FIRST_SEED + len(returns))
-        returns.append(0.0)
+        episode += 1
+        observation, _ = environment.reset(seed=FIRST_SEED + episode)
         done = False
         while not done and len(observations) < rollout.pairs:
             action = policy(observation)
             observations.append(observation)
             actions.append(action)
-            episodes.append(len(returns) - 1)
-            observation, reward, terminated, truncated, _ = environment.step(action)
-            returns[-1] += float(reward)
+            episodes.append(episode)
+            observation, _, terminated, truncated, _ = environment.step(action)
             done = terminated or truncated
     environment.close()
     facts = {
         **asdict(rollout),
-        "episodes": len(returns),
+        "episodes": episode + 1,
         "first_seed": FIRST_SEED,
+        "reward_threshold": gymnasium.spec(rollout.environment).reward_threshold,
         "expert_sha256": sha256(weights),
         "expert": json.loads((EXPERTS / f"{name}.json").read_text()),
         "gymnasium": gymnasium.__version__,

@@ -73,7 +73,8 @@ def episode_returns(policy: ExpertPolicy, environment: str, episodes: int, seed:
 
 def extract(model: PPO, normaliser: VecNormalize) -> ExpertPolicy:
     """The mean action of a PPO policy as an `ExpertPolicy`."""
-    hidden, head = model.policy.mlp_extractor.policy_net, model.policy.action_net
+    policy: Any = model.policy
+    hidden, head = policy.mlp_extractor.policy_net, policy.action_net
     statistics: Any = normaliser.obs_rms
     parameters = {
         "observation_mean": statistics.mean,

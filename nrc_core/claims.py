@@ -134,15 +134,16 @@ def words(results: Results) -> str:
     found = verdicts(table)
     lines = [f"* {CONDITIONS[name]}, {RULES[name]}: {_count(found, name)}." for name in CONDITIONS]
     lines.append(f"* **All four together**: {_count(found, None)}.")
+    verb = "network leaves" if len(found) == 1 else "networks leave"
     lines.append(
-        f"* The networks leave {_range([v.unexplained for v in found], '.1%')} of the variance of the training targets "
+        f"* The {verb} {_range([v.unexplained for v in found], '.1%')} of the variance of the training targets "
         f"unexplained, and an error of {_range(results.final('test').groupby('key')['network_mse'].first(), '.3g')} "
         "on test data (in units of the training variance)."
     )
     if over := [v for v in found if v.over_collapsed]:
         lines.append(
             f"* **Over-collapse** in {len(over)} of {len(found)}: 99 % of the output's variance lies in "
-            f"{_range([v.output_rank for v in over], 'd')} direction(s), of the targets' in {over[0].target_rank}. "
+            f"{_range([v.output_rank for v in over], 'd')}, of the targets' in {over[0].target_rank} directions. "
             "A noise of zero is then no sign of having learned all of the targets."
         )
     lines.append(_comparison(results, found[0].last_site))
@@ -182,7 +183,8 @@ def _count(found: list[Verdict], name: str | None) -> str:
     held = [site for site in firsts if site is not None]
     if not held:
         return "**does not hold** at the last site" + ("" if len(found) == 1 else f" of any of {len(found)} networks")
-    where = f"from site {_range(held, 'd')} to the last, {found[0].last_site}"
+    first = f"{min(held)}" if min(held) == max(held) else f"{min(held)} or {max(held)}"
+    where = f"from site {first} to the last ({found[0].last_site})"
     return f"holds {where}" if len(found) == 1 else f"holds {where} in {len(held)} of {len(found)} networks"
 
 

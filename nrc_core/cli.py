@@ -153,7 +153,7 @@ def _planned(given: argparse.Namespace) -> list[tuple[Any, dict[str, Any]]]:
         raise ConfigError("parameters and --profile exclude each other: the profile has its own")
     wanted = EXPERIMENTS if given.experiment == "all" else {given.experiment: EXPERIMENTS[given.experiment]}
     pages = [page for page in read_profile(given.profile).pages if page.experiment in wanted]
-    return [(wanted[page.experiment], dict(page.parameters)) for page in pages]
+    return [(EXPERIMENTS[page.notebook], dict(page.parameters)) for page in pages]
 
 
 if __name__ == "__main__":

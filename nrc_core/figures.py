@@ -19,6 +19,7 @@ import seaborn
 from matplotlib.axes import Axes
 from matplotlib.colors import LogNorm
 from matplotlib.figure import Figure
+from matplotlib.ticker import LogLocator, NullFormatter
 
 from nrc_core.claims import CONDITIONS, Verdict, first_site, holds, verdicts, weight_sites
 from nrc_core.experiments import Results
@@ -30,7 +31,7 @@ COLOURS = {"nrc1": "#0072b2", "nrc2": "#e69f00", "nrc3": "#cc79a7", "nrc4": "#56
 COLLAPSE, NETWORK = "#009e73", "#d55e00"
 FLOOR = 1e-16  # of float64 arithmetic: nothing smaller is drawn
 AXIS = {"nrc1": "noise", "nrc2": "projected CKA", "nrc3": "mean cosine", "nrc4": "mean squared error"}
-STYLE = {
+STYLE: dict[Any, Any] = {
     "figure.facecolor": "none",
     "axes.facecolor": "none",
     "savefig.facecolor": "none",
@@ -91,7 +92,7 @@ def conditions(results: Results) -> Picture:
             axis.set(title=_title(name, found), xlabel="site (weight layer)", ylabel=AXIS[name])
             _mark_collapse(axis, found)
         for axis in axes.flat[[0, 3]]:
-            axis.set_yscale("log")
+            _log(axis)
         for axis in axes.flat[[1, 2]]:
             axis.axhline(1, color=NEUTRAL, linewidth=0.8)
             axis.set_ylim(-0.03, 1.05)
@@ -127,14 +128,15 @@ def losses(results: Results) -> Picture:
             for number, (_, run) in enumerate(results.losses.groupby("key", sort=False)):
                 axis.plot(run["epoch"], run[column], color=colour, linewidth=1.1, label=None if number else label)
         for number, epoch in enumerate(onset):
-            label = None if number else "first collapsed layer (NRC1)"
-            axis.axvline(epoch, color=COLLAPSE, linewidth=1.6, alpha=0.8, label=label)
-        axis.set(xscale="log", yscale="log", xlabel="epoch", ylabel="mean squared error")
+            name = None if number else "first collapsed layer (NRC1)"
+            axis.axvline(epoch, color=COLLAPSE, linewidth=1.6, alpha=0.8, label=name)
+        axis.set(xscale="log", xlabel="epoch", ylabel="mean squared error")
         message = f"A layer is collapsed from epoch {min(onset)} on" if onset else "No layer collapses"
         axis.set_title(f"{message} (NRC1, at the measured epochs)")
+        _log(axis)
         axis.legend()
-        ends = results.losses.groupby("key").last()[["train_mse", "test_mse"]].mean()
-        alt = f"Losses by epoch. {message}. They end at {ends['train_mse']:.3g} (training) and {ends['test_mse']:.3g} (test)."
+        train, test = results.losses.groupby("key").last()[["train_mse", "test_mse"]].mean()
+        alt = f"Losses by epoch. {message}. They end at {train:.3g} (training) and {test:.3g} (test)."
         return _picture(figure, alt)
 
 
@@ -146,15 +148,19 @@ def stable_ranks(results: Results) -> Picture:
         left, right = axes.flat
         _by_site(left, table, "feature_stable_rank", COLOURS["nrc1"])
         left.axhline(target, color=NETWORK, linestyle="--", label=f"targets, {target:.2f}")
-        left.set(yscale="log", xlabel="site (weight layer)", ylabel="stable rank")
+        left.set(xlabel="site (weight layer)", ylabel="stable rank")
         end = table.groupby("key")["feature_stable_rank"].last().mean()
         left.set_title(f"Features: {end:.2f} at the last site")
         left.legend()
         _by_site(right, table, "weight_stable_rank", COLOURS["nrc3"])
-        right.set(yscale="log", xlabel="weight layer", ylabel="stable rank")
+        right.set(xlabel="weight layer", ylabel="stable rank")
+        _log(left)
+        _log(right)
         start, stop = table.groupby("site")["weight_stable_rank"].mean().iloc[[0, -2]]
         right.set_title(f"Weights: {start:.1f} first, {stop:.1f} last but one")
-        alt = f"Stable ranks by site. Features end at {end:.2f}, targets have {target:.2f}. Weights: {right.get_title()}."
+        alt = (
+            f"Stable ranks by site. Features end at {end:.2f}, targets have {target:.2f}. Weights: {right.get_title()}."
+        )
         return _picture(figure, alt)
 
 
@@ -165,9 +171,8 @@ def dynamics(results: Results) -> Picture:
     grid = m.pivot(index="site", columns="epoch", values="nrc1").clip(lower=1e-6)
     with _canvas(1, 1, size=(7.6, 3.2)) as (figure, axes):
         axis = axes[0, 0]
-        seaborn.heatmap(
-            grid, ax=axis, cmap="cividis", norm=LogNorm(1e-6, 1), cbar_kws={"label": "noise (NRC1)"}, rasterized=False
-        )
+        norm = LogNorm(grid.to_numpy().min(), 1)
+        seaborn.heatmap(grid, ax=axis, cmap="cividis", norm=norm, cbar_kws={"label": "noise (NRC1)"})
         first, last = grid.iloc[-1, 0], grid.iloc[-1, -1]
         axis.set_title(f"Noise at the last site: {first:.2g} after epoch {grid.columns[0]}, {last:.2g} at the end")
         axis.grid(False)
@@ -206,7 +211,8 @@ def views(results: Results) -> Picture:
             mean = weight_sites(results.final(split, features)).groupby("site")["nrc1"].mean()
             axis.plot(mean.index, mean, line, marker="o", markersize=3.5, color=COLOURS["nrc1"], label=label)
             ends.append(f"{label} {mean.iloc[-1]:.2g}")
-        axis.set(yscale="log", xlabel="site (weight layer)", ylabel="noise (NRC1)")
+        axis.set(xlabel="site (weight layer)", ylabel="noise (NRC1)")
+        _log(axis)
         axis.set_title("Noise depends on where the features are taken")
         axis.legend()
         return _picture(figure, f"Noise by site. At the last site: {', '.join(ends)}.")
@@ -222,6 +228,17 @@ def onset_epochs(results: Results) -> list[int]:
         epoch = first_site(holds(last)["nrc1"], last["epoch"])
         epochs += [] if epoch is None else [epoch]
     return epochs
+
+
+def _log(axis: Axes) -> None:
+    """A logarithmic y axis with plain numbers; what spans less than half a decade stays linear."""
+    low, high = axis.dataLim.intervaly
+    if low <= 0 or high / low < 5:
+        return
+    axis.set_yscale("log")
+    axis.yaxis.set_major_locator(LogLocator(numticks=8) if high / low > 1e3 else LogLocator(subs=(1.0, 2.0, 5.0)))
+    axis.yaxis.set_major_formatter("{x:g}")
+    axis.yaxis.set_minor_formatter(NullFormatter())
 
 
 def _by_site(axis: Axes, table: pd.DataFrame, column: str, colour: str, label: str | None = None) -> None:

@@ -49,17 +49,13 @@ def noise_curve(eigenvalues: Float[Tensor, " h"]) -> Float[Tensor, " h"]:
     return torch.cat([tails[1:], tails.new_zeros(1)]) / total
 
 
-def covariance_cka(
-    cross: Float[Tensor, "h t"], first: Float[Tensor, "h h"], second: Float[Tensor, "t t"]
-) -> float:
+def covariance_cka(cross: Float[Tensor, "h t"], first: Float[Tensor, "h h"], second: Float[Tensor, "t t"]) -> float:
     """Linear CKA from covariances: ``||C_ab||_F^2 / (||C_aa||_F ||C_bb||_F)``; NaN without variance."""
     scale = torch.linalg.matrix_norm(first) * torch.linalg.matrix_norm(second)
     return (cross.square().sum() / scale).item() if scale > 0 else math.nan
 
 
-def projected_cka(
-    spectrum: Eigen, cross: Float[Tensor, "h t"], targets: Float[Tensor, "t t"], rank: int
-) -> float:
+def projected_cka(spectrum: Eigen, cross: Float[Tensor, "h t"], targets: Float[Tensor, "t t"], rank: int) -> float:
     """CKA of the features projected on their top-`rank` subspace with the targets (NRC2)."""
     return covariance_cka(spectrum.vectors[:, :rank].T @ cross, spectrum.values[:rank].diag(), targets)
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 import torch
 from torch import Tensor, nn
 
@@ -38,7 +40,7 @@ class MLP(nn.Module):
                 raise ValueError(f"{name} must be at least 1: got {size}")
         widths = [input_dim, *[width] * (depth - 1), target_dim]
         layers: list[nn.Module] = []
-        for inputs, outputs in zip(widths[:-1], widths[1:], strict=True):
+        for inputs, outputs in pairwise(widths):
             layers += [nn.Linear(inputs, outputs, bias=bias), nn.ReLU()]
         self.layers = nn.Sequential(*layers[:-1])
 

@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
+from itertools import pairwise
 from typing import Literal
 
 import torch
@@ -194,8 +195,7 @@ def _features(record: dict[str, tuple[Tensor, Tensor]], features: Features) -> d
     inputs = {name: pair[0] for name, pair in record.items()}
     if features == "post":
         return inputs
-    names = list(record)
-    before = {name: record[previous][1] for previous, name in zip(names[:-1], names[1:], strict=True)}
+    before = {name: record[previous][1] for previous, name in pairwise(record)}
     for name, values in before.items():
         if values.shape != inputs[name].shape:
             raise ValueError(
@@ -207,7 +207,7 @@ def _features(record: dict[str, tuple[Tensor, Tensor]], features: Features) -> d
 
 def _sites(model: nn.Module, batch: dict[str, Tensor], targets: Tensor) -> list[Site]:
     modules = dict(model.named_modules())
-    weights = {name: weight_matrix(modules[name]) for name in batch if name != OUTPUT}  # type: ignore[arg-type]
+    weights = {name: weight_matrix(modules[name]) for name in batch if name != OUTPUT}
     return [
         Site(name, weights.get(name), Moments(values.shape[1], targets.shape[1], values.device))
         for name, values in batch.items()

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import inspect
-import os
 import tempfile
 import threading
 import time
@@ -121,7 +120,7 @@ def run_notebook(notebook: Path, output: Path, given: Mapping[str, Any], *, time
     for name in ("input_path", "output_path"):  # absolute paths of this machine
         executed.metadata["papermill"].pop(name, None)
     nbformat.write(executed, partial)
-    os.replace(partial, output)
+    partial.replace(output)
 
 
 @contextmanager

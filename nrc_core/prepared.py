@@ -71,7 +71,9 @@ def read_manifest(folder: Path) -> Manifest:
     except FileNotFoundError:
         raise DataUnavailable(f"data set {name!r} is not in {folder.parent}: run `nrc data {name}`") from None
     except (ValueError, TypeError) as error:
-        raise DataDamaged(f"{folder / MANIFEST} cannot be read ({error}): remove it and run `nrc data {name}`") from None
+        raise DataDamaged(
+            f"{folder / MANIFEST} cannot be read ({error}): remove it and run `nrc data {name}`"
+        ) from None
 
 
 def read_prepared(folder: Path) -> tuple[pd.DataFrame, Manifest]:

@@ -14,7 +14,7 @@ def setting(results: Results) -> str:
     rows = {
         "data": f"{config['dataset']} ({data['kind']}): {data['source']}",
         "samples": f"{data['n_train']} for training, {data['n_test']} for test, {data['split']} split",
-        "network": f"{config['depth']} weight layers, {config['width']} wide, {'with' if config['bias'] else 'no'} bias",
+        "network": f"{config['depth']} weight layers, {config['width']} wide, {'a' if config['bias'] else 'no'} bias",
         "optimiser": (
             f"SGD, momentum {config['momentum']:g}, learning rate {config['learning_rate']:g}, weight decay "
             f"{config['weight_decay']:g}, batches of {config['batch_size']}, {config['epochs']} epochs"
@@ -28,9 +28,7 @@ def setting(results: Results) -> str:
 def _departures(config: dict[str, Any], data: dict[str, Any]) -> str:
     recipe = RECIPES.get(config["dataset"])
     if recipe is None or not recipe.stated:
-        return (
-            "The paper does not state the network and hyper-parameters for these data: those above are choices made here."
-        )
+        return "The paper states no network and hyper-parameters for these data: those above are choices made here."
     names = ("width", "learning_rate", "weight_decay", "epochs")
     other = [f"{name.replace('_', ' ')} {config[name]:g}, there {getattr(recipe, name):g}" for name in names
              if config[name] != getattr(recipe, name)]  # fmt: skip
@@ -51,7 +49,7 @@ def caveats(results: Results) -> str:
         f"* {len(results.runs)} network(s) only: no interval can be read from this page."
         if len(results.runs) < 5
         else f"* {len(results.runs)} networks, one a seed; the data are the same for all.",
-        f"* NRC4 counts directions above {config['tolerance']:g} of the largest variance. Above one millionth only, its "
+        f"* NRC4 counts directions above {config['tolerance']:g} of the largest variance. Above one millionth, its "
         f"value at the last site is {last['nrc4_signal'].mean():.3g} in place of {last['nrc4'].mean():.3g}.",
     ]
     if data["split"] == "random" and data["kind"] in ("simulated", "your own demonstrations"):
@@ -62,7 +60,7 @@ def caveats(results: Results) -> str:
     if data["kind"] == "simulated":
         expert = data["expert"]
         lines.append(
-            f"* The paper's demonstrations are not published. These come from {data['episodes']} episode(s) of an expert "
+            f"* The paper's demonstrations are unpublished. These are from {data['episodes']} episode(s) of an expert "
             f"trained for this project in {data['environment']}, mean return {expert['mean_return']:g} over "
             f"{expert['episodes']} episodes."
         )
@@ -70,7 +68,7 @@ def caveats(results: Results) -> str:
         lines.append(f"* Inputs {data['constant_inputs']} are constant and carry nothing.")
     if config["dataset"] == "sgemm":
         lines.append(
-            f"* The four run times are nearly one: their covariance has stable rank {last['target_stable_rank'].iloc[0]:.5f}. "
+            f"* The four run times are nearly one: they have stable rank {last['target_stable_rank'].iloc[0]:.5f}. "
             "NRC2 to four dimensions is then an alignment with one."
         )
     lines += [f"* No result for {name}: {reason}." for name, reason in results.failures.items()]

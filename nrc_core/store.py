@@ -29,9 +29,9 @@ PROVENANCE = "provenance.json"
 
 def content_key(config: RunConfig, data_identity: str) -> str:
     """The name of a run: a fingerprint of its configuration, its data and the version of the results."""
-    content = {"config": config.as_dict(), "data": data_identity, "results_version": RESULTS_VERSION}
     # A table of one's own may lie anywhere; its content is in the data identity.
-    content["config"]["dataset"] = Path(config.dataset).name
+    values = config.as_dict() | {"dataset": Path(config.dataset).name}
+    content = {"config": values, "data": data_identity, "results_version": RESULTS_VERSION}
     return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()[:16]
 
 

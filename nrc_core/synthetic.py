@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from itertools import pairwise
 from typing import Any
 
 import torch
@@ -50,7 +51,7 @@ def synthetic(
     x = torch.randn(samples, input_dim, generator=generator, dtype=torch.float64)
     for rejected in range(MOST_TRIES):
         y = x
-        for layer, (inputs, outputs) in enumerate(zip(widths[:-1], widths[1:], strict=True)):
+        for layer, (inputs, outputs) in enumerate(pairwise(widths)):
             y = y.relu() if layer and teacher == "nonlinear" else y
             y = y @ torch.randn(inputs, outputs, generator=generator, dtype=torch.float64) / math.sqrt(inputs)
         variances = eigen(Moments.of(y, y[:, :0]).feature_covariance).values

@@ -32,7 +32,8 @@ def _drop_thebe(app: Sphinx, page: str, template: str, context: dict[str, Any], 
     context["script_files"] = [
         script
         for script in context.get("script_files", [])
-        if "thebe" not in f"{getattr(script, 'filename', '')}{getattr(script, 'attributes', {}).get('body', '')}".lower()
+        if "thebe"
+        not in f"{getattr(script, 'filename', '')}{getattr(script, 'attributes', {}).get('body', '')}".lower()
     ]
 
 
