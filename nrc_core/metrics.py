@@ -17,7 +17,7 @@ from torch import Tensor
 
 from nrc_core.moments import Moments
 
-Matrix = Real[Tensor | np.ndarray, "rows columns"]
+Matrix = Real[Tensor | np.ndarray, "_ _"]
 
 # Directions whose variance is below this share of the largest do not count in NRC4. 1e-12 is a
 # relative singular value of 1e-6, ten times the rounding of the float32 features; 1e-6 keeps
