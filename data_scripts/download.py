@@ -62,6 +62,7 @@ def _download(url: str, path: Path) -> None:
         with urllib.request.urlopen(request, timeout=TIMEOUT_SECONDS) as response:
             resumed = response.status == http.HTTPStatus.PARTIAL_CONTENT
             done, logged = have if resumed else 0, time.monotonic()
+            expected = done + int(response.headers.get("Content-Length") or 0)
             with part.open("ab" if resumed else "wb") as file:
                 while chunk := response.read(CHUNK):
                     file.write(chunk)
@@ -70,11 +71,14 @@ def _download(url: str, path: Path) -> None:
                         logged = time.monotonic()
                         logger.info("%s: %.1f MB so far", path.name, done / 1e6)
     except urllib.error.HTTPError as error:
-        if error.code != http.HTTPStatus.REQUESTED_RANGE_NOT_SATISFIABLE:  # else the part is already whole
+        if error.code != http.HTTPStatus.REQUESTED_RANGE_NOT_SATISFIABLE:
             raise DataUnavailable(f"{url} answers {error.code} {error.reason}: {_remedy(path)}") from None
+        done = expected = have  # the part is already whole
     except (OSError, http.client.HTTPException) as error:
         reason = getattr(error, "reason", error)
         raise DataUnavailable(f"cannot download {url} ({reason}): {_remedy(path)}") from None
+    if done < expected:
+        raise DataUnavailable(f"{url} broke off after {done} of {expected} bytes: run the command again to go on")
     part.replace(path)
 
 

@@ -199,5 +199,5 @@ def _scale(values: np.ndarray, train: np.ndarray, role: str) -> tuple[Tensor, di
     constant = spread <= 1e-12 * np.abs(values[train]).max(0)
     if role == "target" and constant.any():
         raise DataDamaged(f"target {int(np.argmax(constant))} is constant on the training rows: drop that column")
-    scaled = (values - mean) / np.where(constant, 1.0, spread)
+    scaled = np.where(constant, 0.0, (values - mean) / np.where(constant, 1.0, spread))
     return torch.from_numpy(scaled.astype(np.float32)), {"constant_inputs": np.flatnonzero(constant).tolist()}

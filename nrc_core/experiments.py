@@ -15,7 +15,7 @@ from nrc_core.config import RunConfig, log_spaced_epochs
 from nrc_core.datasets import Dataset, check_name, load_dataset
 from nrc_core.errors import ConfigError, TrainingDiverged
 from nrc_core.measurement import spectra, tabulate
-from nrc_core.moments import Features, collect
+from nrc_core.moments import collect
 from nrc_core.provenance import describe_run
 from nrc_core.store import TABLES, RunResult, Store, content_key
 from nrc_core.training import Training, reproducible_cpu, train
@@ -23,7 +23,7 @@ from nrc_core.training import Training, reproducible_cpu, train
 logger = logging.getLogger(__name__)
 
 # What is measured at each chosen epoch: (samples, features).
-VIEWS: tuple[tuple[str, Features], ...] = (("train", "post"), ("train", "pre"), ("test", "post"))
+VIEWS = (("train", "post"), ("train", "pre"), ("test", "post"))
 
 
 @dataclass(frozen=True)
@@ -190,9 +190,7 @@ def _compute(config: RunConfig, dataset: Dataset, key: str, store: Store, device
     return store.save(key, tables, describe_run(config, dataset, device, time.monotonic() - started))
 
 
-def _measure(
-    training: Training, split: str, features: Features, device: torch.device
-) -> tuple[pd.DataFrame, pd.DataFrame]:
+def _measure(training: Training, split: str, features: str, device: torch.device) -> tuple[pd.DataFrame, pd.DataFrame]:
     data, config = training.dataset, training.config
     x, y = (data.x_train, data.y_train) if split == "train" else (data.x_test, data.y_test)
     sites = collect(training.model, x.to(device), y.to(device), features=features)

@@ -9,7 +9,7 @@ from __future__ import annotations
 import io
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import matplotlib.pyplot as plt
@@ -58,7 +58,7 @@ STYLE: dict[Any, Any] = {
 class Picture:
     """A drawn figure: SVG, and its message as alternative text."""
 
-    svg: str
+    svg: str = field(repr=False)
     alt: str
 
     def _repr_mimebundle_(self, **_: Any) -> tuple[dict[str, str], dict[str, dict[str, str]]]:
@@ -157,10 +157,9 @@ def stable_ranks(results: Results) -> Picture:
         _log(left)
         _log(right)
         start, stop = table.groupby("site")["weight_stable_rank"].mean().iloc[[0, -2]]
-        right.set_title(f"Weights: {start:.1f} first, {stop:.1f} last but one")
-        alt = (
-            f"Stable ranks by site. Features end at {end:.2f}, targets have {target:.2f}. Weights: {right.get_title()}."
-        )
+        weights = f"Weights: {start:.1f} first, {stop:.1f} last but one"
+        right.set_title(weights)
+        alt = f"Stable ranks by site. Features end at {end:.2f}, targets have {target:.2f}. {weights}."
         return _picture(figure, alt)
 
 
@@ -176,7 +175,7 @@ def dynamics(results: Results) -> Picture:
         first, last = grid.iloc[-1, 0], grid.iloc[-1, -1]
         axis.set_title(f"Noise at the last site: {first:.2g} after epoch {grid.columns[0]}, {last:.2g} at the end")
         axis.grid(False)
-        return _picture(figure, f"Noise by site and epoch. {axis.get_title()}.")
+        return _picture(figure, f"Noise by site and epoch. {axis.get_title('left')}.")
 
 
 def spectrum(results: Results, most: int = 12) -> Picture:
@@ -194,7 +193,7 @@ def spectrum(results: Results, most: int = 12) -> Picture:
         axis.set_title(f"Directions above 1 % of the largest: {large.iloc[1]} at site 1, {large.iloc[-1]} at the last")
         axis.set(xlabel="site", ylabel="direction")
         axis.grid(False)
-        return _picture(figure, f"Feature eigenvalues by site. {axis.get_title()} (of {most} shown).")
+        return _picture(figure, f"Feature eigenvalues by site. {axis.get_title('left')} (of {most} shown).")
 
 
 def views(results: Results) -> Picture:
@@ -275,5 +274,5 @@ def collapsing_cloud(seed: int, samples: int) -> Picture:
             cloud = np.stack([signal - spread * noise, signal + spread * noise], axis=1)
             axis.scatter(*cloud.T, s=5, alpha=0.6, color=COLOURS["nrc1"], edgecolors="none")
             axis.set(title=f"NRC1 = {nrc1(cloud, rank=1):.3f}", xlim=(-4, 4), ylim=(-4, 4), aspect="equal")
-            titles.append(axis.get_title())
+            titles.append(axis.get_title("left"))
         return _picture(figure, f"Clouds of points closing in on a line: {', '.join(titles)}.")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, Literal
+from typing import Any
 
 import pandas as pd
 import torch
@@ -11,9 +11,9 @@ from torch import Tensor, nn
 
 from nrc_core import metrics
 from nrc_core.metrics import NUMERICAL_TOLERANCE, SIGNAL_TOLERANCE, Eigen
-from nrc_core.moments import Features, Moments, Site, collect
+from nrc_core.moments import Moments, Site, collect
 
-Convention = Literal["careful", "released"]
+CONVENTIONS = ("careful", "released")
 
 
 def measure(
@@ -22,8 +22,8 @@ def measure(
     y: Float[Tensor, "n t"],
     *,
     rank: int | None = None,
-    convention: Convention = "careful",
-    features: Features = "post",
+    convention: str = "careful",
+    features: str = "post",
     tolerance: float = NUMERICAL_TOLERANCE,
     batch_size: int = 4096,
 ) -> pd.DataFrame:
@@ -52,21 +52,21 @@ def measure(
         covariance) and `network_mse`.
 
     Raises:
-        ValueError: a rank below 1, an unknown convention, or a model without sites.
+        ValueError: a rank below 1, an unknown convention or kind of features, or a model without sites.
 
     Example:
         >>> model = nn.Sequential(nn.Linear(3, 8), nn.ReLU(), nn.Linear(8, 2))
         >>> measure(model, torch.randn(50, 3), torch.randn(50, 2))["name"].tolist()
         ['0', '2', 'output']
     """
-    if convention not in ("careful", "released"):
-        raise ValueError(f"convention must be 'careful' or 'released': got {convention!r}")
+    if convention not in CONVENTIONS:
+        raise ValueError(f"convention must be one of {', '.join(CONVENTIONS)}: got {convention!r}")
     sites = collect(model, x, y, features=features, batch_size=batch_size)
     return tabulate(sites, rank=rank, convention=convention, tolerance=tolerance)
 
 
 def tabulate(
-    sites: list[Site], *, rank: int | None, convention: Convention = "careful", tolerance: float = NUMERICAL_TOLERANCE
+    sites: list[Site], *, rank: int | None, convention: str = "careful", tolerance: float = NUMERICAL_TOLERANCE
 ) -> pd.DataFrame:
     """The table that `measure` returns, from moments already collected."""
     target_dim = sites[0].moments.target_covariance.shape[0]

@@ -12,13 +12,12 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
 from itertools import pairwise
-from typing import Literal
 
 import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
-Features = Literal["post", "pre"]
+FEATURES = ("post", "pre")
 OUTPUT = "output"
 
 
@@ -160,7 +159,7 @@ def recorded(model: nn.Module) -> Iterator[dict[str, tuple[Tensor, Tensor]]]:
 
 @torch.no_grad()
 def collect(
-    model: nn.Module, x: Tensor, y: Float[Tensor, "n t"], *, features: Features = "post", batch_size: int = 4096
+    model: nn.Module, x: Tensor, y: Float[Tensor, "n t"], *, features: str = "post", batch_size: int = 4096
 ) -> list[Site]:
     """Moments at every site of a network in one pass over the data.
 
@@ -169,9 +168,11 @@ def collect(
     activation; "pre" takes the output of the weight layer before it, which is the same features
     before the activation in a plain chain of layers (the first site and the output have no other).
 
-    Raises ValueError when the model has no linear or convolutional layer, when a layer runs twice,
+    Raises ValueError for another word, when the model has no linear or convolutional layer, when a layer runs twice,
     or when "pre" is asked of a network that is not such a chain.
     """
+    if features not in FEATURES:
+        raise ValueError(f"features must be one of {', '.join(FEATURES)}: got {features!r}")
     training = model.training
     model.eval()
     sites: list[Site] = []
@@ -191,7 +192,7 @@ def collect(
     return sites
 
 
-def _features(record: dict[str, tuple[Tensor, Tensor]], features: Features) -> dict[str, Tensor]:
+def _features(record: dict[str, tuple[Tensor, Tensor]], features: str) -> dict[str, Tensor]:
     inputs = {name: pair[0] for name, pair in record.items()}
     if features == "post":
         return inputs

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import logging
 import tempfile
 import threading
 import time
@@ -34,7 +35,11 @@ def parameters_of(notebook: Path) -> dict[str, dict[str, str]]:
         nbformat.read(notebook, as_version=4)
     except Exception as error:  # nbformat raises many kinds for files that are not notebooks
         raise ConfigError(f"{notebook} is not a notebook ({type(error).__name__})") from None
+    logger = logging.getLogger("papermill")
+    level = logger.level
+    logger.setLevel(logging.WARNING)  # it announces every look at a notebook
     found = papermill.inspect_notebook(str(notebook))
+    logger.setLevel(level)
     if not found:
         raise ConfigError(f"{notebook} has no cell tagged 'parameters': it takes none")
     return {

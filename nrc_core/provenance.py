@@ -16,7 +16,7 @@ from nrc_core.config import RunConfig
 from nrc_core.datasets import Dataset
 from nrc_core.store import RESULTS_VERSION
 
-PACKAGES = ("torch", "numpy", "pandas", "nrc-core")
+PACKAGES = ("nrc-core", "numpy", "pandas")
 # The files whose code decides the numbers of a run.
 SOURCES = ("config", "datasets", "measurement", "metrics", "models", "moments", "synthetic", "training")
 
@@ -62,7 +62,8 @@ def describe_run(config: RunConfig, dataset: Dataset, device: torch.device, seco
         "results_version": RESULTS_VERSION,
         "source_checksum": source_checksum(),
         "commit": commit(),
-        "packages": {name: version(name) for name in PACKAGES} | {"python": platform.python_version()},
+        "packages": {name: version(name) for name in PACKAGES}
+        | {"torch": torch.__version__, "python": platform.python_version()},
         "device": device_name(device),
         "seconds": round(seconds, 2),
         "date": datetime.now(UTC).isoformat(timespec="seconds"),

@@ -1,0 +1,163 @@
+"""Runs through the store: found by content, bit-identical, damage named and mended."""
+
+import dataclasses
+import logging
+
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+
+import nrc_core.experiments as experiments
+from nrc_core import RunConfig, Store, TrainingDiverged, content_key, deep_nrc_mlp, load_dataset, run
+from nrc_core.provenance import source_checksum
+from nrc_core.store import RESULTS_VERSION, TABLES
+
+TOY = {"samples": 60, "width": 8, "depth": 3, "epochs": 4, "measurements": 2}
+
+
+def toy(**change) -> list[RunConfig]:
+    return deep_nrc_mlp("synthetic", **(TOY | change))
+
+
+def key_of(config: RunConfig) -> str:
+    return content_key(config, load_dataset(config.dataset, **config.dataset_options).provenance["identity"])
+
+
+@pytest.fixture
+def store(tmp_path) -> Store:
+    return Store(tmp_path / "results")
+
+
+def test_results_are_tidy(store):
+    results = run(toy(seeds=[0, 1]), store=store)
+    assert len(results.runs) == 2
+    # 2 runs x 2 epochs x 3 views x 4 sites.
+    assert len(results.measurements) == 2 * 2 * 3 * 4
+    assert not results.measurements.duplicated(["key", "epoch", "split", "features", "site"]).any()
+    assert results.losses.groupby("key")["epoch"].apply(list).tolist() == [[1, 2, 3, 4]] * 2
+    assert sorted(results.final()["site"].unique()) == [0, 1, 2, 3]
+    assert (results.final()["epoch"] == 4).all()
+    assert set(results.measurements["seed"]) == {0, 1}
+
+
+def test_the_test_rows_are_measured_on_the_test_set(store):
+    results = run(toy(), store=store)
+    assert results.final("test")["network_mse"].iloc[0] == pytest.approx(results.losses["test_mse"].iloc[-1], rel=1e-5)
+
+
+def test_a_hit_skips_training_and_says_so(store, monkeypatch, caplog):
+    first = run(toy(), store=store)
+    monkeypatch.setattr(experiments, "train", lambda *_, **__: pytest.fail("trained again"))
+    with caplog.at_level(logging.INFO):
+        second = run(toy(), store=store)
+    assert "found in the store" in caplog.text
+    assert second.runs["cached"].tolist() == [True]
+    for name in ("measurements", "spectra", "losses"):
+        pd.testing.assert_frame_equal(getattr(first, name), getattr(second, name), check_like=True)
+
+
+def test_seeds_give_bit_identical_tables(tmp_path):
+    first, second = (run(toy(seeds=[3]), store=Store(tmp_path / name)) for name in ("a", "b"))
+    for name in TABLES:
+        pd.testing.assert_frame_equal(getattr(first, name), getattr(second, name), check_exact=True)
+
+
+def test_the_key_is_the_content():
+    (config,) = toy()
+    assert key_of(config) == key_of(dataclasses.replace(config))
+    others = [
+        dataclasses.replace(config, weight_decay=1e-9),
+        dataclasses.replace(config, seed=1),
+        dataclasses.replace(config, measure_epochs=(2,)),
+        dataclasses.replace(config, dataset_options={"split": "random", "samples": 61}),
+    ]
+    assert len({key_of(other) for other in [config, *others]}) == 5
+    assert content_key(config, "one") != content_key(config, "two")
+
+
+def test_the_key_depends_on_the_version_of_the_results(monkeypatch):
+    (config,) = toy()
+    before = key_of(config)
+    monkeypatch.setattr("nrc_core.store.RESULTS_VERSION", RESULTS_VERSION + 1)
+    assert key_of(config) != before
+
+
+def test_a_table_has_the_same_key_wherever_it_lies(tmp_path):
+    keys = []
+    for folder in ("here", "there"):
+        path = tmp_path / folder / "mine.csv"
+        path.parent.mkdir()
+        path.write_text("a,y\n" + "".join(f"{i},{i * i}\n" for i in range(20)))
+        keys.append(key_of(deep_nrc_mlp(str(path), targets=["y"], epochs=1)[0]))
+    assert keys[0] == keys[1]
+
+
+def test_provenance_says_what_made_it(store):
+    results = run(toy(), store=store)
+    (record,) = results.provenance.values()
+    assert record["config"]["seed"] == 0
+    assert record["source_checksum"] == source_checksum()
+    assert record["packages"]["torch"] == torch.__version__
+    assert record["data"]["kind"] == "synthetic"
+    assert {"device", "seconds", "date", "commit", "results_version", "files"} <= set(record)
+
+
+@pytest.mark.parametrize("damage", ["flip", "truncate", "delete", "json"])
+def test_damaged_files_are_named_and_computed_again(store, caplog, damage):
+    first = run(toy(), store=store)
+    folder = store.folder / first.runs["key"].iloc[0]
+    table = folder / "measurements.parquet"
+    if damage == "flip":
+        content = bytearray(table.read_bytes())
+        content[100] ^= 1
+        table.write_bytes(content)
+    elif damage == "truncate":
+        table.write_bytes(table.read_bytes()[:-10])
+    elif damage == "delete":
+        table.unlink()
+    else:
+        (folder / "provenance.json").write_text("{")
+    second = run(toy(), store=store)
+    assert "damaged result" in caplog.text
+    assert str(folder) in caplog.text
+    assert second.runs["cached"].tolist() == [False]
+    pd.testing.assert_frame_equal(first.measurements, second.measurements)
+    assert run(toy(), store=store).runs["cached"].tolist() == [True]
+
+
+def test_nothing_half_written_stays(store, monkeypatch):
+    def full(*_, **__):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(pd.DataFrame, "to_parquet", full)
+    with pytest.raises(OSError, match="No space left"):
+        run(toy(), store=store)
+    assert list(store.folder.iterdir()) == []
+
+
+def test_a_diverged_run_is_reported_and_the_others_go_on(store):
+    wild = dataclasses.replace(toy()[0], learning_rate=1e9, seed=7)
+    results = run([wild, *toy()], store=store)
+    assert len(results.runs) == 1
+    assert "the loss became" in results.failures["synthetic, seed 7"]
+    with pytest.raises(TrainingDiverged, match="seed 7: the loss became"):
+        run([wild], store=store)
+
+
+def test_a_frozen_run_has_not_changed(store):
+    """If this fails although the science is right, the numbers of all runs changed: raise RESULTS_VERSION.
+
+    Then freeze the new values here. The tolerance covers processors, not changes of method.
+    """
+    assert RESULTS_VERSION == 1
+    table = run(toy(epochs=20), store=store).final()
+    frozen = {
+        "nrc1": [0.687574, 0.297936, 0.0520087, 0.0],
+        "nrc2": [0.178467, 0.334425, 0.341359, 0.383467],
+        "nrc3": [0.264258, 0.550281, 0.605812, np.nan],
+        "nrc4": [0.22231, 0.552857, 0.595453, 0.702246],
+        "network_mse": [0.900843] * 4,
+    }
+    for column, values in frozen.items():
+        np.testing.assert_allclose(table[column], values, rtol=2e-3, atol=1e-6, err_msg=column)

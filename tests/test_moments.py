@@ -1,0 +1,161 @@
+import numpy as np
+import pytest
+import torch
+from torch import nn
+from torchvision.models import resnet18
+
+from nrc_core import MLP, Moments, measure
+from nrc_core.moments import collect, recorded, weight_matrix
+
+
+def samples(seed: int, n: int, h: int, t: int, offset: float = 0.0) -> tuple[torch.Tensor, torch.Tensor]:
+    generator = torch.Generator().manual_seed(seed)
+    h = torch.randn(n, h, generator=generator, dtype=torch.float64) + offset
+    return h, torch.randn(n, t, generator=generator, dtype=torch.float64)
+
+
+def assert_equal(moments: Moments, h: torch.Tensor, y: torch.Tensor, rtol: float = 1e-12) -> None:
+    joint = torch.cat([h, y], dim=1).numpy()
+    dense = np.cov(joint.T, bias=True)
+    assert moments.n == len(h)
+    np.testing.assert_allclose(moments.mean.numpy(), joint.mean(0), rtol=1e-12, atol=1e-14)
+    scale = np.abs(dense).max()
+    np.testing.assert_allclose((moments.scatter / moments.n).numpy(), dense, rtol=rtol, atol=rtol * scale)
+
+
+def test_by_hand():
+    moments = Moments.of(torch.tensor([[0.0], [2.0], [4.0]]), torch.tensor([[1.0], [0.0], [2.0]]))
+    assert moments.feature_mean.item() == 2
+    assert moments.feature_covariance.item() == pytest.approx(8 / 3)
+    assert moments.cross_covariance.item() == pytest.approx(2 / 3)
+    assert moments.target_covariance.item() == pytest.approx(2 / 3)
+
+
+@pytest.mark.parametrize("batch", [1, 7, 100, 1000])
+def test_batches_give_the_dense_moments(batch):
+    h, y = samples(0, 503, 6, 2)
+    moments = Moments(6, 2)
+    for part in range(0, len(h), batch):
+        moments.update(h[part : part + batch], y[part : part + batch])
+    assert_equal(moments, h, y)
+
+
+def test_merged_parts_give_the_whole():
+    h, y = samples(1, 90, 4, 3)
+    first, second, empty = Moments.of(h[:20], y[:20]), Moments.of(h[20:], y[20:]), Moments(4, 3)
+    first.merge(second)
+    first.merge(empty)
+    assert_equal(first, h, y)
+    empty.merge(first)
+    assert_equal(empty, h, y)
+
+
+def test_a_large_mean_costs_no_accuracy():
+    h, y = samples(2, 2000, 5, 2, offset=1e6)
+    moments = Moments(5, 2)
+    for part in range(0, len(h), 128):
+        moments.update(h[part : part + 128], y[part : part + 128])
+    assert_equal(moments, h, y, rtol=1e-9)
+
+
+def test_float32_features_are_summed_in_float64():
+    h, y = samples(3, 4000, 3, 1, offset=1000.0)
+    moments = Moments.of(h.float(), y.float())
+    assert moments.scatter.dtype == torch.float64
+    assert_equal(moments, h.float().double(), y.float().double(), rtol=1e-11)
+
+
+def test_constant_features_have_a_variance_of_exactly_zero():
+    moments = Moments(2, 1)
+    for _ in range(3):
+        moments.update(torch.full((7, 2), 0.1, dtype=torch.float64), torch.rand(7, 1))
+    assert moments.feature_covariance.abs().max() == 0
+
+
+def test_no_samples_change_nothing():
+    moments = Moments.of(*samples(4, 10, 2, 1))
+    before = moments.scatter.clone()
+    moments.update(torch.zeros(0, 2), torch.zeros(0, 1))
+    assert moments.n == 10
+    assert torch.equal(moments.scatter, before)
+
+
+def test_different_sizes_do_not_merge():
+    with pytest.raises(ValueError, match=r"same sizes: \(h, t\) = \(2, 1\) here, \(3, 1\) given"):
+        Moments(2, 1).merge(Moments(3, 1))
+
+
+def test_sites_are_the_inputs_of_the_weight_layers_and_the_output():
+    model = MLP(4, 8, 3, 2)
+    x, y = torch.randn(50, 4), torch.randn(50, 2)
+    sites = collect(model, x, y, batch_size=16)
+    assert [site.name for site in sites] == ["layers.0", "layers.2", "layers.4", "output"]
+    assert_equal(sites[0].moments, x.double(), y.double())
+    hidden = model.layers[:2](x).detach()
+    assert_equal(sites[1].moments, hidden.double(), y.double())
+    assert_equal(sites[3].moments, model(x).detach().double(), y.double())
+    assert torch.equal(sites[1].weight, model.layers[2].weight)
+    assert sites[3].weight is None
+
+
+def test_features_before_the_activation():
+    model = MLP(4, 8, 3, 2, bias=True)
+    x, y = torch.randn(50, 4), torch.randn(50, 2)
+    sites = collect(model, x, y, features="pre")
+    assert_equal(sites[1].moments, model.layers[0](x).detach().double(), y.double())
+    assert_equal(sites[0].moments, x.double(), y.double())
+
+
+def test_convolutions_are_averaged_over_positions():
+    model = nn.Sequential(nn.Conv2d(3, 5, 3), nn.ReLU(), nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(5, 2))
+    x, y = torch.randn(20, 3, 8, 8, dtype=torch.float64), torch.randn(20, 2, dtype=torch.float64)
+    sites = collect(model.double(), x, y)
+    assert_equal(sites[0].moments, x.mean((2, 3)), y)
+    assert sites[0].weight.shape == (5 * 9, 3)
+    assert sites[1].moments.width == 5
+
+
+def test_the_columns_of_a_filter_matrix_are_its_input_channels():
+    layer = nn.Conv2d(3, 2, 2, bias=False)
+    matrix = weight_matrix(layer)
+    assert torch.equal(matrix[:, 1].sort().values, layer.weight[:, 1].flatten().sort().values.detach())
+
+
+def test_a_residual_network_has_sites_but_none_before_the_activation():
+    model = resnet18(num_classes=2)
+    x, y = torch.randn(4, 3, 32, 32), torch.randn(4, 2)
+    assert len(measure(model, x, y)) == 22
+    with pytest.raises(ValueError, match="use features='post'"):
+        collect(model, x, y, features="pre")
+
+
+def test_measuring_leaves_the_model_as_it_was():
+    model = MLP(4, 8, 3, 2).train()
+    before = [p.clone() for p in model.parameters()]
+    collect(model, torch.randn(9, 4), torch.randn(9, 2))
+    assert model.training
+    assert all(torch.equal(a, b) for a, b in zip(before, model.parameters(), strict=True))
+    assert not any(layer._forward_hooks for layer in model.modules())
+
+
+def test_a_model_without_layers_has_no_site():
+    with pytest.raises(ValueError, match="ReLU has no linear or convolutional layer"):
+        collect(nn.ReLU(), torch.randn(3, 2), torch.randn(3, 2))
+
+
+def test_a_shared_layer_is_not_one_site():
+    layer = nn.Linear(2, 2)
+    with pytest.raises(ValueError, match="ran twice"):
+        collect(nn.Sequential(layer, nn.ReLU(), layer), torch.randn(3, 2), torch.randn(3, 2))
+
+
+def test_grouped_convolutions_are_refused():
+    with pytest.raises(ValueError, match="groups = 2, use groups = 1"):
+        weight_matrix(nn.Conv2d(4, 4, 3, groups=2))
+
+
+def test_hooks_are_removed_after_an_error():
+    model = nn.Sequential(nn.Linear(2, 2))
+    with pytest.raises(RuntimeError, match="on purpose"), recorded(model):
+        raise RuntimeError("on purpose")
+    assert not model[0]._forward_hooks
