@@ -14,6 +14,15 @@ PAGES = {page.name: page for page in PROFILE.pages}
 BUILD = Path(config.get("build", f"build/{PROFILE.name}"))
 HTML = Path(config.get("html", "book"))  # jupyter-book adds _build/html
 CORE = sorted(str(path) for path in Path("nrc_core").glob("*.py"))
+SOURCES = sorted(
+    str(path)
+    for pattern in ("*.md", "*.py", "_*.yml", "*.bib", "_ext/*.py", "_static/*")
+    for path in Path("book").glob(pattern)
+)
+
+
+def notebook(wildcards):
+    return f"notebooks/{PAGES[wildcards.page].notebook}.ipynb"
 
 
 def manifest(wildcards):
@@ -29,7 +38,6 @@ wildcard_constraints:
 
 localrules:
     all,
-    parameters,
 
 
 rule all:
@@ -37,64 +45,42 @@ rule all:
         HTML / "_build/html/index.html",
 
 
-rule parameters:
-    output:
-        BUILD / "pages/{page}.json",
-    params:
-        notebook=lambda wildcards: PAGES[wildcards.page].notebook,
-        values=lambda wildcards: dict(PAGES[wildcards.page].parameters),
-    run:
-        import json
-
-        Path(output[0]).write_text(json.dumps({"notebook": params.notebook, "values": params.values}, indent=2) + "\n")
-
-
 rule run:
     input:
-        lambda wildcards: f"notebooks/{PAGES[wildcards.page].notebook}.ipynb",
-        BUILD / "pages/{page}.json",
+        notebook,
         manifest,
         CORE,
-        book="book/pages.py",
     output:
-        BUILD / "pages/{page}.run.ipynb",
+        BUILD / "pages/{page}.ipynb",
     log:
         BUILD / "logs/{page}.log",
+    params:
+        values=lambda wildcards: dict(PAGES[wildcards.page].parameters),  # a change of these runs the page again
     threads: 1
     shell:
-        "OMP_NUM_THREADS={threads} python {input.book} run {PROFILE_FILE} {wildcards.page} {output} > {log} 2>&1"
-
-
-rule publish:
-    input:
-        BUILD / "pages/{page}.run.ipynb",
-        profile=PROFILE_FILE,
-        book="book/pages.py",
-    output:
-        BUILD / "book/pages/{page}.ipynb",
-    shell:
-        "python {input.book} publish {input.profile} {wildcards.page} {input[0]} {output}"
+        "OMP_NUM_THREADS={threads} python book/pages.py {PROFILE_FILE} {wildcards.page} {output} > {log} 2>&1"
 
 
 rule assemble:
     input:
-        expand(str(BUILD / "book/pages/{page}.ipynb"), page=PAGES),
-        [str(path) for pattern in ("*.md", "*.yml", "*.bib", "_ext/*", "_static/*") for path in Path("book").glob(pattern)],
+        expand(str(BUILD / "pages/{page}.ipynb"), page=PAGES),
+        SOURCES,
         CORE,
-        profile=PROFILE_FILE,
-        book="book/assemble.py",
+        PROFILE_FILE,
     output:
-        BUILD / "book/generated/data.md",
+        BUILD / "book/index.md",
+    log:
+        BUILD / "logs/assemble.log",
     params:
         data=str(data_folder()),
-        book=str(BUILD / "book"),
+        build=str(BUILD),
     shell:
-        "python {input.book} {input.profile} {params.data} {params.book}"
+        "python book/assemble.py {PROFILE_FILE} {params.data} {params.build} > {log} 2>&1"
 
 
 rule html:
     input:
-        BUILD / "book/generated/data.md",
+        BUILD / "book/index.md",
     output:
         HTML / "_build/html/index.html",
     params:

@@ -1,15 +1,17 @@
 """Gather the book's hand-written sources and what is filled from results into one folder to build.
 
-python book/assemble.py PROFILE DATA_DIR OUTPUT
+python book/assemble.py PROFILE DATA_DIR BUILD
 """
 
 from __future__ import annotations
 
-import json
 import os
 import shutil
 import sys
 from pathlib import Path
+
+import nbformat
+from pages import publish
 
 from nrc_core import claims, figures
 from nrc_core.datasets import BUILT_IN, SIMULATED
@@ -85,19 +87,24 @@ def experts_table(data_dir: Path) -> str:
 
 
 def main(arguments: list[str]) -> None:
-    """Copy the sources and write the generated parts."""
-    profile, data_dir, output = read_profile(Path(arguments[0])), Path(arguments[1]), Path(arguments[2])
+    """Publish the pages, copy the sources and write the generated parts."""
+    profile, data_dir, build = read_profile(Path(arguments[0])), Path(arguments[1]), Path(arguments[2])
+    output = build / "book"
+    shutil.rmtree(output, ignore_errors=True)
+    (output / "pages").mkdir(parents=True)
+    for page in profile.pages:
+        name = f"pages/{page.name}.ipynb"
+        nbformat.write(publish(profile, page, build / name), output / name)
     for pattern in SOURCES:
         for source in BOOK.glob(pattern):
             target = output / source.relative_to(BOOK)
             target.parent.mkdir(parents=True, exist_ok=True)
             shutil.copyfile(source, target)
     generated = output / "generated"
-    generated.mkdir(parents=True, exist_ok=True)
+    generated.mkdir()
     headline(profile, generated)
     (generated / "data.md").write_text(data_table(data_dir))
     (generated / "experts.md").write_text(experts_table(data_dir))
-    (generated / "profile.json").write_text(json.dumps({"profile": profile.name}) + "\n")
 
 
 if __name__ == "__main__":

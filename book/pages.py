@@ -1,7 +1,6 @@
-"""From a profile's page to a page of the book: run its notebook, then dress it for reading.
+"""Run the notebook of one page, and dress an executed notebook for reading.
 
-python book/pages.py run PROFILE PAGE RUN.ipynb
-python book/pages.py publish PROFILE PAGE RUN.ipynb PAGE.ipynb
+python book/pages.py PROFILE PAGE EXECUTED.ipynb
 """
 
 from __future__ import annotations
@@ -24,27 +23,27 @@ UNAVAILABLE = "nrc_unavailable"  # notebook metadata: why the page could not be 
 
 
 def run(profile: Profile, page: Page, output: Path) -> None:
-    """Execute the page's notebook; where its data cannot be had, write a page that says so."""
+    """Execute the page's notebook; where its data cannot be had, write one that says so."""
     os.environ.setdefault("NRC_STORE", profile.store)
     try:
         run_notebook(NOTEBOOKS / f"{page.notebook}.ipynb", output, page.parameters)
     except DataUnavailable as error:
         print(f"{page.name}: {error}", file=sys.stderr)
-        notebook = new_notebook(cells=[new_markdown_cell("# No data")])
-        notebook.metadata = {"kernelspec": {"name": "python3", "display_name": "Python 3", "language": "python"}}
+        notebook = new_notebook()
+        notebook.metadata["kernelspec"] = {"name": "python3", "display_name": "Python 3", "language": "python"}
         notebook.metadata[UNAVAILABLE] = str(error)
         nbformat.write(notebook, output)
 
 
 def publish(profile: Profile, page: Page, executed: Path) -> nbformat.NotebookNode:
-    """The executed notebook as a page: title, profile, parameter table, alternative texts, rerun command."""
+    """The executed notebook as a page: title, profile, alternative texts, parameters and rerun command."""
     notebook = nbformat.read(executed, as_version=4)
     if reason := notebook.metadata.get(UNAVAILABLE):
         text = (
             f"# {page.title}\n\n:::{{warning}}\nThis page was not run: {reason}.\n:::\n\n"
             "Then build the book again: only this page is run."
         )
-        notebook.cells = [new_markdown_cell(text), *_rerun(page)]
+        notebook.cells = [new_markdown_cell(text), _rerun(page)]
         return notebook
     cells = [cell for cell in notebook.cells if not {"parameters", "injected-parameters"} & set(_tags(cell))]
     for cell in cells:
@@ -53,7 +52,7 @@ def publish(profile: Profile, page: Page, executed: Path) -> nbformat.NotebookNo
         cell.metadata.pop("execution", None)
     body = cells[0].source.split("\n", 1)[1].strip()
     cells[0].source = f"# {page.title}\n\n*Profile {profile.name}: {profile.note.strip()}*\n\n{body}"
-    notebook.cells = [*cells, *_rerun(page)]
+    notebook.cells = [*cells, _rerun(page)]
     return notebook
 
 
@@ -68,41 +67,38 @@ def _describe_pictures(cell: nbformat.NotebookNode) -> None:
             cell.metadata["mystnb"] = {"image": {"alt": alt}}
 
 
-def _rerun(page: Page) -> list[nbformat.NotebookNode]:
-    given = " ".join(f"{name}={_text(value)}" for name, value in page.parameters.items() if value is not None)
+def _rerun(page: Page) -> nbformat.NotebookNode:
+    """The command that runs the page again, and the table of its parameters."""
+    values = {name: _text(value) for name, value in page.parameters.items() if value is not None}
+    given = " ".join(f"{name}={text}" for name, text in values.items())
+    command = f"nrc run notebooks/{page.notebook}.ipynb {given}".strip()
     rows = [
-        f"| `{name}` | {entry['type']} | `{entry['default']}` | {_code(page.parameters, name)} | {entry['help']} |"
+        f"| `{name}` | {entry['type']} | `{entry['default']}` | {_code(values.get(name))} | {entry['help']} |"
         for name, entry in parameters_of(NOTEBOOKS / f"{page.notebook}.ipynb").items()
     ]
     table = "\n".join(["| parameter | type | default | here | meaning |", "|---|---|---|---|---|", *rows])
-    command = f"nrc run notebooks/{page.notebook}.ipynb {given}".strip()
-    return [
-        new_markdown_cell(
-            f"## Run it again\n\n```sh\n{command}\n```\n\nChange a value, or add any of these:\n\n"
-            f":::{{dropdown}} Parameters\n{table}\n:::"
-        )
-    ]
+    return new_markdown_cell(
+        f"## Run it again\n\n```sh\n{command}\n```\n\nChange a value, or add any of these:\n\n"
+        f":::{{dropdown}} Parameters\n{table}\n:::"
+    )
 
 
 def _text(value: Any) -> str:
     return ",".join(str(item) for item in value) if isinstance(value, list) else str(value)
 
 
-def _code(parameters: Any, name: str) -> str:
-    return f"`{_text(parameters[name])}`" if name in parameters else ""
+def _code(text: str | None) -> str:
+    return "" if text is None else f"`{text}`"
 
 
 def main(arguments: list[str]) -> int:
-    """Run or publish one page."""
+    """Run one page; an error is one line."""
     logging.basicConfig(level=logging.INFO, format="%(message)s")
-    verb, profile_path, name, executed, *rest = arguments
+    profile_path, name, output = arguments
     try:
         profile = read_profile(Path(profile_path))
         page = next(page for page in profile.pages if page.name == name)
-        if verb == "run":
-            run(profile, page, Path(executed))
-        else:
-            nbformat.write(publish(profile, page, Path(executed)), rest[0])
+        run(profile, page, Path(output))
     except (NrcError, OSError) as error:
         print(f"{name}: {error}", file=sys.stderr)
         return 1

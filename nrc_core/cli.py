@@ -17,7 +17,6 @@ def main(arguments: list[str] | None = None) -> int:
     parser = _parser()
     given = parser.parse_args(arguments)
     logging.basicConfig(level=logging.INFO, format="%(message)s", stream=sys.stderr)
-    logging.getLogger("papermill").setLevel(logging.WARNING if given.command != "run" else logging.INFO)
     try:
         given.function(given)
     except NrcError as error:
@@ -125,11 +124,13 @@ def _is_whole(folder: Path) -> bool:
 
 def _compute(given: argparse.Namespace) -> None:
     from nrc_core.experiments import run
+    from nrc_core.heartbeat import heartbeat
     from nrc_core.store import Store
 
     store = Store(given.store)
     for experiment, parameters in _planned(given):
-        results = run(experiment(**parameters), store=store, device=given.device)
+        with heartbeat("nrc compute"):
+            results = run(experiment(**parameters), store=store, device=given.device)
         for row in results.runs.itertuples():
             state = "was there" if row.cached else f"{row.seconds:.0f} s on {row.device}"
             print(f"{row.dataset}, seed {row.seed}: {row.key}, {state}")

@@ -174,6 +174,7 @@ def run(
 
 
 def _compute(config: RunConfig, dataset: Dataset, key: str, store: Store, device: torch.device) -> RunResult:
+    store.check_writable()
     started = time.monotonic()
     measured: list[pd.DataFrame] = []
     eigenvalues: list[pd.DataFrame] = []

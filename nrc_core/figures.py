@@ -29,6 +29,7 @@ NEUTRAL = "#7a7a7a"
 # One colour a condition on every page, from the colour-blind-safe palette of Wong (2011).
 COLOURS = {"nrc1": "#0072b2", "nrc2": "#e69f00", "nrc3": "#cc79a7", "nrc4": "#56b4e9"}
 COLLAPSE, NETWORK = "#009e73", "#d55e00"
+VERDICTS = {"deep": (COLLAPSE, "o"), "last": (COLOURS["nrc2"], "^"), "no": (NETWORK, "X")}
 FLOOR = 1e-16  # of float64 arithmetic: nothing smaller is drawn
 AXIS = {"nrc1": "noise", "nrc2": "projected CKA", "nrc3": "mean cosine", "nrc4": "mean squared error"}
 STYLE: dict[Any, Any] = {
@@ -80,6 +81,30 @@ def _picture(figure: Figure, alt: str) -> Picture:
     buffer = io.StringIO()
     figure.savefig(buffer, format="svg", metadata={"Date": None})
     return Picture(buffer.getvalue(), alt)
+
+
+def strip(results: Results) -> Picture:
+    """The verdict at a glance: one row a network, one column a condition; colour, shape and word agree."""
+    found = verdicts(results.final())
+    names = [*CONDITIONS, "all four"]
+    with _canvas(1, 1, size=(7.6, 0.9 + 0.35 * len(found))) as (figure, axes):
+        axis = axes[0, 0]
+        for row, verdict in enumerate(found):
+            for column, site in enumerate([*verdict.first_site.values(), verdict.collapsed_from]):
+                kind = "no" if site is None else "last" if site == verdict.last_site else "deep"
+                colour, shape = VERDICTS[kind]
+                axis.scatter(column, row, s=90, color=colour, marker=shape)
+                word = {"no": "no", "last": "last site only", "deep": f"from site {site}"}[kind]
+                axis.text(column + 0.1, row, word, va="center", fontsize=9.5)
+        axis.set(xlim=(-0.3, len(names) - 0.1), ylim=(len(found) - 0.5, -0.5))
+        axis.set_xticks(range(len(names)), [name.replace("nrc", "NRC") for name in names])
+        axis.set_yticks(range(len(found)), [f"seed {verdict.seed}" for verdict in found])
+        axis.xaxis.tick_top()
+        axis.tick_params(length=0)
+        axis.grid(False)
+        axis.spines[:].set_visible(False)
+        deep = sum(v.collapsed_from is not None and v.collapsed_from < v.last_site for v in found)
+        return _picture(figure, f"Deep collapse, all four conditions below the last layer, in {deep} of {len(found)}.")
 
 
 def conditions(results: Results) -> Picture:

@@ -5,8 +5,6 @@ from __future__ import annotations
 import inspect
 import logging
 import tempfile
-import threading
-import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -15,9 +13,8 @@ from typing import Any
 from nrc_core.datasets import load_dataset
 from nrc_core.errors import ConfigError, NotebookFailed
 from nrc_core.experiments import EXPERIMENTS
+from nrc_core.heartbeat import heartbeat
 from nrc_core.parameters import check_known, coerce
-
-HEARTBEAT_SECONDS = 30.0
 
 
 def parameters_of(notebook: Path) -> dict[str, dict[str, str]]:
@@ -35,11 +32,8 @@ def parameters_of(notebook: Path) -> dict[str, dict[str, str]]:
         nbformat.read(notebook, as_version=4)
     except Exception as error:  # nbformat raises many kinds for files that are not notebooks
         raise ConfigError(f"{notebook} is not a notebook ({type(error).__name__})") from None
-    logger = logging.getLogger("papermill")
-    level = logger.level
-    logger.setLevel(logging.WARNING)  # it announces every look at a notebook
-    found = papermill.inspect_notebook(str(notebook))
-    logger.setLevel(level)
+    with _quiet_papermill():
+        found = papermill.inspect_notebook(str(notebook))
     if not found:
         raise ConfigError(f"{notebook} has no cell tagged 'parameters': it takes none")
     return {
@@ -94,7 +88,7 @@ def run_notebook(notebook: Path, output: Path, given: Mapping[str, Any], *, time
     output.parent.mkdir(parents=True, exist_ok=True)
     partial.write_text("")  # an unwritable folder or a full disk shows now, not after the training
     try:
-        with _heartbeat(notebook), _ipc_kernel_manager() as manager:
+        with heartbeat(notebook.name), _quiet_papermill(), _ipc_kernel_manager() as manager:
             executed = papermill.execute_notebook(
                 str(notebook),
                 str(partial),
@@ -129,21 +123,15 @@ def run_notebook(notebook: Path, output: Path, given: Mapping[str, Any], *, time
 
 
 @contextmanager
-def _heartbeat(notebook: Path) -> Iterator[None]:
-    """A line every 30 s, so that a long cell is not taken for a hung one."""
-    started, stop = time.monotonic(), threading.Event()
-
-    def beat() -> None:
-        while not stop.wait(HEARTBEAT_SECONDS):
-            print(f"{notebook.name}: running for {time.monotonic() - started:.0f} s", flush=True)
-
-    thread = threading.Thread(target=beat, daemon=True)
-    thread.start()
+def _quiet_papermill() -> Iterator[None]:
+    """Only what cells write to stderr, our progress lines: not every cell's start and end."""
+    logger = logging.getLogger("papermill")
+    level = logger.level
+    logger.setLevel(logging.WARNING)
     try:
         yield
     finally:
-        stop.set()
-        thread.join()
+        logger.setLevel(level)
 
 
 @contextmanager

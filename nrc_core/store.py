@@ -6,6 +6,7 @@ import hashlib
 import json
 import logging
 import os
+import tempfile
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -56,6 +57,12 @@ class Store:
 
     def __init__(self, folder: str | os.PathLike[str] | None = None):
         self.folder = Path(folder or os.environ.get("NRC_STORE") or project_folder() / "build" / "store")
+
+    def check_writable(self) -> None:
+        """Raise OSError now, not after the training, if nothing can be written to the folder."""
+        self.folder.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=self.folder):
+            pass
 
     def save(self, key: str, tables: Mapping[str, pd.DataFrame], provenance: Mapping[str, Any]) -> RunResult:
         """Write one run in one step."""

@@ -115,7 +115,7 @@ def test_reports_name_failures_and_keys(results):
     assert results.runs["key"].iloc[1] in report.provenance(results)
 
 
-DRAWN = ["conditions", "headline", "losses", "stable_ranks", "dynamics", "spectrum", "views"]
+DRAWN = ["strip", "conditions", "headline", "losses", "stable_ranks", "dynamics", "spectrum", "views"]
 
 
 @pytest.mark.parametrize("name", DRAWN)

@@ -55,7 +55,7 @@ def executed(tmp_path_factory) -> Path:
 def test_a_notebook_runs_to_its_end(executed):
     cells = [c for c in nbformat.read(executed, 4).cells if c.cell_type == "code"]
     assert all(cell.metadata.papermill.status == "completed" for cell in cells)
-    assert sum("image/svg+xml" in output.get("data", {}) for cell in cells for output in cell.outputs) == 6
+    assert sum("image/svg+xml" in output.get("data", {}) for cell in cells for output in cell.outputs) == 7
     assert not executed.with_suffix(".partial.ipynb").exists()
     assert str(executed.parent) not in json.dumps(nbformat.read(executed, 4).metadata)
 
@@ -172,7 +172,7 @@ def test_a_notebook_that_does_not_end_well_is_no_result(tmp_path, cell, timeout,
 
 
 def test_long_cells_show_a_sign_of_life(tmp_path, capsys, monkeypatch):
-    monkeypatch.setattr("nrc_core.notebooks.HEARTBEAT_SECONDS", 0.2)
+    monkeypatch.setattr("nrc_core.heartbeat.SECONDS", 0.2)
     run_notebook(notebook(tmp_path / "in.ipynb", "import time; time.sleep(1)"), tmp_path / "out.ipynb", {})
     assert "in.ipynb: running for" in capsys.readouterr().out
 
