@@ -20,7 +20,7 @@ test: environment
 	ruff format --check .
 	python .ci/sync_environment.py --check
 	mypy
-	pytest
+	pytest -n $(CORES) --dist loadfile
 
 environment: .venv/complete
 
