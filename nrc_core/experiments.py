@@ -14,7 +14,8 @@ import torch
 from nrc_core.config import RunConfig, log_spaced_epochs
 from nrc_core.datasets import Dataset, check_name, load_dataset
 from nrc_core.errors import ConfigError, TrainingDiverged
-from nrc_core.measurement import spectra, tabulate
+from nrc_core.measurement import decompose, input_spectra, spectra, tabulate
+from nrc_core.metrics import Eigen
 from nrc_core.moments import collect
 from nrc_core.provenance import describe_run
 from nrc_core.store import TABLES, RunResult, Store, content_key
@@ -182,19 +183,22 @@ def _compute(config: RunConfig, dataset: Dataset, key: str, store: Store, device
     with reproducible_cpu():
         for epoch, training in train(config, dataset, device=device):
             losses = training.losses
+            inputs = input_spectra(training.model)
             for split, features in VIEWS:
                 view = {"epoch": epoch, "split": split, "features": features}
-                table, spectrum = _measure(training, split, features, device)
+                table, spectrum = _measure(training, split, features, inputs, device)
                 measured.append(table.assign(**view))
                 eigenvalues.append(spectrum.assign(**view))
     tables = dict(zip(TABLES, (pd.concat(measured), pd.concat(eigenvalues), pd.DataFrame(losses)), strict=True))
     return store.save(key, tables, describe_run(config, dataset, device, time.monotonic() - started))
 
 
-def _measure(training: Training, split: str, features: str, device: torch.device) -> tuple[pd.DataFrame, pd.DataFrame]:
+def _measure(
+    training: Training, split: str, features: str, inputs: dict[str, Eigen], device: torch.device
+) -> tuple[pd.DataFrame, pd.DataFrame]:
     data, config = training.dataset, training.config
     x, y = (data.x_train, data.y_train) if split == "train" else (data.x_test, data.y_test)
-    sites = collect(training.model, x.to(device), y.to(device), features=features)
+    sites = decompose(collect(training.model, x.to(device), y.to(device), features=features), inputs)
     return tabulate(sites, rank=config.rank, tolerance=config.tolerance), spectra(sites)
 
 

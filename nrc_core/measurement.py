@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
 import pandas as pd
 import torch
 from jaxtyping import Float
@@ -11,7 +15,7 @@ from torch import Tensor, nn
 
 from nrc_core import metrics
 from nrc_core.metrics import NUMERICAL_TOLERANCE, SIGNAL_TOLERANCE, Eigen
-from nrc_core.moments import Moments, Site, collect
+from nrc_core.moments import Moments, Site, collect, weight_matrix
 
 CONVENTIONS = ("careful", "released")
 
@@ -61,15 +65,47 @@ def measure(
     """
     if convention not in CONVENTIONS:
         raise ValueError(f"convention must be one of {', '.join(CONVENTIONS)}: got {convention!r}")
-    sites = collect(model, x, y, features=features, batch_size=batch_size)
+    sites = decompose(collect(model, x, y, features=features, batch_size=batch_size))
     return tabulate(sites, rank=rank, convention=convention, tolerance=tolerance)
 
 
+@dataclass(frozen=True)
+class Decomposed:
+    """A site's moments with the eigendecompositions that all its metrics are made of."""
+
+    name: str
+    moments: Moments
+    spectrum: Eigen
+    inputs: Eigen | None  # of the weight; None at the output
+    weight_rows: int
+
+
+def input_spectra(model: nn.Module) -> dict[str, Eigen]:
+    """The `input_spectrum` of every layer with a weight, for several calls of `decompose` on one network."""
+    layers = {name: layer for name, layer in model.named_modules() if isinstance(layer, nn.Linear | nn.Conv2d)}
+    return {name: metrics.input_spectrum(weight_matrix(layer)) for name, layer in layers.items()}
+
+
+def decompose(sites: list[Site], inputs: Mapping[str, Eigen] | None = None) -> list[Decomposed]:
+    """Eigendecompositions of every site's features and weight, the latter from `inputs` where it has them."""
+    known = inputs or {}
+    return [
+        Decomposed(
+            site.name,
+            site.moments,
+            metrics.eigen(site.moments.feature_covariance),
+            None if site.weight is None else known.get(site.name) or metrics.input_spectrum(site.weight),
+            0 if site.weight is None else len(site.weight),
+        )
+        for site in sites
+    ]
+
+
 def tabulate(
-    sites: list[Site], *, rank: int | None, convention: str = "careful", tolerance: float = NUMERICAL_TOLERANCE
+    sites: list[Decomposed], *, rank: int | None, convention: str = "careful", tolerance: float = NUMERICAL_TOLERANCE
 ) -> pd.DataFrame:
-    """The table that `measure` returns, from moments already collected."""
-    target_dim = sites[0].moments.target_covariance.shape[0]
+    """The table that `measure` returns, from sites already decomposed."""
+    target_dim = len(sites[0].moments.target_covariance)
     wanted = target_dim if rank is None else rank
     if wanted < 1:
         raise ValueError(f"rank must be at least 1: got {wanted}")
@@ -77,61 +113,69 @@ def tabulate(
     targets = metrics.eigen(sites[0].moments.target_covariance).values
     rows = []
     for number, site in enumerate(sites):
-        spectrum = metrics.eigen(site.moments.feature_covariance)
-        row = _site(site, spectrum, min(wanted, site.moments.width), tolerance)
+        row = _site(site, min(wanted, site.moments.width), tolerance)
         row |= {
             "target_stable_rank": metrics.spectral_ratio(targets),
             "target_effective_rank": metrics.effective_rank(targets),
             "network_mse": error,
         }
         if convention == "released":
-            row |= _released(site.moments, spectrum, row["rank"], targets)
+            row |= _released(site, row["rank"], targets)
         rows.append({"site": number, "name": site.name, **row})
     return pd.DataFrame(rows)
 
 
-def spectra(sites: list[Site], most: int = 64) -> pd.DataFrame:
-    """The feature spectrum at every site: `site, k, eigenvalue, nrc1` (at rank k), for k up to `most`."""
-    tables = []
-    for number, site in enumerate(sites):
-        values = metrics.eigen(site.moments.feature_covariance).values
-        kept = min(most, len(values))
-        curve = metrics.noise_curve(values)
-        tables.append(
-            pd.DataFrame(
-                {
-                    "site": number,
-                    "k": range(1, kept + 1),
-                    "eigenvalue": values[:kept].cpu().numpy(),
-                    "nrc1": curve[:kept].cpu().numpy(),
-                }
-            )
-        )
-    return pd.concat(tables, ignore_index=True)
+def spectra(sites: list[Decomposed], most: int = 32) -> pd.DataFrame:
+    """The metrics as curves in the rank: `site, k, eigenvalue, nrc1, nrc2, nrc3, nrc3_sine` for k up to `most`.
+
+    NRC1 to NRC3 are what they would be at rank k; `nrc3_sine` is the mean sine of the same angles,
+    which is the alignment of the top k feature directions with the weight's bottom ones. The shares
+    are kept in single precision: they are for figures.
+    """
+    return pd.concat([_curves(site, most).assign(site=number) for number, site in enumerate(sites)], ignore_index=True)
 
 
-def _site(site: Site, spectrum: Eigen, rank: int, tolerance: float) -> dict[str, Any]:
-    moments = site.moments
+def _curves(site: Decomposed, most: int) -> pd.DataFrame:
+    values, vectors = site.spectrum
+    k = min(most, len(values))
+    target = torch.linalg.matrix_norm(site.moments.target_covariance)
+    aligned = (vectors[:, :k].T @ site.moments.cross_covariance).square().sum(1).cumsum(0)
+    cka = aligned / (values[:k].square().cumsum(0).sqrt() * target)
+    angles = [
+        None if site.inputs is None else metrics.alignment_cosines(site.spectrum, site.inputs, rank, site.weight_rows)
+        for rank in range(1, k + 1)
+    ]
+    shares = {
+        "nrc1": metrics.noise_curve(values)[:k].cpu().numpy(),
+        "nrc2": cka.cpu().numpy(),
+        "nrc3": [math.nan if a is None else a.mean().item() for a in angles],
+        "nrc3_sine": [math.nan if a is None else (1 - a.square()).sqrt().mean().item() for a in angles],
+    }
+    single = {name: np.asarray(column, np.float32) for name, column in shares.items()}
+    return pd.DataFrame({"k": range(1, k + 1), "eigenvalue": values[:k].cpu().numpy(), **single})
+
+
+def _site(site: Decomposed, rank: int, tolerance: float) -> dict[str, Any]:
+    moments, spectrum, inputs = site.moments, site.spectrum, site.inputs
     cross, targets = moments.cross_covariance, moments.target_covariance
     error, directions = metrics.linear_prediction_error(spectrum, cross, targets, tolerance)
     signal_error, _ = metrics.linear_prediction_error(spectrum, cross, targets, max(tolerance, SIGNAL_TOLERANCE))
     variance = targets.diagonal().mean().item()
-    inputs = None if site.weight is None else metrics.input_spectrum(site.weight)
     return {
         "width": moments.width,
         "rank": rank,
         "nrc1": metrics.noise_curve(spectrum.values)[rank - 1].item(),
         "nrc2": metrics.projected_cka(spectrum, cross, targets, rank),
-        "nrc3": float("nan") if inputs is None else metrics.alignment(spectrum, inputs, rank, len(site.weight)),  # type: ignore[arg-type]
+        "nrc3": math.nan if inputs is None else metrics.alignment(spectrum, inputs, rank, site.weight_rows),
         "nrc4": error,
         "cka": metrics.covariance_cka(cross, moments.feature_covariance, targets),
-        "nrc4_unexplained": error / variance if variance > 0 else float("nan"),
+        "nrc4_unexplained": error / variance if variance > 0 else math.nan,
         "nrc4_signal": signal_error,
         "nrc4_directions": directions,
         "nrc4_tolerance": tolerance,
         "feature_stable_rank": metrics.spectral_ratio(spectrum.values),
         "feature_effective_rank": metrics.effective_rank(spectrum.values),
-        "weight_stable_rank": float("nan") if inputs is None else metrics.spectral_ratio(inputs.values),
+        "weight_stable_rank": math.nan if inputs is None else metrics.spectral_ratio(inputs.values),
         "target_variance": variance,
         "feature_variance": spectrum.values.sum().item(),
     }
@@ -145,8 +189,9 @@ def _network_mse(output: Moments) -> float:
     return (covariance.diagonal() + bias.square()).mean().item()
 
 
-def _released(moments: Moments, spectrum: Eigen, rank: int, targets: Tensor) -> dict[str, float]:
+def _released(site: Decomposed, rank: int, targets: Tensor) -> dict[str, float]:
     """What the paper's released code computes instead, at commit 77218cd of its repository."""
+    moments = site.moments
     n, first = moments.n, slice(0, len(moments.target_covariance))
     # The first t coordinates in place of the top-t subspace, and a guard inside the square root.
     cross = (n * moments.cross_covariance[first]).square().sum()
@@ -163,6 +208,6 @@ def _released(moments: Moments, spectrum: Eigen, rank: int, targets: Tensor) -> 
         "nrc4": error,
         "nrc4_directions": directions,
         "nrc4_tolerance": SIGNAL_TOLERANCE,
-        "feature_stable_rank": metrics.spectral_ratio(spectrum.values.square()),
+        "feature_stable_rank": metrics.spectral_ratio(site.spectrum.values.square()),
         "target_stable_rank": metrics.spectral_ratio(targets.square()),
     }

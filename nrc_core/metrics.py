@@ -94,16 +94,22 @@ def input_spectrum(weight: Float[Tensor, "rows h"]) -> Eigen:
     return eigen(double.T @ double)
 
 
-def alignment(spectrum: Eigen, inputs: Eigen, rank: int, rows: int) -> float:
-    """Mean cosine of the principal angles between top feature and top input subspace (NRC3).
+def alignment_cosines(spectrum: Eigen, inputs: Eigen, rank: int, rows: int) -> Float[Tensor, " r"] | None:
+    """Cosines of the principal angles between top feature and top input subspace; None without variance.
 
     `inputs` is the `input_spectrum` of a weight with `rows` rows, which span at most `rows`
     directions.
     """
     if inputs.values[0] <= 0 or spectrum.values[0] <= 0:
-        return math.nan
-    cosines = torch.linalg.svdvals(spectrum.vectors[:, :rank].T @ inputs.vectors[:, : min(rank, rows)])
-    return cosines.clamp(max=1.0).mean().item()
+        return None
+    product = spectrum.vectors[:, :rank].T @ inputs.vectors[:, : min(rank, rows)]
+    return torch.linalg.svdvals(product).clamp(max=1.0)
+
+
+def alignment(spectrum: Eigen, inputs: Eigen, rank: int, rows: int) -> float:
+    """Mean of the `alignment_cosines` (NRC3); NaN without variance."""
+    cosines = alignment_cosines(spectrum, inputs, rank, rows)
+    return math.nan if cosines is None else cosines.mean().item()
 
 
 def effective_rank(eigenvalues: Float[Tensor, " h"], energy: float = 0.99) -> int:

@@ -68,7 +68,7 @@ class Store:
         """Write one run in one step."""
         with atomic_folder(self.folder / key) as partial:
             for name in TABLES:
-                tables[name].to_parquet(partial / f"{name}.parquet", index=False)
+                tables[name].to_parquet(partial / f"{name}.parquet", index=False, compression="zstd")
             files = {f"{name}.parquet": sha256(partial / f"{name}.parquet") for name in TABLES}
             record = {"key": key, **provenance, "files": files}
             (partial / PROVENANCE).write_text(json.dumps(record, indent=2, sort_keys=True) + "\n")

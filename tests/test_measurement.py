@@ -6,7 +6,7 @@ import torch
 from torch import nn
 
 from nrc_core import MLP, measure, nrc1, nrc2, nrc3, nrc4, stable_rank
-from nrc_core.measurement import spectra
+from nrc_core.measurement import decompose, input_spectra, spectra, tabulate
 from nrc_core.moments import collect
 from tests import oracle
 
@@ -91,15 +91,33 @@ def test_the_tolerance_of_nrc4_is_reported(network):
     assert (table["nrc4"] >= measure(*network)["nrc4"] - 1e-12).all()
 
 
-def test_spectra_hold_nrc1_as_a_curve_in_the_rank(network):
+def test_spectra_hold_the_metrics_as_curves_in_the_rank(network):
     model, x, y = network
-    sites = collect(model, x, y)
-    table = spectra(sites, most=6)
-    curve = table[table["site"] == 2].set_index("k")["nrc1"]
-    hidden = model.layers[:4](x).detach()
+    table = spectra(decompose(collect(model, x, y)), most=6)
+    curve = table[table["site"] == 2].set_index("k")
+    hidden, weight = model.layers[:4](x).detach(), model.layers[4].weight.detach()
     assert curve.index.tolist() == [1, 2, 3, 4, 5, 6]
-    for k in curve.index:
-        assert curve[k] == pytest.approx(nrc1(hidden, k), abs=1e-12)
+    for k, row in curve.iterrows():
+        assert row["nrc1"] == pytest.approx(nrc1(hidden, k), rel=1e-5)
+        assert row["nrc2"] == pytest.approx(nrc2(hidden, y, k), rel=1e-5)
+        assert row["nrc3"] == pytest.approx(nrc3(hidden, weight, k), rel=1e-5)
+
+
+@pytest.mark.parametrize("rank", [1, 2, 5])
+def test_the_sines_are_the_alignment_with_the_bottom_directions(network, rank):
+    """The top r feature directions against the weight's bottom h - r: the same angles, seen from the other side."""
+    model, x, y = network
+    site = decompose(collect(model, x, y))[2]
+    bottom = site.inputs.vectors[:, rank:]
+    expected = torch.linalg.svdvals(site.spectrum.vectors[:, :rank].T @ bottom).mean().item()
+    curve = spectra([site], most=rank)
+    assert curve["nrc3_sine"].iloc[rank - 1] == pytest.approx(expected, rel=1e-5)
+
+
+def test_a_networks_input_spectra_serve_every_view(network):
+    model, x, y = network
+    shared = decompose(collect(model, x, y), input_spectra(model))
+    assert tabulate(shared, rank=None).equals(measure(model, x, y))
 
 
 @pytest.mark.parametrize(
