@@ -8,7 +8,7 @@ import logging
 import os
 import tempfile
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
 
@@ -29,9 +29,15 @@ PROVENANCE = "provenance.json"
 
 
 def content_key(config: RunConfig, data_identity: str) -> str:
-    """The name of a run: a fingerprint of its configuration, its data and the version of the results."""
-    # A table of one's own may lie anywhere; its content is in the data identity.
-    values = config.as_dict() | {"dataset": Path(config.dataset).name}
+    """The name of a run: a fingerprint of its configuration, its data and the version of the results.
+
+    Fields at their default are left out, so that a new field does not rename all earlier runs (and
+    a default that changes needs a new RESULTS_VERSION). A table of one's own may lie anywhere: its
+    content is in the data identity.
+    """
+    defaults = {field.name: field.default for field in fields(config)}
+    values = {name: value for name, value in config.as_dict().items() if value != defaults[name]}
+    values["dataset"] = Path(config.dataset).name
     content = {"config": values, "data": data_identity, "results_version": RESULTS_VERSION}
     return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()[:16]
 

@@ -76,6 +76,28 @@ def test_the_key_is_the_content():
     assert content_key(config, "one") != content_key(config, "two")
 
 
+def test_defaults_are_what_the_frozen_keys_were_made_with():
+    """Keys leave defaults out: if this fails, raise RESULTS_VERSION."""
+    assert RESULTS_VERSION == 1
+    config = RunConfig("swimmer", epochs=1, learning_rate=0.1, weight_decay=0.0)
+    assert config.as_dict() == {
+        "dataset": "swimmer",
+        "epochs": 1,
+        "learning_rate": 0.1,
+        "weight_decay": 0.0,
+        "width": 256,
+        "depth": 8,
+        "bias": False,
+        "momentum": 0.9,
+        "batch_size": 128,
+        "seed": 0,
+        "measure_epochs": [1],
+        "rank": None,
+        "tolerance": 1e-12,
+        "dataset_options": {},
+    }
+
+
 def test_the_key_depends_on_the_version_of_the_results(monkeypatch):
     (config,) = toy()
     before = key_of(config)
