@@ -29,7 +29,7 @@ def data_dir(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(autouse=True)
 def own_folders(tmp_path: Path, data_dir: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Every test has its own store; OMP threads do not multiply."""
+    """Every test has its own store, and data of the session."""
     monkeypatch.setenv("NRC_STORE", str(tmp_path / "store"))
     monkeypatch.setenv("NRC_DATA_DIR", str(data_dir))
 

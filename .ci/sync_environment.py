@@ -43,7 +43,7 @@ def problems(project: dict, lock: str, written: str) -> list[str]:
         elif not requirement.specifier.contains(version, prereleases=True):
             found.append(f"{requirement} is not satisfied by the locked {version}: run make lock")
     if "://" in lock:
-        found.append("requirements.lock names an address: make it with --no-emit-index-url")
+        found.append("requirements.lock names an address: make it with `make lock`")
     if "--hash" in lock:
         found.append("requirements.lock has hashes, which cannot be installed together with -e .")
     if written != environment(_python(project)):

@@ -46,7 +46,7 @@ def caveats(results: Results) -> str:
     config, data = _first(results)
     last = weight_sites(results.final()).groupby("key").last()
     lines = [
-        f"* {len(results.runs)} network(s) only: no interval can be read from this page."
+        f"* Only {_count(len(results.runs), 'network')}: no interval can be read from this page."
         if len(results.runs) < 5
         else f"* {len(results.runs)} networks, one a seed; the data are the same for all.",
         f"* NRC4 counts directions above {config['tolerance']:g} of the largest variance. Above one millionth, its "
@@ -58,9 +58,9 @@ def caveats(results: Results) -> str:
             "episodes: rerun with `split=blocked`."
         )
     if data["kind"] == "simulated":
-        expert = data["expert"]
+        expert, episodes = data["expert"], _count(data["episodes"], "episode")
         lines.append(
-            f"* The paper's demonstrations are unpublished. These are from {data['episodes']} episode(s) of an expert "
+            f"* The paper's demonstrations are unpublished. These are from {episodes} of an expert "
             f"trained for this project in {data['environment']}, mean return {expert['mean_return']:g} over "
             f"{expert['episodes']} episodes."
         )
@@ -89,6 +89,10 @@ def provenance(results: Results) -> str:
         f"{record['results_version']}. Data: `{record['data']['identity'][:16]}`. {packages}.",
     ]
     return "\n".join(lines)
+
+
+def _count(number: int, noun: str) -> str:
+    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
 
 
 def _first(results: Results) -> tuple[dict[str, Any], dict[str, Any]]:

@@ -171,13 +171,19 @@ def test_published_notebooks_hide_their_parameter_cells(build):
 
 
 def browse(page: Path, *options: str) -> str:
-    with tempfile.TemporaryDirectory() as profile:
-        command = [
-            str(CHROMIUM), "--headless", "--no-sandbox", "--disable-gpu", "--disable-background-networking",
-            "--disable-sync", "--disable-component-update", "--no-first-run", "--host-resolver-rules=MAP * ~NOTFOUND",
-            f"--user-data-dir={profile}", "--virtual-time-budget=10000", *options, page.as_uri(),
-        ]  # fmt: skip
-        return subprocess.run(command, capture_output=True, text=True, timeout=120).stdout
+    """What headless Chromium prints; a start that hangs, as happens now and then, is tried once more."""
+    for patience in (60, 120):
+        with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as profile:
+            command = [
+                str(CHROMIUM), "--headless", "--no-sandbox", "--disable-gpu", "--disable-background-networking",
+                "--disable-sync", "--disable-component-update", "--no-first-run", f"--user-data-dir={profile}",
+                "--host-resolver-rules=MAP * ~NOTFOUND", "--virtual-time-budget=10000", *options, page.as_uri(),
+            ]  # fmt: skip
+            try:
+                return subprocess.run(command, capture_output=True, text=True, timeout=patience).stdout
+            except subprocess.TimeoutExpired:
+                continue
+    raise AssertionError(f"chromium hung twice on {page}")
 
 
 @needs_browser
