@@ -40,7 +40,7 @@ bench: environment
 	python benchmarks/metrics.py
 
 lock:
-	uv pip compile pyproject.toml --all-extras --python-version 3.11 --no-header --no-annotate \
+	uv pip compile pyproject.toml --all-extras --universal --python-version 3.11 --no-header --no-annotate \
 	    -o requirements.lock
 	python .ci/sync_environment.py
 
