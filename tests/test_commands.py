@@ -2,6 +2,7 @@
 
 import json
 import os
+import shlex
 import shutil
 import subprocess
 import sys
@@ -12,7 +13,7 @@ import pytest
 from nbformat.v4 import new_code_cell, new_notebook
 
 from nrc_core import ConfigError, NotebookFailed
-from nrc_core.cli import main
+from nrc_core.cli import _parser, main
 from nrc_core.notebooks import check_parameters, parameters_of, run_notebook
 
 ROOT = Path(__file__).parent.parent
@@ -211,10 +212,24 @@ def test_bad_commands_are_one_line(capsys, arguments, message):
     assert message in capsys.readouterr().err
 
 
+def documented() -> list[str]:
+    """Every `nrc` command shown in the README and the book."""
+    files = [ROOT / "README.md", *sorted((ROOT / "book").glob("*.md"))]
+    return sorted({line for path in files for line in path.read_text().splitlines() if line.startswith("nrc ")})
+
+
+@pytest.mark.parametrize("command", documented())
+def test_documented_commands_exist(command):
+    given = _parser().parse_args(shlex.split(command)[1:])
+    if given.command in ("run", "compute") and given.parameters:
+        notebook = NOTEBOOK if given.command == "compute" else ROOT / given.notebook
+        assert {pair.split("=")[0] for pair in given.parameters} <= set(parameters_of(notebook))
+
+
 def test_a_core_alone_needs_no_notebook_and_no_plot():
     """On a GPU node: neither papermill, nor seaborn, nor gymnasium is imported by a computation."""
     code = (
-        "import sys; from nrc_core.cli import main; "
+        "import sys; from nrc_core.cli import _parser, main; "
         f"code = main(['compute', 'deep_nrc_mlp', *{TOY!r}]); "
         "heavy = {'papermill', 'seaborn', 'matplotlib', 'gymnasium', 'snakemake', 'nbformat', 'sphinx'}; "
         "extra = heavy & set(sys.modules); "
