@@ -230,16 +230,20 @@ def views(results: Results) -> Picture:
     }
     with _canvas(1, 1, size=(7.6, 3.6)) as (figure, axes):
         axis = axes[0, 0]
-        ends = []
+        ends = {}
         for label, (split, features, line) in kinds.items():
             mean = weight_sites(results.final(split, features)).groupby("site")["nrc1"].mean()
             axis.plot(mean.index, mean, line, marker="o", markersize=3.5, color=COLOURS["nrc1"], label=label)
-            ends.append(f"{label} {mean.iloc[-1]:.2g}")
+            ends[label] = mean.iloc[-1]
         axis.set(xlabel="site (weight layer)", ylabel="noise (NRC1)")
         _log(axis)
-        axis.set_title("Noise depends on where the features are taken")
+        after, before, test = ends.values()
+        message = (
+            f"Noise at the last site: {after:.2g} after, {before:.2g} before the activation, {test:.2g} on test data"
+        )
+        axis.set_title(message)
         axis.legend()
-        return _picture(figure, f"Noise by site. At the last site: {', '.join(ends)}.")
+        return _picture(figure, f"Noise by site. {message}.")
 
 
 def onset_epochs(results: Results) -> list[int]:
