@@ -13,13 +13,15 @@ from pathlib import Path
 import nbformat
 from pages import publish
 
-from nrc_core import claims, figures
+from nrc_core import figures, verdicts
 from nrc_core.datasets import BUILT_IN, SIMULATED
 from nrc_core.errors import DataUnavailable
-from nrc_core.experiments import EXPERIMENTS, run
+from nrc_core.experiments import EXPERIMENTS
 from nrc_core.prepared import read_manifest
 from nrc_core.profiles import Profile, read_profile
+from nrc_core.runs import run
 from nrc_core.store import Store
+from nrc_core.thresholds import thresholds
 
 BOOK = Path(__file__).resolve().parent
 SOURCES = ("*.md", "_config.yml", "_toc.yml", "references.bib", "_static/*", "_ext/*.py")
@@ -46,10 +48,10 @@ def headline(profile: Profile, folder: Path) -> None:
     (folder / "headline.md").write_text(
         f"```{{image}} generated/headline.svg\n:alt: {picture.alt}\n:width: 100%\n```\n\n"
         f"*{page.title}: {config['depth']} weight layers, {config['width']} wide, after {config['epochs']} epochs. "
-        f"The green line is the first layer from which on noise stays below {claims.NOISE_MOST:g}. {made}; "
+        f"The green line is the first layer from which on noise stays below {thresholds()['noise_most']:g}. {made}; "
         f"[the whole page](pages/{page.name}.ipynb).*\n"
     )
-    (folder / "verdict.md").write_text(claims.words(results) + "\n")
+    (folder / "verdict.md").write_text(verdicts.words(results) + "\n")
 
 
 def data_table(data_dir: Path) -> str:

@@ -1,198 +1,237 @@
-"""What the numbers say: thresholds, the sites where each condition holds, and the words for it.
-
-The paper gives no threshold. These were fixed before any result of this project was seen, and are
-the same everywhere.
-"""
+"""The ledger: every claim of the papers, the networks that speak for or against it, and the verdict."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
 
 import pandas as pd
+from scipy.stats import binomtest
 
-from nrc_core.experiments import Results
+from nrc_core.checks import CHECKS, Limits, Observation
+from nrc_core.errors import ConfigError
+from nrc_core.experiments import EXPERIMENTS, RECIPES
+from nrc_core.profiles import Profile
+from nrc_core.runs import Results, stored
+from nrc_core.store import Store
+from nrc_core.thresholds import read_ledger, read_thresholds, thresholds
 
-NOISE_MOST = 0.05  # NRC1
-ALIGNMENT_LEAST = 0.9  # NRC2 and NRC3
-ERROR_FACTOR, ERROR_SHARE = 2.0, 0.01  # NRC4 <= factor * network MSE + share * target variance
-
-CONDITIONS = {
-    "nrc1": "Noise suppression (NRC1)",
-    "nrc2": "Signal-target alignment (NRC2)",
-    "nrc3": "Feature-weight alignment (NRC3)",
-    "nrc4": "Linear predictability (NRC4)",
-}
-RULES = {
-    "nrc1": f"noise at most {NOISE_MOST:g}",
-    "nrc2": f"projected CKA at least {ALIGNMENT_LEAST:g}",
-    "nrc3": f"mean cosine at least {ALIGNMENT_LEAST:g}",
-    "nrc4": f"error at most {ERROR_FACTOR:g} times the network's, plus {ERROR_SHARE:.0%} of the variance",
-}
+REPRODUCED, PARTLY, NOT, UNTESTABLE, WAITING = VERDICTS = (
+    "reproduced",
+    "partly",
+    "not reproduced",
+    "not testable",
+    "not yet run",
+)
 
 
 @dataclass(frozen=True)
-class Verdict:
-    """Where the conditions hold in one network.
+class Claim:
+    """One entry of `claims.yaml`; its fields are explained there."""
 
-    `first_site[c]` is the first site such that condition c holds there and at every deeper site that
-    feeds a weight, or None if it fails at the last one. `collapsed_from` is the same for the
-    four together.
-    """
+    id: str
+    section: str
+    source: str
+    statement: str
+    seeds: int
+    configuration: str
+    stated: str
+    check: str | None = None
+    reason: str = ""
+    pages: tuple[str, ...] = ()
+    thresholds: tuple[str, ...] = ()
+    arguments: Mapping[str, Any] = field(default_factory=dict)
+    holds_in: str = "all"
+    note: str = ""
 
-    key: str
-    seed: int
-    first_site: dict[str, int | None]
-    collapsed_from: int | None
-    last_site: int
-    network_mse: float
-    unexplained: float
-    output_rank: int
-    target_rank: int
+
+@dataclass(frozen=True)
+class Group:
+    """What the networks of one data set (or width, or split) say: in how many of them the claim holds."""
+
+    name: str
+    networks: int
+    held: int
+    values: tuple[float, ...]
 
     @property
-    def over_collapsed(self) -> bool:
-        """Whether the output varies in fewer directions (99 % of its variance) than the targets do."""
-        return self.output_rank < self.target_rank
+    def interval(self) -> tuple[float, float]:
+        """Exact 95 % interval (Clopper and Pearson) of the share of networks in which the claim holds."""
+        found = binomtest(self.held, self.networks).proportion_ci(0.95, method="exact")
+        return float(found.low), float(found.high)
 
 
-def holds(site: pd.DataFrame) -> pd.DataFrame:
-    """Which conditions hold, one boolean column each, for rows as `measure` gives them."""
-    error_most = ERROR_FACTOR * site["network_mse"] + ERROR_SHARE * site["target_variance"]
-    return pd.DataFrame(
-        {
-            "nrc1": site["nrc1"] <= NOISE_MOST,
-            "nrc2": site["nrc2"] >= ALIGNMENT_LEAST,
-            "nrc3": site["nrc3"] >= ALIGNMENT_LEAST,
-            "nrc4": site["nrc4"] <= error_most,
+@dataclass(frozen=True)
+class Judged:
+    """A claim with its verdict.
+
+    Attributes:
+        verdict: one of `VERDICTS`.
+        reason: why there is no verdict, or what is missing from it.
+        observation: the numbers, if there are any.
+        groups: the same by data set.
+        moved: by threshold and value, the verdicts that would differ.
+        smaller: the pages whose networks are not at the papers' size.
+        keys: of the runs that are the evidence.
+    """
+
+    claim: Claim
+    verdict: str
+    reason: str = ""
+    observation: Observation | None = None
+    groups: tuple[Group, ...] = ()
+    moved: Mapping[str, str] = field(default_factory=dict)
+    smaller: tuple[str, ...] = ()
+    keys: tuple[str, ...] = ()
+
+    def as_dict(self) -> dict[str, Any]:
+        """Plain values for JSON."""
+        seen = self.observation
+        return {
+            **{name: getattr(self.claim, name) for name in ("id", "section", "source", "statement", "seeds", "note")},
+            **{name: getattr(self.claim, name) for name in ("configuration", "stated", "pages", "check")},
+            "verdict": self.verdict,
+            "reason": self.reason,
+            "quantity": seen.quantity if seen else None,
+            "limit": seen.limit if seen else None,
+            "at_least": seen.at_least if seen else None,
+            "groups": [
+                {
+                    "name": group.name,
+                    "networks": group.networks,
+                    "held": group.held,
+                    "interval": group.interval,
+                    "values": [value if math.isfinite(value) else None for value in group.values],
+                }
+                for group in self.groups
+            ],
+            "thresholds": {name: thresholds()[name] for name in self.claim.thresholds},
+            "moved": dict(self.moved),
+            "smaller": self.smaller,
+            "keys": self.keys,
         }
-    )
 
 
-def weight_sites(measurements: pd.DataFrame) -> pd.DataFrame:
-    """The rows of sites that feed a weight: all but the output, where NRC1 is zero by definition."""
-    return measurements[measurements["name"] != "output"]
+def read_claims() -> tuple[Claim, ...]:
+    """All claims, in the order of the ledger.
 
-
-def first_site(flags: pd.Series, sites: pd.Series) -> int | None:
-    """The first site from which on a flag holds to the deepest, or None if it fails there.
+    Raises:
+        ConfigError: an entry lacks a field, has an unknown one, or names an unknown check or threshold.
 
     Example:
-        >>> first_site(pd.Series([True, False, True, True]), pd.Series([0, 1, 2, 3]))
-        2
+        >>> read_claims()[0].id
+        'A01'
     """
-    deepest_first = flags[::-1].cummin()[::-1]
-    held = sites[deepest_first.astype(bool)]
-    return int(held.iloc[0]) if len(held) else None
+    claims = []
+    for entry in read_ledger()["claims"]:
+        try:
+            claim = Claim(**{name: tuple(value) if isinstance(value, list) else value for name, value in entry.items()})
+        except TypeError as error:
+            raise ConfigError(f"claims.yaml, {entry.get('id', 'an entry without id')}: {error}") from None
+        if claim.check is not None and claim.check not in CHECKS:
+            raise ConfigError(f"claims.yaml, {claim.id}: no check {claim.check!r}; there is {', '.join(CHECKS)}")
+        if unknown := set(claim.thresholds) - set(thresholds()):
+            raise ConfigError(f"claims.yaml, {claim.id}: unknown thresholds {sorted(unknown)}")
+        claims.append(claim)
+    return tuple(claims)
 
 
-def verdicts(table: pd.DataFrame) -> list[Verdict]:
-    """One verdict a run, from measurements of one epoch, split and kind of features."""
-    result = []
-    outputs = table[table["name"] == "output"].set_index("key")
-    for key, rows in weight_sites(table).groupby("key", sort=False):
-        rows = rows.sort_values("site")
-        flags = holds(rows)
-        last = rows.iloc[-1]
-        result.append(
-            Verdict(
-                key=str(key),
-                seed=int(last["seed"]),
-                first_site={name: first_site(flags[name], rows["site"]) for name in CONDITIONS},
-                collapsed_from=first_site(flags.all(axis=1), rows["site"]),
-                last_site=int(last["site"]),
-                network_mse=float(last["network_mse"]),
-                unexplained=float(last["network_mse"] / last["target_variance"]),
-                output_rank=int(outputs.loc[key, "feature_effective_rank"]),
-                target_rank=int(last["target_effective_rank"]),
-            )
-        )
-    return result
+def judge(profile: Profile, store: Store) -> list[Judged]:
+    """Every claim against what the store has of a profile's pages; nothing is trained."""
+    evidence: dict[str, tuple[Results | None, int]] = {}
+    for page in profile.pages:
+        if page.experiment is not None:
+            evidence[page.name] = stored(EXPERIMENTS[page.experiment](**page.parameters), store=store)
+    return [_judge(claim, evidence) for claim in read_claims()]
 
 
-def summary(results: Results) -> pd.DataFrame:
-    """The table of a page: one row a network, where each condition holds and how well it predicts."""
-    test = results.final(split="test").groupby("key")["network_mse"].first()
-    rows = []
-    for verdict in verdicts(results.final()):
-        sites = {name.upper(): _from(verdict.first_site[name], verdict.last_site) for name in CONDITIONS}
-        rows.append(
-            {"seed": verdict.seed}
-            | sites
-            | {
-                "all four": _from(verdict.collapsed_from, verdict.last_site),
-                "train MSE": verdict.network_mse,
-                "test MSE": test[verdict.key],
-                "over-collapsed": "yes" if verdict.over_collapsed else "no",
-            }
-        )
-    return pd.DataFrame(rows).set_index("seed")
+def verdict_of(observation: Observation, claim: Claim, limits: Limits) -> str:
+    """The verdict that numbers give.
+
+    A group of networks reproduces a claim when it holds in at least `reproduced_least` of them, and
+    does not when it holds in at most one minus that. Groups that disagree make "partly", unless the
+    claim is that something happens in any of them.
+    """
+    if observation.rows.empty:
+        return WAITING
+    least = limits["reproduced_least"]
+    shares = observation.rows.groupby("group")["holds"].mean()
+    good, bad = shares >= least, shares <= 1 - least
+    if good.all() or (claim.holds_in == "any" and good.any()):
+        return REPRODUCED
+    return NOT if bad.all() else PARTLY
 
 
-def words(results: Results) -> str:
-    """What to think of a page's results, in Markdown, every number taken from them."""
-    table = results.final()
-    found = verdicts(table)
-    lines = [f"* {CONDITIONS[name]}, {RULES[name]}: {_count(found, name)}." for name in CONDITIONS]
-    lines.append(f"* **All four together**: {_count(found, None)}.")
-    verb = "network leaves" if len(found) == 1 else "networks leave"
-    lines.append(
-        f"* The {verb} {_range([v.unexplained for v in found], '.1%')} of the variance of the training targets "
-        f"unexplained, and an error of {_range(results.final('test').groupby('key')['network_mse'].first(), '.3g')} "
-        "on test data (in units of the training variance)."
-    )
-    if over := [v for v in found if v.over_collapsed]:
-        lines.append(
-            f"* **Over-collapse** in {len(over)} of {len(found)}: 99 % of the output's variance lies in "
-            f"{_range([v.output_rank for v in over], 'd')}, of the targets' in {over[0].target_rank} directions. "
-            "A noise of zero is then no sign of having learned all of the targets."
-        )
-    lines.append(_comparison(results, found[0].last_site))
-    lines.append(_outlook(found))
-    return "\n".join(lines)
-
-
-def _comparison(results: Results, site: int) -> str:
-    """Noise at the last weight site after the activation, before it, and on test data."""
-    noise = {}
-    for place in (("train", "post"), ("train", "pre"), ("test", "post")):
-        table = results.final(*place)
-        noise[place] = table.loc[table["site"] == site, "nrc1"]
-    return (
-        f"* Noise at the last site, {site}: {_range(noise['train', 'post'], '.2g')} after the activation, "
-        f"{_range(noise['train', 'pre'], '.2g')} before it, {_range(noise['test', 'post'], '.2g')} on test data."
+def _judge(claim: Claim, evidence: Mapping[str, tuple[Results | None, int]]) -> Judged:
+    if claim.check is None:
+        return Judged(claim, WAITING if "yet" in claim.reason else UNTESTABLE, claim.reason)
+    used = {page: results for page in claim.pages if (results := evidence.get(page, (None, 0))[0]) is not None}
+    if claim.pages and not used:
+        return Judged(claim, WAITING, "none of its networks is in the store")
+    check = CHECKS[claim.check]
+    limits = thresholds()
+    observation = check(used, limits, **claim.arguments)
+    verdict = verdict_of(observation, claim, limits)
+    missing = sum(evidence[page][1] for page in claim.pages if page in evidence)
+    absent = [page for page in claim.pages if page not in used]
+    reasons = [f"{missing} of its networks are not in the store"] if missing else []
+    reasons += [f"nothing from {', '.join(absent)}"] if absent and not missing else []
+    if observation.rows.empty:
+        reasons = ["the networks there are say nothing about it", *reasons]
+    return Judged(
+        claim,
+        verdict,
+        "; ".join(reasons),
+        observation,
+        _groups(observation),
+        {} if observation.rows.empty else _moved(claim, used, verdict),
+        tuple(page for page, results in used.items() if is_smaller(results)),
+        tuple(key for results in used.values() for key in results.runs["key"]),
     )
 
 
-def _outlook(found: list[Verdict]) -> str:
-    deep = [v for v in found if v.collapsed_from is not None and v.collapsed_from < v.last_site]
-    if len(deep) == len(found):
-        return "* So Deep NRC as the paper describes it, below the last layer, **appears in every network here**."
-    if deep:
-        return f"* So Deep NRC below the last layer **appears in {len(deep)} of {len(found)} networks here**."
-    failing = [label for name, label in CONDITIONS.items() if all(_shallow(v, name) for v in found)]
-    reason = f"; what fails there: {', '.join(failing)}" if failing else ""
-    return f"* So Deep NRC below the last layer, all four conditions together, **does not appear here**{reason}."
+def _groups(observation: Observation) -> tuple[Group, ...]:
+    return tuple(
+        Group(str(name), len(rows), int(rows["holds"].sum()), tuple(float(value) for value in rows["value"]))
+        for name, rows in observation.rows.groupby("group", sort=False)
+    )
 
 
-def _shallow(verdict: Verdict, name: str) -> bool:
-    return verdict.first_site[name] in (None, verdict.last_site)
+def _moved(claim: Claim, used: Mapping[str, Results], verdict: str) -> dict[str, str]:
+    """The verdicts that other values of the thresholds would give, where they differ."""
+    moved = {}
+    known = read_thresholds()
+    for name in (*claim.thresholds, "reproduced_least"):
+        for other in known[name].others:
+            limits = {**thresholds(), name: other}
+            if (now := verdict_of(CHECKS[str(claim.check)](used, limits, **claim.arguments), claim, limits)) != verdict:
+                moved[f"{name} = {other:g}"] = now
+    return moved
 
 
-def _count(found: list[Verdict], name: str | None) -> str:
-    firsts = [v.collapsed_from if name is None else v.first_site[name] for v in found]
-    held = [site for site in firsts if site is not None]
-    if not held:
-        return "**does not hold** at the last site" + ("" if len(found) == 1 else f" of any of {len(found)} networks")
-    first = f"{min(held)}" if min(held) == max(held) else f"{min(held)} or {max(held)}"
-    where = f"from site {first} to the last ({found[0].last_site})"
-    return f"holds {where}" if len(found) == 1 else f"holds {where} in {len(held)} of {len(found)} networks"
+def is_smaller(results: Results) -> bool:
+    """Whether networks had fewer epochs or rows than the recipe of their data set."""
+    runs: pd.DataFrame = results.runs
+    recipes = [RECIPES.get(dataset) for dataset in runs["dataset"]]
+    fewer = [
+        recipe is not None and epochs < recipe.epochs for recipe, epochs in zip(recipes, runs["epochs"], strict=True)
+    ]
+    rows = ["samples" in options for options in runs["dataset_options"]]
+    return any(fewer) or any(rows)
 
 
-def _from(site: int | None, last: int) -> str:
-    return "no" if site is None else f"{site} to {last}"
+def score(judged: list[Judged]) -> dict[str, int]:
+    """How many claims have each verdict."""
+    return {verdict: sum(one.verdict == verdict for one in judged) for verdict in VERDICTS}
 
 
-def _range(values: pd.Series | list, spec: str) -> str:
-    low, high = min(values), max(values)
-    texts = [format(int(v) if spec == "d" else v, spec) for v in (low, high)]
-    return texts[0] if texts[0] == texts[1] else f"{texts[0]} to {texts[1]}"
+def regressions(judged: list[Judged], expected: Mapping[str, str]) -> list[str]:
+    """What held when the verdicts were recorded and no longer does, a line each."""
+    now = {one.claim.id: one.verdict for one in judged}
+    return [
+        f"{name}: was {REPRODUCED}, is {now.get(name, 'gone')}"
+        for name, before in expected.items()
+        if before == REPRODUCED and now.get(name) != REPRODUCED
+    ]

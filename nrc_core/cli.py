@@ -1,8 +1,9 @@
-"""The command line `nrc`: run a notebook, prepare data, compute without a notebook."""
+"""The command line `nrc`: run a notebook, prepare data, compute without a notebook, judge the claims."""
 
 from __future__ import annotations
 
 import argparse
+import json
 import logging
 import os
 import sys
@@ -58,6 +59,14 @@ def _parser() -> argparse.ArgumentParser:
     compute.add_argument("--store", type=Path, help="folder of results (default: NRC_STORE, or build/store)")
     compute.add_argument("--device", help="cpu, cuda, ... (default: a GPU where there is one)")
     compute.set_defaults(function=_compute)
+
+    claims = commands.add_parser("claims", help="judge every claim of the papers on the store; trains nothing")
+    claims.add_argument("--json", action="store_true", help="everything behind the verdicts, as JSON")
+    claims.add_argument("--profile", type=Path, help="pages whose networks are the evidence (default: paper)")
+    claims.add_argument("--store", type=Path, help="folder of results (default: NRC_STORE, or the profile's)")
+    claims.add_argument("--record", type=Path, help="write the verdicts to this file")
+    claims.add_argument("--against", type=Path, help="fail if a claim reproduced in this file no longer is")
+    claims.set_defaults(function=_claims)
     return parser
 
 
@@ -123,8 +132,8 @@ def _is_whole(folder: Path) -> bool:
 
 
 def _compute(given: argparse.Namespace) -> None:
-    from nrc_core.experiments import run
     from nrc_core.heartbeat import heartbeat
+    from nrc_core.runs import run
     from nrc_core.store import Store
 
     store = Store(given.store)
@@ -155,6 +164,41 @@ def _planned(given: argparse.Namespace) -> list[tuple[Any, dict[str, Any]]]:
     wanted = EXPERIMENTS if given.experiment == "all" else {given.experiment: EXPERIMENTS[given.experiment]}
     pages = [page for page in read_profile(given.profile).pages if page.experiment in wanted]
     return [(EXPERIMENTS[page.notebook], dict(page.parameters)) for page in pages]
+
+
+def _claims(given: argparse.Namespace) -> None:
+    from nrc_core.claims import judge, regressions, score
+    from nrc_core.prepared import project_folder
+    from nrc_core.profiles import read_profile
+    from nrc_core.store import Store
+
+    project = project_folder()
+    profile = read_profile(given.profile or project / "book" / "profiles" / "paper.yml")
+    folder = given.store or os.environ.get("NRC_STORE") or project / profile.store
+    expected = _read_verdicts(given.against) if given.against else {}
+    judged = judge(profile, Store(folder))
+    if given.json:
+        print(json.dumps([one.as_dict() for one in judged], indent=1))
+    else:
+        for one in judged:
+            held = ", ".join(f"{group.name} {group.held} of {group.networks}" for group in one.groups)
+            print(f"{one.claim.id:6} {one.verdict:15} {held or one.reason}")
+        print("; ".join(f"{count} {verdict}" for verdict, count in score(judged).items()))
+    if given.record:
+        verdicts = {one.claim.id: one.verdict for one in judged}
+        given.record.write_text(json.dumps(verdicts, indent=1) + "\n")
+    if lost := regressions(judged, expected):
+        raise NrcError(f"{len(lost)} claims no longer hold ({'; '.join(lost)}): mend the code, or record it as found")
+
+
+def _read_verdicts(path: Path) -> dict[str, str]:
+    try:
+        content = json.loads(path.read_text())
+    except (OSError, ValueError):
+        raise ConfigError(f"no recorded verdicts at {path}: make them with `nrc claims --record {path}`") from None
+    if not isinstance(content, dict):
+        raise ConfigError(f"{path} must map claims to verdicts: make it with `nrc claims --record {path}`")
+    return content
 
 
 if __name__ == "__main__":

@@ -5,10 +5,14 @@ from __future__ import annotations
 import dataclasses
 import math
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 from nrc_core.errors import ConfigError
 from nrc_core.metrics import NUMERICAL_TOLERANCE
+
+CONVENTIONS = ("careful", "printed", "released")  # of the metrics, see `measure`
+MEASURED = ("measure_epochs", "conventions")  # fields that say what is measured, not what is trained
 
 
 @dataclass(frozen=True)
@@ -23,10 +27,12 @@ class RunConfig:
         dataset: a built-in name or the path of a table.
         dataset_options: what `load_dataset` takes besides the name: split, seed, targets, ...
         width, depth, bias: the MLP; depth counts weight layers.
+        init_scale: factor on PyTorch's default initial weights.
         seed: of the initial weights and of the order of the batches.
         measure_epochs: epochs (1 = after the first) to measure; the last is always among them.
         rank: r of NRC1, NRC2 and NRC3; None means the target dimension.
         tolerance: of NRC4, see `nrc4`.
+        conventions: definitions of the metrics to measure by at the last epoch, see `measure`.
 
     Raises:
         ConfigError: a value out of range, naming it.
@@ -49,24 +55,55 @@ class RunConfig:
     measure_epochs: tuple[int, ...] = ()
     rank: int | None = None
     tolerance: float = NUMERICAL_TOLERANCE
+    init_scale: float = 1.0
+    conventions: tuple[str, ...] = ("careful",)
     dataset_options: dict[str, Any] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         for name in ("epochs", "width", "depth", "batch_size", *(["rank"] if self.rank is not None else [])):
             _check(name, getattr(self, name), int, lambda value: value >= 1, "a whole number, at least 1")
         _check("seed", self.seed, int, lambda value: 0 <= value < 2**32, "a whole number from 0 to 2^32 - 1")
-        _check("learning_rate", self.learning_rate, float, lambda value: value > 0, "positive")
+        for name in ("learning_rate", "init_scale"):
+            _check(name, getattr(self, name), float, lambda value: value > 0, "positive")
         _check("weight_decay", self.weight_decay, float, lambda value: value >= 0, "zero or positive")
         for name in ("momentum", "tolerance"):
             _check(name, getattr(self, name), float, lambda value: 0 <= value < 1, "in [0, 1)")
         for epoch in self.measure_epochs:
             if not 1 <= epoch <= self.epochs:
                 raise ConfigError(f"measure_epochs must lie between 1 and epochs = {self.epochs}: got {epoch}")
+        if unknown := set(self.conventions) - set(CONVENTIONS):
+            raise ConfigError(f"conventions must be among {', '.join(CONVENTIONS)}: got {sorted(unknown)}")
         object.__setattr__(self, "measure_epochs", tuple(sorted({*self.measure_epochs, self.epochs})))
+        object.__setattr__(self, "conventions", tuple(sorted({*self.conventions, "careful"})))
 
     def as_dict(self) -> dict[str, Any]:
         """Plain values, as they go into the content key and the provenance."""
-        return dataclasses.asdict(self) | {"measure_epochs": list(self.measure_epochs)}
+        return dataclasses.asdict(self) | {name: list(getattr(self, name)) for name in MEASURED}
+
+    def identity(self) -> dict[str, Any]:
+        """What decides the trained network and its metrics: fields that differ from their default.
+
+        Leaving defaults out lets a new field be added without renaming all earlier runs. Which epochs
+        and conventions were measured is left out too: it changes no number.
+        """
+        defaults = {field.name: field.default for field in dataclasses.fields(self)}
+        values = {name: value for name, value in self.as_dict().items() if value != defaults[name]}
+        # A table of one's own may lie anywhere: its content is in the data identity.
+        return {name: value for name, value in values.items() if name not in MEASURED} | {
+            "dataset": Path(self.dataset).name
+        }
+
+    def measured_with(self, other: RunConfig) -> RunConfig:
+        """This run, measured wherever either of the two is."""
+        return dataclasses.replace(
+            self,
+            measure_epochs=self.measure_epochs + other.measure_epochs,
+            conventions=self.conventions + other.conventions,
+        )
+
+    def covers(self, other: RunConfig) -> bool:
+        """Whether this run was measured wherever the other one, of the same identity, is to be."""
+        return self.measured_with(other) == self
 
 
 def _check(name: str, value: Any, kind: type, holds: Any, rule: str) -> None:

@@ -81,6 +81,7 @@ def load_dataset(
     split: str = "random",
     samples: int | None = None,
     targets: Sequence[str] = (),
+    shuffled: bool = False,
     **options: Any,
 ) -> Dataset:
     """Load a data set as float32 tensors, 80 % for training, scaled by training statistics.
@@ -95,6 +96,7 @@ def load_dataset(
             any. Neighbouring time steps leak from train to test in a random split.
         samples: use only so many rows, drawn at random (for `synthetic`, make so many).
         targets: the target columns of a table of your own; every other column is an input.
+        shuffled: a control: every row gets the targets of a row drawn at random.
         options: for `synthetic`, what `nrc_core.synthetic.synthetic` takes.
 
     Raises:
@@ -119,10 +121,12 @@ def load_dataset(
     else:
         raw = _table(Path(name), list(targets)) if is_table(name) else _prepared(name, data_folder(data_dir))
         raw = _subsample(raw, samples, seed)
+    targets_of_rows = raw.y[np.random.default_rng(seed).permutation(len(raw.y))] if shuffled else raw.y
     train, test = _split(raw, split, seed)
     x, x_facts = _scale(raw.x, train, "input")
-    y, _ = _scale(raw.y, train, "target")
+    y, _ = _scale(targets_of_rows, train, "target")
     facts = {"split": split, "split_seed": seed, "n_train": len(train), "n_test": len(test), **x_facts}
+    facts |= {"shuffled": True} if shuffled else {}
     return Dataset(name, x[train], y[train], x[test], y[test], raw.provenance | facts)
 
 

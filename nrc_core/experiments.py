@@ -1,30 +1,15 @@
-"""The experiments of the book: one function a section, and `run`, which goes through the store."""
+"""The experiments of the book: one function a section, from parameters to configurations."""
 
 from __future__ import annotations
 
-import logging
-import time
-from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, field
+import math
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
-import pandas as pd
-import torch
-
-from nrc_core.config import RunConfig, log_spaced_epochs
-from nrc_core.datasets import Dataset, check_name, load_dataset
-from nrc_core.errors import ConfigError, TrainingDiverged
-from nrc_core.measurement import decompose, input_spectra, spectra, tabulate
-from nrc_core.metrics import Eigen
-from nrc_core.moments import collect
-from nrc_core.provenance import describe_run
-from nrc_core.store import TABLES, RunResult, Store, content_key
-from nrc_core.training import Training, reproducible_cpu, train
-
-logger = logging.getLogger(__name__)
-
-# What is measured at each chosen epoch: (samples, features).
-VIEWS = (("train", "post"), ("train", "pre"), ("test", "post"))
+from nrc_core.config import CONVENTIONS, RunConfig, log_spaced_epochs
+from nrc_core.datasets import check_name
+from nrc_core.errors import ConfigError
 
 
 @dataclass(frozen=True)
@@ -36,6 +21,8 @@ class Recipe:
     weight_decay: float
     epochs: int
     stated: bool  # by the paper
+    depth: int = 8
+    init_scale: float = 1.0  # times PyTorch's default, which is sqrt(6) below He initialisation
 
 
 # Deep NRC paper, Appendix A. The paper states none for its synthetic data, nor can it for yours.
@@ -48,32 +35,19 @@ RECIPES = {
 }
 OTHER = Recipe(256, 0.01, 1e-3, 300, stated=False)
 
-
-@dataclass(frozen=True)
-class Results:
-    """Tidy results of a list of runs; `key` joins the frames.
-
-    Attributes:
-        runs: one row a run: key, cached, device, seconds, date, commit and the configuration.
-        measurements: one row per run, epoch, split, features and site, columns as `measure`.
-        spectra: one row per run, epoch, split, features, site and rank k.
-        losses: one row per run and epoch.
-        provenance: by key, everything recorded.
-        failures: by configuration in words, why a run has no results.
-    """
-
-    runs: pd.DataFrame
-    measurements: pd.DataFrame
-    spectra: pd.DataFrame
-    losses: pd.DataFrame
-    provenance: dict[str, dict[str, Any]]
-    failures: dict[str, str] = field(default_factory=dict)
-
-    def final(self, split: str = "train", features: str = "post") -> pd.DataFrame:
-        """Measurements at the last epoch of every run."""
-        m = self.measurements
-        last = m["epoch"] == m.groupby("key")["epoch"].transform("max")
-        return m[last & (m["split"] == split) & (m["features"] == features)].reset_index(drop=True)
+# Low-rank targets (figure 3): recipe, data, widths. The paper states neither hyper-parameters for its
+# synthetic data nor the activation and the initial weights of its teacher. Ten layers without a bias,
+# at PyTorch's default initial weights, do not leave zero output at a learning rate of 0.05 or 0.1; the
+# weight decay has the lowest training loss among 5e-4, 1e-3 and 2e-3 on a network 128 wide.
+LOW_RANK: dict[str, tuple[Recipe, dict[str, Any], tuple[int, ...]]] = {
+    "sgemm": (RECIPES["sgemm"], {"split": "random"}, (256, 512)),
+    "synthetic": (
+        Recipe(1024, 0.05, 1e-3, 300, stated=False, depth=10, init_scale=math.sqrt(6)),
+        {"split": "random", "target_dim": 10, "teacher_rank": 2},
+        (1024,),
+    ),
+}
+INTRINSIC_RANK = {"sgemm": 1, "synthetic": 2}
 
 
 def deep_nrc_mlp(
@@ -100,121 +74,241 @@ def deep_nrc_mlp(
     Raises:
         ConfigError: an unknown data set or split, no seeds, or a value out of range.
     """
-    check_name(dataset)
-    if not seeds or len(set(seeds)) < len(seeds):
-        raise ConfigError(f"seeds must be one or more different whole numbers: got {list(seeds)}")
-    recipe = RECIPES.get(dataset, OTHER)
-    epochs = recipe.epochs if epochs is None else epochs
-    options: dict[str, Any] = {"split": split}
-    options |= {"samples": samples} if samples is not None else {}
-    options |= {"targets": list(targets)} if targets else {}
-    config = RunConfig(
-        dataset=dataset,
-        dataset_options=options,
-        width=recipe.width if width is None else width,
+    return _configurations(
+        dataset,
+        seeds,
+        options={"split": split, "samples": samples, "targets": list(targets) or None},
+        measurements=measurements,
+        width=width,
         depth=depth,
         bias=bias,
-        learning_rate=recipe.learning_rate if learning_rate is None else learning_rate,
-        weight_decay=recipe.weight_decay if weight_decay is None else weight_decay,
+        learning_rate=learning_rate,
+        weight_decay=weight_decay,
         epochs=epochs,
         batch_size=batch_size,
         rank=rank,
     )
-    measured = log_spaced_epochs(epochs, measurements)
-    return [RunConfig(**{**vars(config), "seed": seed, "measure_epochs": measured}) for seed in seeds]
+
+
+def low_rank_targets(
+    dataset: str = "sgemm",
+    *,
+    seeds: Sequence[int] = (0,),
+    widths: Sequence[int] = (),
+    depth: int | None = None,
+    learning_rate: float | None = None,
+    weight_decay: float | None = None,
+    epochs: int | None = None,
+    samples: int | None = None,
+    control: bool = True,
+    measurements: int = 5,
+) -> list[RunConfig]:
+    """Targets of lower rank than their number: figure 3 of the Deep NRC paper.
+
+    `sgemm` has four targets of rank 1; the paper gives both 256 and 512 as the width. `synthetic` has
+    ten targets from a teacher with two hidden layers of two units. One configuration a width and
+    seed, and with `control` one more of each on shuffled targets, which carry nothing to learn.
+
+    Raises:
+        ConfigError: a data set without low-rank targets, no seeds, or a value out of range.
+    """
+    if dataset not in LOW_RANK:
+        raise ConfigError(f"low-rank targets are known of {', '.join(LOW_RANK)}: got {dataset!r}")
+    recipe, options, own_widths = LOW_RANK[dataset]
+    return [
+        config
+        for shuffled in ([False, True] if control else [False])
+        for width in widths or own_widths
+        for config in _configurations(
+            dataset,
+            seeds,
+            recipe=recipe,
+            options=options | {"samples": samples, "shuffled": shuffled or None},
+            measurements=measurements,
+            width=width,
+            depth=depth,
+            learning_rate=learning_rate,
+            weight_decay=weight_decay,
+            epochs=epochs,
+        )
+    ]
+
+
+def weight_decay(
+    dataset: str = "swimmer",
+    *,
+    weight_decays: Sequence[float] = (0.0, 1e-4, 1e-3, 5e-3, 2.5e-2),
+    seeds: Sequence[int] = (0,),
+    width: int | None = None,
+    depth: int = 8,
+    bias: bool = False,
+    learning_rate: float | None = None,
+    epochs: int | None = None,
+    samples: int | None = None,
+    measurements: int = 1,
+) -> list[RunConfig]:
+    """The same network at several weight decays: figures 4 (right) and 9 of the Deep NRC paper.
+
+    Raises:
+        ConfigError: an unknown data set, no seeds or weight decays, or a value out of range.
+    """
+    _check_several("weight_decays", weight_decays)
+    return [
+        config
+        for value in weight_decays
+        for config in _configurations(
+            dataset,
+            seeds,
+            options={"split": "random", "samples": samples},
+            measurements=measurements,
+            width=width,
+            depth=depth,
+            bias=bias,
+            learning_rate=learning_rate,
+            weight_decay=float(value),
+            epochs=epochs,
+        )
+    ]
+
+
+def training_dynamics(
+    datasets: Sequence[str] = ("swimmer",),
+    *,
+    seeds: Sequence[int] = (0,),
+    splits: Sequence[str] = ("random", "blocked"),
+    measurements: int = 10,
+) -> list[RunConfig]:
+    """Losses and the onset of collapse, under random and blocked splits: figure 5 of the Deep NRC paper.
+
+    Raises:
+        ConfigError: an unknown data set or split, no seeds, data sets or splits, or a value out of range.
+    """
+    _check_several("datasets", datasets)
+    _check_several("splits", splits)
+    return [
+        config
+        for dataset in datasets
+        for split in splits
+        for config in _configurations(dataset, seeds, options={"split": split}, measurements=measurements)
+    ]
+
+
+def proposition_1(datasets: Sequence[str] = ("swimmer",), *, seeds: Sequence[int] = (0,)) -> list[RunConfig]:
+    """The networks on which Proposition 1 of the Deep NRC paper (Appendix C) is checked.
+
+    Raises:
+        ConfigError: an unknown data set, no seeds or data sets.
+    """
+    return training_dynamics(datasets, seeds=seeds, splits=["random"], measurements=1)
+
+
+def paper_or_code(
+    dataset: str = "swimmer",
+    *,
+    seeds: Sequence[int] = (0,),
+    weight_decay: float | None = None,
+    epochs: int | None = None,
+    samples: int | None = None,
+) -> list[RunConfig]:
+    """The paper's networks, measured by each definition of the metrics there is.
+
+    Raises:
+        ConfigError: an unknown data set, no seeds, or a value out of range.
+    """
+    return _configurations(
+        dataset,
+        seeds,
+        options={"split": "random", "samples": samples},
+        measurements=1,
+        weight_decay=weight_decay,
+        epochs=epochs,
+        conventions=CONVENTIONS,
+    )
+
+
+def what_decides_collapse(
+    dataset: str = "swimmer",
+    *,
+    seeds: Sequence[int] = (0,),
+    bias: bool = True,
+    init_scales: Sequence[float] = (0.5, 2.0),
+    depths: Sequence[int] = (4, 12),
+    widths: Sequence[int] = (64, 512),
+    linear_teacher: bool = False,
+    learning_rate: float | None = None,
+    weight_decay: float | None = None,
+    epochs: int | None = None,
+    samples: int | None = None,
+) -> list[RunConfig]:
+    """The paper's network and others that differ from it in one respect each.
+
+    The paper's comes first; then one with a bias in every layer, and one for each initial scale,
+    depth and width. `linear_teacher` takes synthetic data whose two targets are linear in the inputs.
+
+    Raises:
+        ConfigError: an unknown data set, no seeds, or a value out of range.
+    """
+    variants: list[dict[str, Any]] = [{}, *([{"bias": True}] if bias else [])]
+    variants += [{"init_scale": float(value)} for value in init_scales]
+    variants += [{"depth": value} for value in depths] + [{"width": value} for value in widths]
+    options: dict[str, Any] = {"split": "random", "samples": samples}
+    options |= {"teacher": "linear", "target_dim": 2, "teacher_rank": 2} if linear_teacher else {}
+    return [
+        config
+        for variant in variants
+        for config in _configurations(
+            dataset,
+            seeds,
+            options=options,
+            measurements=1,
+            learning_rate=learning_rate,
+            weight_decay=weight_decay,
+            epochs=epochs,
+            **variant,
+        )
+    ]
 
 
 # By the name of the notebook that shows them.
-EXPERIMENTS: dict[str, Callable[..., list[RunConfig]]] = {"deep_nrc_mlp": deep_nrc_mlp}
+EXPERIMENTS: dict[str, Callable[..., list[RunConfig]]] = {
+    function.__name__: function
+    for function in (
+        deep_nrc_mlp,
+        low_rank_targets,
+        weight_decay,
+        training_dynamics,
+        proposition_1,
+        paper_or_code,
+        what_decides_collapse,
+    )
+}
 
 
-def run(
-    configs: Iterable[RunConfig], *, store: Store | None = None, device: torch.device | str | None = None
-) -> Results:
-    """Results of every configuration: from the store where it has them, else trained, measured and stored.
-
-    A run whose loss stops being finite is reported in `failures`; the others go on.
-
-    Args:
-        store: the default `Store()` unless given.
-        device: a GPU where there is one, unless given.
-
-    Raises:
-        TrainingDiverged: every run did.
-        DataUnavailable, DataDamaged, ConfigError: from loading the data.
-
-    Example:
-        >>> results = run(deep_nrc_mlp("synthetic", samples=100, width=8, epochs=1), store=Store(tmp))
-        >>> sorted(results.final()["site"])
-        [0, 1, 2, 3, 4, 5, 6, 7, 8]
-    """
-    store = Store() if store is None else store
-    device = torch.device(device or ("cuda" if torch.cuda.is_available() else "cpu"))
-    datasets: dict[str, Dataset] = {}
-    done: list[tuple[RunResult, bool]] = []
-    failures: dict[str, str] = {}
-    for config in configs:
-        name = repr((config.dataset, sorted(config.dataset_options.items())))
-        if name not in datasets:
-            datasets[name] = load_dataset(config.dataset, **config.dataset_options)
-        dataset = datasets[name]
-        key = content_key(config, dataset.provenance["identity"])
-        found = store.load(key)
-        if found is not None:
-            logger.info("%s, seed %d: found in the store as %s, not trained again", config.dataset, config.seed, key)
-            done.append((found, True))
-            continue
-        try:
-            done.append((_compute(config, dataset, key, store, device), False))
-        except TrainingDiverged as error:
-            logger.warning("%s", error)
-            failures[f"{config.dataset}, seed {config.seed}"] = str(error)
-    if not done:
-        raise TrainingDiverged("; ".join(failures.values()) or "no configuration was given")
-    return _collect(done, failures)
-
-
-def _compute(config: RunConfig, dataset: Dataset, key: str, store: Store, device: torch.device) -> RunResult:
-    store.check_writable()
-    started = time.monotonic()
-    measured: list[pd.DataFrame] = []
-    eigenvalues: list[pd.DataFrame] = []
-    losses: list[dict[str, float]] = []
-    with reproducible_cpu():
-        for epoch, training in train(config, dataset, device=device):
-            losses = training.losses
-            inputs = input_spectra(training.model)
-            for split, features in VIEWS:
-                view = {"epoch": epoch, "split": split, "features": features}
-                table, spectrum = _measure(training, split, features, inputs, device)
-                measured.append(table.assign(**view))
-                eigenvalues.append(spectrum.assign(**view))
-    tables = dict(zip(TABLES, (pd.concat(measured), pd.concat(eigenvalues), pd.DataFrame(losses)), strict=True))
-    return store.save(key, tables, describe_run(config, dataset, device, time.monotonic() - started))
-
-
-def _measure(
-    training: Training, split: str, features: str, inputs: dict[str, Eigen], device: torch.device
-) -> tuple[pd.DataFrame, pd.DataFrame]:
-    data, config = training.dataset, training.config
-    x, y = (data.x_train, data.y_train) if split == "train" else (data.x_test, data.y_test)
-    sites = decompose(collect(training.model, x.to(device), y.to(device), features=features), inputs)
-    return tabulate(sites, rank=config.rank, tolerance=config.tolerance), spectra(sites)
-
-
-def _collect(done: list[tuple[RunResult, bool]], failures: dict[str, str]) -> Results:
-    frames = {
-        name: pd.concat([result.tables[name].assign(key=result.key) for result, _ in done], ignore_index=True)
-        for name in TABLES
-    }
-    rows = [
-        {"key": result.key, "cached": cached}
-        | {name: result.provenance[name] for name in ("device", "seconds", "date", "commit")}
-        | dict(result.provenance["config"])
-        for result, cached in done
+def _configurations(
+    dataset: str,
+    seeds: Sequence[int],
+    *,
+    options: Mapping[str, Any],
+    measurements: int,
+    recipe: Recipe | None = None,
+    **fields: Any,
+) -> list[RunConfig]:
+    """One configuration a seed; fields that are None are the recipe's, options that are None are left out."""
+    check_name(dataset)
+    _check_several("seeds", seeds)
+    recipe = recipe or RECIPES.get(dataset, OTHER)
+    names = ("width", "depth", "learning_rate", "weight_decay", "epochs", "init_scale")
+    defaults = {name: getattr(recipe, name) for name in names}
+    given = {name: value for name, value in fields.items() if value is not None}
+    values = defaults | given
+    used = {name: value for name, value in options.items() if value is not None}
+    RunConfig(dataset, **values)  # a wrong number of epochs is said before it is used
+    measured = log_spaced_epochs(values["epochs"], measurements)
+    return [
+        RunConfig(dataset, seed=seed, measure_epochs=measured, dataset_options=dict(used), **values) for seed in seeds
     ]
-    seeds = {row["key"]: row["seed"] for row in rows}
-    for frame in frames.values():
-        frame["seed"] = frame["key"].map(seeds)
-    provenance = {result.key: dict(result.provenance) for result, _ in done}
-    return Results(pd.DataFrame(rows), **frames, provenance=provenance, failures=failures)
+
+
+def _check_several(name: str, values: Sequence[Any]) -> None:
+    if not values or len(set(values)) < len(values):
+        raise ConfigError(f"{name} must be one or more different values: got {list(values)}")

@@ -14,10 +14,9 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from nrc_core import metrics
+from nrc_core.config import CONVENTIONS
 from nrc_core.metrics import NUMERICAL_TOLERANCE, SIGNAL_TOLERANCE, Eigen
 from nrc_core.moments import Moments, Site, collect, weight_matrix
-
-CONVENTIONS = ("careful", "released")
 
 
 def measure(
@@ -41,9 +40,11 @@ def measure(
         x, y: inputs (n, ...) and targets (n, t), on the model's device.
         rank: r of NRC1 to NRC3, at most the number of features of a site; the target dimension
             unless given.
-        convention: "careful", or "released" for what the released code of the paper computes where
-            it differs: CKA of the first r coordinates with its guard, uncentred NRC4 with a relative
-            cutoff of 1e-3 on singular values, stable ranks of covariances.
+        convention: "careful"; "printed" for the paper's formulas to the letter: CKA without projection
+            (section 3) and NRC4 without centring, summed over the targets; or "released" for what its
+            released code computes where it differs: CKA of the first t coordinates with its guard,
+            uncentred NRC4 with a relative cutoff of 1e-3 on singular values, stable ranks of
+            covariances.
         features: "post" for the layer inputs as they are, "pre" for before the activation.
         tolerance: of NRC4, see `nrc4`; reported in the table.
 
@@ -119,8 +120,10 @@ def tabulate(
             "target_effective_rank": metrics.effective_rank(targets),
             "network_mse": error,
         }
+        if convention == "printed":
+            row |= _printed(site, row["cka"], tolerance)
         if convention == "released":
-            row |= _released(site, row["rank"], targets)
+            row |= _released(site, targets)
         rows.append({"site": number, "name": site.name, **row})
     return pd.DataFrame(rows)
 
@@ -189,7 +192,21 @@ def _network_mse(output: Moments) -> float:
     return (covariance.diagonal() + bias.square()).mean().item()
 
 
-def _released(site: Decomposed, rank: int, targets: Tensor) -> dict[str, float]:
+def _uncentred(moments: Moments) -> Eigen:
+    """Eigendecomposition of the features' second moment around zero."""
+    return metrics.eigen(moments.feature_covariance + torch.outer(moments.feature_mean, moments.feature_mean))
+
+
+def _printed(site: Decomposed, cka: float, tolerance: float) -> dict[str, float]:
+    """Section 3 of the paper to the letter: CKA(H, Y), and 1/N ||H H^+ Y - Y||_F^2 of uncentred features."""
+    moments = site.moments
+    error, directions = metrics.linear_prediction_error(
+        _uncentred(moments), moments.cross_covariance, moments.target_covariance, tolerance
+    )
+    return {"nrc2": cka, "nrc4": error * len(moments.target_covariance), "nrc4_directions": directions}
+
+
+def _released(site: Decomposed, targets: Tensor) -> dict[str, float]:
     """What the paper's released code computes instead, at commit 77218cd of its repository."""
     moments = site.moments
     n, first = moments.n, slice(0, len(moments.target_covariance))
@@ -199,9 +216,8 @@ def _released(site: Decomposed, rank: int, targets: Tensor) -> dict[str, float]:
     target = (n * moments.target_covariance).square().sum()
     scale = (own * target + 1e-12).sqrt()
     # Uncentred features against centred targets, singular values cut at 1e-3 of the largest.
-    second = metrics.eigen(moments.feature_covariance + torch.outer(moments.feature_mean, moments.feature_mean))
     error, directions = metrics.linear_prediction_error(
-        second, moments.cross_covariance, moments.target_covariance, SIGNAL_TOLERANCE
+        _uncentred(moments), moments.cross_covariance, moments.target_covariance, SIGNAL_TOLERANCE
     )
     return {
         "nrc2": (cross / scale).item() if scale > 1e-12 else 0.0,

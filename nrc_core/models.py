@@ -53,4 +53,8 @@ def build_model(config: RunConfig, dataset: Dataset) -> MLP:
     """The untrained network of a run; the same seed gives the same weights, whatever ran before."""
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(config.seed)
-        return MLP(dataset.input_dim, config.width, config.depth, dataset.target_dim, bias=config.bias)
+        model = MLP(dataset.input_dim, config.width, config.depth, dataset.target_dim, bias=config.bias)
+    with torch.no_grad():
+        for weight in model.parameters():
+            weight.mul_(config.init_scale)
+    return model

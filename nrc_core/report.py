@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
-from nrc_core.claims import weight_sites
-from nrc_core.experiments import RECIPES, Results
+from nrc_core.experiments import RECIPES
+from nrc_core.runs import Results
+from nrc_core.verdicts import weight_sites
 
 
 def setting(results: Results) -> str:

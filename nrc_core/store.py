@@ -8,14 +8,16 @@ import logging
 import os
 import tempfile
 from collections.abc import Mapping
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
+from filelock import FileLock
 
 from nrc_core.atomic import atomic_folder, sha256
-from nrc_core.config import RunConfig
+from nrc_core.config import MEASURED, RunConfig
 from nrc_core.prepared import project_folder
 
 logger = logging.getLogger(__name__)
@@ -31,15 +33,14 @@ PROVENANCE = "provenance.json"
 def content_key(config: RunConfig, data_identity: str) -> str:
     """The name of a run: a fingerprint of its configuration, its data and the version of the results.
 
-    Fields at their default are left out, so that a new field does not rename all earlier runs (and
-    a default that changes needs a new RESULTS_VERSION). A table of one's own may lie anywhere: its
-    content is in the data identity.
+    A default of the configuration that changes needs a new RESULTS_VERSION, see `RunConfig.identity`.
     """
-    defaults = {field.name: field.default for field in fields(config)}
-    values = {name: value for name, value in config.as_dict().items() if value != defaults[name]}
-    values["dataset"] = Path(config.dataset).name
-    content = {"config": values, "data": data_identity, "results_version": RESULTS_VERSION}
+    content = {"config": config.identity(), "data": data_identity, "results_version": RESULTS_VERSION}
     return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()[:16]
+
+
+def _canonical(config: RunConfig) -> str:
+    return json.dumps(config.identity(), sort_keys=True)
 
 
 @dataclass(frozen=True)
@@ -49,6 +50,12 @@ class RunResult:
     key: str
     tables: Mapping[str, pd.DataFrame]
     provenance: Mapping[str, Any]
+
+    @property
+    def config(self) -> RunConfig:
+        """The configuration that was run."""
+        values = dict(self.provenance["config"])
+        return RunConfig(**values | {name: tuple(values.get(name, ())) for name in MEASURED})
 
 
 class Store:
@@ -69,6 +76,34 @@ class Store:
         self.folder.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryFile(dir=self.folder):
             pass
+
+    def lock(self, key: str) -> FileLock:
+        """Held while a run is computed, so that of two processes that want it one waits for the other."""
+        folder = self.folder / ".locks"
+        folder.mkdir(parents=True, exist_ok=True)
+        return FileLock(folder / key)
+
+    def find(self, config: RunConfig) -> RunResult | None:
+        """The newest run of this configuration, whatever version of its data it was made from.
+
+        For results that are shown where the data are not.
+        """
+        found = self._catalogue(tuple(self.keys())).get(_canonical(config), [])
+        return self.load(max(found)[1]) if found else None
+
+    def keys(self) -> list[str]:
+        """Of all runs that are there, damaged ones included."""
+        return sorted(path.parent.name for path in self.folder.glob(f"[0-9a-f]*/{PROVENANCE}"))
+
+    @lru_cache(maxsize=1)  # noqa: B019 - a store lives as long as its process
+    def _catalogue(self, keys: tuple[str, ...]) -> dict[str, list[tuple[str, str]]]:
+        """Date and key of every run of a configuration."""
+        catalogue: dict[str, list[tuple[str, str]]] = {}
+        for key in keys:
+            if (result := self.load(key)) is not None and result.provenance["results_version"] == RESULTS_VERSION:
+                entry = (str(result.provenance["date"]), key)
+                catalogue.setdefault(_canonical(result.config), []).append(entry)
+        return catalogue
 
     def save(self, key: str, tables: Mapping[str, pd.DataFrame], provenance: Mapping[str, Any]) -> RunResult:
         """Write one run in one step."""

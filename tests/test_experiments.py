@@ -2,17 +2,31 @@
 
 import dataclasses
 import logging
+import time
+from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pandas as pd
 import pytest
 import torch
 
-import nrc_core.experiments as experiments
-from nrc_core import RunConfig, Store, TrainingDiverged, content_key, deep_nrc_mlp, load_dataset, run
+from nrc_core import (
+    ConfigError,
+    DataUnavailable,
+    RunConfig,
+    Store,
+    TrainingDiverged,
+    content_key,
+    deep_nrc_mlp,
+    experiments,
+    load_dataset,
+    run,
+    runs,
+)
 from nrc_core.provenance import source_checksum
 from nrc_core.store import RESULTS_VERSION, TABLES
 
+SMALL = {"samples": 60, "width": 8, "depth": 3, "epochs": 4}
 TOY = {"samples": 60, "width": 8, "depth": 3, "epochs": 4, "measurements": 2}
 
 
@@ -48,7 +62,7 @@ def test_the_test_rows_are_measured_on_the_test_set(store):
 
 def test_a_hit_skips_training_and_says_so(store, monkeypatch, caplog):
     first = run(toy(), store=store)
-    monkeypatch.setattr(experiments, "train", lambda *_, **__: pytest.fail("trained again"))
+    monkeypatch.setattr(runs, "train", lambda *_, **__: pytest.fail("trained again"))
     with caplog.at_level(logging.INFO):
         second = run(toy(), store=store)
     assert "found in the store" in caplog.text
@@ -69,7 +83,7 @@ def test_the_key_is_the_content():
     others = [
         dataclasses.replace(config, weight_decay=1e-9),
         dataclasses.replace(config, seed=1),
-        dataclasses.replace(config, measure_epochs=(2,)),
+        dataclasses.replace(config, init_scale=2.0),
         dataclasses.replace(config, dataset_options={"split": "random", "samples": 61}),
     ]
     assert len({key_of(other) for other in [config, *others]}) == 5
@@ -94,8 +108,124 @@ def test_defaults_are_what_the_frozen_keys_were_made_with():
         "measure_epochs": [1],
         "rank": None,
         "tolerance": 1e-12,
+        "init_scale": 1.0,
+        "conventions": ["careful"],
         "dataset_options": {},
     }
+
+
+def test_what_is_measured_is_not_part_of_the_key():
+    (config,) = toy()
+    wider = dataclasses.replace(config, measure_epochs=(1, 2, 3), conventions=("released",))
+    assert key_of(config) == key_of(wider)
+
+
+def test_a_run_measured_more_widely_serves_for_less(store):
+    wide = run(toy(measurements=4), store=store)
+    narrow = run(toy(measurements=1), store=store)
+    assert narrow.runs["cached"].tolist() == [True]
+    assert wide.measurements["epoch"].nunique() > narrow.measurements["epoch"].nunique() == 1
+    pd.testing.assert_frame_equal(wide.final(), narrow.final())
+    pd.testing.assert_frame_equal(wide.final_spectra(), narrow.final_spectra())
+
+
+def test_a_run_that_lacks_an_epoch_is_trained_again_and_keeps_what_it_had(store):
+    first = run(toy(measurements=2), store=store)
+    (config,) = toy()
+    second = run([dataclasses.replace(config, measure_epochs=(3,), conventions=("released",))], store=store)
+    assert second.runs["cached"].tolist() == [False]
+    assert sorted(second.measurements["epoch"].unique()) == [3, 4]
+    again = run(toy(measurements=2), store=store)
+    assert again.runs["cached"].tolist() == [True]
+    pd.testing.assert_frame_equal(first.measurements, again.measurements, check_exact=True)
+
+
+def test_measuring_does_not_disturb_training(tmp_path):
+    often, seldom = (run(toy(measurements=m), store=Store(tmp_path / str(m))) for m in (4, 1))
+    pd.testing.assert_frame_equal(often.losses, seldom.losses, check_exact=True)
+    pd.testing.assert_frame_equal(often.final(), seldom.final(), check_exact=True)
+
+
+def test_other_conventions_are_measured_at_the_end_only(store):
+    configs = [dataclasses.replace(config, conventions=("printed", "released")) for config in toy()]
+    results = run(configs, store=store)
+    assert set(results.final(convention="released")["epoch"]) == {4}
+    others = results.measurements[results.measurements["convention"] != "careful"]
+    assert set(others["epoch"]) == {4}
+    assert not np.allclose(results.final()["nrc2"], results.final(convention="released")["nrc2"])
+
+
+def test_of_two_that_want_the_same_run_one_computes_it(store, monkeypatch):
+    computed = []
+    whole = runs._compute
+
+    def slow(config, *arguments):
+        computed.append(config.seed)
+        time.sleep(0.2)
+        return whole(config, *arguments)
+
+    monkeypatch.setattr(runs, "_compute", slow)
+    with ThreadPoolExecutor(2) as pool:
+        results = list(pool.map(lambda _: run(toy(), store=store), range(2)))
+    assert computed == [0]
+    assert sorted(one.runs["cached"].item() for one in results) == [False, True]
+
+
+def test_results_are_found_where_their_data_are_not(store, monkeypatch):
+    first = run(toy(), store=store)
+
+    def missing(*_, **__):
+        raise DataUnavailable("not here")
+
+    monkeypatch.setattr(runs, "load_dataset", missing)
+    pd.testing.assert_frame_equal(run(toy(), store=store).measurements, first.measurements)
+    with pytest.raises(DataUnavailable, match="not here"):
+        run(toy(seeds=[5]), store=store)
+    found, lacking = runs.stored(toy(seeds=[0, 5]), store=store)
+    assert lacking == 1
+    assert found.runs["seed"].tolist() == [0]
+
+
+def test_shuffled_targets_are_the_same_targets_in_another_order():
+    plain, shuffled = (load_dataset("synthetic", samples=50, shuffled=value) for value in (False, True))
+    assert torch.equal(plain.x_train, shuffled.x_train)
+    assert not torch.equal(plain.y_train, shuffled.y_train)
+    whole = [torch.cat([data.y_train, data.y_test])[:, 0].argsort().argsort() for data in (plain, shuffled)]
+    assert not torch.equal(*whole)
+    assert shuffled.provenance["shuffled"]
+    assert plain.provenance["identity"] == shuffled.provenance["identity"]
+    assert key_of(RunConfig("synthetic", 1, 0.1, 0.0, dataset_options={"samples": 50})) != key_of(
+        RunConfig("synthetic", 1, 0.1, 0.0, dataset_options={"samples": 50, "shuffled": True})
+    )
+
+
+def test_runs_are_told_apart_by_their_fields(store):
+    results = run(experiments.weight_decay("synthetic", weight_decays=[0, 0.5], **SMALL), store=store)
+    assert results.label(results.final(), "weight_decay").groupby("weight_decay")["key"].nunique().to_dict() == {
+        0.0: 1,
+        0.5: 1,
+    }
+    one = results.where(weight_decay=0.5)
+    assert len(one.runs) == 1
+    assert set(one.losses["key"]) == set(one.measurements["key"]) == set(one.provenance) == set(one.runs["key"])
+
+
+@pytest.mark.parametrize("name", sorted(experiments.EXPERIMENTS))
+def test_every_experiment_has_a_default_that_differs_in_every_run(name):
+    configs = experiments.EXPERIMENTS[name]()
+    keys = [content_key(config, "data") for config in configs]
+    assert len(set(keys)) == len(keys) > 0
+
+
+def test_the_low_rank_data_of_the_paper():
+    configs = experiments.low_rank_targets("synthetic", control=False)
+    assert [(config.depth, config.width) for config in configs] == [(10, 1024)]
+    data = load_dataset("synthetic", **configs[0].dataset_options | {"samples": 200})
+    assert data.target_dim == 10
+    assert torch.linalg.matrix_rank(data.y_train.double(), rtol=1e-6) == 2
+    assert [config.width for config in experiments.low_rank_targets("sgemm", control=False)] == [256, 512]
+    with pytest.raises(ConfigError, match="low-rank targets are known of"):
+        experiments.low_rank_targets("hopper")
 
 
 def test_the_key_depends_on_the_version_of_the_results(monkeypatch):
@@ -155,7 +285,7 @@ def test_nothing_half_written_stays(store, monkeypatch):
     monkeypatch.setattr(pd.DataFrame, "to_parquet", full)
     with pytest.raises(OSError, match="No space left"):
         run(toy(), store=store)
-    assert list(store.folder.iterdir()) == []
+    assert [path.name for path in store.folder.iterdir()] == [".locks"]
 
 
 def test_a_diverged_run_is_reported_and_the_others_go_on(store):

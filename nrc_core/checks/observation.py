@@ -1,0 +1,69 @@
+"""What a check returns: one number a network, and the limit it is held against."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import pandas as pd
+
+from nrc_core.runs import Results
+from nrc_core.verdicts import first_site, holds, weight_sites
+
+Limits = Mapping[str, float]
+# Results by page; a claim about several data sets names several pages.
+Evidence = Mapping[str, Results]
+
+
+@dataclass(frozen=True)
+class Observation:
+    """The numbers a verdict is made of.
+
+    Attributes:
+        quantity: what was measured, in words.
+        limit: what it is held against.
+        at_least: whether the claim holds at or above the limit, else at or below it.
+        rows: one row a network, or whatever the claim is about: `group` (data set, width, ...), `seed`,
+            `value` and `holds`. No rows: nothing here can speak for or against the claim.
+    """
+
+    quantity: str
+    limit: float
+    at_least: bool
+    rows: pd.DataFrame
+
+
+Check = Callable[..., Observation]
+
+
+def observe(
+    quantity: str, limit: float, rows: list[dict[str, Any]], *, at_least: bool = False, strict: bool = False
+) -> Observation:
+    """An observation from rows of `group`, `seed`, `value`; `holds` follows from the limit unless a row has it.
+
+    Example:
+        >>> observe("noise", 0.05, [{"group": "a", "seed": 0, "value": 0.05}]).rows["holds"].tolist()
+        [True]
+    """
+    for row in rows:
+        value = row["value"]
+        beyond = (value > limit if at_least else value < limit) if strict else False
+        equal = not strict and (value >= limit if at_least else value <= limit)
+        row.setdefault("holds", bool(beyond or equal))
+    return Observation(quantity, limit, at_least, pd.DataFrame(rows, columns=["group", "seed", "value", "holds"]))
+
+
+def networks(evidence: Evidence) -> Iterator[tuple[dict[str, Any], pd.DataFrame]]:
+    """Every network: its group (the data set) and seed, and its weight sites at the end of training."""
+    for results in evidence.values():
+        table = weight_sites(results.label(results.final(), "dataset"))
+        for _, rows in table.groupby("key", sort=False):
+            last = rows.iloc[-1]
+            yield {"group": last["dataset"], "seed": int(last["seed"])}, rows.sort_values("site")
+
+
+def collapsed_sites(rows: pd.DataFrame, limits: Limits) -> pd.DataFrame:
+    """The sites from the first collapsed one (NRC1, as in the paper) to the last; none if the last is not."""
+    first = first_site(holds(rows, limits)["nrc1"], rows["site"])
+    return rows.iloc[:0] if first is None else rows[rows["site"] >= first]

@@ -1,0 +1,146 @@
+"""What is said follows from the numbers, and the figures carry their message."""
+
+import xml.etree.ElementTree
+
+import pandas as pd
+import pytest
+
+from nrc_core import Store, deep_nrc_mlp, figures, report, run
+from nrc_core.runs import Results
+from nrc_core.verdicts import first_site, holds, summary, verdicts, words
+
+
+def sites(**columns: list) -> pd.DataFrame:
+    n = len(next(iter(columns.values())))
+    base = {
+        "key": "k",
+        "seed": 0,
+        "site": range(n),
+        "name": [*[f"layer{i}" for i in range(n - 1)], "output"],
+        "nrc1": 0.0,
+        "nrc2": 1.0,
+        "nrc3": 1.0,
+        "nrc4": 0.0,
+        "network_mse": 0.1,
+        "target_variance": 1.0,
+        "feature_effective_rank": 2,
+        "target_effective_rank": 2,
+    }
+    return pd.DataFrame(base | columns)
+
+
+def test_thresholds_include_their_limit():
+    table = sites(nrc1=[0.05, 0.0501], nrc2=[0.9, 0.8999], nrc3=[0.9, 0.8999], nrc4=[0.21, 0.2101])
+    flags = holds(table)
+    assert flags.iloc[0].all()
+    assert not flags.iloc[1].any()
+
+
+@pytest.mark.parametrize(
+    ("flags", "expected"),
+    [([True, True], 0), ([True, False, True], 2), ([True, False], None), ([False], None)],
+)
+def test_first_site(flags, expected):
+    assert first_site(pd.Series(flags), pd.Series(range(len(flags)))) == expected
+
+
+def test_the_output_is_no_layer():
+    (verdict,) = verdicts(sites(nrc1=[0.5, 0.5, 0.0]))
+    assert verdict.first_site["nrc1"] is None
+    assert verdict.last_site == 1
+
+
+def test_four_conditions_together():
+    (verdict,) = verdicts(sites(nrc1=[0.5, 0.0, 0.0, 0.0], nrc3=[1.0, 0.5, 1.0, 1.0]))
+    assert verdict.first_site == {"nrc1": 1, "nrc2": 0, "nrc3": 2, "nrc4": 0}
+    assert verdict.collapsed_from == 2
+
+
+def test_over_collapse_is_an_output_of_fewer_directions():
+    assert verdicts(sites(feature_effective_rank=[2, 2, 1]))[0].over_collapsed
+    assert not verdicts(sites(feature_effective_rank=[1, 1, 2]))[0].over_collapsed
+
+
+@pytest.fixture(scope="module")
+def results(tmp_path_factory) -> Results:
+    options = {"samples": 80, "width": 8, "depth": 4, "epochs": 5, "measurements": 3, "seeds": [0, 1]}
+    return run(deep_nrc_mlp("synthetic", **options), store=Store(tmp_path_factory.mktemp("store")))
+
+
+def with_final(results: Results, **columns: float) -> Results:
+    return Results(**{**vars(results), "measurements": results.measurements.assign(**columns)})
+
+
+def test_words_for_a_collapsed_network(results):
+    text = words(with_final(results, nrc1=0.01, nrc2=0.95, nrc3=0.95, nrc4=0.0))
+    assert "**appears in every network here**" in text
+    assert "holds from site 0 to the last (3) in 2 of 2 networks" in text
+
+
+def test_words_for_a_network_that_is_not(results):
+    text = words(with_final(results, nrc1=0.01, nrc2=0.5, nrc3=0.95, nrc4=0.0))
+    assert "**does not appear here**; what fails there: Signal-target alignment (NRC2)" in text
+    assert "**does not hold** at the last site of any of 2 networks" in text
+
+
+def test_words_for_over_collapse(results):
+    text = words(with_final(results, feature_effective_rank=1, target_effective_rank=3))
+    assert (
+        "**Over-collapse** in 2 of 2: 99 % of the output's variance lies in 1, of the targets' in 3 directions" in text
+    )
+
+
+def test_the_summary_has_a_row_a_network(results):
+    table = summary(with_final(results, nrc1=0.01, nrc3=0.1))
+    assert table["NRC1"].tolist() == ["0 to 3"] * 2
+    assert table["NRC3"].tolist() == ["no"] * 2
+
+
+def test_reports_say_where_they_leave_the_paper(results):
+    assert "The paper states no network" in report.setting(results)
+    runs = {**vars(results)}
+    key = results.runs["key"].iloc[0]
+    record = results.provenance[key]
+    data = {**record["data"], "kind": "real"}
+    runs["provenance"] = {key: {**record, "data": data, "config": {**record["config"], "dataset": "sgemm"}}}
+    text = report.setting(Results(**runs))
+    assert "**Not the paper's Appendix A**" in text
+    assert "width 8, there 512" in text
+    assert "epochs 5, there 200" in text
+
+
+def test_reports_name_failures_and_keys(results):
+    failed = Results(**{**vars(results), "failures": {"synthetic, seed 9": "the loss became nan"}})
+    assert "No result for synthetic, seed 9: the loss became nan" in report.caveats(failed)
+    assert results.runs["key"].iloc[1] in report.provenance(results)
+
+
+DRAWN = ["strip", "conditions", "headline", "losses", "stable_ranks", "dynamics", "spectrum", "views"]
+
+
+@pytest.mark.parametrize("name", DRAWN)
+def test_figures_are_vector_graphics_with_words(results, name):
+    picture = getattr(figures, name)(results)
+    assert xml.etree.ElementTree.fromstring(picture.svg).tag.endswith("svg")
+    assert len(picture.alt) > 30
+    assert "nan" not in picture.alt
+    assert ". ." not in picture.alt
+    data, metadata = picture._repr_mimebundle_()
+    assert metadata["image/svg+xml"]["alt"] == picture.alt
+    assert data["image/svg+xml"] == picture.svg
+    assert len(repr(picture)) < 600
+
+
+def test_figures_are_the_same_twice(results):
+    assert figures.conditions(results).svg == figures.conditions(results).svg
+
+
+def test_titles_are_computed(results):
+    assert "NRC2 fails at the last site" in figures.conditions(with_final(results, nrc2=0.2)).alt
+    assert "NRC2 holds from site 0 on" in figures.conditions(with_final(results, nrc2=0.95)).alt
+
+
+def test_the_worked_example_closes_in_on_a_line():
+    numbers = [float(part.split(",")[0].rstrip(".")) for part in figures.collapsing_cloud(0, 200).alt.split("= ")[1:]]
+    assert numbers == sorted(numbers, reverse=True)
+    assert numbers[-1] < 0.01
