@@ -13,7 +13,7 @@ PROFILE = read_profile(Path(PROFILE_FILE))
 PAGES = {page.name: page for page in PROFILE.pages}
 BUILD = Path(config.get("build", f"build/{PROFILE.name}"))
 HTML = Path(config.get("html", "book"))  # jupyter-book adds _build/html
-CORE = sorted(str(path) for path in Path("nrc_core").glob("*.py"))
+CORE = sorted(str(path) for path in Path("nrc_core").rglob("*.py"))
 SOURCES = sorted(
     str(path)
     for pattern in ("*.md", "*.py", "_*.yml", "*.bib", "_ext/*.py", "_static/*")
@@ -26,10 +26,11 @@ def notebook(wildcards):
 
 
 def manifest(wildcards):
-    """The page's prepared data, if they live on disk and are there: a page without data says so."""
-    name = PAGES[wildcards.page].parameters.get("dataset", "")
-    path = data_folder() / name / "manifest.json"
-    return [str(path)] if name and path.is_file() else []
+    """The page's prepared data, those that live on disk and are there: a page without its data says so."""
+    parameters = PAGES[wildcards.page].parameters
+    names = [parameters.get("dataset", ""), *parameters.get("datasets", [])]
+    paths = [data_folder() / name / "manifest.json" for name in names if name]
+    return [str(path) for path in paths if path.is_file()]
 
 
 wildcard_constraints:
@@ -61,12 +62,28 @@ rule run:
         "OMP_NUM_THREADS={threads} python book/pages.py {PROFILE_FILE} {wildcards.page} {output} > {log} 2>&1"
 
 
+# What the networks of all pages say about the claims of the papers.
+rule claims:
+    input:
+        expand(str(BUILD / "pages/{page}.ipynb"), page=PAGES),
+        CORE,
+        "nrc_core/claims.yaml",
+        PROFILE_FILE,
+    output:
+        BUILD / "claims.json",
+    log:
+        BUILD / "logs/claims.log",
+    shell:
+        "nrc claims --json --profile {PROFILE_FILE} > {output} 2> {log}"
+
+
 rule assemble:
     input:
         expand(str(BUILD / "pages/{page}.ipynb"), page=PAGES),
         SOURCES,
         CORE,
         PROFILE_FILE,
+        claims=BUILD / "claims.json",
     output:
         BUILD / "book/index.md",
     log:
@@ -75,7 +92,7 @@ rule assemble:
         data=str(data_folder()),
         build=str(BUILD),
     shell:
-        "python book/assemble.py {PROFILE_FILE} {params.data} {params.build} > {log} 2>&1"
+        "python book/assemble.py {PROFILE_FILE} {params.data} {params.build} {input.claims} > {log} 2>&1"
 
 
 rule html:

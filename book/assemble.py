@@ -1,15 +1,17 @@
 """Gather the book's hand-written sources and what is filled from results into one folder to build.
 
-python book/assemble.py PROFILE DATA_DIR BUILD
+python book/assemble.py PROFILE DATA_DIR BUILD CLAIMS.json
 """
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
 import sys
 from pathlib import Path
 
+import ledger
 import nbformat
 from pages import publish
 
@@ -91,12 +93,14 @@ def experts_table(data_dir: Path) -> str:
 def main(arguments: list[str]) -> None:
     """Publish the pages, copy the sources and write the generated parts."""
     profile, data_dir, build = read_profile(Path(arguments[0])), Path(arguments[1]), Path(arguments[2])
+    entries = json.loads(Path(arguments[3]).read_text())
     output = build / "book"
     shutil.rmtree(output, ignore_errors=True)
     (output / "pages").mkdir(parents=True)
     for page in profile.pages:
         name = f"pages/{page.name}.ipynb"
-        nbformat.write(publish(profile, page, build / name), output / name)
+        claims = ledger.box(entries, page.name).replace("LEDGER", "../ledger.html")
+        nbformat.write(publish(profile, page, build / name, claims), output / name)
     for pattern in SOURCES:
         for source in BOOK.glob(pattern):
             target = output / source.relative_to(BOOK)
@@ -105,6 +109,8 @@ def main(arguments: list[str]) -> None:
     generated = output / "generated"
     generated.mkdir()
     headline(profile, generated)
+    (generated / "score.md").write_text(ledger.score(entries, "ledger.md"))
+    (generated / "ledger.md").write_text(ledger.page(entries).replace("LEDGER", ""))
     (generated / "data.md").write_text(data_table(data_dir))
     (generated / "experts.md").write_text(experts_table(data_dir))
 

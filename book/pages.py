@@ -35,8 +35,8 @@ def run(profile: Profile, page: Page, output: Path) -> None:
         nbformat.write(notebook, output)
 
 
-def publish(profile: Profile, page: Page, executed: Path) -> nbformat.NotebookNode:
-    """The executed notebook as a page: title, profile, alternative texts, parameters and rerun command."""
+def publish(profile: Profile, page: Page, executed: Path, claims: str) -> nbformat.NotebookNode:
+    """The executed notebook as a page: title, profile, claims, alternative texts, parameters and rerun command."""
     notebook = nbformat.read(executed, as_version=4)
     if reason := notebook.metadata.get(UNAVAILABLE):
         text = (
@@ -52,7 +52,8 @@ def publish(profile: Profile, page: Page, executed: Path) -> nbformat.NotebookNo
         cell.metadata.pop("execution", None)
     body = cells[0].source.split("\n", 1)[1].strip()
     cells[0].source = f"# {page.title}\n\n*Profile {profile.name}: {profile.note.strip()}*\n\n{body}"
-    notebook.cells = [*cells, _rerun(page)]
+    box = [new_markdown_cell(claims)] if claims else []
+    notebook.cells = [cells[0], *box, *cells[1:], _rerun(page)]
     return notebook
 
 

@@ -176,6 +176,8 @@ def training_dynamics(
     *,
     seeds: Sequence[int] = (0,),
     splits: Sequence[str] = ("random", "blocked"),
+    width: int | None = None,
+    epochs: int | None = None,
     measurements: int = 10,
 ) -> list[RunConfig]:
     """Losses and the onset of collapse, under random and blocked splits: figure 5 of the Deep NRC paper.
@@ -189,17 +191,21 @@ def training_dynamics(
         config
         for dataset in datasets
         for split in splits
-        for config in _configurations(dataset, seeds, options={"split": split}, measurements=measurements)
+        for config in _configurations(
+            dataset, seeds, options={"split": split}, measurements=measurements, width=width, epochs=epochs
+        )
     ]
 
 
-def proposition_1(datasets: Sequence[str] = ("swimmer",), *, seeds: Sequence[int] = (0,)) -> list[RunConfig]:
+def proposition_1(
+    datasets: Sequence[str] = ("swimmer",), *, seeds: Sequence[int] = (0,), epochs: int | None = None
+) -> list[RunConfig]:
     """The networks on which Proposition 1 of the Deep NRC paper (Appendix C) is checked.
 
     Raises:
         ConfigError: an unknown data set, no seeds or data sets.
     """
-    return training_dynamics(datasets, seeds=seeds, splits=["random"], measurements=1)
+    return training_dynamics(datasets, seeds=seeds, splits=["random"], epochs=epochs, measurements=1)
 
 
 def paper_or_code(
@@ -251,6 +257,8 @@ def what_decides_collapse(
     variants: list[dict[str, Any]] = [{}, *([{"bias": True}] if bias else [])]
     variants += [{"init_scale": float(value)} for value in init_scales]
     variants += [{"depth": value} for value in depths] + [{"width": value} for value in widths]
+    recipe = vars(RECIPES.get(dataset, OTHER)) | {"bias": False}
+    variants = [one for one in variants if not one or any(recipe[name] != value for name, value in one.items())]
     options: dict[str, Any] = {"split": "random", "samples": samples}
     options |= {"teacher": "linear", "target_dim": 2, "teacher_rank": 2} if linear_teacher else {}
     return [

@@ -10,11 +10,12 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from nrc_core.datasets import load_dataset
 from nrc_core.errors import ConfigError, NotebookFailed
 from nrc_core.experiments import EXPERIMENTS
 from nrc_core.heartbeat import heartbeat
 from nrc_core.parameters import check_known, coerce
+from nrc_core.runs import check_obtainable
+from nrc_core.store import Store
 
 
 def parameters_of(notebook: Path) -> dict[str, dict[str, str]]:
@@ -46,7 +47,7 @@ def check_parameters(notebook: Path, given: Mapping[str, Any]) -> dict[str, Any]
     """The given parameters with their declared types, after every check that needs no kernel.
 
     Where the notebook is named after an experiment, its configurations are built and their data
-    loaded, so that a value out of range or a missing data set is found here.
+    loaded unless the store has the results, so that a value out of range or a missing data set is found here.
 
     Raises:
         ConfigError: an unknown name, a wrong type, a value out of range.
@@ -60,8 +61,8 @@ def check_parameters(notebook: Path, given: Mapping[str, Any]) -> dict[str, Any]
     experiment = EXPERIMENTS.get(notebook.stem)
     if experiment is not None:
         known = inspect.signature(experiment).parameters
-        for config in experiment(**{name: value for name, value in values.items() if name in known}):
-            load_dataset(config.dataset, **config.dataset_options)
+        configs = experiment(**{name: value for name, value in values.items() if name in known})
+        check_obtainable(configs, store=Store())
     return values
 
 

@@ -4,72 +4,113 @@ from __future__ import annotations
 
 from typing import Any
 
+import pandas as pd
+
 from nrc_core.experiments import RECIPES
 from nrc_core.runs import Results
 from nrc_core.verdicts import weight_sites
 
+# What runs of one page may differ in, besides the seed.
+VARIED = ("dataset", "split", "shuffled", "weight_decay", "bias", "init_scale", "depth", "width")
+
 
 def setting(results: Results) -> str:
-    """What was trained, in one table, and where it departs from the paper."""
+    """What was trained, a column a data set, and where it departs from the paper; what varies is listed."""
+    columns = [_column(results.where(dataset=dataset)) for dataset in results.runs["dataset"].unique()]
+    names = list(columns[0])
+    lines = ["| |" + " |" * len(columns), "|---|" + "---|" * len(columns)]
+    lines += [f"| {name} | " + " | ".join(column[name] for column in columns) + " |" for name in names]
+    departures = [_departures(results.where(dataset=dataset)) for dataset in results.runs["dataset"].unique()]
+    return "\n".join(lines) + "\n\n" + "\n\n".join(dict.fromkeys(departures))
+
+
+def _column(results: Results) -> dict[str, str]:
     config, data = _first(results)
-    rows = {
-        "data": f"{config['dataset']} ({data['kind']}): {data['source']}",
-        "samples": f"{data['n_train']} for training, {data['n_test']} for test, {data['split']} split",
-        "network": f"{config['depth']} weight layers, {config['width']} wide, {'a' if config['bias'] else 'no'} bias",
+    runs = results.runs
+    bias = " or ".join("a" if bias else "no" for bias in runs["bias"].unique())
+    shuffled = ", shuffled targets as a control" if any(runs["shuffled"].eq(True)) else ""
+    scale = (
+        "" if set(runs["init_scale"]) == {1.0} else f", initial weights {_each(runs, 'init_scale')} times the default"
+    )
+    return {
+        "data": f"{config['dataset']} ({data['kind']}): {data['source']}{shuffled}",
+        "samples": f"{data['n_train']} for training, {data['n_test']} for test, {_each(runs, 'split')} split",
+        "network": f"{_each(runs, 'depth')} weight layers, {_each(runs, 'width')} wide, {bias} bias{scale}",
         "optimiser": (
-            f"SGD, momentum {config['momentum']:g}, learning rate {config['learning_rate']:g}, weight decay "
-            f"{config['weight_decay']:g}, batches of {config['batch_size']}, {config['epochs']} epochs"
+            f"SGD, momentum {config['momentum']:g}, learning rate {_each(runs, 'learning_rate')}, weight decay "
+            f"{_each(runs, 'weight_decay')}, batches of {config['batch_size']}, {_each(runs, 'epochs')} epochs"
         ),
-        "seeds": ", ".join(str(seed) for seed in results.runs["seed"]),
+        "seeds": _each(runs, "seed"),
     }
-    table = "\n".join(f"| {name} | {value} |" for name, value in rows.items())
-    return f"| | |\n|---|---|\n{table}\n\n{_departures(config, data)}"
 
 
-def _departures(config: dict[str, Any], data: dict[str, Any]) -> str:
+def _each(runs: pd.DataFrame, name: str) -> str:
+    values = [value if isinstance(value, str) else f"{value:g}" for value in runs[name].unique()]
+    return values[0] if len(values) == 1 else f"{', '.join(values[:-1])} or {values[-1]}"
+
+
+def _departures(results: Results) -> str:
+    """Where all networks differ from Appendix A in the same respect; what varies is the point of a page."""
+    config, data = _first(results)
+    runs = results.runs
     recipe = RECIPES.get(config["dataset"])
     if recipe is None or not recipe.stated:
+        if config["dataset_options"].get("target_dim") == 10:
+            return (
+                "The paper states depth, width and teacher, but no hyper-parameters: those above are choices made here."
+            )
         return "The paper states no network and hyper-parameters for these data: those above are choices made here."
-    names = ("width", "learning_rate", "weight_decay", "epochs")
-    other = [f"{name.replace('_', ' ')} {config[name]:g}, there {getattr(recipe, name):g}" for name in names
-             if config[name] != getattr(recipe, name)]  # fmt: skip
-    other += [f"depth {config['depth']}, there 8"] if config["depth"] != 8 else []
-    other += [f"batches of {config['batch_size']}, there 128"] if config["batch_size"] != 128 else []
-    other += ["a bias, there none"] if config["bias"] else []
+    paper = {name: getattr(recipe, name) for name in ("width", "learning_rate", "weight_decay", "epochs", "depth")}
+    paper |= {"batch_size": 128, "init_scale": 1.0}
+    other = [
+        f"{name.replace('_', ' ')} {runs[name].iloc[0]:g}, there {value:g}"
+        for name, value in paper.items()
+        if value not in set(runs[name])
+    ]
+    other += ["a bias, there none"] if runs["bias"].all() else []
     other += [f"{data['samples']} rows, there all"] if "samples" in data else []
     if not other:
-        return "Network, hyper-parameters and epochs are those of the paper's Appendix A."
+        varied = any(len(runs[name].unique()) > 1 for name in (*paper, "bias"))
+        but = ", but for what is varied" if varied else ""
+        return f"Network, hyper-parameters and epochs are those of the paper's Appendix A{but}."
     return f"**Not the paper's Appendix A**: {'; '.join(other)}. What follows may differ from it for that reason."
 
 
 def caveats(results: Results) -> str:
     """What to doubt: the number of networks, the split, the data, constant inputs, the tolerance of NRC4."""
-    config, data = _first(results)
-    last = weight_sites(results.final()).groupby("key").last()
+    runs = results.runs
+    last = weight_sites(results.final()).groupby("key", sort=False).tail(1).set_index("key")
+    seeds = runs["seed"].nunique()
+    each = " of each kind" if len(runs) > seeds else ""
     lines = [
-        f"* Only {_count(len(results.runs), 'network')}: no interval can be read from this page."
-        if len(results.runs) < 5
-        else f"* {len(results.runs)} networks, one a seed; the data are the same for all.",
-        f"* NRC4 counts directions above {config['tolerance']:g} of the largest variance. Above one millionth, its "
-        f"value at the last site is {last['nrc4_signal'].mean():.3g} in place of {last['nrc4'].mean():.3g}.",
+        f"* Only {_count(seeds, 'network')}{each}: no interval can be read from this page."
+        if seeds < 5
+        else f"* {seeds} networks{each}, one a seed; the data are the same for all.",
+        f"* NRC4 counts directions above {runs['tolerance'].iloc[0]:g} of the largest variance. Above one millionth, "
+        f"its value at the last site of the first network is {last['nrc4_signal'].iloc[0]:.3g} in place of "
+        f"{last['nrc4'].iloc[0]:.3g}.",
     ]
-    if data["split"] == "random" and data["kind"] in ("simulated", "your own demonstrations"):
+    data = [_first(results.where(dataset=dataset))[1] for dataset in runs["dataset"].unique()]
+    split = set(runs["split"]) == {"random"}
+    if split and any(one["kind"] in ("simulated", "your own demonstrations") for one in data):
         lines.append(
             "* Neighbouring time steps fall on both sides of a random split, so the test error says little about new "
-            "episodes: rerun with `split=blocked`."
+            "episodes; the page on training dynamics has a blocked split too."
         )
-    if data["kind"] == "simulated":
-        expert, episodes = data["expert"], _count(data["episodes"], "episode")
+    for one in data:
+        if one["kind"] == "simulated":
+            expert, episodes = one["expert"], _count(one["episodes"], "episode")
+            lines.append(
+                f"* The paper's demonstrations are unpublished. These are from {episodes} of an expert "
+                f"trained for this project in {one['environment']}, mean return {expert['mean_return']:g} over "
+                f"{expert['episodes']} episodes."
+            )
+        if one["constant_inputs"]:
+            lines.append(f"* Inputs {one['constant_inputs']} are constant and carry nothing.")
+    if "sgemm" in set(runs["dataset"]):
+        rank = last.loc[runs.loc[runs["dataset"] == "sgemm", "key"], "target_stable_rank"].iloc[0]
         lines.append(
-            f"* The paper's demonstrations are unpublished. These are from {episodes} of an expert "
-            f"trained for this project in {data['environment']}, mean return {expert['mean_return']:g} over "
-            f"{expert['episodes']} episodes."
-        )
-    if data["constant_inputs"]:
-        lines.append(f"* Inputs {data['constant_inputs']} are constant and carry nothing.")
-    if config["dataset"] == "sgemm":
-        lines.append(
-            f"* The four run times are nearly one: they have stable rank {last['target_stable_rank'].iloc[0]:.5f}. "
+            f"* The four run times are nearly one: they have stable rank {rank:.5f}. "
             "NRC2 to four dimensions is then an alignment with one."
         )
     lines += [f"* No result for {name}: {reason}." for name, reason in results.failures.items()]
@@ -78,10 +119,16 @@ def caveats(results: Results) -> str:
 
 def provenance(results: Results) -> str:
     """Where each number comes from: key, device, date, versions, code."""
-    lines = ["| seed | content key | device | seconds | date | from the store |", "|---|---|---|---|---|---|"]
-    for row in results.runs.itertuples():
-        cached = "yes" if row.cached else "no"
-        lines.append(f"| {row.seed} | `{row.key}` | {row.device} | {row.seconds:.0f} | {row.date} | {cached} |")
+    varied = [name for name in VARIED if len(results.runs[name].unique()) > 1]
+    head = [*(name.replace("_", " ") for name in varied), "seed", "content key", "device", "seconds", "date", "stored"]
+    lines = [f"| {' | '.join(head)} |", "|---" * len(head) + "|"]
+    for row in results.runs.to_dict("records"):
+        cells = ["no" if row[name] is None else row[name] for name in varied]
+        cells += [row["seed"], f"`{row['key']}`", row["device"], f"{row['seconds']:.0f}", row["date"]]
+        cells += ["before" if row["cached"] else "now"]
+        lines.append(f"| {' | '.join(str(cell) for cell in cells)} |")
+    if len(results.runs) > 10:
+        lines = [":::{dropdown} All runs", *lines, ":::"]
     record = results.provenance[results.runs["key"].iloc[0]]
     packages = ", ".join(f"{name} {number}" for name, number in record["packages"].items())
     lines += [

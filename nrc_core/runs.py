@@ -38,6 +38,7 @@ class Results:
         losses: one row per run and epoch.
         provenance: by key, everything recorded.
         failures: by configuration in words, why a run has no results.
+        derived: what was made of the frames once and is used again.
     """
 
     runs: pd.DataFrame
@@ -46,6 +47,7 @@ class Results:
     losses: pd.DataFrame
     provenance: dict[str, dict[str, Any]]
     failures: dict[str, str] = field(default_factory=dict)
+    derived: dict[str, Any] = field(default_factory=dict, repr=False, compare=False)
 
     def final(self, split: str = "train", features: str = "post", convention: str = "careful") -> pd.DataFrame:
         """Measurements at the last epoch of every run."""
@@ -124,7 +126,7 @@ def run(
             done.append(_obtain(config, data, store, device))
         except TrainingDiverged as error:
             logger.warning("%s", error)
-            failures[f"{config.dataset}, seed {config.seed}"] = str(error)
+            failures[_words(config)] = str(error)
     if not done:
         raise TrainingDiverged("; ".join(failures.values()) or "no configuration was given")
     return _collect(done, failures)
@@ -146,6 +148,17 @@ def stored(configs: Iterable[RunConfig], *, store: Store) -> tuple[Results | Non
         else:
             done.append(_Done(config, found, cached=True))
     return (_collect(done, {}) if done else None), missing
+
+
+def check_obtainable(configs: Iterable[RunConfig], *, store: Store) -> None:
+    """Raise DataUnavailable (or what else loading raises) for a run that can be neither found nor trained here."""
+    data = _Data()
+    for config in configs:
+        try:
+            data.load(config)
+        except DataUnavailable:
+            if _find(config, data, store) is None:
+                raise
 
 
 @dataclass(frozen=True)
@@ -255,6 +268,12 @@ def _collect(done: list[_Done], failures: dict[str, str]) -> Results:
         frame["seed"] = frame["key"].map(seeds)
     provenance = {one.result.key: dict(one.result.provenance) for one in done}
     return Results(pd.DataFrame(rows), **frames, provenance=provenance, failures=failures)
+
+
+def _words(config: RunConfig) -> str:
+    """A configuration by what tells it from others of its page."""
+    names = ("weight_decay", "width", "depth", "bias", "init_scale", "seed")
+    return ", ".join([config.dataset, *(f"{name.replace('_', ' ')} {getattr(config, name)}" for name in names)])
 
 
 def _wanted(one: _Done) -> dict[str, pd.DataFrame]:

@@ -88,10 +88,10 @@ class Store:
 
         For results that are shown where the data are not.
         """
-        found = self._catalogue(tuple(self.keys())).get(_canonical(config), [])
+        found = self._catalogue(tuple(self.all_keys())).get(_canonical(config), [])
         return self.load(max(found)[1]) if found else None
 
-    def keys(self) -> list[str]:
+    def all_keys(self) -> list[str]:
         """Of all runs that are there, damaged ones included."""
         return sorted(path.parent.name for path in self.folder.glob(f"[0-9a-f]*/{PROVENANCE}"))
 

@@ -206,15 +206,3 @@ def _range(values: pd.Series | list, spec: str) -> str:
     low, high = min(values), max(values)
     texts = [format(int(v) if spec == "d" else v, spec) for v in (low, high)]
     return texts[0] if texts[0] == texts[1] else f"{texts[0]} to {texts[1]}"
-
-
-def onset_epochs(results: Results) -> list[int]:
-    """For each run with one, the first measured epoch from which on a layer is collapsed by NRC1."""
-    m = weight_sites(results.measurements)
-    m = m[(m["split"] == "train") & (m["features"] == "post")]
-    epochs = []
-    for _, run in m.groupby("key", sort=False):
-        last = run[run["site"] == run["site"].max()].sort_values("epoch")
-        epoch = first_site(holds(last)["nrc1"], last["epoch"])
-        epochs += [] if epoch is None else [epoch]
-    return epochs

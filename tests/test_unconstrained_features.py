@@ -14,7 +14,7 @@ from nrc_core.theory import cone_noise, deep_ufm_kept, deep_ufm_threshold, ufm_m
 from tests import oracle
 
 seeds = st.integers(0, 2**16)
-some = settings(max_examples=20, derandomize=True, deadline=None)
+some = settings(max_examples=12, derandomize=True, deadline=None)
 
 
 def normal(seed: int, *shape: int) -> np.ndarray:

@@ -4,9 +4,16 @@ from __future__ import annotations
 
 import numpy as np
 import pandas as pd
-from scipy.stats import spearmanr
 
-from nrc_core.checks.observation import Evidence, Limits, Observation, collapsed_sites, networks, observe
+from nrc_core.checks.observation import (
+    Evidence,
+    Limits,
+    Observation,
+    collapsed_sites,
+    networks,
+    observe,
+    rank_correlation,
+)
 from nrc_core.dynamics import onset, settled_epoch
 from nrc_core.runs import Results
 from nrc_core.verdicts import error_most, first_site, holds
@@ -49,7 +56,7 @@ def sites_below_the_last(evidence: Evidence, limits: Limits, *, condition: str =
         last = int(rows["site"].iloc[-1])
         found.append(network | {"value": 0 if first is None else last - first})
     what = "with all four conditions" if condition == "all" else f"with {condition.upper()}"
-    return observe(f"sites before the last {what}, unbroken to the last", 1, found, at_least=True)
+    return observe(f"sites before the last {what}, unbroken to the last", 1.0, found, at_least=True)
 
 
 def trend_with_depth(evidence: Evidence, limits: Limits) -> Observation:
@@ -57,15 +64,10 @@ def trend_with_depth(evidence: Evidence, limits: Limits) -> Observation:
     found = []
     for network, rows in networks(evidence):
         signed = {"nrc1": -1, "nrc2": 1, "nrc3": 1}
-        trends = [sign * _rank_correlation(rows["site"], rows[name]) for name, sign in signed.items()]
+        trends = [sign * rank_correlation(rows["site"], rows[name]) for name, sign in signed.items()]
         found.append(network | {"value": min(trends)})
     quantity = "weakest rank correlation of depth with less noise, NRC2 and NRC3"
     return observe(quantity, limits["trend_least"], found, at_least=True)
-
-
-def _rank_correlation(a: pd.Series, b: pd.Series) -> float:
-    """Spearman's; 0 where one of the two does not vary."""
-    return 0.0 if a.nunique() < 2 or b.nunique() < 2 else float(spearmanr(a, b).statistic)
 
 
 def conditions_together(evidence: Evidence, limits: Limits) -> Observation:
@@ -83,7 +85,7 @@ def collapsed_means_predictive(evidence: Evidence, limits: Limits) -> Observatio
     for network, rows in networks(evidence):
         flags = holds(rows, limits)
         found.append(network | {"value": int((flags["nrc1"] & flags["nrc2"] & ~flags["nrc4"]).sum())})
-    return observe("sites with NRC1 and NRC2 but without NRC4", 0, found)
+    return observe("sites with NRC1 and NRC2 but without NRC4", 0.0, found)
 
 
 def feature_rank_of_targets(evidence: Evidence, limits: Limits) -> Observation:
@@ -106,7 +108,7 @@ def low_rank_weights(evidence: Evidence, limits: Limits) -> Observation:
         collapsed = collapsed_sites(rows, limits)
         judged = collapsed if len(collapsed) else rows.tail(1)
         share = (judged["weight_stable_rank"] / judged["rank"]).max()
-        falls = _rank_correlation(rows["site"], rows["weight_stable_rank"]) < 0
+        falls = rank_correlation(rows["site"], rows["weight_stable_rank"]) < 0
         good = share <= limits["weight_rank_factor"] and len(collapsed) > 0 and falls
         found.append(network | {"value": share, "holds": bool(good)})
     quantity = "largest stable rank of a weight in the collapsed sites, in target dimensions"
@@ -164,11 +166,11 @@ def collapse_after_settling(evidence: Evidence, limits: Limits) -> Observation:
     """
     found = []
     for results in evidence.values():
-        table = onset(results)
+        table = onset(results, limits)
         table = table[table["condition"] == "nrc1"].set_index("key")
         dataset = results.runs.set_index("key")["dataset"]
         for key, losses in results.losses.groupby("key", sort=False):
-            settled = [settled_epoch(losses, column) for column in ("train_mse", "test_mse")]
+            settled = [settled_epoch(losses, column, limits) for column in ("train_mse", "test_mse")]
             row = table.loc[key]
             if None in settled or pd.isna(row["at_most"]):
                 continue

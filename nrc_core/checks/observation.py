@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import pandas as pd
+from scipy.stats import spearmanr
 
 from nrc_core.runs import Results
 from nrc_core.verdicts import first_site, holds, weight_sites
@@ -57,13 +58,25 @@ def observe(
 def networks(evidence: Evidence) -> Iterator[tuple[dict[str, Any], pd.DataFrame]]:
     """Every network: its group (the data set) and seed, and its weight sites at the end of training."""
     for results in evidence.values():
-        table = weight_sites(results.label(results.final(), "dataset"))
-        for _, rows in table.groupby("key", sort=False):
-            last = rows.iloc[-1]
-            yield {"group": last["dataset"], "seed": int(last["seed"])}, rows.sort_values("site")
+        if "networks" not in results.derived:
+            results.derived["networks"] = list(_networks(results))
+        for network, rows in results.derived["networks"]:
+            yield dict(network), rows
+
+
+def _networks(results: Results) -> Iterator[tuple[dict[str, Any], pd.DataFrame]]:
+    table = weight_sites(results.label(results.final(), "dataset", "weight_decay"))
+    for _, rows in table.groupby("key", sort=False):
+        last = rows.iloc[-1]
+        yield {"group": last["dataset"], "seed": int(last["seed"])}, rows.sort_values("site")
 
 
 def collapsed_sites(rows: pd.DataFrame, limits: Limits) -> pd.DataFrame:
     """The sites from the first collapsed one (NRC1, as in the paper) to the last; none if the last is not."""
     first = first_site(holds(rows, limits)["nrc1"], rows["site"])
     return rows.iloc[:0] if first is None else rows[rows["site"] >= first]
+
+
+def rank_correlation(a: pd.Series, b: pd.Series) -> float:
+    """Spearman's; 0 where one of the two does not vary."""
+    return 0.0 if a.nunique() < 2 or b.nunique() < 2 else float(spearmanr(a, b).statistic)

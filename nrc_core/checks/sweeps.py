@@ -6,21 +6,23 @@ from collections.abc import Iterator
 from typing import Any
 
 import pandas as pd
-from scipy.stats import spearmanr
 
-from nrc_core.checks.observation import Evidence, Limits, Observation, observe
+from nrc_core.checks.observation import Evidence, Limits, Observation, networks, observe, rank_correlation
 from nrc_core.experiments import INTRINSIC_RANK
 from nrc_core.runs import Results
 from nrc_core.verdicts import first_site, holds, weight_sites
 
 
 def _by_seed(evidence: Evidence) -> Iterator[tuple[dict[str, Any], dict[float, pd.DataFrame]]]:
-    """Every seed of every data set: its networks' weight sites by weight decay."""
+    """Every seed of every data set with several weight decays: its networks' weight sites by weight decay."""
     for results in evidence.values():
-        table = weight_sites(results.label(results.final(), "dataset", "weight_decay"))
-        for (dataset, seed), rows in table.groupby(["dataset", "seed"], sort=False):
-            sites = {float(value): one.sort_values("site") for value, one in rows.groupby("weight_decay")}
-            yield {"group": dataset, "seed": int(seed)}, sites
+        families: dict[tuple[str, int], dict[float, pd.DataFrame]] = {}
+        for network, rows in networks({"": results}):
+            family = families.setdefault((network["group"], network["seed"]), {})
+            family[float(rows["weight_decay"].iloc[0])] = rows
+        for (dataset, seed), sites in families.items():
+            if len(sites) > 1:
+                yield {"group": dataset, "seed": seed}, sites
 
 
 def _chosen(sites: dict[float, pd.DataFrame], value: float) -> tuple[pd.DataFrame | None, dict[float, pd.DataFrame]]:
@@ -34,7 +36,7 @@ def no_collapse_without_weight_decay(evidence: Evidence, limits: Limits) -> Obse
     for network, sites in _by_seed(evidence):
         if (rows := sites.get(0.0)) is not None:
             found.append(network | {"value": int(holds(rows, limits).all(axis=1).sum())})
-    return observe("sites with all four conditions at weight decay 0", 0, found)
+    return observe("sites with all four conditions at weight decay 0", 0.0, found)
 
 
 def noise_and_alignment_at(evidence: Evidence, limits: Limits, *, weight_decay: float) -> Observation:
@@ -72,8 +74,7 @@ def nothing_learned_at_most(evidence: Evidence, limits: Limits) -> Observation:
     found = []
     for network, sites in _by_seed(evidence):
         rows = sites[max(sites)]
-        if len(sites) > 1:
-            found.append(network | {"value": (rows["network_mse"] / rows["target_variance"]).iloc[0]})
+        found.append(network | {"value": (rows["network_mse"] / rows["target_variance"]).iloc[0]})
     quantity = "unexplained share of the target variance at the largest weight decay"
     return observe(quantity, limits["nothing_learned_least"], found, at_least=True)
 
@@ -113,7 +114,7 @@ def collapse_and_gap(evidence: Evidence, limits: Limits) -> Observation:
         )
         gap = (test["network_mse"] - train["network_mse"]) / train["target_variance"]
         if results.runs["weight_decay"].nunique() > 2:
-            value = float(spearmanr(train["nrc1"], gap).statistic)
+            value = rank_correlation(train["nrc1"], gap)
             found.append({"group": train["dataset"].iloc[0], "seed": -1, "value": value})
     quantity = "rank correlation of noise at the last site with the generalisation gap, over weight decays and seeds"
     return observe(quantity, limits["trend_least"], found, at_least=True)
@@ -124,9 +125,9 @@ def noise_at_every(evidence: Evidence, limits: Limits, *, excluded: float) -> Ob
     found = []
     for network, sites in _by_seed(evidence):
         _, others = _chosen(sites, excluded)
-        if others:
-            found.append(network | {"value": max(rows["nrc1"].iloc[-1] for rows in others.values())})
-    return observe(f"largest noise at the last site, weight decays other than {excluded:g}", limits["noise_most"], found)
+        found.append(network | {"value": max(rows["nrc1"].iloc[-1] for rows in others.values())})
+    quantity = f"largest noise at the last site, weight decays other than {excluded:g}"
+    return observe(quantity, limits["noise_most"], found)
 
 
 def earlier_collapse_at(evidence: Evidence, limits: Limits, *, weight_decay: float) -> Observation:
@@ -134,16 +135,14 @@ def earlier_collapse_at(evidence: Evidence, limits: Limits, *, weight_decay: flo
     found = []
     for network, sites in _by_seed(evidence):
         rows, others = _chosen(sites, weight_decay)
-        if rows is None or not others:
+        if rows is None:
             continue
-        first, *rest = (
-            first_site(holds(one, limits)["nrc1"], one["site"]) for one in (rows, *others.values())
-        )
+        first, *rest = (first_site(holds(one, limits)["nrc1"], one["site"]) for one in (rows, *others.values()))
         none = int(rows["site"].iloc[-1]) + 1
         firsts = [none if site is None else site for site in (first, *rest)]
         found.append(network | {"value": min(firsts[1:]) - firsts[0]})
     quantity = f"sites by which collapse (NRC1) starts earlier at weight decay {weight_decay:g} than at any other"
-    return observe(quantity, 1, found, at_least=True)
+    return observe(quantity, 1.0, found, at_least=True)
 
 
 def alignment_only_at(evidence: Evidence, limits: Limits, *, weight_decay: float) -> Observation:
@@ -151,13 +150,13 @@ def alignment_only_at(evidence: Evidence, limits: Limits, *, weight_decay: float
     found = []
     for network, sites in _by_seed(evidence):
         rows, others = _chosen(sites, weight_decay)
-        if rows is None or not others:
+        if rows is None:
             continue
         here, *there = (int(holds(one, limits)["nrc3"].sum()) for one in (rows, *others.values()))
         least = limits["sites_least"]
         found.append(network | {"value": here - max(there), "holds": here >= least > max(there)})
     quantity = f"sites with NRC3 at weight decay {weight_decay:g}, less the most at any other"
-    return observe(quantity, 1, found, at_least=True)
+    return observe(quantity, 1.0, found, at_least=True)
 
 
 def lower_weight_rank_at(evidence: Evidence, limits: Limits, *, weight_decay: float) -> Observation:
@@ -165,7 +164,7 @@ def lower_weight_rank_at(evidence: Evidence, limits: Limits, *, weight_decay: fl
     found = []
     for network, sites in _by_seed(evidence):
         rows, others = _chosen(sites, weight_decay)
-        if rows is not None and others:
+        if rows is not None:
             lowest = min(one["weight_stable_rank"].mean() for one in others.values())
             found.append(network | {"value": rows["weight_stable_rank"].mean() / lowest})
     quantity = f"mean stable rank of the weights at weight decay {weight_decay:g} over the lowest at any other"
@@ -227,7 +226,8 @@ def alignment_at_rank(evidence: Evidence, limits: Limits) -> Observation:
             cosine, sine = judged["nrc3_at_rank"].min(), judged["nrc3_sine_at_rank"].max()
             good = cosine >= cosine_least and sine <= sine_most and len(collapsed) > 0
             found.append(network | {"value": cosine, "holds": bool(good)})
-    return observe("lowest mean cosine at the intrinsic rank in the collapsed sites", cosine_least, found, at_least=True)
+    quantity = "lowest mean cosine at the intrinsic rank in the collapsed sites"
+    return observe(quantity, cosine_least, found, at_least=True)
 
 
 def intrinsic_dimension(evidence: Evidence, limits: Limits) -> Observation:

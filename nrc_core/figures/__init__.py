@@ -1,7 +1,9 @@
 """The figures of the book: each from tidy results only, each with its message in words."""
 
 from nrc_core.figures.canvas import Picture
+from nrc_core.figures.conventions import conventions
 from nrc_core.figures.foundations import collapsing_cloud
+from nrc_core.figures.low_rank import low_rank, low_rank_control, noise_by_rank
 from nrc_core.figures.networks import (
     conditions,
     dynamics,
@@ -12,16 +14,35 @@ from nrc_core.figures.networks import (
     strip,
     views,
 )
+from nrc_core.figures.theory import counter_example_curve, proposition_bounds
+from nrc_core.figures.training import generalisation, onset_order, training_curves
+from nrc_core.figures.variants import cone, noise_before_and_after, variants
+from nrc_core.figures.weight_decay import weight_decay_errors, weight_decay_lines, weight_decay_map
 
 __all__ = [
     "Picture",
     "collapsing_cloud",
     "conditions",
+    "cone",
+    "conventions",
+    "counter_example_curve",
     "dynamics",
+    "generalisation",
     "headline",
     "losses",
+    "low_rank",
+    "low_rank_control",
+    "noise_before_and_after",
+    "noise_by_rank",
+    "onset_order",
+    "proposition_bounds",
     "spectrum",
     "stable_ranks",
     "strip",
+    "training_curves",
+    "variants",
     "views",
+    "weight_decay_errors",
+    "weight_decay_lines",
+    "weight_decay_map",
 ]

@@ -6,6 +6,7 @@ import seaborn
 from matplotlib.axes import Axes
 from matplotlib.colors import LogNorm
 
+from nrc_core.dynamics import onset
 from nrc_core.figures.canvas import (
     AXIS,
     COLLAPSE,
@@ -20,7 +21,7 @@ from nrc_core.figures.canvas import (
     picture,
 )
 from nrc_core.runs import Results
-from nrc_core.verdicts import CONDITIONS, Verdict, onset_epochs, verdicts, weight_sites
+from nrc_core.verdicts import CONDITIONS, Verdict, verdicts, weight_sites
 
 
 def strip(results: Results) -> Picture:
@@ -86,17 +87,18 @@ def headline(results: Results) -> Picture:
 
 def losses(results: Results) -> Picture:
     """Training and test loss by epoch, and the first measured epoch with a collapsed layer."""
-    onset = onset_epochs(results)
+    table = onset(results)
+    epochs = [int(epoch) for epoch in table.loc[table["condition"] == "nrc1", "at_most"].dropna()]
     with canvas(1, 1, size=(7.6, 3.6)) as (figure, axes):
         axis = axes[0, 0]
         for column, colour, label in (("train_mse", COLOURS["nrc1"], "training"), ("test_mse", NETWORK, "test")):
             for number, (_, run) in enumerate(results.losses.groupby("key", sort=False)):
                 axis.plot(run["epoch"], run[column], color=colour, linewidth=1.1, label=None if number else label)
-        for number, epoch in enumerate(onset):
+        for number, epoch in enumerate(epochs):
             name = None if number else "first collapsed layer (NRC1)"
             axis.axvline(epoch, color=COLLAPSE, linewidth=1.6, alpha=0.8, label=name)
         axis.set(xscale="log", xlabel="epoch", ylabel="mean squared error")
-        message = f"A layer is collapsed from epoch {min(onset)} on" if onset else "No layer collapses"
+        message = f"A layer is collapsed from epoch {min(epochs)} on" if epochs else "No layer collapses"
         axis.set_title(f"{message} (NRC1, at the measured epochs)")
         log_axis(axis)
         axis.legend()
@@ -130,8 +132,8 @@ def stable_ranks(results: Results) -> Picture:
 
 def dynamics(results: Results) -> Picture:
     """Noise by site and measured epoch of the first run: when in training did it collapse?"""
-    m = weight_sites(results.measurements)
-    m = m[(m["key"] == results.runs["key"].iloc[0]) & (m["split"] == "train") & (m["features"] == "post")]
+    m = weight_sites(results.history())
+    m = m[m["key"] == results.runs["key"].iloc[0]]
     grid = m.pivot(index="site", columns="epoch", values="nrc1").clip(lower=1e-6)
     with canvas(1, 1, size=(7.6, 3.2)) as (figure, axes):
         axis = axes[0, 0]
@@ -145,10 +147,9 @@ def dynamics(results: Results) -> Picture:
 
 def spectrum(results: Results, most: int = 12) -> Picture:
     """Share of the feature variance in each direction, by site: the collapse seen raw (first run)."""
-    s = results.spectra
-    first = s["key"] == results.runs["key"].iloc[0]
-    s = s[first & (s["epoch"] == s.loc[first, "epoch"].max()) & (s["split"] == "train") & (s["features"] == "post")]
-    grid = s[s["k"] <= most].pivot(index="k", columns="site", values="eigenvalue").iloc[:, :-1]
+    s = results.final_spectra()
+    s = s[(s["key"] == results.runs["key"].iloc[0]) & (s["k"] <= most)]
+    grid = s.pivot(index="k", columns="site", values="eigenvalue").iloc[:, :-1]
     shares = (grid / grid.iloc[0]).clip(lower=1e-8)
     with canvas(1, 1, size=(7.6, 3.6)) as (figure, axes):
         axis = axes[0, 0]

@@ -1,0 +1,60 @@
+"""Results made by hand: networks with the numbers that a test wants."""
+
+import pandas as pd
+
+from nrc_core.runs import Results
+
+GOOD = {"nrc1": 0.01, "nrc2": 0.99, "nrc3": 0.98, "nrc4": 0.01}
+
+
+def network(
+    dataset: str = "swimmer",
+    seed: int = 0,
+    *,
+    sites: int = 4,
+    train: float = 0.01,
+    test: float = 0.02,
+    losses: list[float] | None = None,
+    shuffled: bool | None = None,
+    spectra: dict | None = None,
+    **columns,
+) -> dict:
+    """One network; columns of its sites are one value for all or a list, one a weight site."""
+    return locals()
+
+
+def results(*networks: dict) -> Results:
+    """Tidy results of such networks; configuration fields are taken from the columns that name them."""
+    runs, measurements, spectra, losses = [], [], [], []
+    for number, one in enumerate(networks):
+        key = f"{number:016x}"
+        config = {name: one["columns"].pop(name) for name in ("weight_decay", "epochs") if name in one["columns"]}
+        run = {"weight_decay": 1e-3, "epochs": 1000, "width": 256, "split": "random"} | config
+        runs.append({"key": key, "dataset": one["dataset"], "seed": one["seed"], "shuffled": one["shuffled"],
+                     "dataset_options": {}, **run})  # fmt: skip
+        for split, error in (("train", one["train"]), ("test", one["test"])):
+            for site in range(one["sites"] + 1):
+                output = site == one["sites"]
+                base = {
+                    "key": key, "seed": one["seed"], "site": site, "name": "output" if output else f"layer{site}",
+                    "split": split, "features": "post", "convention": "careful", "epoch": run["epochs"], "rank": 2,
+                    "width": 2 if output else 256, "network_mse": error, "target_variance": 1.0,
+                    "target_stable_rank": 1.5, "feature_stable_rank": 1.5, "weight_stable_rank": 2.0 - 0.1 * site,
+                    "feature_effective_rank": 2, "target_effective_rank": 2, "nrc4_unexplained": error, **GOOD,
+                }  # fmt: skip
+                given = {
+                    name: (values if not isinstance(values, list) else values[min(site, one["sites"] - 1)])
+                    for name, values in one["columns"].items()
+                }
+                measurements.append(base | given)
+                for k in (1, 2, 3, 4):
+                    curve = {"nrc1": 0.01, "nrc3": 0.98, "nrc3_sine": 0.1, "eigenvalue": 1.0 / k} | (
+                        one["spectra"] or {}
+                    )
+                    spectra.append({**{n: base[n] for n in ("key", "seed", "site", "split", "features", "epoch")},
+                                    "k": k, **curve})  # fmt: skip
+        curve = one["losses"] or [0.5] * 100
+        losses += [{"key": key, "seed": one["seed"], "epoch": epoch, "train_mse": loss, "test_mse": loss}
+                   for epoch, loss in enumerate(curve, 1)]  # fmt: skip
+    frames = [pd.DataFrame(rows) for rows in (runs, measurements, spectra, losses)]
+    return Results(*frames, provenance={})

@@ -1,0 +1,234 @@
+"""The ledger: complete, honest about its thresholds, and a verdict that follows from the numbers."""
+
+import json
+from pathlib import Path
+
+import pandas as pd
+import pytest
+import yaml
+
+from nrc_core import ConfigError, Store, claims, cli, deep_nrc_mlp, run
+from nrc_core.checks import CHECKS
+from nrc_core.checks.observation import observe
+from nrc_core.claims import NOT, PARTLY, REPRODUCED, WAITING, Claim, judge, read_claims, regressions, verdict_of
+from nrc_core.profiles import read_profile
+from nrc_core.thresholds import read_ledger, read_thresholds, thresholds
+from tests.fakes import network, results
+
+ROOT = Path(__file__).parent.parent
+PAPER = ROOT / "book" / "profiles" / "paper.yml"
+# Every claim of the Deep NRC paper that was found to be checkable, by figure and section.
+EXPECTED = {
+    *(f"A0{i}" for i in range(1, 7)),
+    *(f"F{figure}{i}" for figure in ("1-U", "1-C", "2-S", "2-H", "6-", "7-") for i in range(1, 5)),
+    *(f"F8-{i}" for i in range(1, 7)),
+    "T2-1",
+    *(f"F3-{i}" for i in range(1, 9)),
+    *(f"F4-{i}" for i in range(1, 11)),
+    *(f"F5-{i}" for i in range(1, 10)),
+    *(f"F9-{i}" for i in range(1, 5)),
+    *("P1", "P1b", "P1c"),
+}
+
+
+def claim(**fields) -> Claim:
+    base = {"id": "X", "section": "deep_nrc", "source": "here", "statement": "s", "seeds": 5}
+    return Claim(**base | {"configuration": "none", "stated": "all"} | fields)
+
+
+def observation(**held: list[bool]):
+    rows = [{"group": name, "seed": i, "value": 1.0, "holds": flag} for name, flags in held.items()
+            for i, flag in enumerate(flags)]  # fmt: skip
+    return observe("q", 1.0, rows)
+
+
+def test_no_claim_is_missing():
+    assert {one.id for one in read_claims()} == EXPECTED
+    assert len(read_claims()) == len(EXPECTED)
+
+
+def test_every_claim_has_a_check_or_a_reason_why_it_has_none():
+    pages = set(read_profile(PAPER).pages and [page.name for page in read_profile(PAPER).pages])
+    for one in read_claims():
+        assert (one.check is None) == bool(one.reason), one.id
+        assert set(one.pages) <= pages, one.id
+        assert one.stated in ("all", "partly", "none"), one.id
+        assert one.holds_in in ("all", "any"), one.id
+        assert one.seeds >= 1, one.id
+
+
+def test_thresholds_have_reasons_and_others_on_both_sides():
+    for name, threshold in read_thresholds().items():
+        assert len(threshold.reason) > 20, name
+        assert min(threshold.others) < threshold.value < max(threshold.others), name
+
+
+class Recorder(dict):
+    """Thresholds that remember which of them were read."""
+
+    def __init__(self, values):
+        super().__init__(values)
+        self.read = set()
+
+    def __getitem__(self, name):
+        self.read.add(name)
+        return super().__getitem__(name)
+
+
+def test_a_claim_names_exactly_the_thresholds_its_check_reads():
+    two = [network("sgemm", int(bool(s)), weight_decay=w, shuffled=s) for w in (0.0, 1e-3, 1e-2) for s in (None, True)]
+    evidence = {"page": results(*two)}
+    for one in read_claims():
+        if one.check is None:
+            continue
+        limits = Recorder(thresholds())
+        CHECKS[one.check](evidence, limits, **one.arguments)
+        unread = {"settled_change_most", "noise_most"} if one.check == "collapse_after_settling" else set()
+        # All conditions are looked at together, so that `holds` reads thresholds that cannot matter.
+        assert set(one.thresholds) - unread <= limits.read, one.id
+        for name in set(limits.read) - set(one.thresholds):
+            moved = [
+                CHECKS[one.check](evidence, {**thresholds(), name: other}, **one.arguments).rows["holds"].tolist()
+                for other in (thresholds()[name], *read_thresholds()[name].others)
+            ]
+            assert all(flags == moved[0] for flags in moved), f"{one.id} depends on {name}"
+
+
+@pytest.mark.parametrize(
+    ("held", "verdict"),
+    [
+        ({"a": [True] * 5}, REPRODUCED),
+        ({"a": [True] * 4 + [False]}, REPRODUCED),
+        ({"a": [True] * 3 + [False] * 2}, PARTLY),
+        ({"a": [True] + [False] * 4}, NOT),
+        ({"a": [True] * 5, "b": [False] * 5}, PARTLY),
+        ({"a": [True] * 5, "b": [True] * 3 + [False] * 2}, PARTLY),
+        ({"a": [False] * 5, "b": [False] * 2}, NOT),
+        ({}, WAITING),
+    ],
+)
+def test_the_verdict_follows_from_the_shares(held, verdict):
+    assert verdict_of(observation(**held), claim(), thresholds()) == verdict
+
+
+def test_a_claim_of_existence_needs_one_data_set():
+    held = observation(a=[True] * 5, b=[False] * 5)
+    assert verdict_of(held, claim(holds_in="any"), thresholds()) == REPRODUCED
+    assert verdict_of(held, claim(), thresholds()) == PARTLY
+
+
+def test_intervals_are_exact():
+    """Five of five: the share p at which p^5 = 2.5 %."""
+    group = claims.Group("a", 5, 5, (1.0,) * 5)
+    assert group.interval == pytest.approx((0.025**0.2, 1.0))
+    assert claims.Group("a", 5, 0, (1.0,) * 5).interval == pytest.approx((0.0, 1 - 0.025**0.2))
+
+
+def toy_profile(tmp_path: Path, **parameters) -> Path:
+    values = {"dataset": "synthetic", "samples": 60, "width": 8, "epochs": 3, "measurements": 2} | parameters
+    page = {"title": "Synthetic", "notebook": "deep_nrc_mlp", "parameters": values}
+    path = tmp_path / "profile.yml"
+    profile = {"name": "toy", "note": "n", "store": str(tmp_path / "store"), "headline": "synthetic"}
+    path.write_text(yaml.safe_dump(profile | {"pages": {"synthetic": page}}))
+    return path
+
+
+def test_an_empty_store_has_no_verdicts_but_those_of_theory(tmp_path):
+    judged = judge(read_profile(toy_profile(tmp_path)), Store(tmp_path / "store"))
+    assert {one.claim.id for one in judged if one.verdict != WAITING} == {"A05", "P1"}
+    assert all(one.reason for one in judged if one.verdict == WAITING)
+
+
+@pytest.fixture
+def judged(tmp_path):
+    profile = toy_profile(tmp_path, seeds=[0, 1])
+    store = Store(tmp_path / "store")
+    run(deep_nrc_mlp("synthetic", samples=60, width=8, epochs=3, measurements=2, seeds=[0, 1]), store=store)
+    return {one.claim.id: one for one in judge(read_profile(profile), store)}
+
+
+def test_a_verdict_comes_with_its_evidence(judged):
+    one = judged["F8-1"]
+    assert one.verdict in (REPRODUCED, PARTLY, NOT)
+    assert one.groups[0].networks == 2
+    assert len(one.keys) == 2
+    assert one.smaller == ("synthetic",)
+    plain = one.as_dict()
+    assert json.loads(json.dumps(plain))["thresholds"] == {"noise_most": 0.05}
+
+
+def test_verdicts_that_move_with_a_threshold_are_named(tmp_path, monkeypatch):
+    pages = {"synthetic": (results(*[network("synthetic", s, nrc1=0.03) for s in range(5)]), 0)}
+    (one,) = [c for c in read_claims() if c.id == "F8-1"]
+    found = claims._judge(one, pages)
+    assert found.verdict == REPRODUCED
+    assert found.moved == {"noise_most = 0.01": NOT}
+
+
+def test_evidence_that_is_mostly_missing_gives_no_verdict():
+    (one,) = [c for c in read_claims() if c.id == "F8-1"]
+    found = claims._judge(one, {"synthetic": (results(network("synthetic")), 4)})
+    assert found.verdict == WAITING
+    assert found.reason == "4 of its networks are not in the store"
+
+
+def test_what_no_longer_holds_is_an_error(tmp_path, capsys, judged):
+    profile, recorded = tmp_path / "profile.yml", tmp_path / "verdicts.json"
+    assert cli.main(["claims", "--profile", str(profile), "--record", str(recorded)]) == 0
+    assert cli.main(["claims", "--profile", str(profile), "--against", str(recorded)]) == 0
+    verdicts = json.loads(recorded.read_text())
+    changed = next(name for name, verdict in verdicts.items() if verdict != REPRODUCED)
+    recorded.write_text(json.dumps(verdicts | {changed: REPRODUCED}))
+    capsys.readouterr()
+    assert cli.main(["claims", "--profile", str(profile), "--against", str(recorded)]) == 1
+    assert f"{changed}: was reproduced, is" in capsys.readouterr().err
+    assert regressions(list(judged.values()), {"gone": REPRODUCED}) == ["gone: was reproduced, is gone"]
+
+
+def test_json_has_every_claim(tmp_path, capsys, judged):
+    assert cli.main(["claims", "--json", "--profile", str(tmp_path / "profile.yml")]) == 0
+    entries = json.loads(capsys.readouterr().out)
+    assert [entry["id"] for entry in entries] == [one.id for one in read_claims()]
+
+
+@pytest.mark.parametrize("content", ["[1, 2]", "{", None])
+def test_recorded_verdicts_that_cannot_be_read(tmp_path, capsys, content):
+    path = tmp_path / "verdicts.json"
+    if content is not None:
+        path.write_text(content)
+    assert cli.main(["claims", "--profile", str(toy_profile(tmp_path)), "--against", str(path)]) == 2
+    assert "nrc claims --record" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"check": "nothing"}, "X: no check 'nothing'"),
+        ({"thresholds": ["none"]}, "unknown thresholds \\['none'\\]"),
+        ({"colour": "red"}, "unexpected keyword argument 'colour'"),
+    ],
+)
+def test_a_wrong_entry_of_the_ledger_is_named(monkeypatch, change, message):
+    entry = {"id": "X", "section": "s", "source": "s", "statement": "s", "seeds": 1, "configuration": "c"}
+    ledger = {**read_ledger(), "claims": [entry | {"stated": "all"} | change]}
+    monkeypatch.setattr(claims, "read_ledger", lambda: ledger)
+    with pytest.raises(ConfigError, match=message):
+        read_claims()
+
+
+def test_the_published_verdicts_are_those_of_the_committed_results():
+    """The committed store, judged by today's code: a verdict that changes is to be recorded on purpose."""
+    profile = read_profile(PAPER)
+    recorded = json.loads((ROOT / profile.store / "verdicts.json").read_text())
+    now = {one.claim.id: one.verdict for one in judge(profile, Store(ROOT / profile.store))}
+    assert now == recorded
+
+
+def test_the_committed_results_are_whole():
+    store = Store(ROOT / "results")
+    assert store.all_keys()
+    for key in store.all_keys():
+        result = store.load(key)
+        assert result is not None, key
+        assert result.provenance["key"] == key
+        assert isinstance(result.tables["measurements"], pd.DataFrame)

@@ -1,0 +1,99 @@
+"""The ledger as a page: every claim, its numbers, its doubts, and words beside every picture."""
+
+import importlib.util
+import re
+from pathlib import Path
+
+import pytest
+
+from nrc_core import claims
+from nrc_core.claims import read_claims
+from tests.fakes import network, results
+
+ROOT = Path(__file__).parent.parent
+
+
+@pytest.fixture(scope="module")
+def ledger():
+    specification = importlib.util.spec_from_file_location("ledger", ROOT / "book" / "ledger.py")
+    module = importlib.util.module_from_spec(specification)
+    specification.loader.exec_module(module)
+    return module
+
+
+@pytest.fixture(scope="module")
+def entries() -> list[dict]:
+    five = results(*[network("swimmer", seed, nrc1=0.03 + seed / 1000, nrc3=0.5) for seed in range(5)])
+    evidence = {"swimmer": (five, 0)}
+    return [claims._judge(one, evidence).as_dict() for one in read_claims()]
+
+
+def row(text: str, name: str) -> str:
+    return next(line for line in text.splitlines() if line.startswith(f'| <span id="{name}">'))
+
+
+def test_every_claim_is_a_row_with_a_verdict(ledger, entries):
+    text = ledger.page(entries)
+    for one in entries:
+        assert one["verdict"] in row(text, one["id"]), one["id"]
+        assert one["statement"] in row(text, one["id"])
+
+
+def test_a_row_has_number_limit_seeds_interval_and_what_moves_it(ledger, entries):
+    line = row(ledger.page(entries), "F2-S1")
+    assert "reproduced" in line
+    assert "0.032 (0.03 to 0.034)" in line
+    assert "at most 0.05" in line
+    assert "5 of 5 networks (95 %: 48% to 100%)" in line
+    assert "not reproduced at noise_most = 0.01" in line
+    assert "pages/swimmer.ipynb" in line
+
+
+def test_few_networks_are_said(ledger, entries):
+    one = next(entry for entry in entries if entry["id"] == "F2-S1")
+    few = one | {"groups": [one["groups"][0] | {"networks": 1, "held": 1}]}
+    assert "few networks**: 1, 5 wanted" in ledger.page([few])
+
+
+def test_smaller_networks_are_said(ledger, entries):
+    one = next(entry for entry in entries if entry["id"] == "F2-S1") | {"smaller": ["swimmer"]}
+    assert "smaller than the paper's**: swimmer" in ledger.page([one])
+
+
+def test_what_has_no_verdict_has_a_reason(ledger, entries):
+    text = ledger.page(entries)
+    assert "image networks" in row(text, "F1-U1")
+    assert "none of its networks is in the store" in row(text, "F2-H1")
+
+
+def test_the_score_adds_up(ledger, entries):
+    counts = [int(number) for number in re.findall(r"\[(\d+)\]", ledger.score(entries))]
+    assert sum(counts) == len(entries) == len(read_claims())
+
+
+def test_the_box_of_a_page_has_its_claims_and_no_others(ledger, entries):
+    box = ledger.box(entries, "swimmer")
+    shown = set(re.findall(r"#([A-Z][\w-]*)'", box))
+    assert shown == {one.id for one in read_claims() if "swimmer" in one.pages}
+    assert ledger.box(entries, "four_conditions") == ""
+
+
+def test_dots_lie_to_the_right_of_the_limit_where_the_claim_holds(ledger):
+    assert ledger._margin(0.01, 0.05, at_least=False) > 0 > ledger._margin(0.1, 0.05, at_least=False)
+    assert ledger._margin(0.95, 0.9, at_least=True) > 0 > ledger._margin(0.5, 0.9, at_least=True)
+    assert ledger._margin(3, 0, at_least=False) < 0 == ledger._margin(0, 0, at_least=False)
+    assert -1 < ledger._margin(1e-12, 0.9, at_least=True) < ledger._margin(0.8, 0.9, at_least=True)
+
+
+@pytest.mark.parametrize(
+    ("values", "text"), [([1.0, 3.0, 2.0], "2 (1 to 3)"), ([0.5], "0.5"), ([None], "none"), ([0.04, None], "0.04")]
+)
+def test_numbers(ledger, values, text):
+    assert ledger.numbers(values) == text
+
+
+def test_thresholds_are_all_there_with_what_they_move(ledger, entries):
+    table = ledger.thresholds_table(entries)
+    line = next(line for line in table.splitlines() if "`noise_most`" in line)
+    assert "F2-S1</a> not reproduced" in line
+    assert table.count("\n") == len(ledger.read_thresholds()) + 1
