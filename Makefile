@@ -9,10 +9,12 @@ export PATH := $(CURDIR)/$(BIN):$(PATH)
 
 .PHONY: book test environment data bench lock clean
 
+# Builds the pages, then fails if a claim that was reproduced at this profile no longer is.
 book: environment data
 	snakemake --cores $(CORES) --keep-going --show-failed-logs --quiet rules --rerun-incomplete \
 	    --config profile=book/profiles/$(PROFILE).yml
 	@echo "open book/_build/html/index.html"
+	nrc claims --profile book/profiles/$(PROFILE).yml --against book/profiles/$(PROFILE).verdicts.json
 
 # In the order that fails fastest.
 test: environment

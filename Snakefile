@@ -27,9 +27,7 @@ def notebook(wildcards):
 
 def manifest(wildcards):
     """The page's prepared data, those that live on disk and are there: a page without its data says so."""
-    parameters = PAGES[wildcards.page].parameters
-    names = [parameters.get("dataset", ""), *parameters.get("datasets", [])]
-    paths = [data_folder() / name / "manifest.json" for name in names if name]
+    paths = [data_folder() / name / "manifest.json" for name in PAGES[wildcards.page].datasets]
     return [str(path) for path in paths if path.is_file()]
 
 

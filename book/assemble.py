@@ -99,7 +99,7 @@ def main(arguments: list[str]) -> None:
     (output / "pages").mkdir(parents=True)
     for page in profile.pages:
         name = f"pages/{page.name}.ipynb"
-        claims = ledger.box(entries, page.name).replace("LEDGER", "../ledger.html")
+        claims = ledger.box(entries, page.name, page.datasets).replace("LEDGER", "../ledger.html")
         nbformat.write(publish(profile, page, build / name, claims), output / name)
     for pattern in SOURCES:
         for source in BOOK.glob(pattern):

@@ -33,18 +33,42 @@ def score(entries: Sequence[Entry], link: str = "ledger") -> str:
     return f"Of {len(entries)} claims of the paper: " + ", ".join(parts) + ".\n"
 
 
-def box(entries: Sequence[Entry], page: str) -> str:
-    """The claims a page bears on: what was claimed, what is found, how sure that is. Empty if there are none."""
-    here = [entry for entry in entries if page in entry["pages"]]
+def box(entries: Sequence[Entry], page: str, datasets: Sequence[str]) -> str:
+    """What a page bears on: verdicts, claims, and what the networks of its data sets say. Empty if nothing."""
+    here = [entry for entry in entries if page in (*entry["pages"], *entry["shown_on"])]
     if not here:
         return ""
-    own = [entry for entry in here if len(entry["pages"]) == 1] + [entry for entry in here if len(entry["pages"]) > 1]
     counts = ", ".join(
         f"{badge(verdict)} {count}"
         for verdict in VERDICTS
         if (count := sum(entry["verdict"] == verdict for entry in here))
     )
-    return f":::{{admonition}} The claims and what became of them\n:class: claims\n{counts}\n\n{_table(own)}\n:::"
+    rows = ["| verdict | claim | on this page |", "|---|---|---|"]
+    for entry in sorted(here, key=lambda entry: len(entry["pages"]) > 1):
+        groups = [group for group in entry["groups"] if len(entry["pages"]) < 2 or _is_of(group, datasets)]
+        found = "<br>".join([*(_group(entry, group, len(groups) > 1) for group in groups), _limit(entry)])
+        elsewhere = "" if len(entry["pages"]) < 2 else " *(several data sets)*"
+        rows.append(
+            f"| {badge(entry['verdict'])} | **{_link(entry)}** {entry['statement']}{elsewhere} | "
+            f"{found if groups else entry['reason'] or 'too little to say'} |"
+        )
+    doubts = _doubts([entry for entry in here if len(entry["pages"]) == 1] or here, page)
+    table = "\n".join(rows)
+    return f":::{{admonition}} What is claimed, and what we found\n:class: claims\n{counts}{doubts}\n\n{table}\n:::"
+
+
+def _is_of(group: Mapping[str, Any], datasets: Sequence[str]) -> bool:
+    return group["name"].split(",")[0] in datasets
+
+
+def _doubts(entries: Sequence[Entry], page: str) -> str:
+    """Too few or too small networks, said once for a page."""
+    judged = [entry for entry in entries if entry["groups"] and entry["seeds"] > 1]
+    fewest = min((group["networks"] for entry in judged for group in entry["groups"]), default=0)
+    wanted = max((entry["seeds"] for entry in judged), default=0)
+    doubts = [f"only {fewest} of the {wanted} networks wanted"] if fewest < wanted else []
+    doubts += ["smaller than the paper's"] if any(page in entry["smaller"] for entry in entries) else []
+    return f". **How sure:** {', '.join(doubts)}." if doubts else "."
 
 
 def page(entries: Sequence[Entry]) -> str:
@@ -52,7 +76,7 @@ def page(entries: Sequence[Entry]) -> str:
     parts = []
     for section, title in SECTIONS.items():
         chosen = [entry for entry in entries if entry["section"] == section]
-        parts.append(f"## {title}\n\n{_table(chosen, sources=True)}")
+        parts.append(f"## {title}\n\n{_table(chosen)}")
     parts.append("(thresholds)=\n## Thresholds, and what moves with them\n\n" + thresholds_table(entries))
     return "\n\n".join(parts) + "\n"
 
@@ -78,17 +102,14 @@ def thresholds_table(entries: Sequence[Entry]) -> str:
     return "\n".join(rows)
 
 
-def _table(entries: Sequence[Entry], *, sources: bool = False) -> str:
-    rows = ["| claim | verdict | found | how sure |", "|---|---|---|---|"]
+def _table(entries: Sequence[Entry]) -> str:
+    rows = ["| claim | verdict | evidence |", "|---|---|---|"]
     for entry in entries:
-        anchor = f'<span id="{entry["id"]}"></span>' if sources else ""
-        where = f"<br>*{entry['source']}; hyper-parameters {STATED[entry['stated']]}*" if sources else ""
-        note = f"<br>*{entry['note']}*" if entry["note"] else ""
-        name = f"{anchor}**{entry['id']}**" if sources else f"**{_link(entry)}**"
-        evidence = f"<br>{_evidence(entry)}" if sources and entry["verdict"] in VERDICTS[:3] else ""
+        where = f"*{entry['source']}; hyper-parameters {STATED[entry['stated']]}*"
+        note = f"<br>{entry['note']}" if entry["note"] else ""
         rows.append(
-            f"| {name} {entry['statement']}{where}{note} | {badge(entry['verdict'])} | {_found(entry)}{evidence} "
-            f"| {_sure(entry)} |"
+            f'| <span id="{entry["id"]}"></span>**{entry["id"]}** {entry["statement"]}<br>{where}{note} '
+            f"| {badge(entry['verdict'])} | {_found(entry)} |"
         )
     return "\n".join(rows)
 
@@ -97,21 +118,39 @@ def _link(entry: Entry) -> str:
     return f"<a class='claim' href='LEDGER#{entry['id']}'>{entry['id']}</a>"
 
 
-def _evidence(entry: Entry) -> str:
-    links = ", ".join(f"[{page.replace('_', ' ')}](pages/{page}.ipynb)" for page in entry["pages"])
-    return f"evidence: {links}" if links else ""
-
-
 def _found(entry: Entry) -> str:
+    """The numbers, their limit, how sure they are, what moves them, and where they are from."""
     if not entry["groups"]:
         return entry["reason"]
-    lines = [_spread(entry)]
-    for group in entry["groups"]:
-        label = f"{group['name']}: " if len(entry["groups"]) > 1 else ""
-        lines.append(f"{label}{numbers(group['values'])}")
-    sign = "at least" if entry["at_least"] else "at most"
-    lines.append(f"*{entry['quantity']}; {sign} {entry['limit']:.3g}*")
+    lines = [_group(entry, group, len(entry["groups"]) > 1) for group in entry["groups"]]
+    lines.append(_limit(entry))
+    fewest = min(group["networks"] for group in entry["groups"])
+    doubts = [f"only {fewest} of {entry['seeds']} networks"] if fewest < entry["seeds"] else []
+    doubts += ["smaller than the paper's"] if entry["smaller"] else []
+    doubts += [entry["reason"]] if entry["reason"] else []
+    lines += [f"**doubt**: {', '.join(doubts)}"] if doubts else []
+    if entry["moved"]:
+        lines.append("**moves**: " + ", ".join(f"{now} at {what}" for what, now in entry["moved"].items()))
+    if entry["pages"]:
+        lines.append(", ".join(f"[{page.replace('_', ' ')}](pages/{page}.ipynb)" for page in entry["pages"]))
     return "<br>".join(lines)
+
+
+def _group(entry: Entry, group: Mapping[str, Any], named: bool) -> str:
+    """One data set: a picture, in how many networks the claim holds, the interval of that share, the numbers."""
+    label = f"{group['name']} " if named else ""
+    if entry["seeds"] == 1:
+        held = "holds" if group["held"] == group["networks"] else "fails"
+        return f"{_spread(entry, group)} {label}**{held}**: {numbers(group['values'])}"
+    low, high = group["interval"]
+    share = f"**{group['held']} of {group['networks']}** ({100 * low:.0f} to {100 * high:.0f} %)"
+    return f"{_spread(entry, group)} {label}{share}: {numbers(group['values'])}"
+
+
+def _limit(entry: Entry) -> str:
+    if not entry["groups"]:
+        return ""
+    return f"*{entry['quantity']}, {'at least' if entry['at_least'] else 'at most'} {entry['limit']:.3g}*"
 
 
 def numbers(values: Sequence[float | None]) -> str:
@@ -128,35 +167,11 @@ def numbers(values: Sequence[float | None]) -> str:
     return middle if low == high else f"{middle} ({low} to {high})"
 
 
-def _sure(entry: Entry) -> str:
-    lines = []
-    for group in entry["groups"]:
-        label = f"{group['name']}: " if len(entry["groups"]) > 1 else ""
-        networks = group["networks"]
-        if entry["seeds"] == 1:
-            lines.append(f"{label}{'holds' if group['held'] == networks else 'fails'}")
-            continue
-        low, high = group["interval"]
-        lines.append(f"{label}{group['held']} of {networks} networks (95 %: {low:.0%} to {high:.0%})")
-    if entry["groups"] and (fewest := min(group["networks"] for group in entry["groups"])) < entry["seeds"]:
-        lines.append(f"**few networks**: {fewest}, {entry['seeds']} wanted")
-    if entry["smaller"]:
-        lines.append(f"**smaller than the paper's**: {', '.join(entry['smaller'])}")
-    if entry["groups"] and entry["reason"]:
-        lines.append(f"*{entry['reason']}*")
-    if entry["moved"]:
-        lines.append("moves: " + ", ".join(f"{now} at {what}" for what, now in entry["moved"].items()))
-    return "<br>".join(lines)
-
-
-def _spread(entry: Entry, width: int = 120, height: int = 14) -> str:
+def _spread(entry: Entry, group: Mapping[str, Any], width: int = 80, height: int = 12) -> str:
     """The values around the limit, which is the upright line; to the right of it the claim holds."""
-    dots = []
-    for group in entry["groups"]:
-        for value in group["values"]:
-            if value is not None:
-                dots.append(width / 2 * (1 + _margin(value, entry["limit"], entry["at_least"])))
-    circles = "".join(f'<circle cx="{x:.1f}" cy="{height / 2}" r="3"/>' for x in dots)
+    known = [value for value in group["values"] if value is not None]
+    places = [width / 2 * (1 + _margin(value, entry["limit"], entry["at_least"])) for value in known]
+    circles = "".join(f'<circle cx="{x:.1f}" cy="{height / 2}" r="3"/>' for x in places)
     return (
         f'<svg class="spread" role="img" aria-label="values around the limit" width="{width}" height="{height}" '
         f'viewBox="0 0 {width} {height}"><line x1="{width / 2}" x2="{width / 2}" y1="0" y2="{height}"/>{circles}</svg>'

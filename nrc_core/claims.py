@@ -41,6 +41,7 @@ class Claim:
     check: str | None = None
     reason: str = ""
     pages: tuple[str, ...] = ()
+    shown_on: tuple[str, ...] = ()
     thresholds: tuple[str, ...] = ()
     arguments: Mapping[str, Any] = field(default_factory=dict)
     holds_in: str = "all"
@@ -91,7 +92,7 @@ class Judged:
         seen = self.observation
         return {
             **{name: getattr(self.claim, name) for name in ("id", "section", "source", "statement", "seeds", "note")},
-            **{name: getattr(self.claim, name) for name in ("configuration", "stated", "pages", "check")},
+            **{name: getattr(self.claim, name) for name in ("configuration", "stated", "pages", "shown_on", "check")},
             "verdict": self.verdict,
             "reason": self.reason,
             "quantity": seen.quantity if seen else None,

@@ -28,6 +28,11 @@ class Page:
         """The experiment named like the notebook, if there is one."""
         return self.notebook if self.notebook in EXPERIMENTS else None
 
+    @property
+    def datasets(self) -> list[str]:
+        """The data sets that the page names."""
+        return [*self.parameters.get("datasets", []), *([name] if (name := self.parameters.get("dataset")) else [])]
+
 
 @dataclass(frozen=True)
 class Profile:

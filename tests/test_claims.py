@@ -219,7 +219,7 @@ def test_a_wrong_entry_of_the_ledger_is_named(monkeypatch, change, message):
 def test_the_published_verdicts_are_those_of_the_committed_results():
     """The committed store, judged by today's code: a verdict that changes is to be recorded on purpose."""
     profile = read_profile(PAPER)
-    recorded = json.loads((ROOT / profile.store / "verdicts.json").read_text())
+    recorded = json.loads(PAPER.with_suffix(".verdicts.json").read_text())
     now = {one.claim.id: one.verdict for one in judge(profile, Store(ROOT / profile.store))}
     assert now == recorded
 

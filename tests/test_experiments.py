@@ -200,7 +200,7 @@ def test_shuffled_targets_are_the_same_targets_in_another_order():
 
 
 def test_runs_are_told_apart_by_their_fields(store):
-    results = run(experiments.weight_decay("synthetic", weight_decays=[0, 0.5], **SMALL), store=store)
+    results = run(experiments.weight_decay("synthetic", weight_decays=[0.0, 0.5], **SMALL), store=store)
     assert results.label(results.final(), "weight_decay").groupby("weight_decay")["key"].nunique().to_dict() == {
         0.0: 1,
         0.5: 1,

@@ -44,7 +44,7 @@ def test_a_row_has_number_limit_seeds_interval_and_what_moves_it(ledger, entries
     assert "reproduced" in line
     assert "0.032 (0.03 to 0.034)" in line
     assert "at most 0.05" in line
-    assert "5 of 5 networks (95 %: 48% to 100%)" in line
+    assert "**5 of 5** (48 to 100 %)" in line
     assert "not reproduced at noise_most = 0.01" in line
     assert "pages/swimmer.ipynb" in line
 
@@ -52,12 +52,14 @@ def test_a_row_has_number_limit_seeds_interval_and_what_moves_it(ledger, entries
 def test_few_networks_are_said(ledger, entries):
     one = next(entry for entry in entries if entry["id"] == "F2-S1")
     few = one | {"groups": [one["groups"][0] | {"networks": 1, "held": 1}]}
-    assert "few networks**: 1, 5 wanted" in ledger.page([few])
+    assert "only 1 of 5 networks" in ledger.page([few])
+    assert "only 1 of the 5 networks wanted" in ledger.box([few], "swimmer", ["swimmer"])
 
 
 def test_smaller_networks_are_said(ledger, entries):
     one = next(entry for entry in entries if entry["id"] == "F2-S1") | {"smaller": ["swimmer"]}
-    assert "smaller than the paper's**: swimmer" in ledger.page([one])
+    assert "smaller than the paper's" in ledger.page([one])
+    assert "smaller than the paper's" in ledger.box([one], "swimmer", ["swimmer"])
 
 
 def test_what_has_no_verdict_has_a_reason(ledger, entries):
@@ -72,10 +74,15 @@ def test_the_score_adds_up(ledger, entries):
 
 
 def test_the_box_of_a_page_has_its_claims_and_no_others(ledger, entries):
-    box = ledger.box(entries, "swimmer")
+    box = ledger.box(entries, "swimmer", ["swimmer"])
     shown = set(re.findall(r"#([A-Z][\w-]*)'", box))
     assert shown == {one.id for one in read_claims() if "swimmer" in one.pages}
-    assert ledger.box(entries, "four_conditions") == ""
+    assert ledger.box(entries, "four_conditions", []) == ""
+
+
+def test_theory_is_shown_on_its_page(ledger, entries):
+    assert "P1</a>" in ledger.box(entries, "proposition_1", [])
+    assert "counter" not in ledger.box(entries, "swimmer", ["swimmer"])
 
 
 def test_dots_lie_to_the_right_of_the_limit_where_the_claim_holds(ledger):
