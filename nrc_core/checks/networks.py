@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import pandas as pd
 
@@ -141,10 +143,13 @@ def losses_settle(evidence: Evidence, limits: Limits) -> Observation:
 
 
 def generalisation_gap(evidence: Evidence, limits: Limits) -> Observation:
-    """Test error less training error, over the target variance, by data set and split."""
-    found = []
+    """Test error less training error, over the target variance, by data set and split; each network once."""
+    found: list[dict[str, Any]] = []
+    seen: set[str] = set()
     for results in evidence.values():
         gaps = _gaps(results).join(results.runs.set_index("key")["split"])
+        gaps = gaps[~gaps.index.isin(seen)]
+        seen.update(gaps.index)
         gaps["group"] = gaps["group"] + ", " + gaps["split"] + " split"
         found += gaps[["group", "seed", "value"]].to_dict("records")
     return observe("test error less training error, over the target variance", limits["gap_most"], found)
