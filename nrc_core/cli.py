@@ -188,7 +188,10 @@ def _claims(given: argparse.Namespace) -> None:
         verdicts = {one.claim.id: one.verdict for one in judged}
         given.record.write_text(json.dumps(verdicts, indent=1) + "\n")
     if lost := regressions(judged, expected):
-        raise NrcError(f"{len(lost)} claims no longer hold ({'; '.join(lost)}): mend the code, or record it as found")
+        raise NrcError(
+            f"{len(lost)} claims no longer hold ({'; '.join(lost)}): mend the code, or record it as found "
+            "(on another processor a close call of few networks can fall the other way)"
+        )
 
 
 def _read_verdicts(path: Path) -> dict[str, str]:

@@ -109,10 +109,11 @@ def collapse_and_gap(evidence: Evidence, limits: Limits) -> Observation:
     found = []
     for results in evidence.values():
         train, test = (
-            weight_sites(results.label(results.final(split), "dataset")).groupby("key").last()
+            weight_sites(results.label(results.final(split), "dataset")).groupby("key").tail(1).set_index("key")
             for split in ("train", "test")
         )
-        gap = (test["network_mse"] - train["network_mse"]) / train["target_variance"]
+        train = train.dropna(subset="nrc1")  # a network that vanished has no noise to speak of
+        gap = (test["network_mse"] - train["network_mse"])[train.index] / train["target_variance"]
         if results.runs["weight_decay"].nunique() > 2:
             value = rank_correlation(train["nrc1"], gap)
             found.append({"group": train["dataset"].iloc[0], "seed": -1, "value": value})

@@ -103,7 +103,7 @@ def weight_decay_lines(results: Results) -> Picture:
         axes[0, 1].set_ylim(-0.03, 1.05)
         log_axis(axes[0, 2])
         message = f"NRC1 holds somewhere {noise}, NRC3 {aligned}"
-        figure.suptitle(message, x=0.01, ha="left", fontsize=11)
+        figure.suptitle(message.replace(", NRC3", ",\nNRC3"), x=0.01, ha="left", fontsize=11)
         handles, labels = axes[0, 0].get_legend_handles_labels()
         labels[0] = f"weight decay {labels[0]}"
         figure.legend(handles, labels, loc="outside lower center", ncols=len(labels), fontsize=9)
