@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 import yaml
 
-from nrc_core import ConfigError, Store, claims, cli, deep_nrc_mlp, run
+from nrc_core import EXPERIMENTS, ConfigError, Store, claims, cli, deep_nrc_mlp, run, stored
 from nrc_core.checks import CHECKS
 from nrc_core.checks.observation import observe
 from nrc_core.claims import NOT, PARTLY, REPRODUCED, WAITING, Claim, judge, read_claims, regressions, verdict_of
@@ -222,6 +222,14 @@ def test_the_published_verdicts_are_those_of_the_committed_results():
     recorded = json.loads(PAPER.with_suffix(".verdicts.json").read_text())
     now = {one.claim.id: one.verdict for one in judge(profile, Store(ROOT / profile.store))}
     assert now == recorded
+
+
+def test_the_published_book_needs_no_training():
+    profile = read_profile(PAPER)
+    store = Store(ROOT / profile.store)
+    for page in profile.pages:
+        if page.experiment is not None:
+            assert stored(EXPERIMENTS[page.experiment](**page.parameters), store=store)[1] == 0, page.name
 
 
 def test_the_committed_results_are_whole():
