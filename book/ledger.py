@@ -126,7 +126,6 @@ def _found(entry: Entry) -> str:
     lines.append(_limit(entry))
     fewest = min(group["networks"] for group in entry["groups"])
     doubts = [f"only {fewest} of {entry['seeds']} networks"] if fewest < entry["seeds"] else []
-    doubts += ["smaller than the paper's"] if entry["smaller"] else []
     doubts += [entry["reason"]] if entry["reason"] else []
     lines += [f"**doubt**: {', '.join(doubts)}"] if doubts else []
     if entry["moved"]:

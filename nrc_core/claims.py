@@ -12,7 +12,7 @@ from scipy.stats import binomtest
 
 from nrc_core.checks import CHECKS, Limits, Observation
 from nrc_core.errors import ConfigError
-from nrc_core.experiments import EXPERIMENTS, RECIPES
+from nrc_core.experiments import EXPERIMENTS, LOW_RANK, RECIPES
 from nrc_core.profiles import Profile
 from nrc_core.runs import Results, stored
 from nrc_core.store import Store
@@ -74,7 +74,7 @@ class Judged:
         observation: the numbers, if there are any.
         groups: the same by data set.
         moved: by threshold and value, the verdicts that would differ.
-        smaller: the pages whose networks are not at the papers' size.
+        smaller: its pages whose networks are not at the paper's size.
         keys: of the runs that are the evidence.
     """
 
@@ -141,12 +141,27 @@ def read_claims() -> tuple[Claim, ...]:
     return tuple(claims)
 
 
+@dataclass(frozen=True)
+class _Page:
+    """What the store has of a page."""
+
+    results: Results | None
+    missing: int
+    smaller: bool
+
+
 def judge(profile: Profile, store: Store) -> list[Judged]:
-    """Every claim against what the store has of a profile's pages; nothing is trained."""
-    evidence: dict[str, tuple[Results | None, int]] = {}
+    """Every claim against what the store has of a profile's pages; nothing is trained.
+
+    Networks smaller than the paper's give no verdict: where there are others they are left out, where
+    there are none the claim is "not yet run", with what they would say.
+    """
+    evidence: dict[str, _Page] = {}
     for page in profile.pages:
         if page.experiment is not None:
-            evidence[page.name] = stored(EXPERIMENTS[page.experiment](**page.parameters), store=store)
+            results, missing = stored(EXPERIMENTS[page.experiment](**page.parameters), store=store)
+            smaller = results is not None and is_smaller(results, page.experiment)
+            evidence[page.name] = _Page(results, missing, smaller)
     return [_judge(claim, evidence) for claim in read_claims()]
 
 
@@ -167,22 +182,28 @@ def verdict_of(observation: Observation, claim: Claim, limits: Limits) -> str:
     return NOT if bad.all() else PARTLY
 
 
-def _judge(claim: Claim, evidence: Mapping[str, tuple[Results | None, int]]) -> Judged:
+def _judge(claim: Claim, evidence: Mapping[str, _Page]) -> Judged:
     if claim.check is None:
         return Judged(claim, WAITING if "yet" in claim.reason else UNTESTABLE, claim.reason)
-    used = {page: results for page in claim.pages if (results := evidence.get(page, (None, 0))[0]) is not None}
-    if claim.pages and not used:
+    there = {name: evidence[name] for name in claim.pages if name in evidence and evidence[name].results is not None}
+    if claim.pages and not there:
         return Judged(claim, WAITING, "none of its networks is in the store")
+    full = {name: page for name, page in there.items() if not page.smaller}
+    used = {name: page.results for name, page in (full or there).items() if page.results is not None}
     limits = thresholds()
     observation = CHECKS[claim.check](used, limits, **claim.arguments)
-    missing = sum(evidence[page][1] for page in claim.pages if page in evidence)
-    there = sum(len(results.runs) for results in used.values())
-    verdict = WAITING if missing > there else verdict_of(observation, claim, limits)
-    absent = [page for page in claim.pages if page not in used]
+    verdict = verdict_of(observation, claim, limits)
+    missing = sum(evidence[name].missing for name in claim.pages if name in evidence)
     reasons = [f"{missing} of its networks are not in the store"] if missing else []
-    reasons += [f"nothing from {', '.join(absent)}"] if absent and not missing else []
     if observation.rows.empty:
-        reasons = ["the networks there are say nothing about it", *reasons]
+        reasons.append("the networks there are say nothing about it")
+    elif there and not full:
+        reasons.append(f"only networks smaller than the paper's so far; by them: {verdict}")
+        verdict = WAITING
+    elif missing > sum(len(results.runs) for results in used.values()):
+        verdict = WAITING
+    if left := [name for name in claim.pages if name not in used]:
+        reasons.append(f"nothing of the paper's size from {', '.join(left)}")
     return Judged(
         claim,
         verdict,
@@ -190,7 +211,7 @@ def _judge(claim: Claim, evidence: Mapping[str, tuple[Results | None, int]]) -> 
         observation,
         _groups(observation),
         {} if verdict == WAITING else _moved(claim, used, verdict),
-        tuple(page for page, results in used.items() if is_smaller(results)),
+        tuple(name for name, page in there.items() if page.smaller),
         tuple(key for results in used.values() for key in results.runs["key"]),
     )
 
@@ -214,13 +235,17 @@ def _moved(claim: Claim, used: Mapping[str, Results], verdict: str) -> dict[str,
     return moved
 
 
-def is_smaller(results: Results) -> bool:
-    """Whether networks had fewer epochs or rows than the recipe of their data set."""
+def is_smaller(results: Results, experiment: str) -> bool:
+    """Whether networks had less width, fewer epochs or fewer rows than the recipe of their data set."""
     runs: pd.DataFrame = results.runs
-    for dataset, epochs, options in zip(runs["dataset"], runs["epochs"], runs["dataset_options"], strict=True):
-        recipe = RECIPES.get(dataset)
-        own_rows = dataset != "synthetic" and "samples" in options
-        if own_rows or (recipe is not None and epochs < recipe.epochs):
+    low_rank = experiment == "low_rank_targets"
+    for dataset, rows in runs.groupby("dataset"):
+        recipe = LOW_RANK[str(dataset)][0] if low_rank else RECIPES.get(str(dataset))
+        if recipe is None:
+            continue
+        width = min(LOW_RANK[str(dataset)][2]) if low_rank else recipe.width
+        fewer_rows = any("samples" in options for options in rows["dataset_options"])
+        if fewer_rows or rows["epochs"].max() < recipe.epochs or rows["width"].max() < width:
             return True
     return False
 

@@ -1,5 +1,6 @@
 """The ledger: complete, honest about its thresholds, and a verdict that follows from the numbers."""
 
+import dataclasses
 import json
 from pathlib import Path
 
@@ -34,6 +35,10 @@ EXPECTED = {
 def claim(**fields) -> Claim:
     base = {"id": "X", "section": "deep_nrc", "source": "here", "statement": "s", "seeds": 5}
     return Claim(**base | {"configuration": "none", "stated": "all"} | fields)
+
+
+def page(*networks, missing: int = 0, smaller: bool = False) -> claims._Page:
+    return claims._Page(results(*networks), missing, smaller)
 
 
 def observation(**held: list[bool]):
@@ -149,7 +154,8 @@ def judged(tmp_path):
 
 def test_a_verdict_comes_with_its_evidence(judged):
     one = judged["F8-1"]
-    assert one.verdict in (REPRODUCED, PARTLY, NOT)
+    assert one.verdict == WAITING
+    assert one.reason.startswith("only networks smaller than the paper's so far; by them: ")
     assert one.groups[0].networks == 2
     assert len(one.keys) == 2
     assert one.smaller == ("synthetic",)
@@ -158,16 +164,39 @@ def test_a_verdict_comes_with_its_evidence(judged):
 
 
 def test_verdicts_that_move_with_a_threshold_are_named(tmp_path, monkeypatch):
-    pages = {"synthetic": (results(*[network("synthetic", s, nrc1=0.03) for s in range(5)]), 0)}
+    pages = {"synthetic": page(*[network("synthetic", s, nrc1=0.03) for s in range(5)])}
     (one,) = [c for c in read_claims() if c.id == "F8-1"]
     found = claims._judge(one, pages)
     assert found.verdict == REPRODUCED
     assert found.moved == {"noise_most = 0.01": NOT}
 
 
+def test_smaller_networks_give_no_verdict():
+    (one,) = [c for c in read_claims() if c.id == "A04"]
+    good, bad = network("swimmer"), network("hopper", nrc1=0.5)
+    only = claims._judge(one, {"swimmer": page(good, smaller=True)})
+    assert (only.verdict, only.reason.split(": ")[1].split(";")[0]) == (WAITING, REPRODUCED)
+    both = claims._judge(one, {"swimmer": page(good), "hopper": page(bad, smaller=True)})
+    assert (both.verdict, both.smaller) == (REPRODUCED, ("hopper",))
+    assert [group.name for group in both.groups] == ["swimmer"]
+
+
+def test_what_counts_as_smaller(tmp_path):
+    store = Store(tmp_path)
+    (base,) = deep_nrc_mlp("synthetic", samples=60, width=8, epochs=3, measurements=1)
+    small = run([base], store=store)
+    assert claims.is_smaller(small, "deep_nrc_mlp")
+    runs = small.runs.assign(epochs=500, width=256, dataset_options=[{}])
+    assert not claims.is_smaller(dataclasses.replace(small, runs=runs), "deep_nrc_mlp")
+    assert claims.is_smaller(dataclasses.replace(small, runs=runs.assign(width=64)), "deep_nrc_mlp")
+    assert claims.is_smaller(dataclasses.replace(small, runs=runs), "low_rank_targets")
+    low = runs.assign(epochs=300, width=1024)
+    assert not claims.is_smaller(dataclasses.replace(small, runs=low), "low_rank_targets")
+
+
 def test_evidence_that_is_mostly_missing_gives_no_verdict():
     (one,) = [c for c in read_claims() if c.id == "F8-1"]
-    found = claims._judge(one, {"synthetic": (results(network("synthetic")), 4)})
+    found = claims._judge(one, {"synthetic": page(network("synthetic"), missing=4)})
     assert found.verdict == WAITING
     assert found.reason == "4 of its networks are not in the store"
 
