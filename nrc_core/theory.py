@@ -288,11 +288,11 @@ def unregularised_solution(weight: Matrix, targets: Matrix, free: Matrix) -> Flo
 def cone_noise() -> float:
     """NRC1 at rank t that a ReLU without bias makes of t equal Gaussian signals: (pi - 2) / (2 (pi - 1)) = 0.267.
 
-    relu(p) = (p + |p|) / 2. For centred Gaussian pre-activations p the halves are uncorrelated, and their variances
+    ``relu(p) = (p + |p|) / 2``. For centred Gaussian pre-activations p the halves are uncorrelated, and their variances
     are as 1 to 1 - 2 / pi, whatever the weights. If the p span t dimensions, so does the first half: NRC1 at
     rank t is **at most** the share of the second, (1 - 2 / pi) / (2 - 2 / pi). It is equal to it when every signal z is
     carried by a pair (relu(z), relu(-z)) and the signals are independent with one variance: the eigenvalues
-    are then Var z / 2 and Var |z| / 2, t times each. At rank 2t such pairs have no noise.
+    are then ``Var z / 2`` and ``Var |z| / 2``, t times each. At rank 2t such pairs have no noise.
 
     Example:
         >>> round(cone_noise(), 6)
