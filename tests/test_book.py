@@ -30,7 +30,7 @@ def snakemake(build: Path, profile: Path, *more: str, environment: dict[str, str
     ]  # fmt: skip
     path = f"{Path(sys.executable).parent}:{os.environ['PATH']}"
     return subprocess.run(
-        command, cwd=ROOT, env=os.environ | {"PATH": path} | environment, capture_output=True, text=True, timeout=600
+        command, cwd=ROOT, env=os.environ | {"PATH": path} | environment, capture_output=True, text=True, timeout=1800
     )
 
 
