@@ -133,7 +133,11 @@ def test_nothing_is_done_twice(build, environment):
 
 def test_editing_one_page_runs_that_page_only(build, environment, tmp_path):
     edited = tmp_path / "toy.yml"
-    edited.write_text(TOY.read_text().replace("{dataset: hopper, width: 8", "{dataset: hopper, width: 9"))
+    edited.write_text(
+        TOY.read_text().replace(
+            "hopper, width: 8, epochs: 2, measurements", "hopper, width: 9, epochs: 2, measurements"
+        )
+    )
     shutil.copystat(TOY, edited)
     result = snakemake(build, edited, "--dry-run", "--verbose", environment=environment)
     output = result.stdout + result.stderr
