@@ -25,6 +25,7 @@ import torch
 from torch import Tensor
 
 from nrc_core import MLP, Moments, measure, metrics
+from nrc_core.config import NUMERICAL_TOLERANCE
 from nrc_core.provenance import device_name
 
 WIDTH, TARGETS = 256, 2
@@ -49,7 +50,7 @@ def moment_metrics(features: Tensor, targets: Tensor) -> float:
     spectrum = metrics.eigen(moments.feature_covariance)
     metrics.noise_curve(spectrum.values)
     metrics.projected_cka(spectrum, cross, target, TARGETS)
-    metrics.linear_prediction_error(spectrum, cross, target, metrics.NUMERICAL_TOLERANCE)
+    metrics.linear_prediction_error(spectrum, cross, target, NUMERICAL_TOLERANCE)
     metrics.spectral_ratio(spectrum.values)
     metrics.effective_rank(spectrum.values)
     return metrics.covariance_cka(cross, moments.feature_covariance, target)

@@ -16,7 +16,7 @@ import nbformat
 from pages import publish
 
 from nrc_core import figures, verdicts
-from nrc_core.datasets import BUILT_IN, SIMULATED
+from nrc_core.catalogue import BUILT_IN, SIMULATED
 from nrc_core.errors import DataUnavailable
 from nrc_core.experiments import EXPERIMENTS
 from nrc_core.prepared import read_manifest

@@ -5,17 +5,22 @@ site 0 is the raw input; the last site is the network's output. Letters: n sampl
 dimensions, h width, t target dimensions, r rank, L weight layers.
 """
 
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
 from nrc_core.config import RunConfig, log_spaced_epochs
-from nrc_core.datasets import Dataset, load_dataset
 from nrc_core.errors import ConfigError, DataDamaged, DataUnavailable, NotebookFailed, NrcError, TrainingDiverged
 from nrc_core.experiments import EXPERIMENTS, RECIPES, deep_nrc_mlp
-from nrc_core.measurement import measure
-from nrc_core.metrics import linear_cka, nrc1, nrc2, nrc3, nrc4, principal_angles, stable_rank
-from nrc_core.models import MLP, build_model
-from nrc_core.moments import Moments
 from nrc_core.runs import Results, run, stored
 from nrc_core.store import Store, content_key
-from nrc_core.training import train
+
+if TYPE_CHECKING:
+    from nrc_core.datasets import Dataset, load_dataset
+    from nrc_core.measurement import measure
+    from nrc_core.metrics import linear_cka, nrc1, nrc2, nrc3, nrc4, principal_angles, stable_rank
+    from nrc_core.models import MLP, build_model
+    from nrc_core.moments import Moments
+    from nrc_core.training import train
 
 __all__ = [
     "EXPERIMENTS",
@@ -49,3 +54,20 @@ __all__ = [
     "stored",
     "train",
 ]
+
+# What needs torch comes at its first use: torch takes seconds to import, and stored results do without it.
+_NEEDS_TORCH = {
+    "datasets": ("Dataset", "load_dataset"),
+    "measurement": ("measure",),
+    "metrics": ("linear_cka", "nrc1", "nrc2", "nrc3", "nrc4", "principal_angles", "stable_rank"),
+    "models": ("MLP", "build_model"),
+    "moments": ("Moments",),
+    "training": ("train",),
+}
+
+
+def __getattr__(name: str) -> Any:
+    for module, names in _NEEDS_TORCH.items():
+        if name in names:
+            return getattr(import_module(f"{__name__}.{module}"), name)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -9,8 +9,10 @@ from pathlib import Path
 from typing import Any
 
 from nrc_core.errors import ConfigError
-from nrc_core.metrics import NUMERICAL_TOLERANCE
 
+# Of NRC4: directions with a smaller share of the largest variance do not count, see `nrc_core.metrics`.
+NUMERICAL_TOLERANCE = 1e-12
+OUTPUT = "output"  # the name of the last site, which feeds no weight
 CONVENTIONS = ("careful", "printed", "released")  # of the metrics, see `measure`
 MEASURED = ("measure_epochs", "conventions")  # fields that say what is measured, not what is trained
 

@@ -5,9 +5,8 @@ from __future__ import annotations
 import pandas as pd
 
 from nrc_core.config import CONVENTIONS
-from nrc_core.moments import OUTPUT
 from nrc_core.runs import Results
-from nrc_core.verdicts import holds, weight_sites
+from nrc_core.verdicts import holds, target_dimensions, weight_sites
 
 # What the definitions disagree on; the others are the same in all three.
 MEASURES = {"nrc2": "NRC2", "nrc4": "NRC4 per entry", "feature_stable_rank": "stable rank of features"}
@@ -26,7 +25,7 @@ def side_by_side(results: Results) -> pd.DataFrame:
     frames = []
     for convention in CONVENTIONS:
         table = results.final(convention=convention)
-        targets = table.loc[table["name"] == OUTPUT].set_index("key")["width"]
+        targets = target_dimensions(table)
         table = weight_sites(table).assign(nrc4_as_defined=lambda rows: rows["nrc4"])
         if convention == "printed":
             table["nrc4"] /= table["key"].map(targets)

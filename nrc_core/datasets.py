@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import difflib
-import hashlib
 import importlib
-import json
 import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -17,15 +14,13 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from nrc_core.atomic import sha256
+from nrc_core.catalogue import SIMULATED, check_name, data_identity, table_identity
 from nrc_core.errors import ConfigError, DataDamaged, DataUnavailable
 from nrc_core.prepared import data_folder, read_prepared
 from nrc_core.synthetic import synthetic
 from nrc_core.tables import is_table, read_table
 
 TRAIN_SHARE = 0.8  # Deep NRC paper, section 4.1
-SIMULATED = ("swimmer", "reacher", "hopper")  # made on the spot, without a download
-BUILT_IN = ("synthetic", *SIMULATED, "sgemm")
 SPLITS = ("random", "blocked")
 
 
@@ -63,14 +58,6 @@ class _Raw:
     y: np.ndarray
     groups: np.ndarray | None
     provenance: dict[str, Any]
-
-
-def check_name(name: str) -> None:
-    """Raise ConfigError unless `name` is built in or the path of a table."""
-    if name not in BUILT_IN and not is_table(name):
-        near = difflib.get_close_matches(name, BUILT_IN, 1)
-        hint = f"did you mean {near[0]!r}?" if near else f"built in are {', '.join(BUILT_IN)}"
-        raise ConfigError(f"unknown data set {name!r}: {hint} A CSV, NPZ or Parquet file of your own works too")
 
 
 def load_dataset(
@@ -135,8 +122,12 @@ def _synthetic(options: dict[str, Any]) -> _Raw:
         x, y, facts = synthetic(**options)
     except TypeError as error:
         raise ConfigError(f"unknown or missing option for data set 'synthetic': {error}") from None
-    identity = hashlib.sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest()
-    provenance = {"kind": "synthetic", "source": "a teacher network, generated", "identity": identity, **facts}
+    provenance = {
+        "kind": "synthetic",
+        "source": "a teacher network, generated",
+        "identity": data_identity("synthetic"),
+        **facts,
+    }
     return _Raw(x.numpy(), y.numpy(), None, provenance)
 
 
@@ -166,8 +157,12 @@ def _prepared(name: str, folder: Path) -> _Raw:
 def _table(path: Path, targets: list[str]) -> _Raw:
     table, inputs = read_table(path, targets)
     outputs = [column for column in table.columns if column not in inputs]
-    identity = hashlib.sha256(f"{sha256(path)} {outputs}".encode()).hexdigest()
-    provenance = {"kind": "your own", "source": path.name, "identity": identity, "targets": outputs}
+    provenance = {
+        "kind": "your own",
+        "source": path.name,
+        "identity": table_identity(path, outputs),
+        "targets": outputs,
+    }
     return _Raw(table[inputs].to_numpy(np.float64), table[outputs].to_numpy(np.float64), None, provenance)
 
 

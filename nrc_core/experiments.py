@@ -7,8 +7,8 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from nrc_core.catalogue import check_name
 from nrc_core.config import CONVENTIONS, RunConfig, log_spaced_epochs
-from nrc_core.datasets import check_name
 from nrc_core.errors import ConfigError
 
 

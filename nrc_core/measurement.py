@@ -14,8 +14,8 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from nrc_core import metrics
-from nrc_core.config import CONVENTIONS
-from nrc_core.metrics import NUMERICAL_TOLERANCE, SIGNAL_TOLERANCE, Eigen
+from nrc_core.config import CONVENTIONS, NUMERICAL_TOLERANCE
+from nrc_core.metrics import SIGNAL_TOLERANCE, Eigen
 from nrc_core.moments import Moments, Site, collect, weight_matrix
 
 

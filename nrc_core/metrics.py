@@ -15,14 +15,14 @@ import torch
 from jaxtyping import Float, Real
 from torch import Tensor
 
+from nrc_core.config import NUMERICAL_TOLERANCE
 from nrc_core.moments import Moments
 
 Matrix = Real[Tensor | np.ndarray, "_ _"]
 
-# Directions whose variance is below this share of the largest do not count in NRC4. 1e-12 is a
-# relative singular value of 1e-6, ten times the rounding of the float32 features; 1e-6 keeps
-# only what stands above a thousandth of the largest direction.
-NUMERICAL_TOLERANCE = 1e-12
+# Directions whose variance is below this share of the largest do not count in NRC4. The numerical
+# tolerance is a relative singular value of 1e-6, ten times the rounding of the float32 features; this
+# one keeps only what stands above a thousandth of the largest direction.
 SIGNAL_TOLERANCE = 1e-6
 
 

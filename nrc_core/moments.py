@@ -17,8 +17,9 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
+from nrc_core.config import OUTPUT
+
 FEATURES = ("post", "pre")
-OUTPUT = "output"
 
 
 class Moments:

@@ -18,7 +18,7 @@ from nrc_core.store import RESULTS_VERSION
 
 PACKAGES = ("nrc-core", "numpy", "pandas")
 # The files whose code decides the numbers of a run.
-SOURCES = ("config", "datasets", "measurement", "metrics", "models", "moments", "synthetic", "training")
+SOURCES = ("computing", "config", "datasets", "measurement", "metrics", "models", "moments", "synthetic", "training")
 
 
 def source_checksum() -> str:

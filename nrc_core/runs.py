@@ -3,28 +3,23 @@
 from __future__ import annotations
 
 import logging
-import time
 from collections.abc import Iterable
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pandas as pd
-import torch
 
+from nrc_core.catalogue import data_identity
 from nrc_core.config import RunConfig
-from nrc_core.datasets import Dataset, load_dataset
 from nrc_core.errors import DataUnavailable, TrainingDiverged
-from nrc_core.measurement import decompose, input_spectra, spectra, tabulate
-from nrc_core.metrics import Eigen
-from nrc_core.moments import collect
-from nrc_core.provenance import describe_run
 from nrc_core.store import TABLES, RunResult, Store, content_key
-from nrc_core.training import Training, reproducible_cpu, train
+
+if TYPE_CHECKING:
+    import torch
+
+    from nrc_core.datasets import Dataset
 
 logger = logging.getLogger(__name__)
-
-# What is measured at each chosen epoch: (samples, features).
-VIEWS = (("train", "post"), ("train", "pre"), ("test", "post"))
 
 
 @dataclass(frozen=True)
@@ -117,13 +112,12 @@ def run(
         [0, 1, 2, 3, 4, 5, 6, 7, 8]
     """
     store = Store() if store is None else store
-    device = torch.device(device or ("cuda" if torch.cuda.is_available() else "cpu"))
-    data = _Data()
+    computing = _Computing(store, device)
     done: list[_Done] = []
     failures: dict[str, str] = {}
     for config in configs:
         try:
-            done.append(_obtain(config, data, store, device))
+            done.append(computing.obtain(config))
         except TrainingDiverged as error:
             logger.warning("%s", error)
             failures[_words(config)] = str(error)
@@ -139,10 +133,9 @@ def stored(configs: Iterable[RunConfig], *, store: Store) -> tuple[Results | Non
         >>> stored(deep_nrc_mlp("synthetic", seeds=[0, 1]), store=Store(tmp))
         (None, 2)
     """
-    data = _Data()
     done, missing = [], 0
     for config in configs:
-        found = _find(config, data, store)
+        found = _find(config, store)
         if found is None:
             missing += 1
         else:
@@ -152,13 +145,10 @@ def stored(configs: Iterable[RunConfig], *, store: Store) -> tuple[Results | Non
 
 def check_obtainable(configs: Iterable[RunConfig], *, store: Store) -> None:
     """Raise DataUnavailable (or what else loading raises) for a run that can be neither found nor trained here."""
-    data = _Data()
+    computing = _Computing(store)
     for config in configs:
-        try:
-            data.load(config)
-        except DataUnavailable:
-            if _find(config, data, store) is None:
-                raise
+        if _find(config, store) is None:
+            computing.load(config)
 
 
 @dataclass(frozen=True)
@@ -168,87 +158,57 @@ class _Done:
     cached: bool
 
 
-class _Data:
-    """The data sets of a list of runs, each loaded once."""
-
-    def __init__(self) -> None:
-        self._loaded: dict[str, Dataset | DataUnavailable] = {}
-
-    def load(self, config: RunConfig) -> Dataset:
-        name = repr((config.dataset, sorted(config.dataset_options.items())))
-        if name not in self._loaded:
-            try:
-                self._loaded[name] = load_dataset(config.dataset, **config.dataset_options)
-            except DataUnavailable as error:
-                self._loaded[name] = error
-        found = self._loaded[name]
-        if isinstance(found, DataUnavailable):
-            raise found
-        return found
-
-
-def _find(config: RunConfig, data: _Data, store: Store) -> RunResult | None:
+def _find(config: RunConfig, store: Store) -> RunResult | None:
     """The run in the store, by its content key, or by its configuration where the data are not there."""
     try:
-        found = store.load(content_key(config, data.load(config).provenance["identity"]))
+        found = store.load(content_key(config, _identity(config)))
     except DataUnavailable:
         found = store.find(config)
     return found if found is not None and found.config.covers(config) else None
 
 
-def _obtain(config: RunConfig, data: _Data, store: Store, device: torch.device) -> _Done:
-    found = _find(config, data, store)
-    if found is None:
-        dataset = data.load(config)
-        key = content_key(config, dataset.provenance["identity"])
-        store.check_writable()
-        with store.lock(key):
-            found = _find(config, data, store)  # another process may have been faster
-            if found is None:
-                earlier = store.load(key)
-                wider = config if earlier is None else config.measured_with(earlier.config)
-                return _Done(config, _compute(wider, dataset, key, store, device), cached=False)
-    logger.info("%s, seed %d: found in the store as %s, not trained again", config.dataset, config.seed, found.key)
-    return _Done(config, found, cached=True)
+def _identity(config: RunConfig) -> str:
+    return data_identity(config.dataset, targets=config.dataset_options.get("targets", ()))
 
 
-def _compute(config: RunConfig, dataset: Dataset, key: str, store: Store, device: torch.device) -> RunResult:
-    started = time.monotonic()
-    measured: list[pd.DataFrame] = []
-    eigenvalues: list[pd.DataFrame] = []
-    losses: list[dict[str, float]] = []
-    with reproducible_cpu():
-        for epoch, training in train(config, dataset, device=device):
-            losses = training.losses
-            inputs = input_spectra(training.model)
-            conventions = config.conventions if epoch == config.epochs else ("careful",)
-            for split, features in VIEWS:
-                view = {"epoch": epoch, "split": split, "features": features}
-                by_convention, spectrum = _measure(training, split, features, conventions, inputs, device)
-                measured += [table.assign(**view) for table in by_convention]
-                eigenvalues.append(spectrum.assign(**view))
-    tables = dict(zip(TABLES, (pd.concat(measured), pd.concat(eigenvalues), pd.DataFrame(losses)), strict=True))
-    return store.save(key, tables, describe_run(config, dataset, device, time.monotonic() - started))
+class _Computing:
+    """Runs that the store lacks, with each of their data sets loaded once.
 
+    Imports torch, which takes seconds, at the first of them: pages made of stored results do without.
+    """
 
-def _measure(
-    training: Training,
-    split: str,
-    features: str,
-    conventions: tuple[str, ...],
-    inputs: dict[str, Eigen],
-    device: torch.device,
-) -> tuple[list[pd.DataFrame], pd.DataFrame]:
-    data, config = training.dataset, training.config
-    x, y = (data.x_train, data.y_train) if split == "train" else (data.x_test, data.y_test)
-    sites = decompose(collect(training.model, x.to(device), y.to(device), features=features), inputs)
-    tables = [
-        tabulate(sites, rank=config.rank, convention=convention, tolerance=config.tolerance).assign(
-            convention=convention
-        )
-        for convention in conventions
-    ]
-    return tables, spectra(sites)
+    def __init__(self, store: Store, device: torch.device | str | None = None) -> None:
+        self._store, self._device = store, device
+        self._loaded: dict[str, Dataset] = {}
+
+    def load(self, config: RunConfig) -> Dataset:
+        from nrc_core.datasets import load_dataset
+
+        name = repr((config.dataset, sorted(config.dataset_options.items())))
+        if name not in self._loaded:
+            self._loaded[name] = load_dataset(config.dataset, **config.dataset_options)
+        return self._loaded[name]
+
+    def obtain(self, config: RunConfig) -> _Done:
+        found = _find(config, self._store)
+        if found is None:
+            dataset = self.load(config)
+            key = content_key(config, dataset.provenance["identity"])
+            self._store.check_writable()
+            with self._store.lock(key):
+                found = _find(config, self._store)  # another process may have been faster
+                if found is None:
+                    return self._compute(config, dataset, key)
+        logger.info("%s, seed %d: found in the store as %s, not trained again", config.dataset, config.seed, found.key)
+        return _Done(config, found, cached=True)
+
+    def _compute(self, config: RunConfig, dataset: Dataset, key: str) -> _Done:
+        from nrc_core.computing import compute
+
+        earlier = self._store.load(key)
+        wider = config if earlier is None else config.measured_with(earlier.config)
+        result = self._store.save(key, *compute(wider, dataset, device=self._device))
+        return _Done(config, result, cached=False)
 
 
 def _collect(done: list[_Done], failures: dict[str, str]) -> Results:

@@ -22,13 +22,12 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-import pandas as pd
 import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from nrc_core.bounds import share_bound
 from nrc_core.metrics import Matrix, eigen, spectral_ratio
-from nrc_core.moments import OUTPUT
 
 
 @dataclass(frozen=True)
@@ -49,7 +48,7 @@ class Proposition1:
         general_bound: the same with ``sqrt(t / s) sqrt(1 - cka_signal^2)``, at most 1, in place of
             ``1 - cka_signal^2``; s is the stable rank of H_sig. For any spectrum.
         unpredicted: ``||(I - P_H) Y||^2 / ||Y||^2``, NRC4 as a share of the target variance.
-        reverse_bound: of `unpredicted`, see `reverse_bound`; for any spectrum.
+        reverse_bound: of `unpredicted`, see `nrc_core.bounds.reverse_bound`; for any spectrum.
         white_bound: of `unpredicted`, ``1 - cka_signal^2``, for a Y with equal singular values.
     """
 
@@ -102,7 +101,7 @@ def proposition_1(features: Matrix, targets: Matrix) -> Proposition1:
     gap = (signal - cka * g).square().sum().item()
     outside = h - y_span @ (y_span.T @ h)
     unpredicted = (y - h_span @ (h_span.T @ y)).square().sum() / y.square().sum()
-    general = min(1.0, _share_bound(gap, t, spectral_ratio(values[:t].square())))
+    general = min(1.0, share_bound(gap, t, spectral_ratio(values[:t].square())))
     return Proposition1(
         target_rank=t,
         epsilon_1=epsilon_1,
@@ -113,43 +112,9 @@ def proposition_1(features: Matrix, targets: Matrix) -> Proposition1:
         flat_bound=math.sqrt(epsilon_1 + (1 - epsilon_1) * gap),
         general_bound=math.sqrt(epsilon_1 + (1 - epsilon_1) * general),
         unpredicted=unpredicted.item(),
-        reverse_bound=_share_bound(gap, t, spectral_ratio(torch.linalg.svdvals(y).square())),
+        reverse_bound=share_bound(gap, t, spectral_ratio(torch.linalg.svdvals(y).square())),
         white_bound=gap,
     )
-
-
-def reverse_bound(cka: float, target_rank: int, target_stable_rank: float) -> float:
-    """The most of the target variance that features can leave unpredicted, given their CKA with the targets.
-
-    ``||(I - P_H) Y||_F^2 / ||Y||_F^2 <= sqrt(t / s) sqrt(1 - CKA^2)``, hence ``<= sqrt(t) sqrt(1 - CKA^2)``: the lemma
-    above with A = Y. CKA may be that of any projection of the features (NRC2), which predicts no better
-    than they do. No condition on NRC1. Above 1 it says nothing.
-
-    Args:
-        cka: between 0 and 1; rounding above 1 is clipped, NaN gives NaN.
-        target_rank: t, the rank of Y, or more.
-        target_stable_rank: s, or less.
-
-    Example:
-        >>> round(reverse_bound(0.8, target_rank=2, target_stable_rank=2.0), 12)
-        0.6
-    """
-    return _share_bound((1 - min(cka, 1.0)) * (1 + cka), target_rank, target_stable_rank)
-
-
-def site_bounds(measurements: pd.DataFrame) -> pd.DataFrame:
-    """The sites that feed a weight, with the `bound` on what they leave unpredicted of the targets.
-
-    `measurements` are rows as `measure` gives them with a `key` a network. The rank of the targets is taken to be
-    their dimension, the width of the output, which it is at most. Sites of constant features have no CKA, so no
-    bound, and are left out.
-    """
-    output = measurements["name"] == OUTPUT
-    sites = measurements[~output].reset_index(drop=True)
-    dimensions = sites["key"].map(measurements[output].set_index("key")["width"])
-    columns = (sites["nrc2"], dimensions, sites["target_stable_rank"])
-    bounds = [reverse_bound(cka, t, stable) for cka, t, stable in zip(*columns, strict=True)]
-    return sites.assign(bound=bounds).dropna(subset="bound").reset_index(drop=True)
 
 
 def counter_example(delta: float, samples: int) -> tuple[Float[Tensor, "n 2"], Float[Tensor, "n 2"]]:
@@ -283,26 +248,6 @@ def unregularised_solution(weight: Matrix, targets: Matrix, free: Matrix) -> Flo
         raise ValueError(f"the weight must have full row rank: {len(w)} rows are linearly dependent")
     inverse = torch.linalg.pinv(w)
     return y @ inverse.T + z - z @ w.T @ inverse.T
-
-
-def cone_noise() -> float:
-    """NRC1 at rank t that a ReLU without bias makes of t equal Gaussian signals: (pi - 2) / (2 (pi - 1)) = 0.267.
-
-    ``relu(p) = (p + |p|) / 2``. For centred Gaussian pre-activations p the halves are uncorrelated, and their variances
-    are as 1 to 1 - 2 / pi, whatever the weights. If the p span t dimensions, so does the first half: NRC1 at
-    rank t is **at most** the share of the second, (1 - 2 / pi) / (2 - 2 / pi). It is equal to it when every signal z is
-    carried by a pair (relu(z), relu(-z)) and the signals are independent with one variance: the eigenvalues
-    are then ``Var z / 2`` and ``Var |z| / 2``, t times each. At rank 2t such pairs have no noise.
-
-    Example:
-        >>> round(cone_noise(), 6)
-        0.266529
-    """
-    return (math.pi - 2) / (2 * (math.pi - 1))
-
-
-def _share_bound(gap: float, rank: int, stable_rank: float) -> float:
-    return math.sqrt(rank / stable_rank * gap)
 
 
 def _centred(array: Matrix, name: str) -> Tensor:

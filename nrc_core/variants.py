@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import pandas as pd
 
-from nrc_core.moments import OUTPUT
 from nrc_core.runs import Results
 from nrc_core.thresholds import thresholds
-from nrc_core.verdicts import Verdict, error_most, verdicts, weight_sites
+from nrc_core.verdicts import Verdict, error_most, target_dimensions, verdicts, weight_sites
 
 RECIPE = "the recipe"
 
@@ -31,12 +30,6 @@ def _difference(row: pd.Series, first: pd.Series) -> str:
     return ", ".join(text for name, text in words.items() if row[name] != first[name]) or RECIPE
 
 
-def target_dimensions(results: Results) -> pd.Series:
-    """t by key: the width of the output."""
-    table = results.final()
-    return table[table["name"] == OUTPUT].set_index("key")["width"]
-
-
 def at_last_site(results: Results) -> pd.DataFrame:
     """The last site that feeds a weight in every network, at the end of training: one row a run.
 
@@ -48,7 +41,7 @@ def at_last_site(results: Results) -> pd.DataFrame:
     table = results.final()
     last = weight_sites(table).groupby("key", sort=False).last()
     before = weight_sites(results.final(features="pre")).groupby("key", sort=False).last()
-    doubled = (2 * target_dimensions(results)).clip(upper=last["width"])
+    doubled = (2 * target_dimensions(results.final())).clip(upper=last["width"])
     curves = results.final_spectra().set_index(["key", "site", "k"])["nrc1"]
     return last.assign(
         variant=variant_names(results),

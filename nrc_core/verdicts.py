@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 import pandas as pd
 
+from nrc_core.config import OUTPUT
 from nrc_core.runs import Results
 from nrc_core.thresholds import thresholds
 
@@ -79,7 +80,12 @@ def error_most(site: pd.DataFrame, limits: Mapping[str, float]) -> pd.Series:
 
 def weight_sites(measurements: pd.DataFrame) -> pd.DataFrame:
     """The rows of sites that feed a weight: all but the output, where NRC1 is zero by definition."""
-    return measurements[measurements["name"] != "output"]
+    return measurements[measurements["name"] != OUTPUT]
+
+
+def target_dimensions(measurements: pd.DataFrame) -> pd.Series:
+    """By key, t: the width of the output."""
+    return measurements[measurements["name"] == OUTPUT].set_index("key")["width"]
 
 
 def first_site(flags: pd.Series, sites: pd.Series) -> int | None:
@@ -97,7 +103,7 @@ def first_site(flags: pd.Series, sites: pd.Series) -> int | None:
 def verdicts(table: pd.DataFrame, limits: Mapping[str, float] | None = None) -> list[Verdict]:
     """One verdict a run, from measurements of one epoch, split and kind of features."""
     result = []
-    outputs = table[table["name"] == "output"].set_index("key")
+    outputs = table[table["name"] == OUTPUT].set_index("key")
     for key, rows in weight_sites(table).groupby("key", sort=False):
         rows = rows.sort_values("site")
         flags = holds(rows, limits)

@@ -260,6 +260,6 @@ def test_the_mirror_is_taken_first(tmp_path, monkeypatch):
 
 
 def test_every_data_set_on_disk_has_a_script():
-    from nrc_core.datasets import BUILT_IN
+    from nrc_core.catalogue import BUILT_IN
 
     assert set(SCRIPTS) == set(BUILT_IN) - {"synthetic"}

@@ -2,6 +2,8 @@
 
 import dataclasses
 import logging
+import subprocess
+import sys
 import time
 from concurrent.futures import ThreadPoolExecutor
 
@@ -10,13 +12,16 @@ import pandas as pd
 import pytest
 import torch
 
+import nrc_core
 from nrc_core import (
     ConfigError,
     DataUnavailable,
     RunConfig,
     Store,
     TrainingDiverged,
+    computing,
     content_key,
+    datasets,
     deep_nrc_mlp,
     experiments,
     load_dataset,
@@ -62,7 +67,7 @@ def test_the_test_rows_are_measured_on_the_test_set(store):
 
 def test_a_hit_skips_training_and_says_so(store, monkeypatch, caplog):
     first = run(toy(), store=store)
-    monkeypatch.setattr(runs, "train", lambda *_, **__: pytest.fail("trained again"))
+    monkeypatch.setattr(computing, "compute", lambda *_, **__: pytest.fail("trained again"))
     with caplog.at_level(logging.INFO):
         second = run(toy(), store=store)
     assert "found in the store" in caplog.text
@@ -157,14 +162,14 @@ def test_other_conventions_are_measured_at_the_end_only(store):
 
 def test_of_two_that_want_the_same_run_one_computes_it(store, monkeypatch):
     computed = []
-    whole = runs._compute
+    whole = computing.compute
 
-    def slow(config, *arguments):
+    def slow(config, *arguments, **options):
         computed.append(config.seed)
         time.sleep(0.2)
-        return whole(config, *arguments)
+        return whole(config, *arguments, **options)
 
-    monkeypatch.setattr(runs, "_compute", slow)
+    monkeypatch.setattr(computing, "compute", slow)
     with ThreadPoolExecutor(2) as pool:
         results = list(pool.map(lambda _: run(toy(), store=store), range(2)))
     assert computed == [0]
@@ -177,13 +182,32 @@ def test_results_are_found_where_their_data_are_not(store, monkeypatch):
     def missing(*_, **__):
         raise DataUnavailable("not here")
 
-    monkeypatch.setattr(runs, "load_dataset", missing)
+    monkeypatch.setattr(runs, "data_identity", missing)
+    monkeypatch.setattr(datasets, "load_dataset", missing)
     pd.testing.assert_frame_equal(run(toy(), store=store).measurements, first.measurements)
     with pytest.raises(DataUnavailable, match="not here"):
         run(toy(seeds=[5]), store=store)
     found, lacking = runs.stored(toy(seeds=[0, 5]), store=store)
     assert lacking == 1
     assert found.runs["seed"].tolist() == [0]
+
+
+def test_stored_results_become_figures_without_torch(store):
+    """A page of stored results starts in half the time; the run is trained here, found and drawn there."""
+    run(toy(), store=store)
+    code = (
+        "import sys, nrc_core; from nrc_core import Store, conventions, dynamics, figures, report, sweeps, variants; "
+        f"results = nrc_core.run(nrc_core.deep_nrc_mlp('synthetic', **{TOY}), store=Store({str(store.folder)!r})); "
+        "figures.conditions(results); report.provenance(results); print('torch' in sys.modules)"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "False"
+
+
+def test_every_public_name_is_there():
+    assert [name for name in nrc_core.__all__ if not hasattr(nrc_core, name)] == []
+    with pytest.raises(AttributeError, match="no attribute 'nrc5'"):
+        nrc_core.nrc5  # noqa: B018
 
 
 def test_shuffled_targets_are_the_same_targets_in_another_order():

@@ -8,10 +8,10 @@ import pandas as pd
 import pytest
 
 from nrc_core import Results, Store, run
+from nrc_core.bounds import cone_noise
 from nrc_core.experiments import what_decides_collapse
 from nrc_core.figures.variants import cone, noise_before_and_after, variants
-from nrc_core.theory import cone_noise
-from nrc_core.variants import at_last_site, by_variant, target_dimensions, variant_names, words
+from nrc_core.variants import at_last_site, by_variant, variant_names, words
 
 
 @pytest.fixture(scope="module")
@@ -53,10 +53,6 @@ def test_several_differences_and_a_bias_left_out():
     empty = pd.DataFrame()
     found = variant_names(Results(runs, empty, empty, empty, provenance={}))
     assert found.to_dict() == {"a": "the recipe", "b": "without a bias, initial weights x 1.5, 32 wide"}
-
-
-def test_the_number_of_targets_is_the_width_of_the_output(results):
-    assert (target_dimensions(results) == 3).all()
 
 
 def test_the_last_site_of_every_network(known):

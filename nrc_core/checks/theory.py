@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import torch
 
+from nrc_core.bounds import site_bounds
 from nrc_core.checks.observation import Evidence, Limits, Observation, observe
 from nrc_core.metrics import nrc3
-from nrc_core.theory import counter_example, proposition_1, site_bounds, unregularised_solution
+from nrc_core.theory import counter_example, proposition_1, unregularised_solution
 
 # Rounding of CKA near 1, where a bound is the square root of one minus its square.
 ROUNDING = 1e-6

@@ -5,11 +5,12 @@ from __future__ import annotations
 import numpy as np
 
 from nrc_core.figures.canvas import COLOURS, Picture, canvas, picture
-from nrc_core.metrics import nrc1
 
 
 def collapsing_cloud(seed: int, samples: int) -> Picture:
     """Three clouds in the plane with less and less noise around a line, and their NRC1."""
+    from nrc_core.metrics import nrc1  # needs torch, which no other figure does
+
     generator = np.random.default_rng(seed)
     signal, noise = generator.standard_normal((2, samples))
     with canvas(1, 3, size=(8.2, 2.9)) as (figure, axes):

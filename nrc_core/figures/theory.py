@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pandas as pd
 
+from nrc_core.bounds import site_bounds
 from nrc_core.figures.canvas import COLLAPSE, COLOURS, FLOOR, NETWORK, NEUTRAL, Picture, canvas, picture
 from nrc_core.runs import Results
-from nrc_core.theory import site_bounds
 
 CURVES = {
     "residual": ("features outside the targets' span", COLOURS["nrc1"], "-"),

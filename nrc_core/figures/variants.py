@@ -10,12 +10,12 @@ from matplotlib.axes import Axes
 from matplotlib.lines import Line2D
 from matplotlib.ticker import LogLocator, NullFormatter
 
+from nrc_core.bounds import cone_noise
 from nrc_core.figures.canvas import COLOURS, FLOOR, NEUTRAL, Picture, canvas, picture
 from nrc_core.runs import Results
-from nrc_core.theory import cone_noise
 from nrc_core.thresholds import thresholds
-from nrc_core.variants import RECIPE, at_last_site, target_dimensions, variant_names
-from nrc_core.verdicts import holds, weight_sites
+from nrc_core.variants import RECIPE, at_last_site, variant_names
+from nrc_core.verdicts import holds, target_dimensions, weight_sites
 
 # Column of `at_last_site` and name of its axis.
 PANELS = {
@@ -103,7 +103,7 @@ def cone(results: Results) -> Picture:
     names = variant_names(results)
     keys = {words: list(names.index[names == words]) for words in (RECIPE, "with a bias", "without a bias")}
     shown = {words: chosen for words, chosen in keys.items() if chosen}
-    t = int(target_dimensions(results).iloc[0])
+    t = int(target_dimensions(results.final()).iloc[0])
     most = 2 * t + 4
     with canvas(1, len(shown), size=(7.6 if len(shown) == 1 else 8.2, 3.7)) as (figure, axes):
         titles = []

@@ -1,0 +1,55 @@
+"""Which data sets there are, and what results know them by. Loads no rows of prepared data."""
+
+from __future__ import annotations
+
+import difflib
+import hashlib
+import os
+from collections.abc import Sequence
+from pathlib import Path
+
+from nrc_core.atomic import sha256
+from nrc_core.errors import ConfigError
+from nrc_core.prepared import data_folder, read_manifest
+from nrc_core.tables import is_table, read_table
+
+SIMULATED = ("swimmer", "reacher", "hopper")  # made on the spot, without a download
+BUILT_IN = ("synthetic", *SIMULATED, "sgemm")
+
+
+def check_name(name: str) -> None:
+    """Raise ConfigError unless `name` is built in or the path of a table."""
+    if name not in BUILT_IN and not is_table(name):
+        near = difflib.get_close_matches(name, BUILT_IN, 1)
+        hint = f"did you mean {near[0]!r}?" if near else f"built in are {', '.join(BUILT_IN)}"
+        raise ConfigError(f"unknown data set {name!r}: {hint} A CSV, NPZ or Parquet file of your own works too")
+
+
+def data_identity(name: str, *, data_dir: str | os.PathLike[str] | None = None, targets: Sequence[str] = ()) -> str:
+    """What content keys know a data set by, besides the options it is loaded with.
+
+    Of prepared data it is their manifest's; of a table of your own, a fingerprint of the file and of its
+    target columns; of synthetic data the name alone, since their options decide every number.
+
+    Raises:
+        ConfigError: an unknown name, or targets that the table does not have.
+        DataUnavailable: prepared data that are not on this machine.
+        DataDamaged: a manifest or a table that cannot be read.
+
+    Example:
+        >>> data_identity("synthetic")
+        'synthetic'
+    """
+    check_name(name)
+    if name == "synthetic":
+        return name
+    if is_table(name):
+        path = Path(name)
+        table, inputs = read_table(path, list(targets))
+        return table_identity(path, [column for column in table.columns if column not in inputs])
+    return read_manifest(data_folder(data_dir) / name).identity
+
+
+def table_identity(path: Path, targets: Sequence[str]) -> str:
+    """Fingerprint of a table's content and of the names of its target columns."""
+    return hashlib.sha256(f"{sha256(path)} {list(targets)}".encode()).hexdigest()
