@@ -70,7 +70,7 @@ def onset(results: Results, limits: Mapping[str, float] | None = None) -> pd.Dat
     return pd.DataFrame(rows).astype({"seed": int, "after": "Int64", "at_most": "Int64"})
 
 
-def timing(results: Results) -> pd.DataFrame:
+def timing(results: Results, limits: Mapping[str, float] | None = None) -> pd.DataFrame:
     """Whether noise suppression sets in before or after the losses settle: one row a run.
 
     Returns:
@@ -79,11 +79,11 @@ def timing(results: Results) -> pd.DataFrame:
         losses settled (before, too, if one never does), "open" if that happened inside the bracket, "none" if the
         network does not collapse.
     """
-    table = onset(results)
+    table = onset(results, limits)
     table = table[table["condition"] == "nrc1"].drop(columns="condition").reset_index(drop=True)
     settled = {}
     for key, run in results.losses.groupby("key", sort=False):
-        epochs = [settled_epoch(run, column) for column in LOSSES]
+        epochs = [settled_epoch(run, column, limits) for column in LOSSES]
         settled[key] = None if None in epochs else max(epoch for epoch in epochs if epoch is not None)
     table["settled"] = table["key"].map(settled).astype("Int64")
     table["collapse"] = [_order(row.after, row.at_most, row.settled) for row in table.itertuples()]

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Any
-
-import numpy as np
 import pandas as pd
 
+from nrc_core import dynamics
 from nrc_core.checks.observation import (
     Evidence,
     Limits,
@@ -16,8 +14,6 @@ from nrc_core.checks.observation import (
     observe,
     rank_correlation,
 )
-from nrc_core.dynamics import onset, settled_epoch
-from nrc_core.runs import Results
 from nrc_core.verdicts import error_most, first_site, holds
 
 
@@ -132,35 +128,21 @@ def losses_settle(evidence: Evidence, limits: Limits) -> Observation:
     """The generalisation gap, where both losses have also settled by the end of training."""
     found = []
     for results in evidence.values():
-        gaps = _gaps(results)
-        for key, losses in results.losses.groupby("key", sort=False):
-            change = max(abs(final_change(losses, column)) for column in ("train_mse", "test_mse"))
-            gap = gaps.loc[key]
-            good = change <= limits["settled_change_most"] and gap["value"] <= limits["gap_most"]
-            found.append({**gap, "holds": bool(good)})
+        settled = dynamics.timing(results, limits).set_index("key")["settled"].notna()
+        for row in dynamics.generalisation_gap(results).itertuples():
+            good = settled[row.key] and row.gap <= limits["gap_most"]
+            found.append({"group": row.dataset, "seed": row.seed, "value": row.gap, "holds": bool(good)})
     quantity = "test error less training error, over the target variance (both losses must have settled too)"
     return observe(quantity, limits["gap_most"], found)
 
 
 def generalisation_gap(evidence: Evidence, limits: Limits) -> Observation:
     """Test error less training error, over the target variance, by data set and split; each network once."""
-    found: list[dict[str, Any]] = []
-    seen: set[str] = set()
-    for results in evidence.values():
-        gaps = _gaps(results).join(results.runs.set_index("key")["split"])
-        gaps = gaps[~gaps.index.isin(seen)]
-        seen.update(gaps.index)
-        gaps["group"] = gaps["group"] + ", " + gaps["split"] + " split"
-        found += gaps[["group", "seed", "value"]].to_dict("records")
+    gaps = pd.concat([dynamics.generalisation_gap(results) for results in evidence.values()]).drop_duplicates("key")
+    found = [
+        {"group": f"{row.dataset}, {row.split} split", "seed": row.seed, "value": row.gap} for row in gaps.itertuples()
+    ]
     return observe("test error less training error, over the target variance", limits["gap_most"], found)
-
-
-def _gaps(results: Results) -> pd.DataFrame:
-    train, test = (
-        results.label(results.final(split), "dataset").groupby("key", sort=False).first() for split in ("train", "test")
-    )
-    value = (test["network_mse"] - train["network_mse"]) / train["target_variance"]
-    return pd.DataFrame({"group": train["dataset"], "seed": train["seed"].astype(int), "value": value})
 
 
 def collapse_after_settling(evidence: Evidence, limits: Limits) -> Observation:
@@ -171,27 +153,11 @@ def collapse_after_settling(evidence: Evidence, limits: Limits) -> Observation:
     """
     found = []
     for results in evidence.values():
-        table = onset(results, limits)
-        table = table[table["condition"] == "nrc1"].set_index("key")
-        dataset = results.runs.set_index("key")["dataset"]
-        for key, losses in results.losses.groupby("key", sort=False):
-            settled = [settled_epoch(losses, column, limits) for column in ("train_mse", "test_mse")]
-            row = table.loc[key]
-            if None in settled or pd.isna(row["at_most"]):
-                continue
-            latest = max(epoch for epoch in settled if epoch is not None)
-            if row["after"] < latest <= row["at_most"]:
-                continue
-            found.append({"group": dataset[key], "seed": int(row["seed"]), "value": row["at_most"] / latest})
+        for row in dynamics.timing(results, limits).dropna(subset="settled").itertuples():
+            if row.collapse in ("before", "after"):
+                found.append({"group": row.dataset, "seed": row.seed, "value": row.at_most / row.settled})
     quantity = "epoch at which NRC1 has set in over the epoch at which both losses have settled"
     return observe(quantity, 1.0, found, at_least=True, strict=True)
-
-
-def final_change(losses: pd.DataFrame, column: str) -> float:
-    """Relative change of a loss in ten epochs, by a line through its logarithm over the last tenth of training."""
-    last = losses.tail(max(2, len(losses) // 10))
-    slope = np.polyfit(last["epoch"], np.log(last[column]), 1)[0]
-    return float(10 * slope)
 
 
 NETWORKS = {

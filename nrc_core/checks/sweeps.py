@@ -10,6 +10,7 @@ import pandas as pd
 from nrc_core.checks.observation import Evidence, Limits, Observation, networks, observe, rank_correlation
 from nrc_core.experiments import INTRINSIC_RANK
 from nrc_core.runs import Results
+from nrc_core.sweeps import at_rank
 from nrc_core.verdicts import first_site, holds, weight_sites
 
 
@@ -81,27 +82,26 @@ def nothing_learned_at_most(evidence: Evidence, limits: Limits) -> Observation:
 
 def noise_without_alignment(evidence: Evidence, limits: Limits) -> Observation:
     """Lowest NRC3 at the last site among the weight decays at which NRC1 holds there."""
-    found = []
-    for network, sites in _by_seed(evidence):
-        ends = [rows.iloc[-1] for rows in sites.values()]
-        aligned = [end["nrc3"] for end in ends if end["nrc1"] <= limits["noise_most"]]
-        value = min(aligned, default=float("nan"))
-        found.append(network | {"value": value, "holds": bool(value < limits["misaligned_below"])})
     quantity = "lowest NRC3 among the weight decays with NRC1, at the last site"
-    return observe(quantity, limits["misaligned_below"], found, strict=True)
+    return _lowest_among(evidence, limits, ("nrc1",), "nrc3", limits["misaligned_below"], quantity)
 
 
 def collapse_without_targets(evidence: Evidence, limits: Limits) -> Observation:
     """Lowest NRC2 at the last site among the weight decays at which NRC1 and NRC3 hold there."""
+    quantity = "lowest NRC2 among the weight decays with NRC1 and NRC3, at the last site"
+    return _lowest_among(evidence, limits, ("nrc1", "nrc3"), "nrc2", limits["poor_targets_below"], quantity)
+
+
+def _lowest_among(
+    evidence: Evidence, limits: Limits, conditions: tuple[str, ...], column: str, below: float, quantity: str
+) -> Observation:
+    """The lowest value of a column at the last site among the networks of a seed at which conditions hold there."""
     found = []
     for network, sites in _by_seed(evidence):
-        low, high = limits["noise_most"], limits["alignment_least"]
-        ends = [rows.iloc[-1] for rows in sites.values()]
-        values = [end["nrc2"] for end in ends if end["nrc1"] <= low and end["nrc3"] >= high]
-        value = min(values, default=float("nan"))
-        found.append(network | {"value": value, "holds": bool(value < limits["poor_targets_below"])})
-    quantity = "lowest NRC2 among the weight decays with NRC1 and NRC3, at the last site"
-    return observe(quantity, limits["poor_targets_below"], found, strict=True)
+        ends = pd.concat([rows.tail(1) for rows in sites.values()])
+        value = float(ends.loc[holds(ends, limits)[list(conditions)].all(axis=1), column].min())
+        found.append(network | {"value": value, "holds": value < below})
+    return observe(quantity, below, found, strict=True)
 
 
 def collapse_and_gap(evidence: Evidence, limits: Limits) -> Observation:
@@ -174,29 +174,26 @@ def lower_weight_rank_at(evidence: Evidence, limits: Limits, *, weight_decay: fl
 
 def _at_rank(results: Results, *, shuffled: bool) -> Iterator[tuple[dict[str, Any], pd.DataFrame, int]]:
     """Every network of a low-rank page: group, seed, its weight sites with the metrics at the intrinsic rank."""
-    curves = results.final_spectra()
-    table = weight_sites(results.label(results.final(), "dataset", "width", "shuffled"))
-    table = table.rename(columns={"width_x": "site_width", "width_y": "width"})
-    for key, rows in table.groupby("key", sort=False):
-        last = rows.iloc[-1]
-        if bool(last["shuffled"]) != shuffled:
-            continue
-        rank = INTRINSIC_RANK[last["dataset"]]
-        one = curves[(curves["key"] == key) & (curves["k"] == rank)].set_index("site")
-        columns = {f"{name}_at_rank": rows["site"].map(one[name]) for name in ("nrc1", "nrc3", "nrc3_sine")}
-        network = {"group": f"{last['dataset']}, {last['width']} wide", "seed": int(last["seed"])}
-        yield network, rows.assign(**columns).sort_values("site"), rank
+    for dataset, runs in results.runs.groupby("dataset", sort=False):
+        rank = INTRINSIC_RANK[str(dataset)]
+        top = at_rank(results.where(dataset=dataset), rank)
+        columns = ["key", "site", "feature_stable_rank", "target_stable_rank", "feature_effective_rank"]
+        table = top[top["shuffled"] == shuffled].merge(weight_sites(results.final())[columns], on=["key", "site"])
+        seeds = runs.set_index("key")["seed"]
+        for key, rows in table.groupby("key", sort=False):
+            network = {"group": f"{dataset}, {rows['width'].iloc[0]} wide", "seed": int(seeds[key])}
+            yield network, rows.sort_values("site"), rank
 
 
 def _collapsed_at_rank(rows: pd.DataFrame, limits: Limits) -> pd.DataFrame:
-    first = first_site(rows["nrc1_at_rank"] <= limits["noise_most"], rows["site"])
+    first = first_site(rows["noise_at_rank"] <= limits["noise_most"], rows["site"])
     return rows.iloc[:0] if first is None else rows[rows["site"] >= first]
 
 
 def noise_at_rank(evidence: Evidence, limits: Limits) -> Observation:
     """Noise at the last site outside the intrinsic rank of the targets."""
     found = [
-        network | {"value": rows["nrc1_at_rank"].iloc[-1]}
+        network | {"value": rows["noise_at_rank"].iloc[-1]}
         for results in evidence.values()
         for network, rows, _ in _at_rank(results, shuffled=False)
     ]
@@ -224,7 +221,7 @@ def alignment_at_rank(evidence: Evidence, limits: Limits) -> Observation:
         for network, rows, _ in _at_rank(results, shuffled=False):
             collapsed = _collapsed_at_rank(rows, limits)
             judged = collapsed if len(collapsed) else rows.tail(1)
-            cosine, sine = judged["nrc3_at_rank"].min(), judged["nrc3_sine_at_rank"].max()
+            cosine, sine = judged["cosine"].min(), judged["sine"].max()
             good = cosine >= cosine_least and sine <= sine_most and len(collapsed) > 0
             found.append(network | {"value": cosine, "holds": bool(good)})
     quantity = "lowest mean cosine at the intrinsic rank in the collapsed sites"
@@ -238,7 +235,7 @@ def intrinsic_dimension(evidence: Evidence, limits: Limits) -> Observation:
         for network, rows, rank in _at_rank(results, shuffled=False):
             last = rows.iloc[-1]
             ratio = last["feature_effective_rank"] / rank
-            good = ratio == 1 and last["nrc1_at_rank"] <= limits["noise_most"]
+            good = ratio == 1 and last["noise_at_rank"] <= limits["noise_most"]
             found.append(network | {"value": ratio, "holds": bool(good)})
     return observe("directions with 99 % of the variance at the last site, over the intrinsic rank", 1.0, found)
 
@@ -246,7 +243,7 @@ def intrinsic_dimension(evidence: Evidence, limits: Limits) -> Observation:
 def shuffled_targets_do_not_collapse(evidence: Evidence, limits: Limits) -> Observation:
     """Noise outside the intrinsic rank in networks that were given shuffled targets."""
     found = [
-        network | {"value": rows["nrc1_at_rank"].iloc[-1]}
+        network | {"value": rows["noise_at_rank"].iloc[-1]}
         for results in evidence.values()
         for network, rows, _ in _at_rank(results, shuffled=True)
     ]

@@ -15,7 +15,7 @@ from nrc_core.figures.canvas import COLLAPSE, COLOURS, FLOOR, NETWORK, NEUTRAL, 
 from nrc_core.runs import Results
 from nrc_core.sweeps import at_rank, by_network, curves_in_rank, kinds
 from nrc_core.thresholds import thresholds
-from nrc_core.verdicts import first_site, weight_sites
+from nrc_core.verdicts import first_site, target_dimensions, weight_sites
 
 LINES = ("-", "-.", (0, (5, 1, 1, 1, 1, 1)))  # one a width; dashes are the targets', dots the threshold
 CONTROL_MOST = 12
@@ -154,8 +154,7 @@ def _last(table: pd.DataFrame) -> pd.DataFrame:
 
 
 def _targets(results: Results) -> int:
-    outputs = results.final()
-    return int(outputs.loc[outputs["name"] == "output", "width"].iloc[0])
+    return int(target_dimensions(results.final()).iloc[0])
 
 
 def _lines(widths: Iterable[int]) -> dict[int, Any]:
