@@ -30,7 +30,11 @@ def score(entries: Sequence[Entry], link: str = "ledger") -> str:
     """How many claims have each verdict, each number a link into the ledger."""
     counts = {verdict: sum(entry["verdict"] == verdict for entry in entries) for verdict in VERDICTS}
     parts = [f"{badge(verdict)} [{count}]({link})" for verdict, count in counts.items() if count]
-    return f"Of {len(entries)} claims of the paper: " + ", ".join(parts) + ".\n"
+    thin = sum(
+        _fewest(entry) < entry["seeds"] for entry in entries if entry["groups"] and entry["verdict"] in VERDICTS[:3]
+    )
+    note = f" {thin} of the verdicts rest on fewer networks than wanted." if thin else ""
+    return f"Of {len(entries)} claims of the paper: " + ", ".join(parts) + f".{note}\n"
 
 
 def box(entries: Sequence[Entry], page: str, datasets: Sequence[str]) -> str:
@@ -124,7 +128,7 @@ def _found(entry: Entry) -> str:
         return entry["reason"]
     lines = [_group(entry, group, len(entry["groups"]) > 1) for group in entry["groups"]]
     lines.append(_limit(entry))
-    fewest = min(group["networks"] for group in entry["groups"])
+    fewest = _fewest(entry)
     doubts = [f"only {fewest} of {entry['seeds']} networks"] if fewest < entry["seeds"] else []
     doubts += [entry["reason"]] if entry["reason"] else []
     lines += [f"**doubt**: {', '.join(doubts)}"] if doubts else []
@@ -133,6 +137,11 @@ def _found(entry: Entry) -> str:
     if entry["pages"]:
         lines.append(", ".join(f"[{page.replace('_', ' ')}](pages/{page}.ipynb)" for page in entry["pages"]))
     return "<br>".join(lines)
+
+
+def _fewest(entry: Entry) -> int:
+    """Networks of the data set that has the fewest."""
+    return min(group["networks"] for group in entry["groups"])
 
 
 def _group(entry: Entry, group: Mapping[str, Any], named: bool) -> str:
