@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import difflib
 import hashlib
 import os
 from collections.abc import Sequence
 from pathlib import Path
 
 from nrc_core.atomic import sha256
-from nrc_core.errors import ConfigError
+from nrc_core.errors import ConfigError, suggestion
 from nrc_core.prepared import data_folder, read_manifest
 from nrc_core.tables import is_table, read_table
 
@@ -20,8 +19,7 @@ BUILT_IN = ("synthetic", *SIMULATED, "sgemm")
 def check_name(name: str) -> None:
     """Raise ConfigError unless `name` is built in or the path of a table."""
     if name not in BUILT_IN and not is_table(name):
-        near = difflib.get_close_matches(name, BUILT_IN, 1)
-        hint = f"did you mean {near[0]!r}?" if near else f"built in are {', '.join(BUILT_IN)}"
+        hint = suggestion(name, BUILT_IN, "built in are")
         raise ConfigError(f"unknown data set {name!r}: {hint} A CSV, NPZ or Parquet file of your own works too")
 
 

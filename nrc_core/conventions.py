@@ -6,7 +6,7 @@ import pandas as pd
 
 from nrc_core.config import CONVENTIONS
 from nrc_core.runs import Results
-from nrc_core.verdicts import holds, target_dimensions, weight_sites
+from nrc_core.verdicts import holds, last_sites, target_dimensions, weight_sites
 
 # What the definitions disagree on; the others are the same in all three.
 MEASURES = {"nrc2": "NRC2", "nrc4": "NRC4 per entry", "feature_stable_rank": "stable rank of features"}
@@ -58,7 +58,7 @@ def by_convention(results: Results) -> pd.DataFrame:
     rows = []
     for convention in CONVENTIONS:
         here = flags[flags["convention"] == convention].set_index(["key", "site"])
-        last = table[table["convention"] == convention].groupby("key", sort=False).last()
+        last = last_sites(table[table["convention"] == convention])
         for column, name in _columns(convention).items():
             other = int((here[column] != careful[column]).sum()) if column in here else None
             rows.append(
@@ -83,7 +83,7 @@ def _columns(convention: str) -> dict[str, str]:
 def words(results: Results) -> str:
     """How much of a reported number is the metric's definition, in Markdown, every number taken from the results."""
     apart, table = differences(results), by_convention(results)
-    last = apart.groupby("key").last()
+    last = apart.groupby("key").tail(1)
     lines = []
     for column, name in MEASURES.items():
         careful = table.loc[(name, "careful")]

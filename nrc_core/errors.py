@@ -1,5 +1,8 @@
 """The errors that users meet: each is one line with the rule, what was given and the likely remedy."""
 
+import difflib
+from collections.abc import Sequence
+
 
 class NrcError(Exception):
     """Base of every error that a user can cause or mend; commands print it without a traceback."""
@@ -23,3 +26,14 @@ class TrainingDiverged(NrcError):
 
 class NotebookFailed(NrcError):
     """A notebook did not run to its end; nothing was written in its place."""
+
+
+def suggestion(name: str, known: Sequence[str], otherwise: str) -> str:
+    """What to try in place of an unknown name: the nearest known one, or all of them.
+
+    Example:
+        >>> suggestion("hoper", ["hopper"], "there is"), suggestion("x", ["a", "b"], "there is")
+        ("did you mean 'hopper'?", 'there is a, b')
+    """
+    near = difflib.get_close_matches(name, known, 1)
+    return f"did you mean {near[0]!r}?" if near else f"{otherwise} {', '.join(known)}"

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import difflib
 import inspect
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
-from nrc_core.errors import ConfigError
+from nrc_core.errors import ConfigError, suggestion
 
 
 def coerce(name: str, value: Any, kind: str) -> Any:
@@ -48,9 +47,7 @@ def check_known(name: str, known: Iterable[str], owner: str) -> None:
     """Raise ConfigError, with a suggestion, unless `name` is known."""
     known = list(known)
     if name not in known:
-        near = difflib.get_close_matches(name, known, 1)
-        hint = f"did you mean {near[0]!r}?" if near else f"it takes {', '.join(known)}"
-        raise ConfigError(f"{owner} has no parameter {name!r}: {hint}")
+        raise ConfigError(f"{owner} has no parameter {name!r}: {suggestion(name, known, 'it takes')}")
 
 
 def experiment_parameters(experiment: Callable[..., Any], given: Mapping[str, Any]) -> dict[str, Any]:

@@ -8,7 +8,7 @@ import pandas as pd
 
 from nrc_core.experiments import RECIPES
 from nrc_core.runs import Results
-from nrc_core.verdicts import weight_sites
+from nrc_core.verdicts import last_sites
 
 # What runs of one page may differ in, besides the seed.
 VARIED = ("dataset", "split", "shuffled", "weight_decay", "bias", "init_scale", "depth", "width")
@@ -79,7 +79,7 @@ def _departures(results: Results) -> str:
 def caveats(results: Results) -> str:
     """What to doubt: the number of networks, the split, the data, constant inputs, the tolerance of NRC4."""
     runs = results.runs
-    last = weight_sites(results.final()).groupby("key", sort=False).tail(1).set_index("key")
+    last = last_sites(results.final())
     seeds = runs["seed"].nunique()
     each = " of each kind" if len(runs) > seeds else ""
     lines = [

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pandas as pd
 
 from nrc_core.runs import Results
-from nrc_core.verdicts import verdicts, weight_sites
+from nrc_core.verdicts import last_sites, verdicts, weight_sites
 
 AT_RANK = {"nrc1": "noise_at_rank", "nrc3": "cosine", "nrc3_sine": "sine"}
 
@@ -20,8 +20,7 @@ def by_network(results: Results) -> pd.DataFrame:
     `target_rank` and `over_collapsed` as in `Verdict`.
     """
     sites = weight_sites(results.final()).sort_values("site")
-    # Not groupby().last(), which would step back over a NaN to the site before.
-    last = sites.groupby("key").tail(1).set_index("key")
+    last = last_sites(results.final())
     hidden = sites[sites.groupby("key").cumcount().gt(0) & sites.groupby("key").cumcount(ascending=False).gt(0)]
     test = results.final("test").groupby("key")[["network_mse", "target_variance"]].first()
     found = pd.DataFrame(

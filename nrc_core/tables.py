@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import difflib
 import zipfile
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 
-from nrc_core.errors import ConfigError, DataDamaged
+from nrc_core.errors import ConfigError, DataDamaged, suggestion
 
 SUFFIXES = (".csv", ".npz", ".parquet")
 
@@ -71,9 +70,7 @@ def _target_columns(columns: list[str], targets: list[str], path: Path) -> list[
         group = [column for column in columns if column[: len(target)] == target and column[len(target) :].isdigit()]
         found = [target] if target in columns else group
         if not found:
-            near = difflib.get_close_matches(target, columns, 1)
-            hint = f"did you mean {near[0]!r}?" if near else f"it has {', '.join(columns)}"
-            raise ConfigError(f"{path} has no column {target!r}: {hint}")
+            raise ConfigError(f"{path} has no column {target!r}: {suggestion(target, columns, 'it has')}")
         chosen += found
     return chosen
 

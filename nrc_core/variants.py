@@ -6,7 +6,7 @@ import pandas as pd
 
 from nrc_core.runs import Results
 from nrc_core.thresholds import thresholds
-from nrc_core.verdicts import Verdict, error_most, target_dimensions, verdicts, weight_sites
+from nrc_core.verdicts import Verdict, error_most, last_sites, target_dimensions, verdicts
 
 RECIPE = "the recipe"
 
@@ -39,8 +39,7 @@ def at_last_site(results: Results) -> pd.DataFrame:
         predictable: the condition holds up to 1) and `over_collapsed`.
     """
     table = results.final()
-    last = weight_sites(table).groupby("key", sort=False).last()
-    before = weight_sites(results.final(features="pre")).groupby("key", sort=False).last()
+    last, before = last_sites(table), last_sites(results.final(features="pre"))
     doubled = (2 * target_dimensions(results.final())).clip(upper=last["width"])
     curves = results.final_spectra().set_index(["key", "site", "k"])["nrc1"]
     return last.assign(

@@ -83,6 +83,15 @@ def weight_sites(measurements: pd.DataFrame) -> pd.DataFrame:
     return measurements[measurements["name"] != OUTPUT]
 
 
+def last_sites(measurements: pd.DataFrame) -> pd.DataFrame:
+    """The last site that feeds a weight, one row a network, indexed by key.
+
+    Not `groupby().last()`, which would step back over a NaN, as of features that vanish, to the site before.
+    """
+    sites = weight_sites(measurements).reset_index(drop=True)
+    return sites.loc[sites.groupby("key", sort=False)["site"].idxmax()].set_index("key")
+
+
 def target_dimensions(measurements: pd.DataFrame) -> pd.Series:
     """By key, t: the width of the output."""
     return measurements[measurements["name"] == OUTPUT].set_index("key")["width"]

@@ -67,6 +67,14 @@ def test_the_last_site_of_every_network(known):
     assert row["at_2t"] == s[(s["key"] == row["key"]) & (s["site"] == 3) & (s["k"] == 6)]["nrc1"].item()
 
 
+def test_features_that_vanish_have_no_noise_not_that_of_the_site_before(known):
+    m = known.measurements.copy()
+    m.loc[m["site"] == 7, "nrc1"] = np.nan
+    table = at_last_site(Results(**{**vars(known), "measurements": m}))
+    assert table["nrc1"].isna().tolist() == [True] * 6 + [False] * 2 + [True] * 2
+    assert table["site"].tolist() == [7, 7, 7, 7, 7, 7, 3, 3, 7, 7]
+
+
 def test_the_table_by_variant(known):
     table = by_variant(known)
     assert table.index.tolist() == NAMES

@@ -11,7 +11,7 @@ from nrc_core.checks.observation import Evidence, Limits, Observation, networks,
 from nrc_core.experiments import INTRINSIC_RANK
 from nrc_core.runs import Results
 from nrc_core.sweeps import at_rank
-from nrc_core.verdicts import first_site, holds, weight_sites
+from nrc_core.verdicts import first_site, holds, last_sites, weight_sites
 
 
 def _by_seed(evidence: Evidence) -> Iterator[tuple[dict[str, Any], dict[float, pd.DataFrame]]]:
@@ -108,10 +108,7 @@ def collapse_and_gap(evidence: Evidence, limits: Limits) -> Observation:
     """Rank correlation, over weight decays and seeds, of noise at the last site with the generalisation gap."""
     found = []
     for results in evidence.values():
-        train, test = (
-            weight_sites(results.label(results.final(split), "dataset")).groupby("key").tail(1).set_index("key")
-            for split in ("train", "test")
-        )
+        train, test = (last_sites(results.label(results.final(split), "dataset")) for split in ("train", "test"))
         train = train.dropna(subset="nrc1")  # a network that vanished has no noise to speak of
         gap = (test["network_mse"] - train["network_mse"])[train.index] / train["target_variance"]
         if results.runs["weight_decay"].nunique() > 2:

@@ -21,7 +21,7 @@ from nrc_core.figures.canvas import (
     picture,
 )
 from nrc_core.runs import Results
-from nrc_core.verdicts import CONDITIONS, Verdict, verdicts, weight_sites
+from nrc_core.verdicts import CONDITIONS, Verdict, last_sites, verdicts, weight_sites
 
 
 def strip(results: Results) -> Picture:
@@ -116,7 +116,7 @@ def stable_ranks(results: Results) -> Picture:
         by_site(left, table, "feature_stable_rank", COLOURS["nrc1"])
         left.axhline(target, color=NETWORK, linestyle="--", label=f"targets, {target:.2f}")
         left.set(xlabel="site (weight layer)", ylabel="stable rank")
-        end = table.groupby("key")["feature_stable_rank"].last().mean()
+        end = last_sites(table)["feature_stable_rank"].mean()
         left.set_title(f"Features: {end:.2f} at the last site")
         left.legend()
         by_site(right, table, "weight_stable_rank", COLOURS["nrc3"])
