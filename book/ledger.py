@@ -50,7 +50,7 @@ def box(entries: Sequence[Entry], page: str, datasets: Sequence[str]) -> str:
     rows = ["| verdict | claim | on this page |", "|---|---|---|"]
     for entry in sorted(here, key=lambda entry: len(entry["pages"]) > 1):
         groups = [group for group in entry["groups"] if len(entry["pages"]) < 2 or _is_of(group, datasets)]
-        found = "<br>".join([*(_group(entry, group, len(groups) > 1) for group in groups), _limit(entry)])
+        found = _groups(entry, groups) + _limit(entry)
         elsewhere = "" if len(entry["pages"]) < 2 else " *(several data sets)*"
         rows.append(
             f"| {badge(entry['verdict'])} | **{_link(entry)}** {entry['statement']}{elsewhere} | "
@@ -126,8 +126,7 @@ def _found(entry: Entry) -> str:
     """The numbers, their limit, how sure they are, what moves them, and where they are from."""
     if not entry["groups"]:
         return entry["reason"]
-    lines = [_group(entry, group, len(entry["groups"]) > 1) for group in entry["groups"]]
-    lines.append(_limit(entry))
+    lines = [_groups(entry, entry["groups"]) + _limit(entry)]
     fewest = _fewest(entry)
     doubts = [f"only {fewest} of {entry['seeds']} networks"] if fewest < entry["seeds"] else []
     doubts += [entry["reason"]] if entry["reason"] else []
@@ -142,6 +141,11 @@ def _found(entry: Entry) -> str:
 def _fewest(entry: Entry) -> int:
     """Networks of the data set that has the fewest."""
     return min(group["networks"] for group in entry["groups"])
+
+
+def _groups(entry: Entry, groups: Sequence[Mapping[str, Any]]) -> str:
+    """A line a data set, by the style sheet; its text stays to the right of its picture."""
+    return "".join(f'<span class="group">{_group(entry, group, len(groups) > 1)}</span>' for group in groups)
 
 
 def _group(entry: Entry, group: Mapping[str, Any], named: bool) -> str:
