@@ -58,6 +58,27 @@ def cone_noise() -> float:
     return (math.pi - 2) / (2 * (math.pi - 1))
 
 
+def decay_beyond_targets(strongest: float, target_dim: int, depth: int) -> float:
+    """The weight decay from which on zero is the best that a deep linear network can do.
+
+    `nrc_core.theory.deep_ufm_threshold` solved for the decay, with the first weight in the place of the free
+    features, as it is for white inputs. The mean squared error per entry is 2 / t of the objective there, hence
+    ``t / 2 weight_decay = (a (m - 1) / m)^(2m / (m + 1)) / (m - 1)`` with m = L - 1 and a the largest standard
+    deviation of the targets. A theorem for linear networks on white inputs, a guide for others.
+
+    Args:
+        strongest: the largest eigenvalue of the target covariance.
+        target_dim: t.
+        depth: L, at least 3.
+
+    Example:
+        >>> round(decay_beyond_targets(1.9, target_dim=2, depth=8), 3)
+        0.223
+    """
+    m = depth - 1
+    return 2 / target_dim * (math.sqrt(strongest) * (m - 1) / m) ** (2 * m / (m + 1)) / (m - 1)
+
+
 def share_bound(gap: float, rank: int, stable_rank: float) -> float:
     """The most of a variance that lies outside a span: ``sqrt(m / s) sqrt(1 - c^2)``, the lemma's second bound.
 

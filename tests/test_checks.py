@@ -112,8 +112,11 @@ CASES = [
     ("noise_and_alignment_at", {"weight_decay": 0.0}, sweep(w0={"nrc3": [0, 0, 0, 1]}, w1={}), [1], [0]),
     ("loss_at", {"weight_decay": 1.0}, sweep(w0={}, w1={"train": 0.05, "test": 0.06}), [3.0], [1]),
     ("loss_at", {"weight_decay": 1.0}, sweep(w0={}, w1={"train": 0.05, "test": 0.03}), [1.5], [0]),
-    ("nothing_learned_at_most", {}, sweep(w0={}, w1={"train": 0.995}), [0.995], [1]),
-    ("nothing_learned_at_most", {}, sweep(w1={"train": 0.5}, w0={"train": 1.0}), [0.5], [0]),
+    ("nothing_learned_beyond_targets", {}, sweep(w0={}, w1={"train": 0.995}), [0.995], [1]),
+    ("nothing_learned_beyond_targets", {}, sweep(w1={"train": 0.5}, w0={"train": 1.0}), [0.5], [0]),
+    # Zero is the optimum from (sqrt(4 / 3) 2 / 3)^(3 / 2) / 2 = 0.338 on: below it nothing is said.
+    ("nothing_learned_beyond_targets", {}, [network(weight_decay=0.0), network(weight_decay=0.33)], [], []),
+    ("nothing_learned_beyond_targets", {}, [network(weight_decay=0.0), network(weight_decay=0.34)], [0.01], [0]),
     ("noise_without_alignment", {}, sweep(w0={"nrc3": 0.3}, w1={}), [0.3], [1]),
     ("noise_without_alignment", {}, sweep(w0={"nrc3": 0.3, "nrc1": 0.2}, w1={}), [0.98], [0]),
     ("collapse_without_targets", {}, sweep(w0={}, w1={"nrc2": 0.5}), [0.5], [1]),

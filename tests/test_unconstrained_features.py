@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from nrc_core import linear_cka, nrc1, nrc3
-from nrc_core.bounds import cone_noise
+from nrc_core.bounds import cone_noise, decay_beyond_targets
 from nrc_core.metrics import eigen
 from nrc_core.theory import deep_ufm_kept, deep_ufm_threshold, ufm_minimum, unregularised_solution
 from tests import oracle
@@ -165,6 +165,20 @@ def test_noise_after_a_relu_without_bias_is_at_most_the_share_of_the_even_part(s
     even = np.abs(p).var(0).sum() / (p.var(0).sum() + np.abs(p).var(0).sum())
     if width >= t:
         assert nrc1(p.clip(min=0), min(t, width)) <= even + 1e-12
+
+
+@pytest.mark.parametrize("depth", [3, 8])
+@pytest.mark.parametrize("target_dim", [1, 2, 10])
+def test_the_decay_beyond_the_targets_is_where_a_deep_linear_network_gives_up(depth, target_dim):
+    """By the closed form of the deep model, and by the loss of the best network on a grid just below and above."""
+    strongest = 1.7
+    decay = decay_beyond_targets(strongest, target_dim, depth)
+    features = decay * target_dim / 2
+    assert deep_ufm_threshold(features, [features] * (depth - 1)) == pytest.approx(math.sqrt(strongest))
+    for factor, zero_is_best in ((0.99, False), (1.01, True)):
+        weight = np.linspace(0.01, 2, 4000)
+        loss = (math.sqrt(strongest) - weight**depth) ** 2 / target_dim + factor * decay / 2 * depth * weight**2
+        assert (loss.min() > strongest / target_dim) == zero_is_best
 
 
 def test_balanced_pairs_reach_the_cone_noise():
