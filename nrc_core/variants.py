@@ -91,7 +91,10 @@ def words(results: Results) -> str:
         f"* At the last site the noise is at most {most:g} before the activation, but not after it, in "
         f"{_where(table, only_before)}."
     )
-    lines.append(f"* Over-collapsed: {_where(table, table['over_collapsed'])}.")
+    nothing = table["network_mse"] / table["target_variance"] >= thresholds()["nothing_learned_least"]
+    lines.append(f"* Over-collapsed: {_where(table, table['over_collapsed'] & ~nothing)}.")
+    if nothing.any():
+        lines.append(f"* Nothing learned, so no targets to collapse to: {_where(table, nothing)}.")
     return "\n".join(lines)
 
 

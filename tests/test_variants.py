@@ -75,6 +75,18 @@ def test_features_that_vanish_have_no_noise_not_that_of_the_site_before(known):
     assert table["site"].tolist() == [7, 7, 7, 7, 7, 7, 3, 3, 7, 7]
 
 
+def test_networks_that_learned_nothing_are_told_from_those_that_over_collapsed(known):
+    m = known.measurements.copy()
+    lost = m["key"].isin(known.runs["key"].iloc[2:4])  # those with a bias
+    m.loc[lost, "network_mse"] = 2.0
+    m.loc[lost, ["nrc1", "nrc2", "nrc3"]] = np.nan
+    changed = Results(**{**vars(known), "measurements": m})
+    assert "Over-collapsed: 0 of 10 networks." in words(changed)
+    assert "Nothing learned, so no targets to collapse to: 2 of 10 networks: with a bias (2 of 2)." in words(changed)
+    assert "with a bias, median noise undefined" in variants(changed).alt
+    assert "Nothing learned" not in words(known)
+
+
 def test_the_table_by_variant(known):
     table = by_variant(known)
     assert table.index.tolist() == NAMES

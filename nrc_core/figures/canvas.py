@@ -7,6 +7,7 @@ and text is mid-grey, so that one file serves light and dark pages.
 from __future__ import annotations
 
 import io
+import math
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -76,6 +77,11 @@ def picture(figure: Figure, alt: str) -> Picture:
     buffer = io.StringIO()
     figure.savefig(buffer, format="svg", metadata={"Date": None})
     return Picture(buffer.getvalue(), alt)
+
+
+def number(value: float) -> str:
+    """Two digits, in words where there is no number, as of features that vanish."""
+    return "undefined" if math.isnan(value) else f"{value:.2g}"
 
 
 def log_axis(axis: Axes) -> None:

@@ -11,7 +11,7 @@ from matplotlib.lines import Line2D
 from matplotlib.ticker import LogLocator, NullFormatter
 
 from nrc_core.bounds import cone_noise
-from nrc_core.figures.canvas import COLOURS, FLOOR, NEUTRAL, Picture, canvas, picture
+from nrc_core.figures.canvas import COLOURS, FLOOR, NEUTRAL, Picture, canvas, number, picture
 from nrc_core.runs import Results
 from nrc_core.thresholds import thresholds
 from nrc_core.variants import RECIPE, at_last_site, variant_names
@@ -59,7 +59,7 @@ def variants(results: Results) -> Picture:
         ]
         figure.legend(handles=handles, loc="outside upper center", ncols=3, fontsize=9)
         told = "; ".join(
-            f"{variant}, median noise {runs['nrc1'].median():.2g}"
+            f"{variant}, median noise {number(runs['nrc1'].median())}"
             for variant, runs in table.groupby("variant", sort=False)
         )
         return picture(
@@ -92,7 +92,7 @@ def noise_before_and_after(results: Results) -> Picture:
         handles = [*axis.get_legend_handles_labels()[0], *_levels()]
         figure.legend(handles=handles, loc="outside lower center", ncols=4, fontsize=9)
         told = "; ".join(
-            f"{variant}: {runs['before'].median():.2g} before, {runs['nrc1'].median():.2g} after"
+            f"{variant}: {number(runs['before'].median())} before, {number(runs['nrc1'].median())} after"
             for variant, runs in table.groupby("variant", sort=False)
         )
         return picture(figure, f"Noise before and after the activation. {message}. Medians: {told}.")

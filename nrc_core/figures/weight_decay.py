@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from itertools import cycle
 from typing import Any
 
@@ -12,7 +11,7 @@ import pandas as pd
 from matplotlib.colors import LogNorm, Normalize
 from matplotlib.lines import Line2D
 
-from nrc_core.figures.canvas import COLOURS, FLOOR, NETWORK, NEUTRAL, Picture, canvas, log_axis, picture
+from nrc_core.figures.canvas import COLOURS, FLOOR, NETWORK, NEUTRAL, Picture, canvas, log_axis, number, picture
 from nrc_core.runs import Results
 from nrc_core.sweeps import by_network
 from nrc_core.thresholds import thresholds
@@ -108,7 +107,7 @@ def weight_decay_lines(results: Results) -> Picture:
         labels[0] = f"weight decay {labels[0]}"
         figure.legend(handles, labels, loc="outside lower center", ncols=len(labels), fontsize=9)
         ranks = by_network(results).groupby("weight_decay")["weight_stable_rank"].mean()
-        listed = ", ".join(f"{_number(rank)} at {value:g}" for value, rank in ranks.items())
+        listed = ", ".join(f"{number(rank)} at {value:g}" for value, rank in ranks.items())
         return picture(figure, f"Lines by site. {message}. Mean stable rank of the hidden weights: {listed}.")
 
 
@@ -191,7 +190,7 @@ def _ends(sites: pd.DataFrame) -> str:
     """The three metrics at the last site, in words."""
     last = sites[sites["site"] == sites["site"].max()].groupby("weight_decay")[list(METRICS)].mean()
     each = [
-        f"{row.Index:g} (noise {_number(row.nrc1)}, NRC2 {_number(row.nrc2)}, NRC3 {_number(row.nrc3)})"
+        f"{row.Index:g} (noise {number(row.nrc1)}, NRC2 {number(row.nrc2)}, NRC3 {number(row.nrc3)})"
         for row in last.itertuples()
     ]
     return f"Means at the last site, by weight decay: {', '.join(each)}."
@@ -206,7 +205,3 @@ def _colours(tried: list[float]) -> dict[float, Any]:
 
 def _range(values: pd.Series) -> str:
     return f"{values.min()}" if values.min() == values.max() else f"{values.min()}-{values.max()}"
-
-
-def _number(value: float) -> str:
-    return "undefined" if math.isnan(value) else f"{value:.2g}"
