@@ -71,10 +71,15 @@ def decay_beyond_targets(strongest: float, target_dim: int, depth: int) -> float
         target_dim: t.
         depth: L, at least 3.
 
+    Raises:
+        ValueError: fewer layers, for which the formula is another one.
+
     Example:
         >>> round(decay_beyond_targets(1.9, target_dim=2, depth=8), 3)
         0.223
     """
+    if depth < 3:
+        raise ValueError(f"depth must be at least 3: got {depth}")
     m = depth - 1
     return 2 / target_dim * (math.sqrt(strongest) * (m - 1) / m) ** (2 * m / (m + 1)) / (m - 1)
 

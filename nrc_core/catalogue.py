@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import os
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -20,10 +19,10 @@ def check_name(name: str) -> None:
     """Raise ConfigError unless `name` is built in or the path of a table."""
     if name not in BUILT_IN and not is_table(name):
         hint = suggestion(name, BUILT_IN, "built in are")
-        raise ConfigError(f"unknown data set {name!r}: {hint} A CSV, NPZ or Parquet file of your own works too")
+        raise ConfigError(f"unknown data set {name!r}: {hint} (a CSV, NPZ or Parquet file of your own works too)")
 
 
-def data_identity(name: str, *, data_dir: str | os.PathLike[str] | None = None, targets: Sequence[str] = ()) -> str:
+def data_identity(name: str, *, targets: Sequence[str] = ()) -> str:
     """What content keys know a data set by, besides the options it is loaded with.
 
     Of prepared data it is their manifest's; of a table of your own, a fingerprint of the file and of its
@@ -45,7 +44,7 @@ def data_identity(name: str, *, data_dir: str | os.PathLike[str] | None = None, 
         path = Path(name)
         table, inputs = read_table(path, list(targets))
         return table_identity(path, [column for column in table.columns if column not in inputs])
-    return read_manifest(data_folder(data_dir) / name).identity
+    return read_manifest(data_folder() / name).identity
 
 
 def table_identity(path: Path, targets: Sequence[str]) -> str:

@@ -188,16 +188,19 @@ def _judge(claim: Claim, evidence: Mapping[str, _Page]) -> Judged:
     there = {name: evidence[name] for name in claim.pages if name in evidence and evidence[name].results is not None}
     if claim.pages and not there:
         return Judged(claim, WAITING, "none of its networks is in the store")
-    full = {name: page for name, page in there.items() if not page.smaller}
-    used = {name: page.results for name, page in (full or there).items() if page.results is not None}
     limits = thresholds()
-    observation = CHECKS[claim.check](used, limits, **claim.arguments)
+    every = {name: page.results for name, page in there.items() if page.results is not None}
+    used = {name: results for name, results in every.items() if not there[name].smaller}
+    observation = CHECKS[claim.check](used or every, limits, **claim.arguments)
+    only_smaller = len(used) < len(every) and (not used or observation.rows.empty)
+    if only_smaller:
+        used, observation = every, CHECKS[claim.check](every, limits, **claim.arguments)
     verdict = verdict_of(observation, claim, limits)
     missing = sum(evidence[name].missing for name in claim.pages if name in evidence)
     reasons = [f"{missing} of its networks are not in the store"] if missing else []
     if observation.rows.empty:
         reasons.append("the networks there are say nothing about it")
-    elif there and not full:
+    elif only_smaller:
         reasons.append(f"only networks smaller than the paper's so far; by them: {verdict}")
         verdict = WAITING
     elif missing > sum(len(results.runs) for results in used.values()):

@@ -181,6 +181,18 @@ def test_smaller_networks_give_no_verdict():
     assert [group.name for group in both.groups] == ["swimmer"]
 
 
+def test_smaller_networks_are_heard_where_the_others_say_nothing():
+    one = next(claim for claim in read_claims() if claim.id == "F3-8")
+    without_control = page(network("sgemm"))
+    control = page(network("synthetic", shuffled=True), network("synthetic"), smaller=True)
+    judged = claims._judge(one, {"low_rank_sgemm": without_control, "low_rank_control": control})
+    assert judged.verdict == WAITING
+    assert judged.reason == "only networks smaller than the paper's so far; by them: not reproduced"
+    assert [(group.name, group.networks) for group in judged.groups] == [("synthetic, 256 wide", 1)]
+    alone = claims._judge(one, {"low_rank_sgemm": without_control})
+    assert "say nothing about it" in alone.reason
+
+
 def test_what_counts_as_smaller(tmp_path):
     store = Store(tmp_path)
     (base,) = deep_nrc_mlp("synthetic", samples=60, width=8, epochs=3, measurements=1)

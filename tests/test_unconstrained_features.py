@@ -179,6 +179,8 @@ def test_the_decay_beyond_the_targets_is_where_a_deep_linear_network_gives_up(de
         weight = np.linspace(0.01, 2, 4000)
         loss = (math.sqrt(strongest) - weight**depth) ** 2 / target_dim + factor * decay / 2 * depth * weight**2
         assert (loss.min() > strongest / target_dim) == zero_is_best
+    with pytest.raises(ValueError, match="depth must be at least 3: got 2"):
+        decay_beyond_targets(strongest, target_dim, depth=2)
 
 
 def test_balanced_pairs_reach_the_cone_noise():
