@@ -14,6 +14,8 @@ from torch import nn
 
 import nrc_core
 
+torch.set_num_threads(1)  # as many tests as there are cores run at a time
+
 
 def local_copies() -> Path | None:
     """A folder of local copies of original data files, if NRC_DATA_MIRROR names one."""

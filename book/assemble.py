@@ -16,7 +16,7 @@ import nbformat
 from pages import publish
 
 from nrc_core import figures, verdicts
-from nrc_core.catalogue import BUILT_IN, SIMULATED
+from nrc_core.catalogue import BUILT_IN, ROLLED_OUT
 from nrc_core.errors import DataUnavailable
 from nrc_core.experiments import EXPERIMENTS
 from nrc_core.prepared import read_manifest
@@ -79,7 +79,7 @@ def _here(name: str, data_dir: Path) -> tuple[str, str, str]:
 def experts_table(data_dir: Path) -> str:
     """The returns of the expert policies, and of the episodes that became data."""
     rows = ["| data | environment | mean return | spread | solved at | trained with |", "|---|---|---|---|---|---|"]
-    for name in SIMULATED:
+    for name in ROLLED_OUT:
         facts = read_manifest(data_dir / name).facts
         if (expert := facts.get("expert")) is None:
             rows.append(f"| {name} | demonstrations of your own | - | - | - | - |")

@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Any
 
 from nrc_core.config import RunConfig, log_spaced_epochs
 from nrc_core.errors import ConfigError, DataDamaged, DataUnavailable, NotebookFailed, NrcError, TrainingDiverged
-from nrc_core.experiments import EXPERIMENTS, RECIPES, deep_nrc_mlp
+from nrc_core.experiments import EXPERIMENTS, deep_nrc_mlp, deep_nrc_resnet
+from nrc_core.recipes import RECIPES
 from nrc_core.runs import Results, run, stored
 from nrc_core.store import Store, content_key
 
@@ -40,6 +41,7 @@ __all__ = [
     "build_model",
     "content_key",
     "deep_nrc_mlp",
+    "deep_nrc_resnet",
     "linear_cka",
     "load_dataset",
     "log_spaced_epochs",

@@ -11,8 +11,10 @@ from nrc_core.errors import ConfigError, suggestion
 from nrc_core.prepared import data_folder, read_manifest
 from nrc_core.tables import is_table, read_table
 
-SIMULATED = ("swimmer", "reacher", "hopper")  # made on the spot, without a download
-BUILT_IN = ("synthetic", *SIMULATED, "sgemm")
+ROLLED_OUT = ("swimmer", "reacher", "hopper")  # states and actions of expert policies
+SIMULATED = (*ROLLED_OUT, "car_racing")  # made on the spot, without a download
+IMAGES = ("utkface", "carla2d", "car_racing")
+BUILT_IN = ("synthetic", *SIMULATED, "sgemm", "utkface", "carla2d")
 
 
 def check_name(name: str) -> None:

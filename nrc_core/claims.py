@@ -12,8 +12,9 @@ from scipy.stats import binomtest
 
 from nrc_core.checks import CHECKS, Limits, Observation
 from nrc_core.errors import ConfigError
-from nrc_core.experiments import EXPERIMENTS, LOW_RANK, RECIPES
+from nrc_core.experiments import EXPERIMENTS
 from nrc_core.profiles import Profile
+from nrc_core.recipes import LOW_RANK, RECIPES
 from nrc_core.runs import Results, stored
 from nrc_core.store import Store
 from nrc_core.thresholds import read_ledger, read_thresholds, thresholds

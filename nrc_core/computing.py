@@ -2,70 +2,83 @@
 
 from __future__ import annotations
 
+import json
 import time
+from pathlib import Path
 from typing import Any
 
 import pandas as pd
 import torch
 
+from nrc_core.checkpoints import Checkpoint
 from nrc_core.config import RunConfig
 from nrc_core.datasets import Dataset
 from nrc_core.measurement import decompose, input_spectra, spectra, tabulate
-from nrc_core.metrics import Eigen
-from nrc_core.moments import collect
-from nrc_core.provenance import describe_run
-from nrc_core.store import TABLES
-from nrc_core.training import Training, reproducible_cpu, train
+from nrc_core.moments import collect_each
+from nrc_core.provenance import describe_run, source_checksum
+from nrc_core.training import Training, reproducible_arithmetic, train
 
-# What is measured at each chosen epoch: (samples, features).
-VIEWS = (("train", "post"), ("train", "pre"), ("test", "post"))
+# What is measured at each chosen epoch, by split of the data: kinds of features, see `collect`. "positions"
+# is the paper's reading of NRC3 for convolutions; "pre" exists in plain chains of layers only.
+VIEWS: dict[str, dict[str, tuple[str, ...]]] = {
+    "mlp": {"train": ("post", "pre"), "test": ("post",)},
+    "resnet": {"train": ("post", "positions"), "test": ("post",)},
+}
 
 
 def compute(
-    config: RunConfig, dataset: Dataset, *, device: torch.device | str | None = None
+    config: RunConfig, dataset: Dataset, *, device: torch.device | str | None = None, checkpoint: Path | None = None
 ) -> tuple[dict[str, pd.DataFrame], dict[str, Any]]:
     """The tables of a run, as `TABLES` names them, and its provenance.
 
     Args:
         device: a GPU where there is one, unless given.
+        checkpoint: a file to keep the state in, and to go on from if it is there; the caller removes it.
 
     Raises:
         TrainingDiverged: the loss is no longer finite.
     """
     device = torch.device(device or ("cuda" if torch.cuda.is_available() else "cpu"))
     started = time.monotonic()
-    measured: list[pd.DataFrame] = []
-    eigenvalues: list[pd.DataFrame] = []
-    losses: list[dict[str, float]] = []
-    with reproducible_cpu():
-        for epoch, training in train(config, dataset, device=device):
-            losses = training.losses
-            inputs = input_spectra(training.model)
-            conventions = config.conventions if epoch == config.epochs else ("careful",)
-            for split, features in VIEWS:
-                view = {"epoch": epoch, "split": split, "features": features}
-                by_convention, spectrum = _measure(training, split, features, conventions, inputs, device)
-                measured += [table.assign(**view) for table in by_convention]
-                eigenvalues.append(spectrum.assign(**view))
-    tables = dict(zip(TABLES, (pd.concat(measured), pd.concat(eigenvalues), pd.DataFrame(losses)), strict=True))
-    return tables, describe_run(config, dataset, device, time.monotonic() - started)
+    kept = None if checkpoint is None else Checkpoint(checkpoint, _identity(config, dataset, device))
+    with reproducible_arithmetic():
+        for epoch, training in train(config, dataset.to(device), device=device, checkpoint=kept):
+            training.kept[epoch] = _measure(training, epoch)
+    tables = {
+        name: pd.concat([one[name] for _, one in sorted(training.kept.items())]) for name in ("measurements", "spectra")
+    }
+    tables["losses"] = pd.DataFrame(training.losses)
+    seconds = training.seconds + time.monotonic() - started
+    return tables, describe_run(config, dataset, device, seconds)
 
 
-def _measure(
-    training: Training,
-    split: str,
-    features: str,
-    conventions: tuple[str, ...],
-    inputs: dict[str, Eigen],
-    device: torch.device,
-) -> tuple[list[pd.DataFrame], pd.DataFrame]:
-    data, config = training.dataset, training.config
-    x, y = (data.x_train, data.y_train) if split == "train" else (data.x_test, data.y_test)
-    sites = decompose(collect(training.model, x.to(device), y.to(device), features=features), inputs)
-    tables = [
-        tabulate(sites, rank=config.rank, convention=convention, tolerance=config.tolerance).assign(
-            convention=convention
-        )
-        for convention in conventions
-    ]
-    return tables, spectra(sites)
+def _identity(config: RunConfig, dataset: Dataset, device: torch.device) -> dict[str, Any]:
+    """What a checkpoint must have in common with the run that goes on from it."""
+    return {
+        "configuration": json.dumps(config.identity(), sort_keys=True),
+        "data": dataset.provenance["identity"],
+        "code": source_checksum(),
+        "version of torch": str(torch.__version__),
+        "kind of device": device.type,
+    }
+
+
+def _measure(training: Training, epoch: int) -> dict[str, pd.DataFrame]:
+    """Measurements and spectra of every view, as the network is now."""
+    config, data, model = training.config, training.dataset, training.model
+    inputs = input_spectra(model)
+    conventions = config.conventions if epoch == config.epochs else ("careful",)
+    measured, eigenvalues = [], []
+    for split, kinds in VIEWS[config.architecture].items():
+        x, y = (data.x_train, data.y_train) if split == "train" else (data.x_test, data.y_test)
+        for features, collected in collect_each(model, x, y, features=kinds).items():
+            view = {"epoch": epoch, "split": split, "features": features}
+            sites = decompose(collected, inputs)
+            measured += [
+                tabulate(sites, rank=config.rank, convention=convention, tolerance=config.tolerance).assign(
+                    convention=convention, **view
+                )
+                for convention in conventions
+            ]
+            eigenvalues.append(spectra(sites).assign(**view))
+    return {"measurements": pd.concat(measured), "spectra": pd.concat(eigenvalues)}

@@ -14,6 +14,10 @@ from nrc_core.errors import ConfigError
 NUMERICAL_TOLERANCE = 1e-12
 OUTPUT = "output"  # the name of the last site, which feeds no weight
 CONVENTIONS = ("careful", "printed", "released")  # of the metrics, see `measure`
+# Depths a network can have; None: any. A ResNet's counts the stem, the convolutions of its blocks and the head.
+ARCHITECTURES: dict[str, tuple[int, ...] | None] = {"mlp": None, "resnet": (18, 34)}
+HEADS = ("linear", "layernorm")
+PRECISIONS = ("float32", "bfloat16")
 MEASURED = ("measure_epochs", "conventions")  # fields that say what is measured, not what is trained
 
 
@@ -28,8 +32,14 @@ class RunConfig:
     Attributes:
         dataset: a built-in name or the path of a table.
         dataset_options: what `load_dataset` takes besides the name: split, seed, targets, ...
-        width, depth, bias: the MLP; depth counts weight layers.
-        init_scale: factor on PyTorch's default initial weights.
+        architecture: "mlp", for vectors, or "resnet", for images.
+        width, depth: of an MLP the units of a hidden layer and L, the number of weight layers; of a
+            ResNet the channels of its first stage (torchvision's have 64) and 18 or 34.
+        bias, init_scale: of MLPs only: a bias in every layer, and a factor on PyTorch's default
+            initial weights.
+        head: of ResNets only: "linear", or "layernorm" for the released code's linear layer,
+            LayerNorm, ReLU and linear layer.
+        precision: "float32", or "bfloat16" for mixed precision in training.
         seed: of the initial weights and of the order of the batches.
         measure_epochs: epochs (1 = after the first) to measure; the last is always among them.
         rank: r of NRC1, NRC2 and NRC3; None means the target dimension.
@@ -60,6 +70,9 @@ class RunConfig:
     init_scale: float = 1.0
     conventions: tuple[str, ...] = ("careful",)
     dataset_options: dict[str, Any] = field(default_factory=dict)
+    architecture: str = "mlp"
+    head: str = "linear"
+    precision: str = "float32"
 
     def __post_init__(self) -> None:
         for name in ("epochs", "width", "depth", "batch_size", *(["rank"] if self.rank is not None else [])):
@@ -70,6 +83,7 @@ class RunConfig:
         _check("weight_decay", self.weight_decay, float, lambda value: value >= 0, "zero or positive")
         for name in ("momentum", "tolerance"):
             _check(name, getattr(self, name), float, lambda value: 0 <= value < 1, "in [0, 1)")
+        self._check_network()
         for epoch in self.measure_epochs:
             if not 1 <= epoch <= self.epochs:
                 raise ConfigError(f"measure_epochs must lie between 1 and epochs = {self.epochs}: got {epoch}")
@@ -77,6 +91,20 @@ class RunConfig:
             raise ConfigError(f"conventions must be among {', '.join(CONVENTIONS)}: got {sorted(unknown)}")
         object.__setattr__(self, "measure_epochs", tuple(sorted({*self.measure_epochs, self.epochs})))
         object.__setattr__(self, "conventions", tuple(sorted({*self.conventions, "careful"})))
+
+    def _check_network(self) -> None:
+        for name, allowed in (("architecture", ARCHITECTURES), ("head", HEADS), ("precision", PRECISIONS)):
+            if getattr(self, name) not in allowed:
+                raise ConfigError(f"{name} must be one of {', '.join(allowed)}: got {getattr(self, name)!r}")
+        depths = ARCHITECTURES[self.architecture]
+        if depths is not None and self.depth not in depths:
+            raise ConfigError(
+                f"depth of a {self.architecture} must be {' or '.join(map(str, depths))}: got {self.depth}"
+            )
+        if self.architecture == "mlp" and self.head != "linear":
+            raise ConfigError(f"head is an option of ResNets, an MLP has a linear one: got {self.head!r}")
+        if self.architecture != "mlp" and (self.bias or self.init_scale != 1.0):
+            raise ConfigError("bias and init_scale are options of MLPs; a ResNet starts as torchvision makes it")
 
     def as_dict(self) -> dict[str, Any]:
         """Plain values, as they go into the content key and the provenance."""

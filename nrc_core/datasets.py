@@ -5,17 +5,18 @@ from __future__ import annotations
 import importlib
 import os
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
-from jaxtyping import Float
+from jaxtyping import Float, UInt8
 from torch import Tensor
 
-from nrc_core.catalogue import SIMULATED, check_name, data_identity, table_identity
+from nrc_core.catalogue import IMAGES, SIMULATED, check_name, data_identity, table_identity
 from nrc_core.errors import ConfigError, DataDamaged, DataUnavailable
+from nrc_core.images import DEFAULT_SIZE, decode, pixel_statistics
 from nrc_core.prepared import data_folder, read_prepared
 from nrc_core.synthetic import synthetic
 from nrc_core.tables import is_table, read_table
@@ -26,35 +27,49 @@ SPLITS = ("random", "blocked")
 
 @dataclass(frozen=True)
 class Dataset:
-    """A regression data set, split and scaled to zero mean and unit variance by training statistics.
+    """A regression data set, split, with targets of zero mean and unit variance by training statistics.
 
     Attributes:
-        x_train, x_test: (n, d) float32.
+        x_train, x_test: (n, d) float32, scaled like the targets; or images, (n, c, height, width)
+            uint8, as they are: networks scale them by `pixel_mean` and `pixel_spread`, one number a
+            channel, of the training images.
         y_train, y_test: (n, t) float32.
         provenance: where it comes from; `identity` is what content keys are made of.
     """
 
     name: str
-    x_train: Float[Tensor, "n d"]
+    x_train: Float[Tensor, "n d"] | UInt8[Tensor, "n c height width"]
     y_train: Float[Tensor, "n t"]
-    x_test: Float[Tensor, "m d"]
+    x_test: Float[Tensor, "m d"] | UInt8[Tensor, "m c height width"]
     y_test: Float[Tensor, "m t"]
     provenance: Mapping[str, Any]
+    pixel_mean: tuple[float, ...] | None = None
+    pixel_spread: tuple[float, ...] | None = None
 
     @property
     def input_dim(self) -> int:
-        """d."""
+        """d; of images the number of channels."""
         return self.x_train.shape[1]
+
+    @property
+    def images(self) -> bool:
+        """Whether the inputs are images."""
+        return self.pixel_mean is not None
 
     @property
     def target_dim(self) -> int:
         """t."""
         return self.y_train.shape[1]
 
+    def to(self, device: torch.device | str) -> Dataset:
+        """The same data on a device."""
+        tensors = ("x_train", "y_train", "x_test", "y_test")
+        return replace(self, **{name: getattr(self, name).to(device) for name in tensors})
+
 
 @dataclass(frozen=True)
 class _Raw:
-    x: np.ndarray
+    x: np.ndarray  # a row of numbers a sample, or an encoded image
     y: np.ndarray
     groups: np.ndarray | None
     provenance: dict[str, Any]
@@ -69,13 +84,14 @@ def load_dataset(
     samples: int | None = None,
     targets: Sequence[str] = (),
     shuffled: bool = False,
+    image_size: int | None = None,
     **options: Any,
 ) -> Dataset:
-    """Load a data set as float32 tensors, 80 % for training, scaled by training statistics.
+    """Load a data set as tensors, 80 % for training, scaled by training statistics.
 
     Args:
-        name: `synthetic`, `swimmer`, `reacher`, `hopper`, `sgemm`, or the path of a CSV, NPZ or
-            Parquet file.
+        name: `synthetic`, `swimmer`, `reacher`, `hopper`, `sgemm`, `utkface`, `carla2d`, `car_racing`,
+            or the path of a CSV, NPZ or Parquet file.
         data_dir: where prepared data sets are; NRC_DATA_DIR or `data/` unless given. Simulated
             data sets that are not there yet are made and kept there.
         seed: of the random split and of the choice of `samples`.
@@ -84,6 +100,8 @@ def load_dataset(
         samples: use only so many rows, drawn at random (for `synthetic`, make so many).
         targets: the target columns of a table of your own; every other column is an input.
         shuffled: a control: every row gets the targets of a row drawn at random.
+        image_size: reduce images to so many pixels on their shorter side; None: 128 for `utkface`,
+            the others as they are.
         options: for `synthetic`, what `nrc_core.synthetic.synthetic` takes.
 
     Raises:
@@ -103,6 +121,8 @@ def load_dataset(
         raise ConfigError(f"unknown option {sorted(options)} for data set {name!r}")
     if not is_table(name) and targets:
         raise ConfigError(f"targets are named for a table of your own; {name!r} has its own targets")
+    if image_size is not None and name not in IMAGES:
+        raise ConfigError(f"image_size is an option of images, those of {', '.join(IMAGES)}: got data set {name!r}")
     if name == "synthetic":
         raw = _synthetic(options | ({} if samples is None else {"samples": samples}))
     else:
@@ -110,11 +130,17 @@ def load_dataset(
         raw = _subsample(raw, samples, seed)
     targets_of_rows = raw.y[np.random.default_rng(seed).permutation(len(raw.y))] if shuffled else raw.y
     train, test = _split(raw, split, seed)
-    x, x_facts = _scale(raw.x, train, "input")
-    y, _ = _scale(targets_of_rows, train, "target")
-    facts = {"split": split, "split_seed": seed, "n_train": len(train), "n_test": len(test), **x_facts}
+    y, y_facts = _scale(targets_of_rows, train, "target")
+    facts: dict[str, Any] = {"split": split, "split_seed": seed, "n_train": len(train), "n_test": len(test), **y_facts}
     facts |= {"shuffled": True} if shuffled else {}
-    return Dataset(name, x[train], y[train], x[test], y[test], raw.provenance | facts)
+    if name in IMAGES:
+        size = image_size or DEFAULT_SIZE.get(name)
+        x_train, x_test = decode(raw.x[train], size), decode(raw.x[test], size)
+        mean, spread = pixel_statistics(x_train)
+        facts |= {"image_shape": list(x_train.shape[1:])}
+        return Dataset(name, x_train, y[train], x_test, y[test], raw.provenance | facts, mean, spread)
+    x, x_facts = _scale(raw.x, train, "input")
+    return Dataset(name, x[train], y[train], x[test], y[test], raw.provenance | facts | x_facts)
 
 
 def _synthetic(options: dict[str, Any]) -> _Raw:
@@ -151,7 +177,8 @@ def _prepared(name: str, folder: Path) -> _Raw:
         "table_sha256": manifest.sha256,
         **manifest.facts,
     }
-    return _Raw(table[manifest.inputs].to_numpy(), table[manifest.targets].to_numpy(), groups, provenance)
+    inputs = table[manifest.inputs[0] if manifest.images else manifest.inputs].to_numpy()
+    return _Raw(inputs, table[manifest.targets].to_numpy(), groups, provenance)
 
 
 def _table(path: Path, targets: list[str]) -> _Raw:
@@ -199,4 +226,9 @@ def _scale(values: np.ndarray, train: np.ndarray, role: str) -> tuple[Tensor, di
     if role == "target" and constant.any():
         raise DataDamaged(f"target {int(np.argmax(constant))} is constant on the training rows: drop that column")
     scaled = np.where(constant, 0.0, (values - mean) / np.where(constant, 1.0, spread))
-    return torch.from_numpy(scaled.astype(np.float32)), {"constant_inputs": np.flatnonzero(constant).tolist()}
+    facts = (
+        {"target_spread": spread.tolist()}
+        if role == "target"
+        else {"constant_inputs": np.flatnonzero(constant).tolist()}
+    )
+    return torch.from_numpy(scaled.astype(np.float32)), facts

@@ -2,53 +2,13 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any
 
-from nrc_core.catalogue import check_name
+from nrc_core.catalogue import IMAGES, check_name
 from nrc_core.config import CONVENTIONS, RunConfig, log_spaced_epochs
 from nrc_core.errors import ConfigError
-
-
-@dataclass(frozen=True)
-class Recipe:
-    """Hyper-parameters of one data set; batches of 128 and momentum 0.9 throughout."""
-
-    width: int
-    learning_rate: float
-    weight_decay: float
-    epochs: int
-    stated: bool  # by the paper
-    depth: int = 8
-    init_scale: float = 1.0  # times PyTorch's default, which is sqrt(6) below He initialisation
-
-
-# Deep NRC paper, Appendix A. The paper states none for its synthetic data, nor can it for yours.
-RECIPES = {
-    "swimmer": Recipe(256, 0.1, 5e-3, 1000, stated=True),
-    "reacher": Recipe(512, 0.05, 1e-4, 1000, stated=True),
-    "hopper": Recipe(256, 0.1, 1e-3, 1000, stated=True),
-    "sgemm": Recipe(512, 0.005, 1e-3, 200, stated=True),
-    "synthetic": Recipe(256, 0.05, 5e-4, 500, stated=False),
-}
-OTHER = Recipe(256, 0.01, 1e-3, 300, stated=False)
-
-# Low-rank targets (figure 3): recipe, data, widths. The paper states neither hyper-parameters for its
-# synthetic data nor the activation and the initial weights of its teacher. Ten layers without a bias,
-# at PyTorch's default initial weights, do not leave zero output at a learning rate of 0.05 or 0.1; at
-# He's, 1024 wide, 0.05 and 0.02 diverge within six steps, and 0.01 is the next that was tried. The weight
-# decay has the lowest training loss among 5e-4, 1e-3 and 2e-3 on a network 128 wide at 0.05.
-LOW_RANK: dict[str, tuple[Recipe, dict[str, Any], tuple[int, ...]]] = {
-    "sgemm": (RECIPES["sgemm"], {"split": "random"}, (256, 512)),
-    "synthetic": (
-        Recipe(1024, 0.01, 1e-3, 300, stated=False, depth=10, init_scale=math.sqrt(6)),
-        {"split": "random", "target_dim": 10, "teacher_rank": 2},
-        (1024,),
-    ),
-}
-INTRINSIC_RANK = {"sgemm": 1, "synthetic": 2}
+from nrc_core.recipes import LOW_RANK, OTHER, RECIPES, Recipe
 
 
 def deep_nrc_mlp(
@@ -73,8 +33,10 @@ def deep_nrc_mlp(
     What is None is the paper's value for that data set (Appendix A).
 
     Raises:
-        ConfigError: an unknown data set or split, no seeds, or a value out of range.
+        ConfigError: an unknown data set or split, images, no seeds, or a value out of range.
     """
+    if dataset in IMAGES:
+        raise ConfigError(f"an MLP takes vectors, and {dataset!r} are images: use deep_nrc_resnet")
     return _configurations(
         dataset,
         seeds,
@@ -88,6 +50,49 @@ def deep_nrc_mlp(
         epochs=epochs,
         batch_size=batch_size,
         rank=rank,
+    )
+
+
+def deep_nrc_resnet(
+    dataset: str = "car_racing",
+    *,
+    seeds: Sequence[int] = (0,),
+    depth: int | None = None,
+    width: int | None = None,
+    head: str = "linear",
+    learning_rate: float | None = None,
+    weight_decay: float | None = None,
+    epochs: int | None = None,
+    batch_size: int | None = None,
+    split: str | None = None,
+    samples: int | None = None,
+    image_size: int | None = None,
+    precision: str = "float32",
+    measurements: int = 10,
+) -> list[RunConfig]:
+    """Deep NRC on ResNets: figure 1 of the Deep NRC paper, one configuration a seed.
+
+    What is None is the paper's value for that data set (Appendix A); `car_racing`, the stand-in for
+    CARLA, has CARLA's, but for a split between episodes.
+
+    Raises:
+        ConfigError: data that are not images, an unknown split, no seeds, or a value out of range.
+    """
+    if dataset not in IMAGES:
+        raise ConfigError(f"a ResNet takes images, those of {', '.join(IMAGES)}: got {dataset!r}")
+    return _configurations(
+        dataset,
+        seeds,
+        options={"split": split, "samples": samples, "image_size": image_size},
+        measurements=measurements,
+        depth=depth,
+        width=width,
+        head=head,
+        learning_rate=learning_rate,
+        weight_decay=weight_decay,
+        epochs=epochs,
+        batch_size=batch_size,
+        precision=precision,
     )
 
 
@@ -141,14 +146,15 @@ def weight_decay(
     weight_decays: Sequence[float] = (0.0, 1e-4, 1e-3, 5e-3, 2.5e-2),
     seeds: Sequence[int] = (0,),
     width: int | None = None,
-    depth: int = 8,
+    depth: int | None = None,
     bias: bool = False,
     learning_rate: float | None = None,
     epochs: int | None = None,
     samples: int | None = None,
+    image_size: int | None = None,
     measurements: int = 1,
 ) -> list[RunConfig]:
-    """The same network at several weight decays: figures 4 (right) and 9 of the Deep NRC paper.
+    """The same network at several weight decays: figures 4 and 9 of the Deep NRC paper.
 
     Raises:
         ConfigError: an unknown data set, no seeds or weight decays, or a value out of range.
@@ -160,7 +166,7 @@ def weight_decay(
         for config in _configurations(
             dataset,
             seeds,
-            options={"split": "random", "samples": samples},
+            options={"samples": samples, "image_size": image_size},
             measurements=measurements,
             width=width,
             depth=depth,
@@ -225,7 +231,7 @@ def paper_or_code(
     return _configurations(
         dataset,
         seeds,
-        options={"split": "random", "samples": samples},
+        options={"samples": samples},
         measurements=1,
         weight_decay=weight_decay,
         epochs=epochs,
@@ -260,7 +266,7 @@ def what_decides_collapse(
     variants += [{"depth": value} for value in depths] + [{"width": value} for value in widths]
     recipe = vars(RECIPES.get(dataset, OTHER)) | {"bias": False}
     variants = [one for one in variants if not one or any(recipe[name] != value for name, value in one.items())]
-    options: dict[str, Any] = {"split": "random", "samples": samples}
+    options: dict[str, Any] = {"samples": samples}
     options |= {"teacher": "linear", "target_dim": 2, "teacher_rank": 2} if linear_teacher else {}
     return [
         config
@@ -283,6 +289,7 @@ EXPERIMENTS: dict[str, Callable[..., list[RunConfig]]] = {
     function.__name__: function
     for function in (
         deep_nrc_mlp,
+        deep_nrc_resnet,
         low_rank_targets,
         weight_decay,
         training_dynamics,
@@ -302,15 +309,15 @@ def _configurations(
     recipe: Recipe | None = None,
     **fields: Any,
 ) -> list[RunConfig]:
-    """One configuration a seed; fields that are None are the recipe's, options that are None are left out."""
+    """One configuration a seed; what is None is the recipe's, or left out where it has none."""
     check_name(dataset)
     _check_several("seeds", seeds)
     recipe = recipe or RECIPES.get(dataset, OTHER)
-    names = ("width", "depth", "learning_rate", "weight_decay", "epochs", "init_scale")
+    names = ("architecture", "width", "depth", "learning_rate", "weight_decay", "epochs", "batch_size", "init_scale")
     defaults = {name: getattr(recipe, name) for name in names}
     given = {name: value for name, value in fields.items() if value is not None}
     values = defaults | given
-    used = {name: value for name, value in options.items() if value is not None}
+    used = {"split": recipe.split} | {name: value for name, value in options.items() if value is not None}
     RunConfig(dataset, **values)  # a wrong number of epochs is said before it is used
     measured = log_spaced_epochs(values["epochs"], measurements)
     return [

@@ -16,7 +16,7 @@ from torch import Tensor, nn
 from nrc_core import metrics
 from nrc_core.config import CONVENTIONS, NUMERICAL_TOLERANCE
 from nrc_core.metrics import SIGNAL_TOLERANCE, Eigen
-from nrc_core.moments import Moments, Site, collect, weight_matrix
+from nrc_core.moments import Moments, Site, collect, weight_layers, weight_matrix
 
 
 def measure(
@@ -28,7 +28,7 @@ def measure(
     convention: str = "careful",
     features: str = "post",
     tolerance: float = NUMERICAL_TOLERANCE,
-    batch_size: int = 4096,
+    batch_size: int | None = None,
 ) -> pd.DataFrame:
     """NRC1 to NRC4 and their companions at every site of a network, one row a site.
 
@@ -45,8 +45,12 @@ def measure(
             released code computes where it differs: CKA of the first t coordinates with its guard,
             uncentred NRC4 with a relative cutoff of 1e-3 on singular values, stable ranks of
             covariances.
-        features: "post" for the layer inputs as they are, "pre" for before the activation.
+        features: "post" for the layer inputs as they are, feature maps averaged over their positions;
+            "pre" for before the activation; "positions" to take every position of a feature map for a
+            sample, as the paper's section 4.2 has it for NRC3 (NRC2 and NRC4 then say what a single
+            position tells of the targets).
         tolerance: of NRC4, see `nrc4`; reported in the table.
+        batch_size: samples at a time; 4096 vectors or 256 images unless given.
 
     Returns:
         Columns `site, name, width, rank, nrc1, nrc2, nrc3, nrc4`, `cka` (without projection),
@@ -83,8 +87,7 @@ class Decomposed:
 
 def input_spectra(model: nn.Module) -> dict[str, Eigen]:
     """The `input_spectrum` of every layer with a weight, for several calls of `decompose` on one network."""
-    layers = {name: layer for name, layer in model.named_modules() if isinstance(layer, nn.Linear | nn.Conv2d)}
-    return {name: metrics.input_spectrum(weight_matrix(layer)) for name, layer in layers.items()}
+    return {name: metrics.input_spectrum(weight_matrix(layer)) for name, layer in weight_layers(model).items()}
 
 
 def decompose(sites: list[Site], inputs: Mapping[str, Eigen] | None = None) -> list[Decomposed]:

@@ -22,7 +22,9 @@ class Manifest:
 
     `identity` is what content keys use: the checksum of the original file for real data, the
     fingerprint of the recipe (environment, policy, seeds, versions) for simulated data, whose last
-    bits may differ between processors. `sha256` is of the table itself, to detect damage.
+    bits may differ between processors. `sha256` is of the table itself, to detect damage. With
+    `images` the one input column holds encoded pictures (JPEG or PNG bytes) instead of numbers.
+    `facts` may hold `skipped`: how many originals were left out, by reason.
     """
 
     name: str
@@ -34,6 +36,7 @@ class Manifest:
     targets: list[str]
     rows: int
     groups: str | None = None
+    images: bool = False
     facts: dict[str, Any] = field(default_factory=dict)
     sha256: str = ""
 

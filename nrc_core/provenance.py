@@ -18,7 +18,10 @@ from nrc_core.store import RESULTS_VERSION
 
 PACKAGES = ("nrc-core", "numpy", "pandas")
 # The files whose code decides the numbers of a run.
-SOURCES = ("computing", "config", "datasets", "measurement", "metrics", "models", "moments", "synthetic", "training")
+SOURCES = (
+    "computing", "config", "datasets", "images", "measurement", "metrics", "models", "moments", "resnets", "synthetic",
+    "tables", "training",
+)  # fmt: skip
 
 
 def source_checksum() -> str:

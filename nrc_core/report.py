@@ -6,7 +6,7 @@ from typing import Any
 
 import pandas as pd
 
-from nrc_core.experiments import RECIPES
+from nrc_core.recipes import RECIPES
 from nrc_core.runs import Results
 from nrc_core.verdicts import last_sites
 

@@ -207,7 +207,9 @@ class _Computing:
 
         earlier = self._store.load(key)
         wider = config if earlier is None else config.measured_with(earlier.config)
-        result = self._store.save(key, *compute(wider, dataset, device=self._device))
+        checkpoint = self._store.checkpoint(key)
+        result = self._store.save(key, *compute(wider, dataset, device=self._device, checkpoint=checkpoint))
+        checkpoint.unlink(missing_ok=True)
         return _Done(config, result, cached=False)
 
 

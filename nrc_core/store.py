@@ -83,6 +83,10 @@ class Store:
         folder.mkdir(parents=True, exist_ok=True)
         return FileLock(folder / key)
 
+    def checkpoint(self, key: str) -> Path:
+        """Where the state of a run under way is kept."""
+        return self.folder / ".checkpoints" / f"{key}.pt"
+
     def find(self, config: RunConfig) -> RunResult | None:
         """The newest run of this configuration, whatever version of its data it was made from.
 

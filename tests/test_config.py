@@ -2,8 +2,7 @@ import math
 
 import pytest
 
-from nrc_core import ConfigError, RunConfig, log_spaced_epochs
-from nrc_core.experiments import RECIPES, deep_nrc_mlp
+from nrc_core import RECIPES, ConfigError, RunConfig, deep_nrc_mlp, log_spaced_epochs
 from nrc_core.parameters import coerce, experiment_parameters
 
 GOOD = {"dataset": "swimmer", "epochs": 10, "learning_rate": 0.1, "weight_decay": 0.0}
@@ -47,7 +46,18 @@ def test_the_recipes_are_those_of_appendix_a():
         "hopper": (256, 0.1, 1e-3, 1000),
         "reacher": (512, 0.05, 1e-4, 1000),
         "sgemm": (512, 0.005, 1e-3, 200),
+        "utkface": (64, 0.001, 5e-4, 100),
+        "carla2d": (64, 0.01, 5e-3, 250),
     }
+    networks = {name: (RECIPES[name].architecture, RECIPES[name].depth, RECIPES[name].batch_size) for name in stated}
+    assert networks.pop("utkface") == ("resnet", 34, 512)
+    assert networks.pop("carla2d") == ("resnet", 18, 128)
+    assert set(networks.values()) == {("mlp", 8, 128)}
+
+
+def test_the_stand_in_has_the_recipe_of_what_it_stands_for():
+    own, carla = vars(RECIPES["car_racing"]), vars(RECIPES["carla2d"])
+    assert {name for name in own if own[name] != carla[name]} == {"stated", "split"}
 
 
 def test_what_is_not_given_is_the_papers():

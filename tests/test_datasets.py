@@ -7,7 +7,7 @@ import torch
 
 from conftest import local_copies
 from nrc_core import ConfigError, DataDamaged, DataUnavailable, load_dataset
-from nrc_core.datasets import SIMULATED
+from nrc_core.datasets import ROLLED_OUT
 from nrc_core.prepared import Manifest, read_prepared, write_prepared
 from nrc_core.synthetic import LEAST_SHARE, synthetic
 
@@ -132,7 +132,7 @@ def test_constant_inputs_become_zero_and_are_named(tmp_path):
     assert data.x_train[:, 2].abs().max() == 0
 
 
-@pytest.mark.parametrize("name", SIMULATED)
+@pytest.mark.parametrize("name", ROLLED_OUT)
 def test_simulated_data_have_the_sizes_of_table_2(name):
     rows, inputs, targets = {"swimmer": (1000, 8, 2), "reacher": (1000, 11, 2), "hopper": (5000, 11, 3)}[name]
     data = load_dataset(name)

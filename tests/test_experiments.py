@@ -116,6 +116,9 @@ def test_defaults_are_what_the_frozen_keys_were_made_with():
         "init_scale": 1.0,
         "conventions": ["careful"],
         "dataset_options": {},
+        "architecture": "mlp",
+        "head": "linear",
+        "precision": "float32",
     }
 
 

@@ -125,7 +125,7 @@ def test_a_networks_input_spectra_serve_every_view(network):
     [
         ({"rank": 0}, "rank must be at least 1: got 0"),
         ({"convention": "paper"}, "convention must be one of careful, printed, released: got 'paper'"),
-        ({"features": "psot"}, "features must be one of post, pre: got 'psot'"),
+        ({"features": "psot"}, "features must be one of post, pre, positions: got 'psot'"),
     ],
 )
 def test_errors_teach(network, options, message):

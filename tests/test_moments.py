@@ -5,7 +5,7 @@ from torch import nn
 from torchvision.models import resnet18
 
 from nrc_core import MLP, Moments, measure
-from nrc_core.moments import collect, recorded, weight_matrix
+from nrc_core.moments import collect, watched, weight_matrix
 
 
 def samples(seed: int, n: int, h: int, t: int, offset: float = 0.0) -> tuple[torch.Tensor, torch.Tensor]:
@@ -156,6 +156,6 @@ def test_grouped_convolutions_are_refused():
 
 def test_hooks_are_removed_after_an_error():
     model = nn.Sequential(nn.Linear(2, 2))
-    with pytest.raises(RuntimeError, match="on purpose"), recorded(model):
+    with pytest.raises(RuntimeError, match="on purpose"), watched(model, print):
         raise RuntimeError("on purpose")
     assert not model[0]._forward_hooks

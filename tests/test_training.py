@@ -3,7 +3,7 @@ import torch
 from torch import nn
 
 from nrc_core import MLP, RunConfig, TrainingDiverged, build_model, load_dataset, train
-from nrc_core.training import evaluate, reproducible_cpu
+from nrc_core.training import evaluate, reproducible_arithmetic
 
 
 @pytest.fixture(scope="module")
@@ -105,7 +105,7 @@ def test_evaluation_does_not_depend_on_the_batch(data):
 
 
 def test_seeds_give_bit_identical_networks(data):
-    with reproducible_cpu():
+    with reproducible_arithmetic():
         first, second = trained(config(), data), trained(config(), data)
     assert all(torch.equal(a, b) for a, b in zip(first, second, strict=True))
 
@@ -119,7 +119,7 @@ def test_a_loss_that_is_not_finite_stops_the_run_and_names_the_step(data):
 
 def test_flushing_denormals_changes_nothing_else(data):
     """Bit for bit the same network with and without, on a run whose weights stay normal numbers."""
-    with reproducible_cpu():
+    with reproducible_arithmetic():
         flushed = trained(config(), data)
         torch.set_flush_denormal(False)
         plain = trained(config(), data)
@@ -129,6 +129,6 @@ def test_flushing_denormals_changes_nothing_else(data):
 def test_weights_that_died_are_flushed_to_zero_and_only_inside():
     weight = torch.full((64, 64), 1e-42)
     assert (weight * 1.0).abs().max() > 0
-    with reproducible_cpu():
+    with reproducible_arithmetic():
         assert (weight * 1.0).abs().max() == 0
     assert (weight * 1.0).abs().max() > 0

@@ -9,7 +9,7 @@ import pandas as pd
 
 from nrc_core.bounds import decay_beyond_targets
 from nrc_core.checks.observation import Evidence, Limits, Observation, networks, observe, rank_correlation
-from nrc_core.experiments import INTRINSIC_RANK
+from nrc_core.recipes import INTRINSIC_RANK
 from nrc_core.runs import Results
 from nrc_core.sweeps import at_rank
 from nrc_core.verdicts import first_site, holds, last_sites, weight_sites
