@@ -71,7 +71,7 @@ def _doubts(entries: Sequence[Entry], page: str) -> str:
     fewest = min((group["networks"] for entry in judged for group in entry["groups"]), default=0)
     wanted = max((entry["seeds"] for entry in judged), default=0)
     doubts = [f"only {fewest} of the {wanted} networks wanted"] if fewest < wanted else []
-    doubts += ["smaller than the paper's"] if any(page in entry["smaller"] for entry in entries) else []
+    doubts += dict.fromkeys(entry["weaker"][page] for entry in entries if page in entry["weaker"])
     return f". **How sure:** {', '.join(doubts)}." if doubts else "."
 
 

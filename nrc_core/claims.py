@@ -10,6 +10,7 @@ from typing import Any
 import pandas as pd
 from scipy.stats import binomtest
 
+from nrc_core.catalogue import STAND_IN
 from nrc_core.checks import CHECKS, Limits, Observation
 from nrc_core.errors import ConfigError
 from nrc_core.experiments import EXPERIMENTS
@@ -75,7 +76,7 @@ class Judged:
         observation: the numbers, if there are any.
         groups: the same by data set.
         moved: by threshold and value, the verdicts that would differ.
-        smaller: its pages whose networks are not at the paper's size.
+        weaker: its pages whose networks give no verdict, and why: their size or their data are not the paper's.
         keys: of the runs that are the evidence.
     """
 
@@ -85,7 +86,7 @@ class Judged:
     observation: Observation | None = None
     groups: tuple[Group, ...] = ()
     moved: Mapping[str, str] = field(default_factory=dict)
-    smaller: tuple[str, ...] = ()
+    weaker: Mapping[str, str] = field(default_factory=dict)
     keys: tuple[str, ...] = ()
 
     def as_dict(self) -> dict[str, Any]:
@@ -111,7 +112,7 @@ class Judged:
             ],
             "thresholds": {name: thresholds()[name] for name in self.claim.thresholds},
             "moved": dict(self.moved),
-            "smaller": self.smaller,
+            "weaker": dict(self.weaker),
             "keys": self.keys,
         }
 
@@ -148,21 +149,21 @@ class _Page:
 
     results: Results | None
     missing: int
-    smaller: bool
+    weaker: str = ""  # why its networks give no verdict
 
 
 def judge(profile: Profile, store: Store) -> list[Judged]:
     """Every claim against what the store has of a profile's pages; nothing is trained.
 
-    Networks smaller than the paper's give no verdict: where there are others they are left out, where
-    there are none the claim is "not yet run", with what they would say.
+    Networks smaller than the paper's, or trained on a stand-in for its data, give no verdict: where there
+    are others they are left out, where there are none the claim is "not yet run", with what they would say.
     """
     evidence: dict[str, _Page] = {}
     for page in profile.pages:
         if page.experiment is not None:
             results, missing = stored(EXPERIMENTS[page.experiment](**page.parameters), store=store)
-            smaller = results is not None and is_smaller(results, page.experiment)
-            evidence[page.name] = _Page(results, missing, smaller)
+            weaker = "" if results is None else weakness(results, page.experiment)
+            evidence[page.name] = _Page(results, missing, weaker)
     return [_judge(claim, evidence) for claim in read_claims()]
 
 
@@ -191,23 +192,24 @@ def _judge(claim: Claim, evidence: Mapping[str, _Page]) -> Judged:
         return Judged(claim, WAITING, "none of its networks is in the store")
     limits = thresholds()
     every = {name: page.results for name, page in there.items() if page.results is not None}
-    used = {name: results for name, results in every.items() if not there[name].smaller}
+    used = {name: results for name, results in every.items() if not there[name].weaker}
     observation = CHECKS[claim.check](used or every, limits, **claim.arguments)
-    only_smaller = len(used) < len(every) and (not used or observation.rows.empty)
-    if only_smaller:
+    only_weaker = len(used) < len(every) and (not used or observation.rows.empty)
+    if only_weaker:
         used, observation = every, CHECKS[claim.check](every, limits, **claim.arguments)
     verdict = verdict_of(observation, claim, limits)
     missing = sum(evidence[name].missing for name in claim.pages if name in evidence)
     reasons = [f"{missing} of its networks are not in the store"] if missing else []
     if observation.rows.empty:
         reasons.append("the networks there are say nothing about it")
-    elif only_smaller:
-        reasons.append(f"only networks smaller than the paper's so far; by them: {verdict}")
+    elif only_weaker:
+        kinds = dict.fromkeys(page.weaker for page in there.values() if page.weaker)
+        reasons.append(f"only {' and '.join(kinds)} so far; by them: {verdict}")
         verdict = WAITING
     elif missing > sum(len(results.runs) for results in used.values()):
         verdict = WAITING
     if left := [name for name in claim.pages if name not in used]:
-        reasons.append(f"nothing of the paper's size from {', '.join(left)}")
+        reasons.append(f"nothing of the paper's size and data from {', '.join(left)}")
     return Judged(
         claim,
         verdict,
@@ -215,7 +217,7 @@ def _judge(claim: Claim, evidence: Mapping[str, _Page]) -> Judged:
         observation,
         _groups(observation),
         {} if verdict == WAITING else _moved(claim, used, verdict),
-        tuple(name for name, page in there.items() if page.smaller),
+        {name: page.weaker for name, page in there.items() if page.weaker},
         tuple(key for results in used.values() for key in results.runs["key"]),
     )
 
@@ -239,17 +241,27 @@ def _moved(claim: Claim, used: Mapping[str, Results], verdict: str) -> dict[str,
     return moved
 
 
+def weakness(results: Results, experiment: str) -> str:
+    """Why the networks of a page give no verdict on the paper's; empty if they do."""
+    smaller = is_smaller(results, experiment)
+    stand_in = any(record["data"]["kind"] == STAND_IN for record in results.provenance.values())
+    if not (smaller or stand_in):
+        return ""
+    networks = "networks smaller than the paper's" if smaller else "networks"
+    return f"{networks} on a stand-in for its data" if stand_in else networks
+
+
 def is_smaller(results: Results, experiment: str) -> bool:
-    """Whether networks had less width, fewer epochs or fewer rows than the recipe of their data set."""
-    runs: pd.DataFrame = results.runs
+    """Whether networks had less width, depth, epochs, rows or pixels than the recipe of their data set."""
     low_rank = experiment == "low_rank_targets"
-    for dataset, rows in runs.groupby("dataset"):
-        recipe = LOW_RANK[str(dataset)][0] if low_rank else RECIPES.get(str(dataset))
+    for name, rows in results.runs.groupby("dataset"):
+        recipe = LOW_RANK[str(name)][0] if low_rank else RECIPES.get(str(name))
         if recipe is None:
             continue
-        width = min(LOW_RANK[str(dataset)][2]) if low_rank else recipe.width
-        fewer_rows = any("samples" in options for options in rows["dataset_options"])
-        if fewer_rows or rows["epochs"].max() < recipe.epochs or rows["width"].max() < width:
+        width = min(LOW_RANK[str(name)][2]) if low_rank else recipe.width
+        largest = rows[["epochs", "depth", "width"]].max()
+        fewer = any("samples" in options or "image_size" in options for options in rows["dataset_options"])
+        if fewer or (largest < pd.Series({"epochs": recipe.epochs, "depth": recipe.depth, "width": width})).any():
             return True
     return False
 

@@ -34,8 +34,8 @@ def results(*networks: dict) -> Results:
     runs, measurements, spectra, losses = [], [], [], []
     for number, one in enumerate(networks):
         key = f"{number:016x}"
-        config = {name: one["columns"].pop(name) for name in ("weight_decay", "epochs") if name in one["columns"]}
-        run = {"weight_decay": 1e-3, "epochs": 1000, "width": 256, "split": "random"} | config
+        fields = {"weight_decay": 1e-3, "epochs": 1000, "width": 256, "depth": 8, "split": "random"}
+        run = {name: one["columns"].pop(name, default) for name, default in fields.items()}
         runs.append({"key": key, "dataset": one["dataset"], "seed": one["seed"], "shuffled": one["shuffled"],
                      "dataset_options": {}, **run})  # fmt: skip
         for split, error in (("train", one["train"]), ("test", one["test"])):

@@ -20,7 +20,7 @@ def sweep(**by_weight_decay: dict) -> list[dict]:
 
 NOISY = [0.9, 0.5, 0.2, 0.1]
 HALF = [0.9, 0.5, 0.01, 0.01]  # collapsed from site 2 on
-RANK = {rank: {"weight_stable_rank": float(rank)} for rank in (2, 4)}
+RANK = {rank: {"weight_stable_rank": float(rank)} for rank in (2, 4, 8)}
 ONE, SEVERAL = {"most": "rank_one_deviation_most"}, {"most": "stable_rank_deviation_most"}
 CASES = [
     # check, arguments, networks, values, holds
@@ -136,6 +136,16 @@ CASES = [
     ("alignment_only_at", {"weight_decay": 1.0}, sweep(w0={"nrc3": [0, 0, 1, 1]}, w1={}), [2], [0]),
     ("lower_weight_rank_at", {"weight_decay": 1.0}, sweep(w0=RANK[4], w1=RANK[2]), [0.5], [1]),
     ("lower_weight_rank_at", {"weight_decay": 1.0}, sweep(w0=RANK[2], w1=RANK[2]), [1.0], [0]),
+    # Means over the last four sites: 0.425 and 0.01; the least of the others counts.
+    ("noisier_than_at", {"weight_decay": 1.0}, sweep(w0={"nrc1": NOISY}, w1={}, w2={"nrc1": 0.5}), [42.5], [1]),
+    ("noisier_than_at", {"weight_decay": 1.0}, sweep(w0={"nrc1": NOISY}, w1={}, w2={"nrc1": 0.03}), [3.0], [0]),
+    ("misaligned_but_at", {"weight_decay": 1.0}, sweep(w0={"nrc3": [0, 0, 1, 1]}, w1={}, w2={"nrc3": 0.6}), [0.6], [1]),
+    ("misaligned_but_at", {"weight_decay": 1.0}, sweep(w0={"nrc3": [0, 1, 1, 1]}, w1={}), [0.75], [0]),
+    ("misaligned_but_at", {"weight_decay": 1.0}, sweep(w0={"nrc3": 0.3}, w1={"nrc3": 0.8}), [0.3], [0]),
+    ("weight_rank_falls", {}, sweep(w2=RANK[2], w0=RANK[8], w1=RANK[4]), [0], [1]),
+    ("weight_rank_falls", {}, sweep(w0=RANK[8], w1=RANK[2], w2=RANK[4]), [1], [0]),
+    ("loss_as_low_as_at", {"weight_decay": 1.0}, sweep(w0={"test": 0.03}, w1={}, w2={"train": 0.015}), [1.5], [1]),
+    ("loss_as_low_as_at", {"weight_decay": 1.0}, sweep(w0={"test": 0.05}, w1={}, w2={"train": 0.015}), [2.5], [0]),
     ("noise_at_rank", {}, [network("sgemm"), network("sgemm", spectra={"nrc1": 0.3})], [0.01, 0.3], [1, 0]),
     ("rank_of_low_rank_targets", ONE, [network("sgemm", feature_stable_rank=1.8)], [0.2], [0]),
     ("rank_of_low_rank_targets", SEVERAL, [network("sgemm", feature_stable_rank=1.8)], [0.2], [1]),

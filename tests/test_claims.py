@@ -38,7 +38,7 @@ def claim(**fields) -> Claim:
 
 
 def page(*networks, missing: int = 0, smaller: bool = False) -> claims._Page:
-    return claims._Page(results(*networks), missing, smaller)
+    return claims._Page(results(*networks), missing, "networks smaller than the paper's" if smaller else "")
 
 
 def observation(**held: list[bool]):
@@ -81,7 +81,7 @@ class Recorder(dict):
 
 
 def test_a_claim_names_exactly_the_thresholds_its_check_reads():
-    two = [network("sgemm", int(bool(s)), weight_decay=w, shuffled=s) for w in (0.0, 1e-3, 1e-2) for s in (None, True)]
+    two = [network("sgemm", int(bool(s)), weight_decay=w, shuffled=s) for w in (0.0, 1e-3, 5e-3) for s in (None, True)]
     evidence = {"page": results(*two)}
     for one in read_claims():
         if one.check is None:
@@ -158,7 +158,7 @@ def test_a_verdict_comes_with_its_evidence(judged):
     assert one.reason.startswith("only networks smaller than the paper's so far; by them: ")
     assert one.groups[0].networks == 2
     assert len(one.keys) == 2
-    assert one.smaller == ("synthetic",)
+    assert one.weaker == {"synthetic": "networks smaller than the paper's"}
     plain = one.as_dict()
     assert json.loads(json.dumps(plain))["thresholds"] == {"noise_most": 0.05}
 
@@ -177,7 +177,7 @@ def test_smaller_networks_give_no_verdict():
     only = claims._judge(one, {"swimmer": page(good, smaller=True)})
     assert (only.verdict, only.reason.split(": ")[1].split(";")[0]) == (WAITING, REPRODUCED)
     both = claims._judge(one, {"swimmer": page(good), "hopper": page(bad, smaller=True)})
-    assert (both.verdict, both.smaller) == (REPRODUCED, ("hopper",))
+    assert (both.verdict, list(both.weaker)) == (REPRODUCED, ["hopper"])
     assert [group.name for group in both.groups] == ["swimmer"]
 
 
@@ -202,8 +202,30 @@ def test_what_counts_as_smaller(tmp_path):
     assert not claims.is_smaller(dataclasses.replace(small, runs=runs), "deep_nrc_mlp")
     assert claims.is_smaller(dataclasses.replace(small, runs=runs.assign(width=64)), "deep_nrc_mlp")
     assert claims.is_smaller(dataclasses.replace(small, runs=runs), "low_rank_targets")
-    low = runs.assign(epochs=300, width=1024)
+    low = runs.assign(epochs=300, width=1024, depth=10)
     assert not claims.is_smaller(dataclasses.replace(small, runs=low), "low_rank_targets")
+
+
+def test_fewer_pixels_count_as_smaller_and_a_stand_in_as_a_stand_in():
+    few = results(network("car_racing", epochs=250, width=64, depth=18))
+    on = {
+        kind: dataclasses.replace(few, provenance={"0" * 16: {"data": {"kind": kind}}}) for kind in ("real", "stand-in")
+    }
+    assert claims.weakness(on["real"], "deep_nrc_resnet") == ""
+    assert claims.weakness(on["stand-in"], "deep_nrc_resnet") == "networks on a stand-in for its data"
+    runs = few.runs.assign(dataset_options=[{"image_size": 42}])
+    small = dataclasses.replace(on["stand-in"], runs=runs)
+    assert claims.weakness(small, "deep_nrc_resnet") == "networks smaller than the paper's on a stand-in for its data"
+    shallow = dataclasses.replace(on["real"], runs=few.runs.assign(dataset="utkface", epochs=100))
+    assert claims.is_smaller(shallow, "deep_nrc_resnet")
+
+
+def test_a_stand_in_gives_no_verdict_but_is_heard():
+    one = next(claim for claim in read_claims() if claim.id == "F1-C1")
+    weaker = claims._Page(results(network("car_racing", nrc1=0.01)), 0, "networks on a stand-in for its data")
+    judged = claims._judge(one, {"car_racing": weaker})
+    assert judged.verdict == WAITING
+    assert judged.reason.startswith("only networks on a stand-in for its data so far; by them: reproduced")
 
 
 def test_evidence_that_is_mostly_missing_gives_no_verdict():

@@ -24,7 +24,7 @@ def ledger():
 @pytest.fixture(scope="module")
 def entries() -> list[dict]:
     five = results(*[network("swimmer", seed, nrc1=0.03 + seed / 1000, nrc3=0.5) for seed in range(5)])
-    evidence = {"swimmer": claims._Page(five, 0, False)}
+    evidence = {"swimmer": claims._Page(five, 0)}
     return [claims._judge(one, evidence).as_dict() for one in read_claims()]
 
 
@@ -59,13 +59,15 @@ def test_few_networks_are_said(ledger, entries):
 
 
 def test_smaller_networks_are_said(ledger, entries):
-    one = next(entry for entry in entries if entry["id"] == "F2-S1") | {"smaller": ["swimmer"]}
+    one = next(entry for entry in entries if entry["id"] == "F2-S1") | {
+        "weaker": {"swimmer": "networks smaller than the paper's"}
+    }
     assert "smaller than the paper's" in ledger.box([one], "swimmer", ["swimmer"])
 
 
 def test_what_has_no_verdict_has_a_reason(ledger, entries):
     text = ledger.page(entries)
-    assert "image networks" in row(text, "F1-U1")
+    assert "classification network" in row(text, "A06")
     assert "none of its networks is in the store" in row(text, "F2-H1")
 
 

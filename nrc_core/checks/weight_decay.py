@@ -1,4 +1,4 @@
-"""Checks that compare networks of several configurations: weight decays, widths, shuffled targets."""
+"""Checks that compare networks of several weight decays."""
 
 from __future__ import annotations
 
@@ -9,10 +9,9 @@ import pandas as pd
 
 from nrc_core.bounds import decay_beyond_targets
 from nrc_core.checks.observation import Evidence, Limits, Observation, networks, observe, rank_correlation
-from nrc_core.recipes import INTRINSIC_RANK
-from nrc_core.runs import Results
-from nrc_core.sweeps import at_rank
-from nrc_core.verdicts import first_site, holds, last_sites, weight_sites
+from nrc_core.verdicts import first_site, holds, last_sites
+
+LAST = 4  # sites that "near the output" means
 
 
 def _by_seed(evidence: Evidence) -> Iterator[tuple[dict[str, Any], dict[float, pd.DataFrame]]]:
@@ -55,20 +54,23 @@ def noise_and_alignment_at(evidence: Evidence, limits: Limits, *, weight_decay: 
 def loss_at(evidence: Evidence, limits: Limits, *, weight_decay: float) -> Observation:
     """Loss at one weight decay over the best of all, the smaller of the ratios of training and test loss."""
     found = []
-    for results in evidence.values():
-        losses = [
-            results.label(results.final(split), "dataset", "weight_decay").groupby("key", sort=False).first()
-            for split in ("train", "test")
-        ]
-        for (dataset, seed), train in losses[0].groupby(["dataset", "seed"], sort=False):
-            ratios = []
-            for one in (train, losses[1].loc[train.index]):
-                errors = one.set_index("weight_decay")["network_mse"]
-                ratios.append(errors.get(weight_decay, float("nan")) / errors.min())
-            if len(train) > 1 and pd.notna(min(ratios)):
-                found.append({"group": dataset, "seed": int(seed), "value": min(ratios)})
+    for network, errors in _losses(evidence):
+        if weight_decay in errors.columns:
+            ratios = errors[weight_decay] / errors.min(axis=1)
+            found.append(network | {"value": float(ratios.min())})
     quantity = f"loss at weight decay {weight_decay:g} over the lowest of all (training or test, the smaller ratio)"
     return observe(quantity, limits["loss_factor"], found, at_least=True)
+
+
+def _losses(evidence: Evidence) -> Iterator[tuple[dict[str, Any], pd.DataFrame]]:
+    """Every seed of every data set with several weight decays: training and test loss by weight decay, a row each."""
+    for results in evidence.values():
+        tables = [results.label(results.final(split), "dataset", "weight_decay") for split in ("train", "test")]
+        losses = pd.concat([table.groupby("key", sort=False).first() for table in tables])
+        for (dataset, seed), rows in losses.groupby(["dataset", "seed"], sort=False):
+            errors = rows.pivot(index="split", columns="weight_decay", values="network_mse")
+            if errors.shape[1] > 1:
+                yield {"group": dataset, "seed": int(seed)}, errors
 
 
 def nothing_learned_beyond_targets(evidence: Evidence, limits: Limits) -> Observation:
@@ -173,86 +175,55 @@ def lower_weight_rank_at(evidence: Evidence, limits: Limits, *, weight_decay: fl
     return observe(quantity, 1.0, found, strict=True)
 
 
-def _at_rank(results: Results, *, shuffled: bool) -> Iterator[tuple[dict[str, Any], pd.DataFrame, int]]:
-    """Every network of a low-rank page: group, seed, its weight sites with the metrics at the intrinsic rank."""
-    for dataset, runs in results.runs.groupby("dataset", sort=False):
-        rank = INTRINSIC_RANK[str(dataset)]
-        top = at_rank(results.where(dataset=dataset), rank)
-        columns = ["key", "site", "feature_stable_rank", "target_stable_rank", "feature_effective_rank"]
-        table = top[top["shuffled"] == shuffled].merge(weight_sites(results.final())[columns], on=["key", "site"])
-        seeds = runs.set_index("key")["seed"]
-        for key, rows in table.groupby("key", sort=False):
-            network = {"group": f"{dataset}, {rows['width'].iloc[0]} wide", "seed": int(seeds[key])}
-            yield network, rows.sort_values("site"), rank
-
-
-def _collapsed_at_rank(rows: pd.DataFrame, limits: Limits) -> pd.DataFrame:
-    first = first_site(rows["noise_at_rank"] <= limits["noise_most"], rows["site"])
-    return rows.iloc[:0] if first is None else rows[rows["site"] >= first]
-
-
-def noise_at_rank(evidence: Evidence, limits: Limits) -> Observation:
-    """Noise at the last site outside the intrinsic rank of the targets."""
-    found = [
-        network | {"value": rows["noise_at_rank"].iloc[-1]}
-        for results in evidence.values()
-        for network, rows, _ in _at_rank(results, shuffled=False)
-    ]
-    return observe("noise at the last site outside the intrinsic rank", limits["noise_most"], found)
-
-
-def rank_of_low_rank_targets(evidence: Evidence, limits: Limits, *, most: str) -> Observation:
-    """Largest relative distance of the features' stable rank from the targets', where collapsed at that rank."""
+def noisier_than_at(evidence: Evidence, limits: Limits, *, weight_decay: float) -> Observation:
+    """Least mean noise over the last sites among the other weight decays, over that at one."""
     found = []
-    for results in evidence.values():
-        for network, rows, _ in _at_rank(results, shuffled=False):
-            collapsed = _collapsed_at_rank(rows, limits)
-            judged = collapsed if len(collapsed) else rows.tail(1)
-            distance = (judged["feature_stable_rank"] / judged["target_stable_rank"] - 1).abs().max()
-            found.append(network | {"value": distance, "holds": bool(distance <= limits[most] and len(collapsed))})
-    return observe("largest relative distance of stable ranks in the collapsed sites", limits[most], found)
+    for network, sites in _by_seed(evidence):
+        rows, others = _chosen(sites, weight_decay)
+        if rows is not None:
+            least = min(one["nrc1"].tail(LAST).mean() for one in others.values())
+            found.append(network | {"value": least / rows["nrc1"].tail(LAST).mean()})
+    quantity = f"least noise at any other weight decay over that at {weight_decay:g}, means over the last {LAST} sites"
+    return observe(quantity, limits["noise_factor"], found, at_least=True, strict=True)
 
 
-def alignment_at_rank(evidence: Evidence, limits: Limits) -> Observation:
-    """Lowest alignment of features and weights at the intrinsic rank, where collapsed; the sine must be low too."""
-    cosine_least = limits["alignment_least"]
-    sine_most = (1 - cosine_least**2) ** 0.5
+def misaligned_but_at(evidence: Evidence, limits: Limits, *, weight_decay: float) -> Observation:
+    """Largest mean NRC3 over the last sites among the other weight decays; at the one it must be high."""
     found = []
-    for results in evidence.values():
-        for network, rows, _ in _at_rank(results, shuffled=False):
-            collapsed = _collapsed_at_rank(rows, limits)
-            judged = collapsed if len(collapsed) else rows.tail(1)
-            cosine, sine = judged["cosine"].min(), judged["sine"].max()
-            good = cosine >= cosine_least and sine <= sine_most and len(collapsed) > 0
-            found.append(network | {"value": cosine, "holds": bool(good)})
-    quantity = "lowest mean cosine at the intrinsic rank in the collapsed sites"
-    return observe(quantity, cosine_least, found, at_least=True)
+    for network, sites in _by_seed(evidence):
+        rows, others = _chosen(sites, weight_decay)
+        if rows is None:
+            continue
+        here, *there = (one["nrc3"].tail(LAST).mean() for one in (rows, *others.values()))
+        good = here >= limits["alignment_least"] and max(there) < limits["misaligned_below"]
+        found.append(network | {"value": max(there), "holds": bool(good)})
+    quantity = f"largest NRC3 at any weight decay but {weight_decay:g} (where it must be high), last {LAST} sites' mean"
+    return observe(quantity, limits["misaligned_below"], found, strict=True)
 
 
-def intrinsic_dimension(evidence: Evidence, limits: Limits) -> Observation:
-    """Directions that hold 99 % of the variance at the last site, over the intrinsic rank; noise must be low too."""
+def weight_rank_falls(evidence: Evidence, limits: Limits) -> Observation:
+    """Steps from one weight decay to the next larger at which the mean stable rank of the weights does not fall."""
     found = []
-    for results in evidence.values():
-        for network, rows, rank in _at_rank(results, shuffled=False):
-            last = rows.iloc[-1]
-            ratio = last["feature_effective_rank"] / rank
-            good = ratio == 1 and last["noise_at_rank"] <= limits["noise_most"]
-            found.append(network | {"value": ratio, "holds": bool(good)})
-    return observe("directions with 99 % of the variance at the last site, over the intrinsic rank", 1.0, found)
+    for network, sites in _by_seed(evidence):
+        ranks = pd.Series([sites[value]["weight_stable_rank"].mean() for value in sorted(sites)])
+        found.append(network | {"value": int((ranks.diff().dropna() >= 0).sum())})
+    return observe("steps up in weight decay without a fall of the weights' mean stable rank", 0.0, found)
 
 
-def shuffled_targets_do_not_collapse(evidence: Evidence, limits: Limits) -> Observation:
-    """Noise outside the intrinsic rank in networks that were given shuffled targets."""
-    found = [
-        network | {"value": rows["noise_at_rank"].iloc[-1]}
-        for results in evidence.values()
-        for network, rows, _ in _at_rank(results, shuffled=True)
-    ]
-    quantity = "noise at the last site outside the intrinsic rank, with shuffled targets"
-    return observe(quantity, limits["noise_most"], found, at_least=True, strict=True)
+def loss_as_low_as_at(evidence: Evidence, limits: Limits, *, weight_decay: float) -> Observation:
+    """Loss at the worst of the other weight decays over that at one, the larger ratio of training and test loss."""
+    found = []
+    for network, errors in _losses(evidence):
+        if weight_decay in errors.columns:
+            ratios = errors.drop(columns=weight_decay).max(axis=1) / errors[weight_decay]
+            found.append(network | {"value": float(ratios.max())})
+    quantity = (
+        f"largest loss at any other weight decay over that at {weight_decay:g} (training or test, the larger ratio)"
+    )
+    return observe(quantity, limits["loss_factor"], found)
 
 
-SWEEPS = {
+WEIGHT_DECAY = {
     function.__name__: function
     for function in (
         no_collapse_without_weight_decay,
@@ -266,10 +237,9 @@ SWEEPS = {
         earlier_collapse_at,
         alignment_only_at,
         lower_weight_rank_at,
-        noise_at_rank,
-        rank_of_low_rank_targets,
-        alignment_at_rank,
-        intrinsic_dimension,
-        shuffled_targets_do_not_collapse,
+        noisier_than_at,
+        misaligned_but_at,
+        weight_rank_falls,
+        loss_as_low_as_at,
     )
 }
