@@ -2,13 +2,23 @@
 
 from __future__ import annotations
 
+import importlib
 import os
 from pathlib import Path
 
 from nrc_core.errors import ConfigError
 from nrc_core.prepared import Manifest
 
-SCRIPTS = {"swimmer": "mujoco_rollouts", "reacher": "mujoco_rollouts", "hopper": "mujoco_rollouts", "sgemm": "sgemm"}
+# Every one of these modules has `prepare(name, data_dir, from_dir)`; none is imported before it is needed.
+SCRIPTS = {
+    "swimmer": "mujoco_rollouts",
+    "reacher": "mujoco_rollouts",
+    "hopper": "mujoco_rollouts",
+    "sgemm": "sgemm",
+    "utkface": "utkface",
+    "carla2d": "carla2d",
+    "car_racing": "car_racing",
+}
 
 
 def prepare(name: str, data_dir: Path, *, from_dir: Path | None = None) -> Manifest:
@@ -29,10 +39,5 @@ def prepare(name: str, data_dir: Path, *, from_dir: Path | None = None) -> Manif
     mirror = os.environ.get("NRC_DATA_MIRROR")
     if from_dir is None and mirror and (Path(mirror) / name).is_dir():
         from_dir = Path(mirror) / name
-    if SCRIPTS[name] == "sgemm":
-        from data_scripts import sgemm
-
-        return sgemm.prepare(data_dir, from_dir)
-    from data_scripts import mujoco_rollouts
-
-    return mujoco_rollouts.prepare(name, data_dir, from_dir)
+    script = importlib.import_module(f"data_scripts.{SCRIPTS[name]}")
+    return script.prepare(name, data_dir, from_dir)

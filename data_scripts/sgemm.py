@@ -17,8 +17,8 @@ MEMBER, MEMBER_BYTES = "sgemm_product.csv", 20_000_000  # the most this member m
 ROWS, INPUTS, TARGETS = 241_600, 14, 4
 
 
-def prepare(data_dir: Path, from_dir: Path | None) -> Manifest:
-    """Make `data_dir/sgemm` from the UCI archive; only the one table in it is ever read.
+def prepare(name: str, data_dir: Path, from_dir: Path | None) -> Manifest:
+    """Make `data_dir/name` from the UCI archive; only the one table in it is ever read.
 
     Raises:
         DataUnavailable: the archive is neither local nor can be downloaded.
@@ -30,7 +30,7 @@ def prepare(data_dir: Path, from_dir: Path | None) -> Manifest:
         raise DataDamaged(f"{archive} holds a table of shape {table.shape}, expected {(ROWS, INPUTS + TARGETS)}")
     columns = list(table.columns)
     manifest = Manifest(
-        name="sgemm",
+        name=name,
         kind="real",
         source="UCI Machine Learning Repository 440, SGEMM GPU kernel performance (Nugteren and Codreanu, 2015)",
         licence="CC BY 4.0",
@@ -40,7 +40,7 @@ def prepare(data_dir: Path, from_dir: Path | None) -> Manifest:
         rows=ROWS,
         facts={"url": URL},
     )
-    return write_prepared(data_dir / "sgemm", table, manifest)
+    return write_prepared(data_dir / name, table, manifest)
 
 
 def read_archive(archive: Path) -> pd.DataFrame:

@@ -109,10 +109,15 @@ def _data(given: argparse.Namespace) -> None:
             if len(given.names) > 1:
                 print(f"nrc: {error}", file=sys.stderr)
             continue
+        inputs = "images" if manifest.images else f"{len(manifest.inputs)} inputs"
         print(
-            f"{name}: {len(table)} rows, {len(manifest.inputs)} inputs, {len(manifest.targets)} targets, "
+            f"{name}: {len(table)} rows, {inputs}, {len(manifest.targets)} targets, "
             f"{manifest.kind}, SHA-256 {manifest.sha256[:12]}, in {folder / name}"
         )
+        for reason, count in manifest.facts.get("skipped", {}).items():
+            print(f"{name}: {count} skipped, {reason}")
+        if "lap_progress" in manifest.facts:
+            print(f"{name}: {manifest.facts['lap_progress']:.1%} of {manifest.facts['episodes']} laps driven")
     if failed:
         raise failed[0] if len(given.names) == 1 else NrcError(f"{len(failed)} of {len(given.names)} data sets failed")
 

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import pandas as pd
 
+from nrc_core.catalogue import STAND_IN
 from nrc_core.recipes import RECIPES
 from nrc_core.runs import Results
 from nrc_core.verdicts import last_sites
 
 # What runs of one page may differ in, besides the seed.
-VARIED = ("dataset", "split", "shuffled", "weight_decay", "bias", "init_scale", "depth", "width")
+VARIED = ("dataset", "split", "shuffled", "weight_decay", "bias", "init_scale", "depth", "width", "head")
 
 
 def setting(results: Results) -> str:
@@ -27,21 +29,39 @@ def setting(results: Results) -> str:
 def _column(results: Results) -> dict[str, str]:
     config, data = _first(results)
     runs = results.runs
-    bias = " or ".join("a" if bias else "no" for bias in runs["bias"].unique())
     shuffled = ", shuffled targets as a control" if any(runs["shuffled"].eq(True)) else ""
-    scale = (
-        "" if set(runs["init_scale"]) == {1.0} else f", initial weights {_each(runs, 'init_scale')} times the default"
-    )
+    precision = "" if config["precision"] == "float32" else f", in {config['precision']}"
+    epochs = f"{_each(runs, 'epochs')} epochs{precision}"
+    pixels = "{} x {} x {} pixels, ".format(*data["image_shape"][1:], data["image_shape"][0]) if _images(data) else ""
     return {
         "data": f"{config['dataset']} ({data['kind']}): {data['source']}{shuffled}",
-        "samples": f"{data['n_train']} for training, {data['n_test']} for test, {_each(runs, 'split')} split",
-        "network": f"{_each(runs, 'depth')} weight layers, {_each(runs, 'width')} wide, {bias} bias{scale}",
+        "samples": f"{pixels}{data['n_train']} for training, {data['n_test']} for test, {_each(runs, 'split')} split",
+        "network": _resnet(runs) if config["architecture"] == "resnet" else _mlp(runs),
         "optimiser": (
             f"SGD, momentum {config['momentum']:g}, learning rate {_each(runs, 'learning_rate')}, weight decay "
-            f"{_each(runs, 'weight_decay')}, batches of {config['batch_size']}, {_each(runs, 'epochs')} epochs"
+            f"{_each(runs, 'weight_decay')}, batches of {config['batch_size']}, {epochs}"
         ),
         "seeds": _each(runs, "seed"),
     }
+
+
+def _mlp(runs: pd.DataFrame) -> str:
+    bias = " or ".join("a" if bias else "no" for bias in runs["bias"].unique())
+    scale = (
+        "" if set(runs["init_scale"]) == {1.0} else f", initial weights {_each(runs, 'init_scale')} times the default"
+    )
+    return f"{_each(runs, 'depth')} weight layers, {_each(runs, 'width')} wide, {bias} bias{scale}"
+
+
+def _resnet(runs: pd.DataFrame) -> str:
+    return (
+        f"ResNet-{_each(runs, 'depth')} from scratch, {_each(runs, 'width')} channels in its first stage, "
+        f"{_each(runs, 'head')} head"
+    )
+
+
+def _images(data: dict[str, Any]) -> bool:
+    return "image_shape" in data
 
 
 def _each(runs: pd.DataFrame, name: str) -> str:
@@ -54,14 +74,15 @@ def _departures(results: Results) -> str:
     config, data = _first(results)
     runs = results.runs
     recipe = RECIPES.get(config["dataset"])
-    if recipe is None or not recipe.stated:
+    stand_in = data["kind"] == STAND_IN
+    if recipe is None or not (recipe.stated or stand_in):
         if config["dataset_options"].get("target_dim") == 10:
             return (
                 "The paper states depth, width and teacher, but no hyper-parameters: those above are choices made here."
             )
         return "The paper states no network and hyper-parameters for these data: those above are choices made here."
-    paper = {name: getattr(recipe, name) for name in ("width", "learning_rate", "weight_decay", "epochs", "depth")}
-    paper |= {"batch_size": 128, "init_scale": 1.0}
+    names = ("width", "learning_rate", "weight_decay", "epochs", "depth", "batch_size")
+    paper = {name: getattr(recipe, name) for name in names} | {"init_scale": 1.0}
     other = [
         f"{name.replace('_', ' ')} {runs[name].iloc[0]:g}, there {value:g}"
         for name, value in paper.items()
@@ -69,11 +90,14 @@ def _departures(results: Results) -> str:
     ]
     other += ["a bias, there none"] if runs["bias"].all() else []
     other += [f"{data['samples']} rows, there all"] if "samples" in data else []
+    if "image_size" in config["dataset_options"]:
+        other += [f"images reduced to {config['dataset_options']['image_size']} pixels on their shorter side"]
+    whose = "the paper's Appendix A" + (" for CARLA, which these data stand in for" if stand_in else "")
     if not other:
         varied = any(len(runs[name].unique()) > 1 for name in (*paper, "bias"))
         but = ", but for what is varied" if varied else ""
-        return f"Network, hyper-parameters and epochs are those of the paper's Appendix A{but}."
-    return f"**Not the paper's Appendix A**: {'; '.join(other)}. What follows may differ from it for that reason."
+        return f"Network, hyper-parameters and epochs are those of {whose}{but}."
+    return f"**Not {whose}**: {'; '.join(other)}. What follows may differ from it for that reason."
 
 
 def caveats(results: Results) -> str:
@@ -90,7 +114,7 @@ def caveats(results: Results) -> str:
         f"its value at the last site of the first network is {last['nrc4_signal'].iloc[0]:.3g} in place of "
         f"{last['nrc4'].iloc[0]:.3g}.",
     ]
-    data = [_first(results.where(dataset=dataset))[1] for dataset in runs["dataset"].unique()]
+    data = [_first(results.where(dataset=name))[1] | {"name": name} for name in runs["dataset"].unique()]
     split = set(runs["split"]) == {"random"}
     if split and any(one["kind"] in ("simulated", "your own demonstrations") for one in data):
         lines.append(
@@ -105,8 +129,9 @@ def caveats(results: Results) -> str:
                 f"trained for this project in {one['environment']}, mean return {expert['mean_return']:g} over "
                 f"{expert['episodes']} episodes."
             )
-        if one["constant_inputs"]:
+        if one.get("constant_inputs"):
             lines.append(f"* Inputs {one['constant_inputs']} are constant and carry nothing.")
+        lines += _image_caveats(results.where(dataset=one["name"]), one) if _images(one) else []
     if "sgemm" in set(runs["dataset"]):
         rank = last.loc[runs.loc[runs["dataset"] == "sgemm", "key"], "target_stable_rank"].iloc[0]
         lines.append(
@@ -115,6 +140,37 @@ def caveats(results: Results) -> str:
         )
     lines += [f"* No result for {name}: {reason}." for name, reason in results.failures.items()]
     return "\n".join(lines)
+
+
+def _image_caveats(results: Results, data: dict[str, Any]) -> list[str]:
+    lines = [f"* {_shrinkage(results)}"]
+    if data["kind"] == STAND_IN:
+        lines.append(
+            "* CarRacing stands in for CARLA: drawn pictures from above in place of a camera in the car, and "
+            f"{_count(data['episodes'], 'lap')} of a scripted driver ({data['lap_progress']:.0%} driven). "
+            "What is found here says nothing certain about CARLA, and judges no claim about it."
+        )
+    if data["name"] == "utkface":
+        spread = data["target_spread"][0]
+        train, test = (results.final(split).groupby("key")["network_mse"].first().mean() for split in ("train", "test"))
+        lines.append(
+            f"* In years squared the mean squared error is {train * spread**2:.3g} in training and "
+            f"{test * spread**2:.3g} on test data; the ages have a variance of {spread**2:.3g}."
+        )
+        lines.append("* The set does not say whose face it is, so a person may be on both sides of the split.")
+        lines += [f"* {count} faces were left out: {reason}." for reason, count in data["skipped"].items()]
+    return lines
+
+
+def _shrinkage(results: Results) -> str:
+    """What weight decay alone does to a weight in the whole of training: exp(-sum of eta lambda / (1 - momentum))."""
+    shares = {}
+    for run in results.runs.drop_duplicates("weight_decay").to_dict("records"):
+        steps = math.ceil(results.provenance[run["key"]]["data"]["n_train"] / run["batch_size"])
+        rates = results.losses.loc[results.losses["key"] == run["key"], "learning_rate"].sum()
+        shares[run["weight_decay"]] = -math.expm1(-steps * rates * run["weight_decay"] / (1 - run["momentum"]))
+    each = ", ".join(f"{share:.2%} at {value:g}" for value, share in sorted(shares.items()))
+    return f"In the whole of training, weight decay alone takes this much off a weight that no gradient holds: {each}."
 
 
 def provenance(results: Results) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Mapping
 from dataclasses import dataclass
 
@@ -81,6 +82,25 @@ def error_most(site: pd.DataFrame, limits: Mapping[str, float]) -> pd.Series:
 def weight_sites(measurements: pd.DataFrame) -> pd.DataFrame:
     """The rows of sites that feed a weight: all but the output, where NRC1 is zero by definition."""
     return measurements[measurements["name"] != OUTPUT]
+
+
+def is_inner(names: pd.Series) -> pd.Series:
+    """Which sites, by name, lie inside a residual block: their layer reads what the block's first one made.
+
+    All others of a ResNet read the residual stream, to which every block adds.
+
+    Example:
+        >>> is_inner(pd.Series(["layer1.0.conv1", "layer1.0.conv2", "fc", "layers.2"])).tolist()
+        [False, True, False, False]
+    """
+    return names.str.endswith(".conv2")
+
+
+def residual_stream(results: Results) -> Results:
+    """The results without the sites inside residual blocks; the others keep their numbers."""
+    m = results.measurements
+    kept = m[~is_inner(m["name"])].reset_index(drop=True)
+    return dataclasses.replace(results, measurements=kept, derived={})
 
 
 def last_sites(measurements: pd.DataFrame) -> pd.DataFrame:
@@ -177,15 +197,18 @@ def words(results: Results) -> str:
 
 
 def _comparison(results: Results, site: int) -> str:
-    """Noise at the last weight site after the activation, before it, and on test data."""
-    noise = {}
-    for place in (("train", "post"), ("train", "pre"), ("test", "post")):
+    """Noise at the last weight site after the activation, before it if that was measured, and on test data."""
+    places = {
+        ("train", "post"): "after the activation",
+        ("train", "pre"): "before it",
+        ("test", "post"): "on test data",
+    }
+    found = []
+    for place, where in places.items():
         table = results.final(*place)
-        noise[place] = table.loc[table["site"] == site, "nrc1"]
-    return (
-        f"* Noise at the last site, {site}: {_range(noise['train', 'post'], '.2g')} after the activation, "
-        f"{_range(noise['train', 'pre'], '.2g')} before it, {_range(noise['test', 'post'], '.2g')} on test data."
-    )
+        if len(table):
+            found.append(f"{_range(table.loc[table['site'] == site, 'nrc1'], '.2g')} {where}")
+    return f"* Noise at the last site, {site}: {', '.join(found)}."
 
 
 def _outlook(found: list[Verdict]) -> str:

@@ -14,11 +14,12 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import matplotlib.pyplot as plt
-import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import LogLocator, NullFormatter
+
+from nrc_core.verdicts import is_inner
 
 NEUTRAL = "#7a7a7a"
 # One colour a condition on every page, from the colour-blind-safe palette of Wong (2011).
@@ -95,10 +96,21 @@ def log_axis(axis: Axes) -> None:
     axis.yaxis.set_minor_formatter(NullFormatter())
 
 
-def by_site(axis: Axes, table: pd.DataFrame, column: str, colour: str, label: str | None = None) -> None:
-    """Seeds as thin lines, their mean as a thick one."""
+def by_site(
+    axis: Axes, table: pd.DataFrame, column: str, colour: str, label: str | None = None, line: str = "-"
+) -> None:
+    """Seeds as thin lines, their mean as a thick one; hollow squares are sites inside residual blocks."""
     for _, run in table.groupby("key", sort=False):
-        axis.plot(run["site"], run[column].clip(lower=FLOOR), color=colour, linewidth=0.8, alpha=0.5)
+        axis.plot(run["site"], run[column].clip(lower=FLOOR), line, color=colour, linewidth=0.8, alpha=0.5)
     mean = table.groupby("site")[column].mean().clip(lower=FLOOR)
-    axis.plot(mean.index, mean, color=colour, linewidth=2, marker="o", markersize=4, label=label)
-    axis.set_xticks(np.unique(table["site"]))
+    axis.plot(mean.index, mean, line, color=colour, linewidth=2, label=label)
+    inner = is_inner(table.groupby("site")["name"].first())
+    for chosen, marker, face in ((mean[~inner], "o", colour), (mean[inner], "s", "none")):
+        axis.plot(chosen.index, chosen, marker, color=colour, markerfacecolor=face, markersize=4)
+    site_ticks(axis, mean.index)
+
+
+def site_ticks(axis: Axes, sites: pd.Index, shift: float = 0.0) -> None:
+    """Every site on the x axis, or every second, third, ... where there are many."""
+    shown = sites[:: math.ceil(len(sites) / 12)]
+    axis.set_xticks(shown + shift, [str(site) for site in shown])

@@ -49,7 +49,11 @@ def strip(results: Results) -> Picture:
 
 
 def conditions(results: Results) -> Picture:
-    """NRC1 to NRC4 by site, in the layout of the paper's figures 2 and 6 to 8."""
+    """NRC1 to NRC4 by site, in the layout of the paper's figures 1, 2 and 6 to 8.
+
+    Where there are convolutions, NRC3 is drawn in both readings of the paper: of features averaged over the
+    positions of a feature map, as all other metrics, and with every position as a sample.
+    """
     table = weight_sites(results.final())
     found = verdicts(results.final())
     with canvas(2, 2, size=(8.2, 6.2)) as (figure, axes):
@@ -57,6 +61,9 @@ def conditions(results: Results) -> Picture:
             by_site(axis, table, name, COLOURS[name])
             axis.set(title=_title(name, found), xlabel="site (weight layer)", ylabel=AXIS[name])
             _mark_collapse(axis, found)
+        if len(each := weight_sites(results.final(features="positions"))):
+            by_site(axes.flat[2], each, "nrc3", NEUTRAL, label="every position a sample", line="--")
+            axes.flat[2].legend()
         for axis in axes.flat[[0, 3]]:
             log_axis(axis)
         for axis in axes.flat[[1, 2]]:
@@ -163,28 +170,27 @@ def spectrum(results: Results, most: int = 12) -> Picture:
 
 
 def views(results: Results) -> Picture:
-    """Noise by site after the activation, before it, and on test data."""
+    """Noise by site for every kind of features that was measured, and on test data."""
     kinds = {
-        "training, after the activation": ("train", "post", "-"),
-        "training, before the activation": ("train", "pre", "--"),
-        "test, after the activation": ("test", "post", ":"),
+        ("train", "post"): ("training, after the activation", "-"),
+        ("train", "pre"): ("training, before the activation", "--"),
+        ("train", "positions"): ("training, every position a sample", "--"),
+        ("test", "post"): ("test, after the activation", ":"),
     }
     with canvas(1, 1, size=(7.6, 3.6)) as (figure, axes):
         axis = axes[0, 0]
-        ends = {}
-        for label, (split, features, line) in kinds.items():
-            mean = weight_sites(results.final(split, features)).groupby("site")["nrc1"].mean()
-            axis.plot(mean.index, mean, line, marker="o", markersize=3.5, color=COLOURS["nrc1"], label=label)
-            ends[label] = mean.iloc[-1]
+        ends = []
+        for place, (label, line) in kinds.items():
+            table = weight_sites(results.final(*place))
+            if len(table):
+                mean = table.groupby("site")["nrc1"].mean()
+                axis.plot(mean.index, mean, line, marker="o", markersize=3.5, color=COLOURS["nrc1"], label=label)
+                ends.append(f"{mean.iloc[-1]:.2g} ({label})")
         axis.set(xlabel="site (weight layer)", ylabel="noise (NRC1)")
         log_axis(axis)
-        after, before, test = ends.values()
-        message = (
-            f"Noise at the last site: {after:.2g} after, {before:.2g} before the activation, {test:.2g} on test data"
-        )
-        axis.set_title(message)
+        axis.set_title(f"Noise at the last site: {ends[0].split()[0]} in training, {ends[-1].split()[0]} on test data")
         axis.legend()
-        return picture(figure, f"Noise by site. {message}.")
+        return picture(figure, f"Noise by site. At the last site it is {', '.join(ends)}.")
 
 
 def _mark_collapse(axis: Axes, found: list[Verdict]) -> None:

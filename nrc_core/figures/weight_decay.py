@@ -11,7 +11,18 @@ import pandas as pd
 from matplotlib.colors import LogNorm, Normalize
 from matplotlib.lines import Line2D
 
-from nrc_core.figures.canvas import COLOURS, FLOOR, NETWORK, NEUTRAL, Picture, canvas, log_axis, number, picture
+from nrc_core.figures.canvas import (
+    COLOURS,
+    FLOOR,
+    NETWORK,
+    NEUTRAL,
+    Picture,
+    canvas,
+    log_axis,
+    number,
+    picture,
+    site_ticks,
+)
 from nrc_core.runs import Results
 from nrc_core.sweeps import by_network
 from nrc_core.thresholds import thresholds
@@ -32,7 +43,7 @@ def weight_decay_map(results: Results) -> Picture:
     sites = _sites(results)
     flags = holds(sites)
     together = _half(sites, flags.all(axis=1))
-    rows, columns = together.shape
+    rows = len(together)
     limits = thresholds()
     with canvas(1, len(METRICS), size=(8.2, 2.1 + 0.3 * rows)) as (figure, axes):
         for axis, (name, title) in zip(axes.flat, METRICS.items(), strict=True):
@@ -52,7 +63,7 @@ def weight_decay_map(results: Results) -> Picture:
                 row, column = np.nonzero(cells.to_numpy())
                 axis.plot(column + 0.5, row + 0.5, **style)
             axis.set(title=title, xlabel="site (weight layer)", ylabel="weight decay" if noise else "")
-            axis.set_xticks(np.arange(columns) + 0.5, together.columns)
+            site_ticks(axis, together.columns, shift=0.5)
             axis.set_yticks(np.arange(rows) + 0.5, [f"{value:g}" for value in together.index] if noise else [""] * rows)
             axis.tick_params(length=0)
             axis.invert_yaxis()  # 0 comes first
@@ -96,7 +107,7 @@ def weight_decay_lines(results: Results) -> Picture:
                 low, high = values.min(), values.max()
                 axis.fill_between(low.index, low, high, color=colours[value], alpha=0.18, linewidth=0)
             axis.set(title=title, xlabel="site (weight layer)")
-            axis.set_xticks(np.unique(sites["site"]))
+            site_ticks(axis, pd.Index(np.unique(sites["site"])))
         log_axis(axes[0, 0])
         axes[0, 1].axhline(1, color=NEUTRAL, linewidth=0.8)
         axes[0, 1].set_ylim(-0.03, 1.05)

@@ -1,0 +1,128 @@
+"""CARLA 2D: pictures of a forward camera, 88 x 200 -> steering and speed of a driver in the simulator CARLA.
+
+The imitation-learning data of CoRL 2017, https://github.com/carla-simulator/imitation-learning: HDF5 files
+of 200 frames each, `rgb` (200, 88, 200, 3) and `targets` (200, 28). Of the targets, column 0 is steering, in
+[-1, 1], and column 10 the speed, which programs that train on the data take for km/h, of at most 90.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import logging
+import time
+from collections import Counter
+from pathlib import Path
+
+import h5py
+import numpy as np
+import pandas as pd
+
+from data_scripts.images import png
+from nrc_core.atomic import sha256
+from nrc_core.errors import DataDamaged, DataUnavailable
+from nrc_core.prepared import Manifest, write_prepared
+
+logger = logging.getLogger(__name__)
+PAGE = "https://github.com/carla-simulator/imitation-learning"
+FRAMES = 50_000  # Table 2 of the Deep NRC paper
+PICTURES, MEASUREMENTS = (200, 88, 200, 3), (200, 28)  # shapes of `rgb` and `targets` in every file
+TARGETS = {"steering": 0, "speed": 10}
+LOG_EVERY_SECONDS = 15.0
+
+
+class _Unusable(Exception):
+    """A file that is skipped; its text is the reason."""
+
+
+def prepare(name: str, data_dir: Path, from_dir: Path | None) -> Manifest:
+    """Make `data_dir/name` from the HDF5 files in `from_dir`, in order of their paths, up to 50,000 frames.
+
+    Raises:
+        DataUnavailable: no folder is given, or it holds no HDF5 file.
+        DataDamaged: none of its files is usable.
+    """
+    remedy = f"unpack the data set (14 GB) of {PAGE} and pass its folder with --from-dir"
+    if from_dir is None:
+        raise DataUnavailable(
+            f"{name} is not downloaded automatically, because of its 14 GB: {remedy}, or link it as {name} in "
+            f"NRC_DATA_MIRROR; `nrc data car_racing` makes a small stand-in"
+        )
+    paths = sorted(from_dir.rglob("*.h5"), key=lambda path: path.relative_to(from_dir).as_posix())
+    if not paths:
+        raise DataUnavailable(f"{from_dir} holds no file named .h5: {remedy}")
+    table, checksums, skipped = read_files(paths, from_dir)
+    if not checksums:
+        reasons = ", ".join(f"{count} {reason}" for reason, count in skipped.items())
+        raise DataDamaged(f"none of the {len(paths)} .h5 files in {from_dir} is usable ({reasons}): {remedy}")
+    content = json.dumps({"files": checksums, "columns": TARGETS}, sort_keys=True)
+    manifest = Manifest(
+        name=name,
+        kind="real",
+        source=f"CARLA imitation-learning data (Codevilla, Mueller, Lopez, Koltun and Dosovitskiy, 2018), {PAGE}",
+        licence="none is stated with the data; they are never republished",
+        identity=hashlib.sha256(content.encode()).hexdigest(),
+        inputs=["image"],
+        targets=list(TARGETS),
+        rows=len(table),
+        groups="recording",
+        images=True,
+        facts={"files": len(checksums), "frames": len(table), "skipped": dict(skipped)},
+    )
+    return write_prepared(data_dir / name, table, manifest)
+
+
+def read_files(paths: list[Path], folder: Path) -> tuple[pd.DataFrame, list[str], Counter[str]]:
+    """Frames as PNG with their targets, checksums of the files read, and how many were skipped, by reason."""
+    pictures: list[bytes] = []
+    targets: list[np.ndarray] = []
+    recordings: list[int] = []
+    checksums: list[str] = []
+    skipped: Counter[str] = Counter()
+    logged = time.monotonic()
+    for path in paths:
+        if len(pictures) >= FRAMES:
+            break
+        try:
+            frames, measured = _read(path, folder)
+        except _Unusable as error:
+            skipped[str(error)] += 1
+            logger.warning("%s is skipped: %s", path, error)
+            continue
+        pictures += [png(frame) for frame in frames]  # file by file: raw frames take three times as much memory
+        targets.append(measured)
+        recordings += [len(checksums)] * len(frames)
+        checksums.append(sha256(path))
+        if time.monotonic() - logged > LOG_EVERY_SECONDS:
+            logged = time.monotonic()
+            logger.info("carla2d: %d of at most %d frames", len(pictures), FRAMES)
+    columns = np.concatenate([*targets, np.empty((0, len(TARGETS)))])
+    table = pd.DataFrame({"image": pictures, **dict(zip(TARGETS, columns.T, strict=True)), "recording": recordings})
+    return table.iloc[:FRAMES], checksums, skipped
+
+
+def _read(path: Path, folder: Path) -> tuple[np.ndarray, np.ndarray]:
+    """Frames and targets (steering, speed) of one file."""
+    if not path.resolve().is_relative_to(folder.resolve()):
+        raise _Unusable("link to outside the folder")
+    try:
+        with h5py.File(path, "r") as file:
+            pictures, measurements = _dataset(file, "rgb"), _dataset(file, "targets")
+            if (pictures.shape, pictures.dtype.kind, pictures.dtype.itemsize) != (PICTURES, "u", 1):
+                raise _Unusable("rgb of the wrong shape or type")
+            if (measurements.shape, measurements.dtype.kind) != (MEASUREMENTS, "f"):
+                raise _Unusable("targets of the wrong shape or type")
+            frames, targets = pictures[()], measurements[:, list(TARGETS.values())].astype(np.float64)
+    except (OSError, RuntimeError, ValueError, KeyError, TypeError):
+        raise _Unusable("truncated or not HDF5") from None
+    if not np.isfinite(targets).all():
+        raise _Unusable("targets not finite")
+    return frames, targets
+
+
+def _dataset(file: h5py.File, name: str) -> h5py.Dataset:
+    """A dataset whose content lies in the file itself, not in another one that the file names."""
+    found = file[name] if isinstance(file.get(name, getlink=True), h5py.HardLink) else None
+    if not isinstance(found, h5py.Dataset) or found.is_virtual or found.external:
+        raise _Unusable(f"lacks {name}")
+    return found
