@@ -10,9 +10,11 @@ import os
 import shutil
 import sys
 from pathlib import Path
+from typing import Any
 
 import ledger
 import nbformat
+import yaml
 from pages import publish
 
 from nrc_core import figures, verdicts
@@ -26,14 +28,17 @@ from nrc_core.store import Store
 from nrc_core.thresholds import thresholds
 
 BOOK = Path(__file__).resolve().parent
-SOURCES = ("*.md", "_config.yml", "_toc.yml", "references.bib", "_static/*", "_ext/*.py")
+SOURCES = ("*.md", "_config.yml", "references.bib", "_static/*", "_ext/*.py")
 # Table 2 of the Deep NRC paper: inputs, targets, samples.
 PAPER = {
-    "swimmer": (8, 2, 1_000),
-    "reacher": (11, 2, 1_000),
-    "hopper": (11, 3, 5_000),
-    "sgemm": (14, 4, 240_000),
-    "synthetic": (20, 3, 10_000),
+    "swimmer": "8, 2, 1,000",
+    "reacher": "11, 2, 1,000",
+    "hopper": "11, 3, 5,000",
+    "sgemm": "14, 4, 240,000",
+    "synthetic": "20, 3, 10,000",
+    "utkface": "200 x 200 x 3, 1, 25,000",
+    "carla2d": "288 x 200 x 3, 2, 50,000",
+    "car_racing": "stands in for carla2d",
 }
 
 
@@ -60,19 +65,19 @@ def data_table(data_dir: Path) -> str:
     """Table 2: what the paper used and what is used here."""
     rows = ["| data | inputs, targets, samples in the paper | here | kind | how it comes |", "|---|---|---|---|---|"]
     for name in BUILT_IN:
-        paper = "{}, {}, {:,}".format(*PAPER[name])
-        rows.append(f"| {name} | {paper} | {' | '.join(_here(name, data_dir))} |")
+        rows.append(f"| {name} | {PAPER[name]} | {' | '.join(_here(name, data_dir))} |")
     return "\n".join(rows) + "\n"
 
 
 def _here(name: str, data_dir: Path) -> tuple[str, str, str]:
     if name == "synthetic":
-        return "{}, {}, {:,}".format(*PAPER[name]), "synthetic", "generated from a random teacher network"
+        return PAPER[name], "synthetic", "generated from a random teacher network"
     try:
         manifest = read_manifest(data_dir / name)
     except DataUnavailable as error:
         return "not on this machine", "-", str(error)
-    sizes = f"{len(manifest.inputs)}, {len(manifest.targets)}, {manifest.rows:,}"
+    inputs = "images" if manifest.images else len(manifest.inputs)
+    sizes = f"{inputs}, {len(manifest.targets)}, {manifest.rows:,}"
     return sizes, manifest.kind, f"{manifest.source} ({manifest.licence})"
 
 
@@ -90,10 +95,29 @@ def experts_table(data_dir: Path) -> str:
     return "\n".join(rows) + "\n"
 
 
+def contents(profile: Profile) -> dict[str, Any]:
+    """The table of contents, of the pages that the profile has."""
+    there = {f"pages/{page.name}" for page in profile.pages}
+    toc = yaml.safe_load((BOOK / "_toc.yml").read_text())
+    for part in toc["parts"]:
+        files = [chapter["file"] for chapter in part["chapters"]]
+        part["chapters"] = [{"file": file} for file in files if file in there or not file.startswith("pages/")]
+    return toc | {"parts": [part for part in toc["parts"] if part["chapters"]]}
+
+
+def only_pages_of(profile: Profile, entries: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Entries of the ledger that name no page which the profile lacks."""
+    there = {page.name for page in profile.pages}
+    return [
+        entry | {name: [page for page in entry[name] if page in there] for name in ("pages", "shown_on")}
+        for entry in entries
+    ]
+
+
 def main(arguments: list[str]) -> None:
     """Publish the pages, copy the sources and write the generated parts."""
     profile, data_dir, build = read_profile(Path(arguments[0])), Path(arguments[1]), Path(arguments[2])
-    entries = json.loads(Path(arguments[3]).read_text())
+    entries = only_pages_of(profile, json.loads(Path(arguments[3]).read_text()))
     output = build / "book"
     shutil.rmtree(output, ignore_errors=True)
     (output / "pages").mkdir(parents=True)
@@ -106,6 +130,7 @@ def main(arguments: list[str]) -> None:
             target = output / source.relative_to(BOOK)
             target.parent.mkdir(parents=True, exist_ok=True)
             shutil.copyfile(source, target)
+    (output / "_toc.yml").write_text(yaml.safe_dump(contents(profile)))
     generated = output / "generated"
     generated.mkdir()
     headline(profile, generated)

@@ -10,7 +10,7 @@ import pandas as pd
 from nrc_core.catalogue import STAND_IN
 from nrc_core.recipes import RECIPES
 from nrc_core.runs import Results
-from nrc_core.verdicts import last_sites
+from nrc_core.verdicts import is_inner, last_sites, weight_sites
 
 # What runs of one page may differ in, besides the seed.
 VARIED = ("dataset", "split", "shuffled", "weight_decay", "bias", "init_scale", "depth", "width", "head")
@@ -193,6 +193,18 @@ def provenance(results: Results) -> str:
         f"{record['results_version']}. Data: `{record['data']['identity'][:16]}`. {packages}.",
     ]
     return "\n".join(lines)
+
+
+def sites(results: Results) -> str:
+    """The layers that the numbers of sites stand for, and which of them read the residual stream."""
+    table = weight_sites(results.final()).drop_duplicates("site")
+    inner = is_inner(table["name"])
+    rows = [
+        f"| {site} | `{name}` | {width} | {'inside a block' if inside else 'residual stream'} |"
+        for site, name, width, inside in zip(table["site"], table["name"], table["width"], inner, strict=True)
+    ]
+    head = ["| site | layer it feeds | features | they are |", "|---|---|---|---|"]
+    return "\n".join([":::{dropdown} The layers by number", *head, *rows, ":::"])
 
 
 def _count(number: int, noun: str) -> str:

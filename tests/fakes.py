@@ -81,5 +81,6 @@ def prepare_images(folder: Path, name: str = "car_racing", *, n: int = 48, size:
     table["episode"] = np.arange(n) // (n // 6)
     recipe = f"noise {n} {size}"
     columns = ["steering", "speed"]
-    manifest = Manifest(name, "a test's", "noise", "none", recipe, ["image"], columns, n, "episode", images=True)
+    facts = {"episodes": 6, "lap_progress": 1.0}
+    manifest = Manifest(name, "stand-in", "noise", "none", recipe, ["image"], columns, n, "episode", True, facts)
     write_prepared(folder / name, table, manifest)

@@ -1,5 +1,6 @@
 """The whole book at toy size, from data to pages, and the pages in a real browser."""
 
+import html
 import html.parser
 import os
 import re
@@ -10,11 +11,15 @@ import tempfile
 from pathlib import Path
 
 import nbformat
+import pandas as pd
 import pytest
 import yaml
 
-from nrc_core import ConfigError
+from nrc_core import ConfigError, Results
+from nrc_core.claims import is_smaller
+from nrc_core.experiments import EXPERIMENTS
 from nrc_core.profiles import read_profile
+from tests.fakes import prepare_images
 
 ROOT = Path(__file__).parent.parent
 TOY = ROOT / "tests" / "toy.yml"
@@ -36,8 +41,9 @@ def snakemake(build: Path, profile: Path, *more: str, environment: dict[str, str
 
 @pytest.fixture(scope="session")
 def environment(tmp_path_factory) -> dict[str, str]:
-    """Own data and store; SGEMM is deliberately not there."""
+    """Own data and store; SGEMM and CARLA are deliberately not there, CarRacing is noise."""
     folder = tmp_path_factory.mktemp("environment")
+    prepare_images(folder / "data")
     return {"NRC_DATA_DIR": str(folder / "data"), "NRC_STORE": str(folder / "store"), "NRC_DATA_MIRROR": ""}
 
 
@@ -111,6 +117,14 @@ def test_a_page_without_its_data_says_so_and_the_rest_is_built(site):
     assert "nrc data sgemm" in text
 
 
+def test_a_page_of_images_says_what_stands_in_and_which_layers_are_which(site):
+    text = re.sub(r"<[^>]+>", "", (site / "pages" / "car_racing.html").read_text())
+    assert "CarRacing stands in for CARLA" in text
+    assert re.search("networks smaller than the paper.s on a stand-in for its data", html.unescape(text))
+    assert "layer4.1.conv2" in text
+    assert "residual stream" in text
+
+
 def test_no_path_of_this_machine_is_published(site):
     for page in pages(site):
         assert str(ROOT) not in page.read_text(), page.name
@@ -145,11 +159,32 @@ def test_editing_one_page_runs_that_page_only(build, environment, tmp_path):
 
 
 @pytest.mark.parametrize("profile", [*PROFILES, TOY], ids=lambda path: path.stem)
-def test_profiles_are_valid_and_have_the_pages_of_the_book(profile):
+def test_profiles_are_valid_and_have_pages_of_the_book(profile):
     toc = yaml.safe_load((ROOT / "book" / "_toc.yml").read_text())
     listed = [chapter["file"] for part in toc["parts"] for chapter in part["chapters"]]
     names = [f"pages/{page.name}" for page in read_profile(profile).pages]
-    assert sorted(names) == sorted(name for name in listed if name.startswith("pages/"))
+    assert set(names) <= set(listed)
+    if profile.stem in ("quick", "paper"):
+        assert sorted(names) == sorted(name for name in listed if name.startswith("pages/"))
+
+
+def test_the_toy_book_has_a_page_of_every_notebook():
+    notebooks = {path.stem for path in (ROOT / "notebooks").glob("*.ipynb")}
+    assert {page.notebook for page in read_profile(TOY).pages} == notebooks
+
+
+def test_what_waits_for_a_gpu_is_what_is_published_smaller_at_the_papers_size():
+    waiting, published = (
+        {page.name: page for page in read_profile(ROOT / "book" / "profiles" / f"{name}.yml").pages}
+        for name in ("paper_gpu", "paper")
+    )
+    for name, page in waiting.items():
+        runs = pd.DataFrame([config.as_dict() for config in EXPERIMENTS[page.notebook](**page.parameters)])
+        runs = runs.assign(key=[str(i) for i in range(len(runs))])
+        results = Results(runs, *[pd.DataFrame()] * 3, provenance={})
+        assert not is_smaller(results, page.notebook), name
+        assert runs["seed"].nunique() == 5, name
+        assert (published[name].title, published[name].notebook) == (page.title, page.notebook)
 
 
 @pytest.mark.parametrize(
