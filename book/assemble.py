@@ -5,6 +5,7 @@ python book/assemble.py PROFILE DATA_DIR BUILD CLAIMS.json
 
 from __future__ import annotations
 
+import io
 import json
 import os
 import shutil
@@ -16,12 +17,13 @@ import ledger
 import nbformat
 import yaml
 from pages import publish
+from PIL import Image
 
 from nrc_core import figures, verdicts
 from nrc_core.catalogue import BUILT_IN, ROLLED_OUT
 from nrc_core.errors import DataUnavailable
 from nrc_core.experiments import EXPERIMENTS
-from nrc_core.prepared import read_manifest
+from nrc_core.prepared import read_manifest, read_prepared
 from nrc_core.profiles import Profile, read_profile
 from nrc_core.runs import run
 from nrc_core.store import Store
@@ -95,6 +97,28 @@ def experts_table(data_dir: Path) -> str:
     return "\n".join(rows) + "\n"
 
 
+def frames(data_dir: Path, folder: Path, count: int = 5) -> str:
+    """Pictures of the stand-in for CARLA, from the sharpest left bend to the sharpest right one."""
+    try:
+        table, _ = read_prepared(data_dir / "car_racing")
+    except DataUnavailable as error:
+        return f"*No picture: {error}.*\n"
+    order = table.sort_values("steering", kind="stable")
+    places = [round((len(order) - 1) * share / (count - 1)) for share in range(count)]
+    chosen = order.iloc[places]
+    pictures = [Image.open(io.BytesIO(content)) for content in chosen["image"]]
+    width, height = pictures[0].size
+    strip = Image.new("RGB", (count * (width + 4) - 4, height), "white")
+    for number, picture in enumerate(pictures):
+        strip.paste(picture, (number * (width + 4), 0))
+    strip.resize((2 * strip.width, 2 * strip.height), Image.Resampling.NEAREST).save(folder / "frames.png")
+    targets = "; ".join(f"{row.steering:+.2f} and {row.speed:.0f}" for row in chosen.itertuples())
+    return (
+        "```{image} generated/frames.png\n:alt: A car on a track seen from above, from a sharp left bend to a sharp "
+        f"right one.\n:width: 100%\n```\n\n*Steering and speed, from left to right: {targets}.*\n"
+    )
+
+
 def contents(profile: Profile) -> dict[str, Any]:
     """The table of contents, of the pages that the profile has."""
     there = {f"pages/{page.name}" for page in profile.pages}
@@ -137,6 +161,7 @@ def main(arguments: list[str]) -> None:
     (generated / "score.md").write_text(ledger.score(entries, "ledger.md"))
     (generated / "ledger.md").write_text(ledger.page(entries).replace("LEDGER", ""))
     (generated / "data.md").write_text(data_table(data_dir))
+    (generated / "frames.md").write_text(frames(data_dir, generated))
     (generated / "experts.md").write_text(experts_table(data_dir))
 
 
