@@ -41,6 +41,7 @@ data: environment
 
 bench: environment
 	python benchmarks/metrics.py
+	python benchmarks/images.py
 
 lock:
 	uv pip compile pyproject.toml --all-extras --universal --python-version 3.11 --no-header --no-annotate \

@@ -291,7 +291,8 @@ def test_the_published_book_needs_no_training():
     profile = read_profile(PAPER)
     store = Store(ROOT / profile.store)
     for page in profile.pages:
-        if page.experiment is not None:
+        # CARLA's page is for those who have its 14 GB; to all others it says how to get them.
+        if page.experiment is not None and page.name != "carla2d":
             assert stored(EXPERIMENTS[page.experiment](**page.parameters), store=store)[1] == 0, page.name
 
 

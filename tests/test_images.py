@@ -10,6 +10,7 @@ from torchvision.transforms import v2
 
 from nrc_core import ConfigError, DataDamaged, RunConfig, build_model, deep_nrc_mlp, deep_nrc_resnet, load_dataset
 from nrc_core.images import decode, pixel_statistics
+from nrc_core.training import reproducible_arithmetic, train
 from tests.fakes import prepare_images
 
 
@@ -146,3 +147,27 @@ def test_experiments_on_images_have_the_papers_recipe():
 def test_configurations_that_are_no_network(values, message):
     with pytest.raises(ConfigError, match=message):
         RunConfig("car_racing", 1, 0.1, 0.0, **values)
+
+
+def losses(folder, precision: str) -> list[float]:
+    (config,) = deep_nrc_resnet("car_racing", width=4, epochs=6, batch_size=16, precision=precision)
+    data = load_dataset("car_racing", **config.dataset_options)
+    with reproducible_arithmetic():
+        *_, (_, training) = train(config, data)
+    assert next(training.model.parameters()).dtype == torch.float32
+    return [row["train_mse"] for row in training.losses]
+
+
+def test_mixed_precision_is_another_run_that_learns_too(folder):
+    whole, mixed = losses(folder, "float32"), losses(folder, "bfloat16")
+    assert whole != mixed
+    assert whole[-1] < 0.7 * whole[0]
+    assert mixed[-1] < 0.7 * mixed[0]
+
+
+def test_networks_are_channels_last_and_images_stay_bytes(folder):
+    (config,) = deep_nrc_resnet("car_racing", width=4)
+    data = load_dataset("car_racing").to("cpu")
+    assert data.x_train.dtype == torch.uint8
+    model = build_model(config, data)
+    assert model.layer1[0].conv1.weight.is_contiguous(memory_format=torch.channels_last)
