@@ -7,7 +7,7 @@ import torch
 
 from conftest import local_copies
 from nrc_core import ConfigError, DataDamaged, DataUnavailable, load_dataset
-from nrc_core.datasets import ROLLED_OUT
+from nrc_core.catalogue import ROLLED_OUT
 from nrc_core.prepared import Manifest, read_prepared, write_prepared
 from nrc_core.synthetic import LEAST_SHARE, synthetic
 
