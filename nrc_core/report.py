@@ -150,6 +150,11 @@ def _image_caveats(results: Results, data: dict[str, Any]) -> list[str]:
             f"{_count(data['episodes'], 'lap')} of a scripted driver ({data['lap_progress']:.0%} driven). "
             "What is found here says nothing certain about CARLA, and judges no claim about it."
         )
+    if data["name"] != "utkface" and set(results.runs["split"]) == {"random"}:
+        lines.append(
+            "* Neighbouring frames are nearly the same picture and fall on both sides of a random split, so the test error "
+            "says little about new drives; `split=blocked` keeps a drive on one side."
+        )
     if data["name"] == "utkface":
         spread = data["target_spread"][0]
         train, test = (results.final(split).groupby("key")["network_mse"].first().mean() for split in ("train", "test"))

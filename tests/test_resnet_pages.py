@@ -63,6 +63,10 @@ def test_the_doubts_say_what_weight_decay_can_do_at_all(results):
     assert f"0.00% at 0, {share:.2%} at 0.1." in text
     assert "CarRacing stands in for CARLA" in text
     assert "6 laps of a scripted driver (100% driven)" in text
+    assert "a random split" not in text
+    leaking = results.where(weight_decay=0.0)
+    leaking.runs["split"] = "random"
+    assert "fall on both sides of a random split" in report.caveats(leaking)
 
 
 def test_faces_are_spoken_of_in_years(results):
