@@ -152,8 +152,8 @@ def _image_caveats(results: Results, data: dict[str, Any]) -> list[str]:
         )
     if data["name"] != "utkface" and set(results.runs["split"]) == {"random"}:
         lines.append(
-            "* Neighbouring frames are nearly the same picture and fall on both sides of a random split, so the test error "
-            "says little about new drives; `split=blocked` keeps a drive on one side."
+            "* Neighbouring frames are nearly the same picture and fall on both sides of a random split, so the "
+            "test error says little about new drives; `split=blocked` keeps a drive on one side."
         )
     if data["name"] == "utkface":
         spread = data["target_spread"][0]
