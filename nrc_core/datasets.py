@@ -128,6 +128,8 @@ def load_dataset(
     else:
         raw = _table(Path(name), list(targets)) if is_table(name) else _prepared(name, data_folder(data_dir))
         raw = _subsample(raw, samples, seed)
+    if split == "blocked" and name in IMAGES and raw.groups is None:
+        raise ConfigError(f"a blocked split is one between episodes, and {name!r} has none: use split=random")
     targets_of_rows = raw.y[np.random.default_rng(seed).permutation(len(raw.y))] if shuffled else raw.y
     train, test = _split(raw, split, seed)
     y, y_facts = _scale(targets_of_rows, train, "target")

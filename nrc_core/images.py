@@ -15,7 +15,7 @@ from torch import Tensor
 from nrc_core.errors import ConfigError, DataDamaged
 
 # The shorter side in pixels that a data set is loaded with unless told otherwise. The paper says 200 of
-# UTKFace, its released code loads 128 (and that of a model trained on it, 128 too).
+# UTKFace, its released code loads 128. Content keys leave it out: a change needs a new RESULTS_VERSION.
 DEFAULT_SIZE = {"utkface": 128}
 LEAST_SIZE = 32  # ResNets halve five times
 

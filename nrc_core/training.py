@@ -170,8 +170,7 @@ class _Run:
         self.generator.set_state(state["generator"])
         training.losses, training.seconds = state["losses"], state["seconds"]
         training.kept = {
-            number: {name: unpacked(table) for name, table in tables.items()}
-            for number, tables in state["kept"].items()
+            number: {name: unpacked(table) for name, table in state["kept"][number].items()} for number in wanted
         }
         logger.info(
             "%s, seed %d: going on from epoch %d", training.config.dataset, training.config.seed, state["epoch"]

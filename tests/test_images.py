@@ -1,6 +1,7 @@
 """Images: decoded as Pillow and torchvision do, split before they are decoded, scaled by the network."""
 
 import io
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -10,6 +11,7 @@ from torchvision.transforms import v2
 
 from nrc_core import ConfigError, DataDamaged, RunConfig, build_model, deep_nrc_mlp, deep_nrc_resnet, load_dataset
 from nrc_core.images import decode, pixel_statistics
+from nrc_core.prepared import read_prepared, write_prepared
 from nrc_core.training import reproducible_arithmetic, train
 from tests.fakes import prepare_images
 
@@ -106,6 +108,15 @@ def test_rows_and_their_targets_stay_together(folder):
 def test_no_episode_is_on_both_sides_of_a_blocked_split(folder):
     whole, blocked = load_dataset("car_racing", split="blocked"), 8
     assert len(whole.x_test) == blocked  # the last of six episodes
+
+
+def test_images_without_episodes_have_no_blocked_split(folder):
+    """Faces lie in the order of their names, which begin with the age: the last fifth is old."""
+    table, manifest = read_prepared(folder / "car_racing")
+    write_prepared(folder / "utkface", table, replace(manifest, name="utkface", groups=None))
+    assert len(load_dataset("utkface", image_size=32).x_test) == 10
+    with pytest.raises(ConfigError, match="between episodes, and 'utkface' has none: use split=random"):
+        load_dataset("utkface", image_size=32, split="blocked")
 
 
 def test_image_size_is_for_images(folder):
