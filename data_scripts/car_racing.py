@@ -35,7 +35,7 @@ logger = logging.getLogger(__name__)
 FRAMES, FIRST_SEED = 20_000, 0  # episode i is the track of seed FIRST_SEED + i
 ROWS_KEPT = 84  # of 96; the instruments are under them
 FIRST_STEP = 51  # the picture zooms in during the first second
-# 25 frames a second: the car moves by a quarter of its length or more between two of them, and a lap gives about
+# 25 frames a second: the car moves by about a quarter of its length between two of them, and a lap gives about
 # 720, so that there are close to thirty tracks.
 EVERY = 2
 LONGEST = 4_000  # steps of an episode; a lap takes about 1,500

@@ -1,8 +1,9 @@
 """CARLA 2D: pictures of a forward camera, 88 x 200 -> steering and speed of a driver in the simulator CARLA.
 
-The imitation-learning data of CoRL 2017, https://github.com/carla-simulator/imitation-learning: HDF5 files
-of 200 frames each, `rgb` (200, 88, 200, 3) and `targets` (200, 28). Of the targets, column 0 is steering, in
-[-1, 1], and column 10 the speed, which programs that train on the data take for km/h, of at most 90.
+The imitation-learning data of CoRL 2017, https://github.com/carla-simulator/imitation-learning: HDF5 files of
+200 frames each. Pictures (200, 88, 200, 3) are `images_center` in the description there and `rgb` to programs that
+read the files; `targets` are (200, 27) in the former, which lists the columns, and (200, 28) to the latter. Column 0
+is steering, in [-1, 1], and column 10 the speed, which those programs take for km/h, of at most 90.
 """
 
 from __future__ import annotations
@@ -26,7 +27,8 @@ from nrc_core.prepared import Manifest, write_prepared
 logger = logging.getLogger(__name__)
 PAGE = "https://github.com/carla-simulator/imitation-learning"
 FRAMES = 50_000  # Table 2 of the Deep NRC paper
-PICTURES, MEASUREMENTS = (200, 88, 200, 3), (200, 28)  # shapes of `rgb` and `targets` in every file
+PICTURES, NAMES = (200, 88, 200, 3), ("rgb", "images_center")  # in every file, under one of these names
+COLUMNS = (27, 28)  # that `targets` may have
 TARGETS = {"steering": 0, "speed": 10}
 LOG_EVERY_SECONDS = 15.0
 
@@ -89,7 +91,7 @@ def read_files(paths: list[Path], folder: Path) -> tuple[pd.DataFrame, list[str]
             skipped[str(error)] += 1
             logger.warning("%s is skipped: %s", path, error)
             continue
-        pictures += [png(frame) for frame in frames]  # file by file: raw frames take three times as much memory
+        pictures += [png(frame) for frame in frames]  # file by file: raw frames take more memory
         targets.append(measured)
         recordings += [len(checksums)] * len(frames)
         checksums.append(sha256(path))
@@ -107,10 +109,12 @@ def _read(path: Path, folder: Path) -> tuple[np.ndarray, np.ndarray]:
         raise _Unusable("link to outside the folder")
     try:
         with h5py.File(path, "r") as file:
-            pictures, measurements = _dataset(file, "rgb"), _dataset(file, "targets")
+            name = next((name for name in NAMES if name in file), NAMES[0])
+            pictures, measurements = _dataset(file, name), _dataset(file, "targets")
             if (pictures.shape, pictures.dtype.kind, pictures.dtype.itemsize) != (PICTURES, "u", 1):
-                raise _Unusable("rgb of the wrong shape or type")
-            if (measurements.shape, measurements.dtype.kind) != (MEASUREMENTS, "f"):
+                raise _Unusable(f"{name} of the wrong shape or type")
+            shapes = [(PICTURES[0], columns) for columns in COLUMNS]
+            if measurements.shape not in shapes or measurements.dtype.kind != "f":
                 raise _Unusable("targets of the wrong shape or type")
             frames, targets = pictures[()], measurements[:, list(TARGETS.values())].astype(np.float64)
     except (OSError, RuntimeError, ValueError, KeyError, TypeError):

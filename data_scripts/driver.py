@@ -8,7 +8,7 @@ VERSION = 1  # counts every change that makes the driver drive differently
 FULL_LOCK = 0.4  # radians: the most the front wheels turn
 WHEELBASE = 3.24  # between the axles, in the simulator's units of length
 SIGHT = 34.0  # how far ahead the road is in the picture, so that a picture tells what the driver acts on
-TOP_SPEED, SIDEWAYS, BRAKING = 45.0, 30.0, 20.0  # accelerations below what the tyres hold, so that it never slides
+TOP_SPEED, SIDEWAYS, BRAKING = 45.0, 30.0, 20.0  # speed, and accelerations
 
 
 class Driver:

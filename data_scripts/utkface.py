@@ -22,7 +22,7 @@ from nrc_core.prepared import Manifest, write_prepared
 PAGE, ARCHIVE = "https://susanqq.github.io/UTKFace/", "UTKFace.tar.gz"
 CHECKSUM, ROWS = "0131b7e5fc6c65c7867e72efee103ea95a721ca127ca0710b81ae26398b56e5a", 23_704
 SIZE, FIELDS, OLDEST = (200, 200), 4, 150
-# The original has 23,707 faces of at most 12 kB, 150 MB unpacked; what exceeds these is no such archive.
+# The original has 23,707 faces of at most 12 kB, 140 MB unpacked; what exceeds these is no such archive.
 MEMBERS, MEMBER_BYTES, UNPACKED_BYTES = 100_000, 2_000_000, 1_000_000_000
 
 

@@ -17,7 +17,6 @@ from nrc_core.prepared import read_prepared
 def short_files(monkeypatch):
     """Files of three frames in place of two hundred."""
     monkeypatch.setattr(carla2d, "PICTURES", (3, *carla2d.PICTURES[1:]))
-    monkeypatch.setattr(carla2d, "MEASUREMENTS", (3, 28))
 
 
 def recording(path: Path, seed: int = 0, **replaced) -> Path:
@@ -25,7 +24,7 @@ def recording(path: Path, seed: int = 0, **replaced) -> Path:
     generator = np.random.default_rng(seed)
     content = {
         "rgb": generator.integers(0, 256, carla2d.PICTURES, np.uint8),
-        "targets": generator.standard_normal(carla2d.MEASUREMENTS).astype(np.float32),
+        "targets": generator.standard_normal((carla2d.PICTURES[0], 28)).astype(np.float32),
     }
     path.parent.mkdir(parents=True, exist_ok=True)
     with h5py.File(path, "w") as file:
@@ -47,6 +46,15 @@ def test_frames_are_kept_without_loss_in_order_of_the_files(tmp_path, short_file
             assert np.array_equal(part[["steering", "speed"]], file["targets"][:, [0, 10]])
     assert (manifest.kind, manifest.groups, manifest.rows) == ("real", "recording", 9)
     assert manifest.facts == {"files": 3, "frames": 9, "skipped": {}}
+
+
+def test_files_as_the_published_description_has_them(tmp_path, short_files):
+    generator = np.random.default_rng(0)
+    pictures = generator.integers(0, 256, carla2d.PICTURES, np.uint8)
+    targets = generator.standard_normal((3, 27)).astype(np.float32)
+    recording(tmp_path / "h5" / "one.h5", rgb=None, images_center=pictures, targets=targets)
+    manifest = prepare("carla2d", tmp_path / "data", from_dir=tmp_path / "h5")
+    assert (manifest.rows, manifest.facts["skipped"]) == (3, {})
 
 
 def test_reading_stops_at_the_frames_of_the_paper(tmp_path, short_files, monkeypatch):
@@ -91,7 +99,7 @@ BAD_FILES = {
         "rgb of the wrong shape or type",
     ),
     "columns": (
-        lambda folder: recording(folder / "bad.h5", targets=np.zeros((3, 27), np.float32)),
+        lambda folder: recording(folder / "bad.h5", targets=np.zeros((3, 26), np.float32)),
         "targets of the wrong shape or type",
     ),
     "nan": (lambda folder: recording(folder / "bad.h5", targets=NAN), "targets not finite"),
