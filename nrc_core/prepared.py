@@ -72,7 +72,8 @@ def read_manifest(folder: Path) -> Manifest:
     try:
         return Manifest(**json.loads((folder / MANIFEST).read_text()))
     except FileNotFoundError:
-        raise DataUnavailable(f"data set {name!r} is not in {folder.parent}: run `nrc data {name}`") from None
+        # Pages say this too: no path of a machine.
+        raise DataUnavailable(f"data set {name!r} is not prepared on this machine: run `nrc data {name}`") from None
     except (ValueError, TypeError) as error:
         raise DataDamaged(
             f"{folder / MANIFEST} cannot be read ({error}): remove it and run `nrc data {name}`"
