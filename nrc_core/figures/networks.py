@@ -189,7 +189,7 @@ def views(results: Results) -> Picture:
         axis.set(xlabel="site (weight layer)", ylabel="noise (NRC1)")
         log_axis(axis)
         axis.set_title(f"Noise at the last site: {ends[0].split()[0]} in training, {ends[-1].split()[0]} on test data")
-        axis.legend()
+        figure.legend(loc="outside lower center", ncols=3, fontsize=9)
         return picture(figure, f"Noise by site. At the last site it is {', '.join(ends)}.")
 
 
