@@ -217,5 +217,6 @@ def _count(number: int, noun: str) -> str:
 
 
 def _first(results: Results) -> tuple[dict[str, Any], dict[str, Any]]:
-    record = results.provenance[results.runs["key"].iloc[0]]
-    return record["config"], record["data"]
+    """Configuration and data of the first run; fields that are younger than the run have their default."""
+    config = results.runs.to_dict("records")[0]
+    return config, results.provenance[config["key"]]["data"]
