@@ -26,9 +26,13 @@ def _by_seed(evidence: Evidence) -> Iterator[tuple[dict[str, Any], dict[float, p
                 yield {"group": dataset, "seed": seed}, sites
 
 
-def _chosen(sites: dict[float, pd.DataFrame], value: float) -> tuple[pd.DataFrame | None, dict[float, pd.DataFrame]]:
-    """The network with one weight decay, and the others."""
-    return sites.get(value), {other: rows for other, rows in sites.items() if other != value}
+def _against_others(
+    evidence: Evidence, weight_decay: float
+) -> Iterator[tuple[dict[str, Any], pd.DataFrame, list[pd.DataFrame]]]:
+    """Every seed that has a network at one weight decay: its sites, and those of the networks at all others."""
+    for network, sites in _by_seed(evidence):
+        if weight_decay in sites:
+            yield network, sites[weight_decay], [rows for value, rows in sites.items() if value != weight_decay]
 
 
 def no_collapse_without_weight_decay(evidence: Evidence, limits: Limits) -> Observation:
@@ -128,8 +132,8 @@ def noise_at_every(evidence: Evidence, limits: Limits, *, excluded: float) -> Ob
     """Largest noise at the last site among all weight decays but one."""
     found = []
     for network, sites in _by_seed(evidence):
-        _, others = _chosen(sites, excluded)
-        found.append(network | {"value": max(rows["nrc1"].iloc[-1] for rows in others.values())})
+        others = [rows["nrc1"].iloc[-1] for value, rows in sites.items() if value != excluded]
+        found.append(network | {"value": max(others)})
     quantity = f"largest noise at the last site, weight decays other than {excluded:g}"
     return observe(quantity, limits["noise_most"], found)
 
@@ -137,11 +141,8 @@ def noise_at_every(evidence: Evidence, limits: Limits, *, excluded: float) -> Ob
 def earlier_collapse_at(evidence: Evidence, limits: Limits, *, weight_decay: float) -> Observation:
     """Sites by which the first collapsed one lies before the earliest of all other weight decays."""
     found = []
-    for network, sites in _by_seed(evidence):
-        rows, others = _chosen(sites, weight_decay)
-        if rows is None:
-            continue
-        first, *rest = (first_site(holds(one, limits)["nrc1"], one["site"]) for one in (rows, *others.values()))
+    for network, rows, others in _against_others(evidence, weight_decay):
+        first, *rest = (first_site(holds(one, limits)["nrc1"], one["site"]) for one in (rows, *others))
         none = int(rows["site"].iloc[-1]) + 1
         firsts = [none if site is None else site for site in (first, *rest)]
         found.append(network | {"value": min(firsts[1:]) - firsts[0]})
@@ -152,11 +153,8 @@ def earlier_collapse_at(evidence: Evidence, limits: Limits, *, weight_decay: flo
 def alignment_only_at(evidence: Evidence, limits: Limits, *, weight_decay: float) -> Observation:
     """Aligned sites (NRC3) at one weight decay, which must be enough while they are too few at all others."""
     found = []
-    for network, sites in _by_seed(evidence):
-        rows, others = _chosen(sites, weight_decay)
-        if rows is None:
-            continue
-        here, *there = (int(holds(one, limits)["nrc3"].sum()) for one in (rows, *others.values()))
+    for network, rows, others in _against_others(evidence, weight_decay):
+        here, *there = (int(holds(one, limits)["nrc3"].sum()) for one in (rows, *others))
         least = limits["sites_least"]
         found.append(network | {"value": here - max(there), "holds": here >= least > max(there)})
     quantity = f"sites with NRC3 at weight decay {weight_decay:g}, less the most at any other"
@@ -166,11 +164,9 @@ def alignment_only_at(evidence: Evidence, limits: Limits, *, weight_decay: float
 def lower_weight_rank_at(evidence: Evidence, limits: Limits, *, weight_decay: float) -> Observation:
     """Mean stable rank of the weights at one weight decay over the lowest of all others."""
     found = []
-    for network, sites in _by_seed(evidence):
-        rows, others = _chosen(sites, weight_decay)
-        if rows is not None:
-            lowest = min(one["weight_stable_rank"].mean() for one in others.values())
-            found.append(network | {"value": rows["weight_stable_rank"].mean() / lowest})
+    for network, rows, others in _against_others(evidence, weight_decay):
+        lowest = min(one["weight_stable_rank"].mean() for one in others)
+        found.append(network | {"value": rows["weight_stable_rank"].mean() / lowest})
     quantity = f"mean stable rank of the weights at weight decay {weight_decay:g} over the lowest at any other"
     return observe(quantity, 1.0, found, strict=True)
 
@@ -178,11 +174,9 @@ def lower_weight_rank_at(evidence: Evidence, limits: Limits, *, weight_decay: fl
 def noisier_than_at(evidence: Evidence, limits: Limits, *, weight_decay: float) -> Observation:
     """Least mean noise over the last sites among the other weight decays, over that at one."""
     found = []
-    for network, sites in _by_seed(evidence):
-        rows, others = _chosen(sites, weight_decay)
-        if rows is not None:
-            least = min(one["nrc1"].tail(LAST).mean() for one in others.values())
-            found.append(network | {"value": least / rows["nrc1"].tail(LAST).mean()})
+    for network, rows, others in _against_others(evidence, weight_decay):
+        least = min(one["nrc1"].tail(LAST).mean() for one in others)
+        found.append(network | {"value": least / rows["nrc1"].tail(LAST).mean()})
     quantity = f"least noise at any other weight decay over that at {weight_decay:g}, means over the last {LAST} sites"
     return observe(quantity, limits["noise_factor"], found, at_least=True, strict=True)
 
@@ -190,11 +184,8 @@ def noisier_than_at(evidence: Evidence, limits: Limits, *, weight_decay: float) 
 def misaligned_but_at(evidence: Evidence, limits: Limits, *, weight_decay: float) -> Observation:
     """Largest mean NRC3 over the last sites among the other weight decays; at the one it must be high."""
     found = []
-    for network, sites in _by_seed(evidence):
-        rows, others = _chosen(sites, weight_decay)
-        if rows is None:
-            continue
-        here, *there = (one["nrc3"].tail(LAST).mean() for one in (rows, *others.values()))
+    for network, rows, others in _against_others(evidence, weight_decay):
+        here, *there = (one["nrc3"].tail(LAST).mean() for one in (rows, *others))
         good = here >= limits["alignment_least"] and max(there) < limits["misaligned_below"]
         found.append(network | {"value": max(there), "holds": bool(good)})
     quantity = f"largest NRC3 at any weight decay but {weight_decay:g} (where it must be high), last {LAST} sites' mean"
