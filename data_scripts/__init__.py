@@ -18,6 +18,11 @@ SCRIPTS = {
     "utkface": "utkface",
     "carla2d": "carla2d",
     "car_racing": "car_racing",
+    "mnist": "mnist",
+    "fashion_mnist": "mnist",
+    "cifar10": "cifar10",
+    "svhn": "svhn",
+    "stl10": "stl10",
 }
 
 

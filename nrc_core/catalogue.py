@@ -14,8 +14,9 @@ from nrc_core.tables import is_table, read_table
 ROLLED_OUT = ("swimmer", "reacher", "hopper")  # states and actions of expert policies
 SIMULATED = (*ROLLED_OUT, "car_racing")  # made on the spot, without a download
 IMAGES = ("utkface", "carla2d", "car_racing")
+CLASSIFIED = ("mnist", "fashion_mnist", "cifar10", "svhn", "stl10")  # images in classes
 STAND_IN = "stand-in"  # the kind of data that take the place of others which are not to be had
-BUILT_IN = ("synthetic", *SIMULATED, "sgemm", "utkface", "carla2d")
+BUILT_IN = ("synthetic", *SIMULATED, "sgemm", "utkface", "carla2d", *CLASSIFIED)
 
 
 def check_name(name: str) -> None:

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import dataclasses
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 from nrc_core.errors import ConfigError
 
@@ -18,11 +19,67 @@ CONVENTIONS = ("careful", "printed", "released")  # of the metrics, see `measure
 ARCHITECTURES: dict[str, tuple[int, ...] | None] = {"mlp": None, "resnet": (18, 34)}
 HEADS = ("linear", "layernorm")
 PRECISIONS = ("float32", "bfloat16")
-MEASURED = ("measure_epochs", "conventions")  # fields that say what is measured, not what is trained
+
+
+class Configuration:
+    """What the configurations of all kinds of runs have in common: they are frozen dataclasses.
+
+    Attributes:
+        TASK: the kind of run; None is regression.
+        CLOCK: the column of the results that says when something was measured.
+        MEASURED: fields that say what is measured or kept, not what is trained.
+    """
+
+    TASK: ClassVar[str | None] = None
+    CLOCK: ClassVar[str] = "epoch"
+    MEASURED: ClassVar[tuple[str, ...]] = ()
+
+    dataset: str
+    dataset_options: dict[str, Any]
+    seed: int
+
+    @property
+    def views(self) -> tuple[str, ...]:
+        """The conventions by which it is measured."""
+        return ("careful",)
+
+    @property
+    def times(self) -> tuple[int, ...]:
+        """When the run is measured, by its clock."""
+        raise NotImplementedError
+
+    def as_dict(self) -> dict[str, Any]:
+        """Plain values, as they go into the content key and the provenance."""
+        values = {
+            name: list(value) if isinstance(value, tuple) else value
+            for name, value in dataclasses.asdict(self).items()  # type: ignore[call-overload]
+        }
+        return values if self.TASK is None else {"task": self.TASK, **values}
+
+    def identity(self) -> dict[str, Any]:
+        """What decides the trained network and its metrics: fields that differ from their default.
+
+        Leaving defaults out lets a new field be added without renaming all earlier runs. Which times
+        and conventions were measured is left out too: it changes no number.
+        """
+        defaults = {field.name: field.default for field in dataclasses.fields(self)}  # type: ignore[arg-type]
+        values = {name: value for name, value in self.as_dict().items() if value != defaults.get(name)}
+        # A table of one's own may lie anywhere: its content is in the data identity.
+        return {name: value for name, value in values.items() if name not in self.MEASURED} | {
+            "dataset": Path(self.dataset).name
+        }
+
+    def covers(self, other: Any) -> bool:
+        """Whether this run was measured wherever the other one, of the same identity, is to be."""
+        return self.measured_with(other) == self
+
+    def measured_with(self, other: Any) -> Any:
+        """This run, measured wherever either of the two is."""
+        raise NotImplementedError
 
 
 @dataclass(frozen=True)
-class RunConfig:
+class RunConfig(Configuration):
     """One network: its data, shape, optimiser and the epochs at which it is measured.
 
     Optimiser: SGD with momentum and L2 weight decay, gradient (wd) w, learning rate divided by 10
@@ -54,6 +111,8 @@ class RunConfig:
         (10,)
     """
 
+    MEASURED: ClassVar[tuple[str, ...]] = ("measure_epochs", "conventions")
+
     dataset: str
     epochs: int
     learning_rate: float
@@ -76,13 +135,13 @@ class RunConfig:
 
     def __post_init__(self) -> None:
         for name in ("epochs", "width", "depth", "batch_size", *(["rank"] if self.rank is not None else [])):
-            _check(name, getattr(self, name), int, lambda value: value >= 1, "a whole number, at least 1")
-        _check("seed", self.seed, int, lambda value: 0 <= value < 2**32, "a whole number from 0 to 2^32 - 1")
+            check_number(name, getattr(self, name), int, lambda value: value >= 1, "a whole number, at least 1")
+        check_number("seed", self.seed, int, lambda value: 0 <= value < 2**32, "a whole number from 0 to 2^32 - 1")
         for name in ("learning_rate", "init_scale"):
-            _check(name, getattr(self, name), float, lambda value: value > 0, "positive")
-        _check("weight_decay", self.weight_decay, float, lambda value: value >= 0, "zero or positive")
+            check_number(name, getattr(self, name), float, lambda value: value > 0, "positive")
+        check_number("weight_decay", self.weight_decay, float, lambda value: value >= 0, "zero or positive")
         for name in ("momentum", "tolerance"):
-            _check(name, getattr(self, name), float, lambda value: 0 <= value < 1, "in [0, 1)")
+            check_number(name, getattr(self, name), float, lambda value: 0 <= value < 1, "in [0, 1)")
         self._check_network()
         for epoch in self.measure_epochs:
             if not 1 <= epoch <= self.epochs:
@@ -106,22 +165,15 @@ class RunConfig:
         if self.architecture != "mlp" and (self.bias or self.init_scale != 1.0):
             raise ConfigError("bias and init_scale are options of MLPs; a ResNet starts as torchvision makes it")
 
-    def as_dict(self) -> dict[str, Any]:
-        """Plain values, as they go into the content key and the provenance."""
-        return dataclasses.asdict(self) | {name: list(getattr(self, name)) for name in MEASURED}
+    @property
+    def times(self) -> tuple[int, ...]:
+        """Epochs at which it is measured."""
+        return self.measure_epochs
 
-    def identity(self) -> dict[str, Any]:
-        """What decides the trained network and its metrics: fields that differ from their default.
-
-        Leaving defaults out lets a new field be added without renaming all earlier runs. Which epochs
-        and conventions were measured is left out too: it changes no number.
-        """
-        defaults = {field.name: field.default for field in dataclasses.fields(self)}
-        values = {name: value for name, value in self.as_dict().items() if value != defaults[name]}
-        # A table of one's own may lie anywhere: its content is in the data identity.
-        return {name: value for name, value in values.items() if name not in MEASURED} | {
-            "dataset": Path(self.dataset).name
-        }
+    @property
+    def views(self) -> tuple[str, ...]:
+        """The conventions by which it is measured."""
+        return self.conventions
 
     def measured_with(self, other: RunConfig) -> RunConfig:
         """This run, measured wherever either of the two is."""
@@ -131,12 +183,9 @@ class RunConfig:
             conventions=self.conventions + other.conventions,
         )
 
-    def covers(self, other: RunConfig) -> bool:
-        """Whether this run was measured wherever the other one, of the same identity, is to be."""
-        return self.measured_with(other) == self
 
-
-def _check(name: str, value: Any, kind: type, holds: Any, rule: str) -> None:
+def check_number(name: str, value: Any, kind: type, holds: Any, rule: str) -> None:
+    """Raise ConfigError unless a value is a finite number of its kind that keeps to a rule."""
     right_type = isinstance(value, int | float if kind is float else int) and not isinstance(value, bool)
     if not (right_type and math.isfinite(value) and holds(value)):
         raise ConfigError(f"{name} must be {rule}: got {value!r}")
@@ -153,3 +202,9 @@ def log_spaced_epochs(epochs: int, count: int) -> tuple[int, ...]:
         raise ConfigError(f"measurements must be at least 1: got {count}")
     steps = max(count - 1, 1)
     return tuple(sorted({round(epochs ** (i / steps)) for i in range(steps + 1)} if count > 1 else {epochs}))
+
+
+def check_several(name: str, values: Sequence[Any]) -> None:
+    """Raise ConfigError unless there are one or more different values."""
+    if not values or len(set(values)) < len(values):
+        raise ConfigError(f"{name} must be one or more different values: got {list(values)}")

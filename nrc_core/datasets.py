@@ -14,10 +14,11 @@ import torch
 from jaxtyping import Float, UInt8
 from torch import Tensor
 
-from nrc_core.catalogue import IMAGES, SIMULATED, check_name, data_identity, table_identity
+from nrc_core.catalogue import CLASSIFIED, IMAGES, SIMULATED, check_name, data_identity, table_identity
+from nrc_core.classified import classified
 from nrc_core.errors import ConfigError, DataDamaged, DataUnavailable
 from nrc_core.images import DEFAULT_SIZE, decode, pixel_statistics
-from nrc_core.prepared import data_folder, read_prepared
+from nrc_core.prepared import Manifest, data_folder, read_prepared
 from nrc_core.synthetic import synthetic
 from nrc_core.tables import is_table, read_table
 
@@ -27,13 +28,14 @@ SPLITS = ("random", "blocked")
 
 @dataclass(frozen=True)
 class Dataset:
-    """A regression data set, split, with targets of zero mean and unit variance by training statistics.
+    """A data set, split, with targets of zero mean and unit variance by training statistics, or one-hot targets.
 
     Attributes:
         x_train, x_test: (n, d) float32, scaled like the targets; or images, (n, c, height, width)
             uint8, as they are: networks scale them by `pixel_mean` and `pixel_spread`, one number a
             channel, of the training images.
         y_train, y_test: (n, t) float32.
+        classes: names of the classes that the one-hot targets stand for; None for regression.
         provenance: where it comes from; `identity` is what content keys are made of.
     """
 
@@ -45,6 +47,7 @@ class Dataset:
     provenance: Mapping[str, Any]
     pixel_mean: tuple[float, ...] | None = None
     pixel_spread: tuple[float, ...] | None = None
+    classes: tuple[str, ...] | None = None
 
     @property
     def input_dim(self) -> int:
@@ -90,8 +93,9 @@ def load_dataset(
     """Load a data set as tensors, 80 % for training, scaled by training statistics.
 
     Args:
-        name: `synthetic`, `swimmer`, `reacher`, `hopper`, `sgemm`, `utkface`, `carla2d`, `car_racing`,
-            or the path of a CSV, NPZ or Parquet file.
+        name: `synthetic`, `swimmer`, `reacher`, `hopper`, `sgemm`, `utkface`, `carla2d`, `car_racing`, the
+            classified images `mnist`, `fashion_mnist`, `cifar10`, `svhn`, `stl10`, or the path of a CSV,
+            NPZ or Parquet file.
         data_dir: where prepared data sets are; NRC_DATA_DIR or `data/` unless given. Simulated
             data sets that are not there yet are made and kept there.
         seed: of the random split and of the choice of `samples`.
@@ -102,7 +106,8 @@ def load_dataset(
         shuffled: a control: every row gets the targets of a row drawn at random.
         image_size: reduce images to so many pixels on their shorter side; None: 128 for `utkface`,
             the others as they are.
-        options: for `synthetic`, what `nrc_core.synthetic.synthetic` takes.
+        options: for `synthetic`, what `nrc_core.synthetic.synthetic` takes; for images in classes, which
+            have their own split, what `nrc_core.classified.classified` takes, and nothing else but `seed`.
 
     Raises:
         ConfigError: an unknown name or option, or a value out of range.
@@ -117,6 +122,12 @@ def load_dataset(
     check_name(name)
     if split not in SPLITS:
         raise ConfigError(f"split must be one of {', '.join(SPLITS)}: got {split!r}")
+    if name in CLASSIFIED:
+        if split != "random" or samples is not None or shuffled or image_size is not None:
+            raise ConfigError(
+                f"split, samples, shuffled and image_size are no options of {name!r}: see train_per_class"
+            )
+        return _classified(name, data_folder(data_dir), {"seed": seed, **options})
     if name != "synthetic" and options:
         raise ConfigError(f"unknown option {sorted(options)} for data set {name!r}")
     if not is_table(name) and targets:
@@ -145,6 +156,31 @@ def load_dataset(
     return Dataset(name, x[train], y[train], x[test], y[test], raw.provenance | facts | x_facts)
 
 
+def _classified(name: str, folder: Path, options: dict[str, Any]) -> Dataset:
+    table, manifest = read_prepared(folder / name)
+    try:
+        found = classified(name, table, manifest, **options)
+    except TypeError as error:
+        raise ConfigError(f"unknown option for data set {name!r}: {error}") from None
+    mean, spread = pixel_statistics(found.x_train)
+    facts = {"image_shape": list(found.x_train.shape[1:]), **found.facts}
+    return Dataset(
+        name, found.x_train, found.y_train, found.x_test, found.y_test, _describe(manifest) | facts, mean, spread,
+        found.classes,
+    )  # fmt: skip
+
+
+def _describe(manifest: Manifest) -> dict[str, Any]:
+    """What the provenance of a run says of prepared data."""
+    return {
+        "kind": manifest.kind,
+        "source": manifest.source,
+        "licence": manifest.licence,
+        "identity": manifest.identity,
+        "table_sha256": manifest.sha256,
+    }
+
+
 def _synthetic(options: dict[str, Any]) -> _Raw:
     try:
         x, y, facts = synthetic(**options)
@@ -171,14 +207,7 @@ def _prepared(name: str, folder: Path) -> _Raw:
             ) from None
     table, manifest = read_prepared(folder / name)
     groups = table[manifest.groups].to_numpy() if manifest.groups else None
-    provenance = {
-        "kind": manifest.kind,
-        "source": manifest.source,
-        "licence": manifest.licence,
-        "identity": manifest.identity,
-        "table_sha256": manifest.sha256,
-        **manifest.facts,
-    }
+    provenance = _describe(manifest) | manifest.facts
     inputs = table[manifest.inputs[0] if manifest.images else manifest.inputs].to_numpy()
     return _Raw(inputs, table[manifest.targets].to_numpy(), groups, provenance)
 

@@ -6,7 +6,8 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from nrc_core.catalogue import IMAGES, check_name
-from nrc_core.config import CONVENTIONS, RunConfig, log_spaced_epochs
+from nrc_core.classifier_experiments import CLASSIFIER_EXPERIMENTS
+from nrc_core.config import CONVENTIONS, Configuration, RunConfig, check_several, log_spaced_epochs
 from nrc_core.errors import ConfigError
 from nrc_core.recipes import LOW_RANK, OTHER, RECIPES, Recipe
 
@@ -159,7 +160,7 @@ def weight_decay(
     Raises:
         ConfigError: an unknown data set, no seeds or weight decays, or a value out of range.
     """
-    _check_several("weight_decays", weight_decays)
+    check_several("weight_decays", weight_decays)
     return [
         config
         for value in weight_decays
@@ -192,8 +193,8 @@ def training_dynamics(
     Raises:
         ConfigError: an unknown data set or split, no seeds, data sets or splits, or a value out of range.
     """
-    _check_several("datasets", datasets)
-    _check_several("splits", splits)
+    check_several("datasets", datasets)
+    check_several("splits", splits)
     return [
         config
         for dataset in datasets
@@ -285,7 +286,7 @@ def what_decides_collapse(
 
 
 # By the name of the notebook that shows them.
-EXPERIMENTS: dict[str, Callable[..., list[RunConfig]]] = {
+EXPERIMENTS: dict[str, Callable[..., Sequence[Configuration]]] = {
     function.__name__: function
     for function in (
         deep_nrc_mlp,
@@ -296,6 +297,7 @@ EXPERIMENTS: dict[str, Callable[..., list[RunConfig]]] = {
         proposition_1,
         paper_or_code,
         what_decides_collapse,
+        *CLASSIFIER_EXPERIMENTS,
     )
 }
 
@@ -311,7 +313,7 @@ def _configurations(
 ) -> list[RunConfig]:
     """One configuration a seed; what is None is the recipe's, or left out where it has none."""
     check_name(dataset)
-    _check_several("seeds", seeds)
+    check_several("seeds", seeds)
     recipe = recipe or RECIPES.get(dataset, OTHER)
     names = ("architecture", "width", "depth", "learning_rate", "weight_decay", "epochs", "batch_size", "init_scale")
     defaults = {name: getattr(recipe, name) for name in names}
@@ -323,8 +325,3 @@ def _configurations(
     return [
         RunConfig(dataset, seed=seed, measure_epochs=measured, dataset_options=dict(used), **values) for seed in seeds
     ]
-
-
-def _check_several(name: str, values: Sequence[Any]) -> None:
-    if not values or len(set(values)) < len(values):
-        raise ConfigError(f"{name} must be one or more different values: got {list(values)}")

@@ -20,8 +20,8 @@ DEFAULT_SIZE = {"utkface": 128}
 LEAST_SIZE = 32  # ResNets halve five times
 
 
-def decode(encoded: Sequence[bytes] | np.ndarray, size: int | None = None) -> UInt8[Tensor, "n 3 height width"]:
-    """JPEG or PNG images as one tensor, in colour, in channels-last memory order.
+def decode(encoded: Sequence[bytes] | np.ndarray, size: int | None = None) -> UInt8[Tensor, "n c height width"]:
+    """JPEG or PNG images as one tensor in channels-last memory order: three channels, one if the first is grey.
 
     Args:
         encoded: the content of a file each.
@@ -39,25 +39,25 @@ def decode(encoded: Sequence[bytes] | np.ndarray, size: int | None = None) -> UI
         (torch.Size([1, 3, 48, 64]), [255, 0, 0])
     """
     with Image.open(io.BytesIO(encoded[0])) as first:
-        shape = first.size
+        shape, mode = first.size, "L" if first.mode == "L" else "RGB"
     shorter = min(shape)
     if size is not None and not LEAST_SIZE <= size <= shorter:
         raise ConfigError(f"image_size must be from {LEAST_SIZE} to {shorter}, the images' own: got {size}")
     scale = 1.0 if size is None else size / shorter
     width, height = (round(side * scale) for side in shape)
-    pixels = torch.empty(len(encoded), height, width, 3, dtype=torch.uint8)
+    pixels = torch.empty(len(encoded), height, width, len(mode), dtype=torch.uint8)
 
     def fill(number: int) -> None:
         try:
             with Image.open(io.BytesIO(encoded[number])) as image:
                 if image.size != shape:
                     raise DataDamaged(f"image {number} has {image.size} pixels, the first {shape}: prepare them again")
-                colours = image.convert("RGB")
+                colours = image.convert(mode)
         except OSError as error:
             raise DataDamaged(f"image {number} cannot be decoded ({error}): prepare the data again") from None
         if colours.size != (width, height):
             colours = colours.resize((width, height), Image.Resampling.BILINEAR)
-        pixels[number] = torch.from_numpy(np.array(colours))
+        pixels[number] = torch.from_numpy(np.array(colours)).view(height, width, len(mode))
 
     with ThreadPoolExecutor() as pool:  # Pillow decodes without holding the interpreter's lock
         for _ in pool.map(fill, range(len(encoded))):

@@ -84,7 +84,7 @@ def principal_angles(first: Matrix, second: Matrix) -> Float[Tensor, " r"]:
         >>> principal_angles(torch.eye(3)[:, :1], torch.eye(3)[:, 1:2]).item() == math.pi / 2
         True
     """
-    a, b = _matrix(first, "first"), _matrix(second, "second")
+    a, b = checked_matrix(first, "first"), checked_matrix(second, "second")
     return torch.linalg.svdvals(a.T @ b).clamp(max=1.0).acos()
 
 
@@ -140,7 +140,7 @@ def nrc1(features: Matrix, rank: int) -> float:
         >>> round(nrc1(np.array([[2.0, 0.0], [-2.0, 0.0], [0.0, 1.0], [0.0, -1.0]]), rank=1), 12)
         0.2
     """
-    h = _matrix(features, "features")
+    h = checked_matrix(features, "features")
     _check_rank(rank, h.shape[1])
     return noise_curve(eigen(_self_moments(h)).values)[rank - 1].item()
 
@@ -192,7 +192,7 @@ def nrc3(features: Matrix, weight: Matrix, rank: int) -> float:
         >>> round(nrc3(np.array([[1.0, 0.0], [-1.0, 0.0]]), np.array([[1.0, 1.0]]), rank=1), 6)
         0.707107
     """
-    h, w = _matrix(features, "features"), _matrix(weight, "weight")
+    h, w = checked_matrix(features, "features"), checked_matrix(weight, "weight")
     if h.shape[1] != w.shape[1]:
         raise ValueError(
             f"the weight must have one column per feature: features {tuple(h.shape)}, weight {tuple(w.shape)}; "
@@ -253,7 +253,7 @@ def stable_rank(matrix: Matrix) -> float:
         >>> round(stable_rank(np.diag([2.0, 1.0])), 12)
         1.25
     """
-    squares = torch.linalg.svdvals(_matrix(matrix, "matrix")).square()
+    squares = torch.linalg.svdvals(checked_matrix(matrix, "matrix")).square()
     return spectral_ratio(squares)
 
 
@@ -263,7 +263,8 @@ def spectral_ratio(values: Float[Tensor, " h"]) -> float:
     return (values.sum() / largest).item() if largest > 0 else math.nan
 
 
-def _matrix(array: Matrix, name: str) -> Tensor:
+def checked_matrix(array: Matrix, name: str) -> Tensor:
+    """A matrix in float64; ValueError unless it is one, not empty and finite."""
     tensor = torch.as_tensor(array).detach().double()
     if tensor.ndim != 2 or 0 in tensor.shape:
         raise ValueError(f"{name} must be a matrix with samples in rows, not empty: got shape {tuple(tensor.shape)}")
@@ -273,7 +274,7 @@ def _matrix(array: Matrix, name: str) -> Tensor:
 
 
 def _moments(features: Matrix, targets: Matrix) -> Moments:
-    h, y = _matrix(features, "features"), _matrix(targets, "targets")
+    h, y = checked_matrix(features, "features"), checked_matrix(targets, "targets")
     if len(h) != len(y):
         raise ValueError(f"features and targets must have equal rows: got {len(h)} and {len(y)}")
     return Moments.of(h, y)

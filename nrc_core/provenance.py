@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import json
 import platform
 import subprocess
 from datetime import UTC, datetime
@@ -12,15 +13,16 @@ from typing import Any
 
 import torch
 
-from nrc_core.config import RunConfig
+from nrc_core.config import Configuration
 from nrc_core.datasets import Dataset
 from nrc_core.store import RESULTS_VERSION
 
 PACKAGES = ("nrc-core", "numpy", "pandas")
 # The files whose code decides the numbers of a run.
 SOURCES = (
-    "computing", "config", "datasets", "images", "measurement", "metrics", "models", "moments", "resnets", "synthetic",
-    "tables", "training",
+    "class_metrics", "class_moments", "classification", "classified", "classifier_computing", "classifier_config",
+    "classifier_measurement", "classifiers", "computing", "config", "datasets", "images", "measurement", "metrics",
+    "models", "moments", "resnets", "synthetic", "tables", "training", "transfer",
 )  # fmt: skip
 
 
@@ -28,6 +30,17 @@ def source_checksum() -> str:
     """Fingerprint of the source files that decide the numbers of a run."""
     folder = Path(__file__).parent
     return hashlib.sha256(b"".join((folder / f"{name}.py").read_bytes() for name in SOURCES)).hexdigest()[:16]
+
+
+def checkpoint_identity(config: Configuration, dataset: Dataset, device: torch.device) -> dict[str, Any]:
+    """What a checkpoint must have in common with the run that goes on from it."""
+    return {
+        "configuration": json.dumps(config.identity(), sort_keys=True),
+        "data": dataset.provenance["identity"],
+        "code": source_checksum(),
+        "version of torch": str(torch.__version__),
+        "kind of device": device.type,
+    }
 
 
 def commit() -> str | None:
@@ -57,7 +70,7 @@ def _cpu_model() -> str:
     return models[0] if models else platform.machine()
 
 
-def describe_run(config: RunConfig, dataset: Dataset, device: torch.device, seconds: float) -> dict[str, Any]:
+def describe_run(config: Configuration, dataset: Dataset, device: torch.device, seconds: float) -> dict[str, Any]:
     """The provenance of one run, as plain JSON values."""
     return {
         "config": config.as_dict(),

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
 from nrc_core.catalogue import data_identity
-from nrc_core.config import RunConfig
+from nrc_core.classifier_config import ClassifierConfig, TransferConfig
+from nrc_core.config import Configuration
 from nrc_core.errors import DataUnavailable, TrainingDiverged
 from nrc_core.store import TABLES, RunResult, Store, content_key
 
@@ -27,10 +29,11 @@ class Results:
     """Tidy results of a list of runs; `key` joins the frames.
 
     Attributes:
-        runs: one row a run: key, cached, device, seconds, date, commit and the configuration.
+        runs: one row a run: key, cached, task, device, seconds, date, commit and the configuration.
         measurements: one row per run, epoch, split, features and site, columns as `measure`.
         spectra: one row per run, epoch, split, features, site and rank k.
-        losses: one row per run and epoch.
+        losses: one row per run and epoch, or so many iterations.
+        downstream: one row per run and network that was fine-tuned or probed.
         provenance: by key, everything recorded.
         failures: by configuration in words, why a run has no results.
         derived: what was made of the frames once and is used again.
@@ -41,13 +44,19 @@ class Results:
     spectra: pd.DataFrame
     losses: pd.DataFrame
     provenance: dict[str, dict[str, Any]]
+    downstream: pd.DataFrame = field(default_factory=pd.DataFrame)
     failures: dict[str, str] = field(default_factory=dict)
     derived: dict[str, Any] = field(default_factory=dict, repr=False, compare=False)
+
+    @property
+    def clock(self) -> str:
+        """The column that says when something was measured, of runs of one task."""
+        return "epoch" if set(self.runs["task"]) == {REGRESSION} else "iteration"
 
     def final(self, split: str = "train", features: str = "post", convention: str = "careful") -> pd.DataFrame:
         """Measurements at the last epoch of every run."""
         m = self.measurements
-        last = m["epoch"] == m.groupby("key")["epoch"].transform("max")
+        last = m[self.clock] == m.groupby("key")[self.clock].transform("max")
         view = (m["split"] == split) & (m["features"] == features) & (m["convention"] == convention)
         return m[last & view].reset_index(drop=True)
 
@@ -60,7 +69,7 @@ class Results:
     def final_spectra(self, split: str = "train", features: str = "post") -> pd.DataFrame:
         """The metrics as curves in the rank k, at the last epoch of every run."""
         s = self.spectra
-        last = s["epoch"] == s.groupby("key")["epoch"].transform("max")
+        last = s[self.clock] == s.groupby("key")[self.clock].transform("max")
         return s[last & (s["split"] == split) & (s["features"] == features)].reset_index(drop=True)
 
     def label(self, table: pd.DataFrame, *fields: str) -> pd.DataFrame:
@@ -78,7 +87,7 @@ class Results:
             chosen &= self.runs[name] == value
         keys = set(self.runs.loc[chosen, "key"])
         frames = {
-            name: frame[frame["key"].isin(keys)].reset_index(drop=True)
+            name: frame[frame["key"].isin(keys)].reset_index(drop=True) if len(frame) else frame
             for name in ("runs", *TABLES)
             for frame in [getattr(self, name)]
         }
@@ -86,11 +95,12 @@ class Results:
         return Results(**frames, provenance=provenance, failures=self.failures)
 
 
+REGRESSION = "regression"  # the task of runs that name none
 DATA_FIELDS = ("split", "shuffled")  # of the data, that sweeps are told apart by
 
 
 def run(
-    configs: Iterable[RunConfig], *, store: Store | None = None, device: torch.device | str | None = None
+    configs: Iterable[Configuration], *, store: Store | None = None, device: torch.device | str | None = None
 ) -> Results:
     """Results of every configuration: from the store where it has them, else trained, measured and stored.
 
@@ -126,7 +136,7 @@ def run(
     return _collect(done, failures)
 
 
-def stored(configs: Iterable[RunConfig], *, store: Store) -> tuple[Results | None, int]:
+def stored(configs: Iterable[Configuration], *, store: Store) -> tuple[Results | None, int]:
     """What the store has of these configurations, and how many it lacks; nothing is trained.
 
     Example:
@@ -143,7 +153,7 @@ def stored(configs: Iterable[RunConfig], *, store: Store) -> tuple[Results | Non
     return (_collect(done, {}) if done else None), missing
 
 
-def check_obtainable(configs: Iterable[RunConfig], *, store: Store) -> None:
+def check_obtainable(configs: Iterable[Configuration], *, store: Store) -> None:
     """Raise DataUnavailable (or what else loading raises) for a run that can be neither found nor trained here."""
     computing = _Computing(store)
     for config in configs:
@@ -153,12 +163,12 @@ def check_obtainable(configs: Iterable[RunConfig], *, store: Store) -> None:
 
 @dataclass(frozen=True)
 class _Done:
-    wanted: RunConfig
+    wanted: Configuration
     result: RunResult
     cached: bool
 
 
-def _find(config: RunConfig, store: Store) -> RunResult | None:
+def _find(config: Configuration, store: Store) -> RunResult | None:
     """The run in the store, by its content key, or by its configuration where the data are not there."""
     try:
         found = store.load(content_key(config, _identity(config)))
@@ -167,7 +177,7 @@ def _find(config: RunConfig, store: Store) -> RunResult | None:
     return found if found is not None and found.config.covers(config) else None
 
 
-def _identity(config: RunConfig) -> str:
+def _identity(config: Configuration) -> str:
     return data_identity(config.dataset, targets=config.dataset_options.get("targets", ()))
 
 
@@ -181,7 +191,7 @@ class _Computing:
         self._store, self._device = store, device
         self._loaded: dict[str, Dataset] = {}
 
-    def load(self, config: RunConfig) -> Dataset:
+    def load(self, config: Configuration) -> Dataset:
         from nrc_core.datasets import load_dataset
 
         name = repr((config.dataset, sorted(config.dataset_options.items())))
@@ -189,7 +199,7 @@ class _Computing:
             self._loaded[name] = load_dataset(config.dataset, **config.dataset_options)
         return self._loaded[name]
 
-    def obtain(self, config: RunConfig) -> _Done:
+    def obtain(self, config: Configuration) -> _Done:
         found = _find(config, self._store)
         if found is None:
             dataset = self.load(config)
@@ -202,47 +212,75 @@ class _Computing:
         logger.info("%s, seed %d: found in the store as %s, not trained again", config.dataset, config.seed, found.key)
         return _Done(config, found, cached=True)
 
-    def _compute(self, config: RunConfig, dataset: Dataset, key: str) -> _Done:
+    def _compute(self, config: Configuration, dataset: Dataset, key: str) -> _Done:
         from nrc_core.computing import compute
 
         earlier = self._store.load(key)
         wider = config if earlier is None else config.measured_with(earlier.config)
         checkpoint = self._store.checkpoint(key)
-        result = self._store.save(key, *compute(wider, dataset, device=self._device, checkpoint=checkpoint))
+        weights = None
+        if isinstance(config, TransferConfig):
+            weights = self._pretrained(config)
+        elif isinstance(config, ClassifierConfig) and config.keep_weights:
+            weights = self._store.weights(key)
+        tables, provenance = compute(wider, dataset, device=self._device, checkpoint=checkpoint, weights=weights)
+        result = self._store.save(key, tables, provenance)
         checkpoint.unlink(missing_ok=True)
         return _Done(config, result, cached=False)
+
+    def _pretrained(self, config: TransferConfig) -> Path:
+        """The file of the weights that fine-tuning starts from; trains the network again if they were not kept."""
+        pretraining = replace(config.pretraining, keep_weights=True)
+        dataset = self.load(pretraining)
+        key = content_key(pretraining, dataset.provenance["identity"])
+        path = self._store.weights(key) / f"{config.start}.pt"
+        with self._store.lock(key):
+            if not path.is_file():
+                self._compute(pretraining, dataset, key)
+        return path
 
 
 def _collect(done: list[_Done], failures: dict[str, str]) -> Results:
     each = [(one.result.key, _wanted(one)) for one in done]
     frames = {
-        name: pd.concat([tables[name].assign(key=key) for key, tables in each], ignore_index=True) for name in TABLES
+        name: _joined([tables[name].assign(key=key) for key, tables in each if name in tables]) for name in TABLES
     }
     rows = [
-        {"key": one.result.key, "cached": one.cached}
+        {"key": one.result.key, "cached": one.cached, "task": one.result.config.TASK or REGRESSION}
         | {name: one.result.provenance[name] for name in ("device", "seconds", "date", "commit")}
         | {name: one.result.provenance["data"].get(name) for name in DATA_FIELDS}
+        | {"pretraining_key": one.result.provenance.get("pretraining_key")}
         | one.result.config.as_dict()
         for one in done
     ]
     seeds = {row["key"]: row["seed"] for row in rows}
     for frame in frames.values():
-        frame["seed"] = frame["key"].map(seeds)
+        if len(frame):
+            frame["seed"] = frame["key"].map(seeds)
     provenance = {one.result.key: dict(one.result.provenance) for one in done}
     return Results(pd.DataFrame(rows), **frames, provenance=provenance, failures=failures)
 
 
-def _words(config: RunConfig) -> str:
+def _joined(tables: list[pd.DataFrame]) -> pd.DataFrame:
+    return pd.concat(tables, ignore_index=True) if tables else pd.DataFrame()
+
+
+def _words(config: Configuration) -> str:
     """A configuration by what tells it from others of its page."""
-    names = ("weight_decay", "width", "depth", "bias", "init_scale", "seed")
-    return ", ".join([config.dataset, *(f"{name.replace('_', ' ')} {getattr(config, name)}" for name in names)])
+    names = ("weight_decay", "width", "depth", "bias", "init_scale", "label_smoothing", "start", "seed")
+    told = [f"{name.replace('_', ' ')} {getattr(config, name)}" for name in names if hasattr(config, name)]
+    return ", ".join([config.dataset, *told])
 
 
 def _wanted(one: _Done) -> dict[str, pd.DataFrame]:
     """What the configuration asks for, of a run that may have been measured more widely."""
-    tables = dict(one.result.tables)
-    m, s, epochs = tables["measurements"], tables["spectra"], one.wanted.measure_epochs
+    tables, config = dict(one.result.tables), one.wanted
+    if "measurements" not in tables:
+        return tables
+    m, s = tables["measurements"], tables["spectra"]
     m = m if "convention" in m else m.assign(convention="careful")
-    tables["measurements"] = m[m["epoch"].isin(epochs) & m["convention"].isin(one.wanted.conventions)]
-    tables["spectra"] = s[s["epoch"].isin(epochs)]
+    ends = m[config.CLOCK].max()  # a run that its loss ended was measured last before it was planned to be
+    times = [*config.times, ends] if ends < max(config.times) else config.times
+    tables["measurements"] = m[m[config.CLOCK].isin(times) & m["convention"].isin(config.views)]
+    tables["spectra"] = s[s[config.CLOCK].isin(times)]
     return tables

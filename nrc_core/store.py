@@ -17,7 +17,8 @@ import pandas as pd
 from filelock import FileLock
 
 from nrc_core.atomic import atomic_folder, sha256
-from nrc_core.config import MEASURED, RunConfig
+from nrc_core.classifier_config import ClassifierConfig, TransferConfig
+from nrc_core.config import Configuration, RunConfig
 from nrc_core.prepared import project_folder
 
 logger = logging.getLogger(__name__)
@@ -26,11 +27,12 @@ logger = logging.getLogger(__name__)
 # says when. It is part of every content key, so that results of older code are not found again,
 # while a comment or a new figure does not throw away a day of GPU time.
 RESULTS_VERSION = 1
-TABLES = ("measurements", "spectra", "losses")
+# A run has those of them that its kind has something for.
+TABLES = ("measurements", "spectra", "losses", "downstream")
 PROVENANCE = "provenance.json"
 
 
-def content_key(config: RunConfig, data_identity: str) -> str:
+def content_key(config: Configuration, data_identity: str) -> str:
     """The name of a run: a fingerprint of its configuration, its data and the version of the results.
 
     A default of the configuration that changes needs a new RESULTS_VERSION, see `RunConfig.identity`.
@@ -39,7 +41,7 @@ def content_key(config: RunConfig, data_identity: str) -> str:
     return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()[:16]
 
 
-def _canonical(config: RunConfig) -> str:
+def _canonical(config: Configuration) -> str:
     return json.dumps(config.identity(), sort_keys=True)
 
 
@@ -52,14 +54,31 @@ class RunResult:
     provenance: Mapping[str, Any]
 
     @property
-    def config(self) -> RunConfig:
+    def config(self) -> Configuration:
         """The configuration that was run."""
-        values = dict(self.provenance["config"])
-        return RunConfig(**values | {name: tuple(values.get(name, ())) for name in MEASURED})
+        return read_configuration(self.provenance["config"])
+
+
+def read_configuration(values: Mapping[str, Any]) -> Configuration:
+    """The configuration that `Configuration.as_dict` made plain values of.
+
+    Example:
+        >>> read_configuration(RunConfig("swimmer", 10, 0.1, 0.0).as_dict()).epochs
+        10
+    """
+    kinds: dict[str | None, type[Configuration]] = {
+        kind.TASK: kind for kind in (RunConfig, ClassifierConfig, TransferConfig)
+    }
+    given = {name: value for name, value in values.items() if name != "task"}
+    for name in ("measure_epochs", "conventions", "measure_iterations", "learning_rates"):
+        given |= {name: tuple(given[name])} if name in given else {}
+    if "pretraining" in given:
+        given["pretraining"] = read_configuration(given["pretraining"])
+    return kinds[values.get("task")](**given)
 
 
 class Store:
-    """Results on disk, `<folder>/<key>/{measurements,spectra,losses}.parquet` and `provenance.json`.
+    """Results on disk: `<folder>/<key>/provenance.json` and a Parquet file for each of its `TABLES`.
 
     Runs appear whole or not at all. A file that is missing or differs from its recorded checksum
     makes the run count as absent: `load` names it and returns None, and it is computed again.
@@ -87,7 +106,11 @@ class Store:
         """Where the state of a run under way is kept."""
         return self.folder / ".checkpoints" / f"{key}.pt"
 
-    def find(self, config: RunConfig) -> RunResult | None:
+    def weights(self, key: str) -> Path:
+        """Where the weights of a network are kept that others start from; they are no part of its results."""
+        return self.folder / ".weights" / key
+
+    def find(self, config: Configuration) -> RunResult | None:
         """The newest run of this configuration, whatever version of its data it was made from.
 
         For results that are shown where the data are not.
@@ -112,9 +135,9 @@ class Store:
     def save(self, key: str, tables: Mapping[str, pd.DataFrame], provenance: Mapping[str, Any]) -> RunResult:
         """Write one run in one step."""
         with atomic_folder(self.folder / key) as partial:
-            for name in TABLES:
-                tables[name].to_parquet(partial / f"{name}.parquet", index=False, compression="zstd")
-            files = {f"{name}.parquet": sha256(partial / f"{name}.parquet") for name in TABLES}
+            for name, table in tables.items():
+                table.to_parquet(partial / f"{name}.parquet", index=False, compression="zstd")
+            files = {f"{name}.parquet": sha256(partial / f"{name}.parquet") for name in tables}
             record = {"key": key, **provenance, "files": files}
             (partial / PROVENANCE).write_text(json.dumps(record, indent=2, sort_keys=True) + "\n")
         return RunResult(key, tables, record)
@@ -129,7 +152,7 @@ class Store:
             for file, checksum in provenance["files"].items():
                 if sha256(folder / file) != checksum:
                     raise ValueError(f"{file} differs from its recorded checksum")
-            tables = {name: pd.read_parquet(folder / f"{name}.parquet") for name in TABLES}
+            tables = {Path(file).stem: pd.read_parquet(folder / file) for file in provenance["files"]}
         except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
             logger.warning("damaged result %s (%s): computing it again", folder, error)
             return None

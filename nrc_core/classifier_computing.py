@@ -1,0 +1,117 @@
+"""A classification run from its configuration: trained, and measured at the iterations it asks for."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import torch
+
+from nrc_core import class_metrics
+from nrc_core.checkpoints import Checkpoint, packed, unpacked
+from nrc_core.class_metrics import k_means, weak_test_variance
+from nrc_core.classification import Classification, train_classifier
+from nrc_core.classifier_config import ClassifierConfig
+from nrc_core.classifier_measurement import Seen, look, spectra_table, table
+from nrc_core.datasets import Dataset
+from nrc_core.provenance import checkpoint_identity, describe_run
+from nrc_core.training import reproducible_arithmetic
+
+SPLITS = ("train", "test")
+
+
+def compute_classifier(
+    config: ClassifierConfig,
+    dataset: Dataset,
+    *,
+    device: torch.device,
+    checkpoint: Path | None = None,
+    weights: Path | None = None,
+) -> tuple[dict[str, pd.DataFrame], dict[str, Any]]:
+    """The tables of a run, as `nrc_core.store` names them, and its provenance.
+
+    Args:
+        checkpoint: a file to keep the state in, and to go on from if it is there; the caller removes it.
+        weights: a folder for the weights at every measured iteration, `<iteration>.pt`.
+
+    Raises:
+        TrainingDiverged: the loss is no longer finite.
+    """
+    started = time.monotonic()
+    kept = None if checkpoint is None else Checkpoint(checkpoint, checkpoint_identity(config, dataset, device))
+    with reproducible_arithmetic():
+        for iteration, training in train_classifier(config, dataset.to(device), device=device, checkpoint=kept):
+            if weights is not None:
+                save_weights(training.model, weights / f"{iteration}.pt")
+            training.kept[iteration] = _measure(training, iteration)
+        measurements = _finish(training)
+    tables = {
+        "measurements": measurements,
+        "spectra": pd.concat([unpacked(one["spectra"]) for _, one in sorted(training.kept.items())]),
+        "losses": pd.DataFrame(training.losses),
+    }
+    seconds = training.seconds + time.monotonic() - started
+    return tables, describe_run(config, dataset, device, seconds)
+
+
+def save_weights(model: torch.nn.Module, path: Path) -> None:
+    """The weights in one step: the file appears whole or not at all."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    partial = path.with_suffix(".partial")
+    torch.save(model.state_dict(), partial)
+    partial.replace(path)
+
+
+def _measure(training: Classification, iteration: int) -> dict[str, Any]:
+    """Tables of this moment, and what the variances by the final class means will need of it."""
+    config, data, model = training.config, training.dataset, training.model
+    view = {"iteration": iteration, "features": "post", "convention": "careful"}
+    tables, means, seen = [], {}, {}
+    for split in SPLITS:
+        x, y = (data.x_train, data.y_train) if split == "train" else (data.x_test, data.y_test)
+        seen[split] = look(model, x, y)
+        found = table(model, x, seen[split], loss=config.loss, regression=split == "train")
+        tables.append(found.assign(split=split, **view))
+        means[split] = [_parts(seen[split], number) for number in range(len(found))]
+    return {
+        "measurements": packed(pd.concat(tables)),
+        "spectra": packed(spectra_table(seen["train"]).assign(split="train", iteration=iteration, features="post")),
+        "means": means,
+        "test_features": seen["test"].features.cpu(),
+    }
+
+
+def _parts(seen: Seen, number: int) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+    moments = seen.sites[number].moments
+    return moments.counts.cpu(), moments.means.cpu(), moments.spreads.cpu()
+
+
+def _finish(training: Classification) -> pd.DataFrame:
+    """All measurements with the variances of Hui et al., whose class means and centres are those of the final time.
+
+    Adds `variance` (TrainVariance on training samples, StrongTestVariance on test samples), `weak_variance`
+    (WeakTestVariance, test samples at the last hidden layer), `weak_variance_current` (by the centres of the
+    moment), and the range of the former over the restarts of k-means, `weak_variance_least` and
+    `weak_variance_most`.
+    """
+    final = training.kept[max(training.kept)]
+    classes = training.dataset.target_dim
+    centres, restarts = k_means(final["test_features"], classes)
+    found = []
+    for _, moment in sorted(training.kept.items()):
+        rows = unpacked(moment["measurements"]).reset_index(drop=True)
+        for split in SPLITS:
+            here = rows["split"] == split
+            rows.loc[here, "variance"] = [
+                class_metrics.variance_around(counts, means, spreads, then[1])
+                for (counts, means, spreads), then in zip(moment["means"][split], final["means"][split], strict=True)
+            ]
+        head = (rows["split"] == "test") & (rows["site"] == rows["site"].max() - 1)
+        features = moment["test_features"]
+        rows.loc[head, "weak_variance"] = weak_test_variance(features, classes, centers=centres)
+        rows.loc[head, "weak_variance_current"] = weak_test_variance(features, classes)
+        rows.loc[head, ["weak_variance_least", "weak_variance_most"]] = min(restarts), max(restarts)
+        found.append(rows)
+    return pd.concat(found)

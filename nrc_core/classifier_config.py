@@ -1,0 +1,178 @@
+"""What a classification network is trained on and how, and what becomes of it in a downstream task."""
+
+from __future__ import annotations
+
+import dataclasses
+from dataclasses import dataclass, field
+from typing import Any, ClassVar
+
+from nrc_core.config import Configuration, check_number
+from nrc_core.errors import ConfigError
+
+# Depths a network can have; None: any. An MLP's counts its weight layers.
+CLASSIFIERS: dict[str, tuple[int, ...] | None] = {"mlp": None, "resnet": (18, 50), "vgg": (11,), "densenet": (121, 201)}
+STEMS = ("small", "imagenet")
+LOSSES = ("cross_entropy", "mse")
+
+
+@dataclass(frozen=True)
+class ClassifierConfig(Configuration):
+    """One classification network: its data, shape, optimiser and the iterations at which it is measured.
+
+    Optimiser: SGD with momentum, batches of 128, learning rate by cosine annealing to zero over all
+    iterations, no augmentation (Hui et al., section 3.2). Weight decay, which that paper does not
+    mention, is L2, gradient (wd) w.
+
+    Attributes:
+        dataset: a built-in name of classified images.
+        dataset_options: what `load_dataset` takes besides the name.
+        iterations: of SGD, one batch each; the horizon of the learning rate too.
+        architecture, depth, width, stem: see `nrc_core.classifiers.classifier`.
+        loss: "cross_entropy", or "mse" for the squared error to one-hot targets.
+        label_smoothing: of the cross-entropy.
+        stop_loss: stop as soon as the mean loss of an epoch is at most this; None: train on.
+        stop_iteration: stop after so many iterations; None: after all.
+        seed: of the initial weights and of the order of the batches.
+        measure_iterations: iterations to measure after; the last is always among them.
+        keep_weights: keep the weights at these iterations beside the store, for `TransferConfig`.
+
+    Raises:
+        ConfigError: a value out of range, naming it.
+
+    Example:
+        >>> ClassifierConfig("mnist", iterations=10, learning_rate=1e-3, weight_decay=0.0).times
+        (10,)
+    """
+
+    TASK: ClassVar[str] = "classification"
+    CLOCK: ClassVar[str] = "iteration"
+    MEASURED: ClassVar[tuple[str, ...]] = ("measure_iterations", "keep_weights")
+
+    dataset: str
+    iterations: int
+    learning_rate: float
+    weight_decay: float
+    architecture: str = "mlp"
+    width: int = 1024
+    depth: int = 4
+    stem: str = "small"
+    loss: str = "cross_entropy"
+    label_smoothing: float = 0.0
+    momentum: float = 0.9
+    batch_size: int = 128
+    seed: int = 0
+    stop_loss: float | None = None
+    stop_iteration: int | None = None
+    measure_iterations: tuple[int, ...] = ()
+    keep_weights: bool = False
+    dataset_options: dict[str, Any] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        stop = ["stop_iteration"] if self.stop_iteration is not None else []
+        for name in ("iterations", "width", "depth", "batch_size", *stop):
+            check_number(name, getattr(self, name), int, lambda value: value >= 1, "a whole number, at least 1")
+        check_number("seed", self.seed, int, lambda value: 0 <= value < 2**32, "a whole number from 0 to 2^32 - 1")
+        check_number("learning_rate", self.learning_rate, float, lambda value: value > 0, "positive")
+        for name in ("weight_decay", *(["stop_loss"] if self.stop_loss is not None else [])):
+            check_number(name, getattr(self, name), float, lambda value: value >= 0, "zero or positive")
+        for name in ("momentum", "label_smoothing"):
+            check_number(name, getattr(self, name), float, lambda value: 0 <= value < 1, "in [0, 1)")
+        for name, allowed in (("architecture", CLASSIFIERS), ("stem", STEMS), ("loss", LOSSES)):
+            if getattr(self, name) not in allowed:
+                raise ConfigError(f"{name} must be one of {', '.join(allowed)}: got {getattr(self, name)!r}")
+        depths = CLASSIFIERS[self.architecture]
+        if depths is not None and self.depth not in depths:
+            raise ConfigError(
+                f"depth of a {self.architecture} must be {' or '.join(map(str, depths))}: got {self.depth}"
+            )
+        if self.loss == "mse" and self.label_smoothing:
+            raise ConfigError("label_smoothing is an option of the cross-entropy: set it to 0 or use that loss")
+        if self.last > self.iterations:
+            raise ConfigError(f"stop_iteration must be at most iterations = {self.iterations}: got {self.last}")
+        for iteration in self.measure_iterations:
+            if not 1 <= iteration <= self.last:
+                raise ConfigError(f"measure_iterations must lie between 1 and {self.last}: got {iteration}")
+        object.__setattr__(self, "measure_iterations", tuple(sorted({*self.measure_iterations, self.last})))
+
+    @property
+    def last(self) -> int:
+        """The iteration at which training ends unless the loss ends it."""
+        return self.iterations if self.stop_iteration is None else self.stop_iteration
+
+    @property
+    def times(self) -> tuple[int, ...]:
+        """Iterations after which it is measured."""
+        return self.measure_iterations
+
+    def measured_with(self, other: ClassifierConfig) -> ClassifierConfig:
+        """This run, measured wherever either of the two is."""
+        return dataclasses.replace(
+            self,
+            measure_iterations=self.measure_iterations + other.measure_iterations,
+            keep_weights=self.keep_weights,
+        )
+
+
+@dataclass(frozen=True)
+class TransferConfig(Configuration):
+    """Fine-tuning of a pre-trained network, all its weights but the head's, on the classes of another task.
+
+    Hui et al., section 4.2: the optimiser is that of the pre-training but for the learning rate, which
+    is searched. Beside it, a linear probe: a logistic regression on the frozen features.
+
+    Attributes:
+        pretraining: the network.
+        start: the iteration of the pre-training whose weights are taken.
+        iterations: of the fine-tuning.
+        learning_rates: searched.
+        seed: of the new head and of the order of the batches.
+        dataset, dataset_options: of the downstream task, as in `ClassifierConfig`.
+        validation_per_class: so many rows of each class, those that follow the training rows, on which the
+            learning rate of the fine-tuning and the penalty of the probe are chosen.
+
+    Raises:
+        ConfigError: a value out of range, naming it.
+    """
+
+    TASK: ClassVar[str] = "transfer"
+    CLOCK: ClassVar[str] = "iteration"
+
+    pretraining: ClassifierConfig
+    start: int
+    iterations: int
+    learning_rates: tuple[float, ...]
+    dataset: str
+    dataset_options: dict[str, Any]
+    validation_per_class: int
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        for name in ("iterations", "validation_per_class"):
+            check_number(name, getattr(self, name), int, lambda value: value >= 1, "a whole number, at least 1")
+        check_number("seed", self.seed, int, lambda value: 0 <= value < 2**32, "a whole number from 0 to 2^32 - 1")
+        if self.start not in self.pretraining.times:
+            raise ConfigError(
+                f"start must be an iteration after which the pre-training is measured, {self.pretraining.times}: "
+                f"got {self.start}"
+            )
+        if not self.learning_rates or len(set(self.learning_rates)) < len(self.learning_rates):
+            raise ConfigError(f"learning_rates must be one or more different values: got {list(self.learning_rates)}")
+        for rate in self.learning_rates:
+            check_number("learning_rates", rate, float, lambda value: value > 0, "positive")
+
+    @property
+    def times(self) -> tuple[int, ...]:
+        """It is measured once, at its end."""
+        return (self.iterations,)
+
+    def as_dict(self) -> dict[str, Any]:
+        """Plain values, with those of the pre-training in them."""
+        return super().as_dict() | {"pretraining": self.pretraining.as_dict()}
+
+    def identity(self) -> dict[str, Any]:
+        """What decides the results; when else the pre-training was measured does not."""
+        return super().identity() | {"pretraining": self.pretraining.identity()}
+
+    def measured_with(self, other: TransferConfig) -> TransferConfig:
+        """This run: there is no more to measure."""
+        return self
