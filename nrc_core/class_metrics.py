@@ -40,7 +40,7 @@ def variance_ratio(moments: ClassMoments, means: Float[Tensor, "k h"] | None = N
 
 
 def variance_around(counts: Tensor, means: Tensor, spreads: Tensor, centres: Float[Tensor, "k h"]) -> float:
-    """`variance_ratio` from parts of moments: ``E ||h - c||^2`` is the spread plus the squared distance of c and mean."""
+    """`variance_ratio` from parts of moments: ``E ||h - c||^2`` is the spread plus ``||mu - c||^2``."""
     centres = centres.to(means)
     within = (spreads.sum() + counts @ (means - centres).square().sum(1)) / counts.sum()
     between = (centres - centres.mean(0)).square().sum(1).mean()

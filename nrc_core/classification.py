@@ -103,7 +103,7 @@ def train_classifier(
             logger.info(
                 "%s, seed %d: iteration %d of %d, loss %.3g, %.0f s",
                 config.dataset, config.seed, run.iteration, config.last,
-                training.losses[-1]["batch_loss"] if training.losses else math.nan, logged - started,
+                run.pending[-1][0].item() if run.pending else training.losses[-1]["batch_loss"], logged - started,
             )  # fmt: skip
         if run.iteration in config.times or run.ended:
             yield run.iteration, training

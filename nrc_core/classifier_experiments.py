@@ -116,7 +116,7 @@ def transfer(
     train_per_class: int = 100,
     fine_tune_per_class: int = 50,
     validation_per_class: int = 100,
-    test_per_class: int | None = None,
+    test_per_class: int | None = 200,
     fine_tune_iterations: int = 500,
     measurements: int = 12,
 ) -> list[Configuration]:
@@ -125,7 +125,7 @@ def transfer(
     The paper fine-tunes the checkpoints `starts` of one pre-training, so that collapse and training time vary
     together. The control fine-tunes networks pre-trained for equally many iterations, `starts[0]`, with other
     weight decays or label smoothing, so that collapse varies and training time does not. Every network has its
-    learning rate searched.
+    learning rate searched, and is tested on all test rows; `test_per_class` is of the pre-training.
 
     Raises:
         ConfigError: a data set without superclasses, an unknown architecture, or a value out of range.
