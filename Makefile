@@ -34,10 +34,10 @@ environment: .venv/complete
 	$(BIN)/uv pip install --quiet --python $(BIN)/python --no-deps -e .
 	touch $@
 
-# Simulated data are made here and SGEMM is downloaded; UTKFace is taken from NRC_DATA_MIRROR, as it is given out by
-# hand only. What is missing, its page says why.
+# Simulated data are made here, SGEMM and classified images are downloaded; UTKFace is taken from NRC_DATA_MIRROR, as
+# it is given out by hand only. What is missing, its page says why.
 data: environment
-	-nrc data swimmer reacher hopper sgemm utkface car_racing
+	-nrc data swimmer reacher hopper sgemm utkface car_racing mnist fashion_mnist cifar10
 
 bench: environment
 	python benchmarks/metrics.py

@@ -20,7 +20,7 @@ from pages import publish
 from PIL import Image
 
 from nrc_core import figures, verdicts
-from nrc_core.catalogue import BUILT_IN, ROLLED_OUT
+from nrc_core.catalogue import CLASSIFIED, ROLLED_OUT
 from nrc_core.errors import DataUnavailable
 from nrc_core.experiments import EXPERIMENTS
 from nrc_core.prepared import read_manifest, read_prepared
@@ -41,6 +41,14 @@ PAPER = {
     "utkface": "200 x 200 x 3, 1, 25,000",
     "carla2d": "288 x 200 x 3, 2, 50,000",
     "car_racing": "stands in for carla2d",
+}
+# Hui et al., section 3.2: pixels, classes, rows for training and test.
+CLASSES = {
+    "mnist": "28 x 28, 10, 60,000 and 10,000",
+    "fashion_mnist": "28 x 28, 10, 60,000 and 10,000",
+    "cifar10": "32 x 32 x 3, 10, 50,000 and 10,000",
+    "svhn": "32 x 32 x 3, 10, 46,000 and 15,000",
+    "stl10": "96 x 96 x 3, 10, 5,000 and 8,000",
 }
 
 
@@ -66,8 +74,16 @@ def headline(profile: Profile, folder: Path) -> None:
 def data_table(data_dir: Path) -> str:
     """Table 2: what the paper used and what is used here."""
     rows = ["| data | inputs, targets, samples in the paper | here | kind | how it comes |", "|---|---|---|---|---|"]
-    for name in BUILT_IN:
+    for name in PAPER:
         rows.append(f"| {name} | {PAPER[name]} | {' | '.join(_here(name, data_dir))} |")
+    return "\n".join(rows) + "\n"
+
+
+def classes_table(data_dir: Path) -> str:
+    """The classified images: what the paper used and what is used here."""
+    rows = ["| data | pixels, classes, rows in the paper | here | kind | how it comes |", "|---|---|---|---|---|"]
+    for name in CLASSIFIED:
+        rows.append(f"| {name} | {CLASSES[name]} | {' | '.join(_here(name, data_dir))} |")
     return "\n".join(rows) + "\n"
 
 
@@ -79,7 +95,8 @@ def _here(name: str, data_dir: Path) -> tuple[str, str, str]:
     except DataUnavailable as error:
         return "not on this machine", "-", str(error)
     inputs = "images" if manifest.images else len(manifest.inputs)
-    sizes = f"{inputs}, {len(manifest.targets)}, {manifest.rows:,}"
+    classes = manifest.facts.get("classes")
+    sizes = f"{inputs}, {f'{len(classes)} classes' if classes else len(manifest.targets)}, {manifest.rows:,}"
     return sizes, manifest.kind, f"{manifest.source} ({manifest.licence})"
 
 
@@ -161,6 +178,7 @@ def main(arguments: list[str]) -> None:
     (generated / "score.md").write_text(ledger.score(entries, "ledger.md"))
     (generated / "ledger.md").write_text(ledger.page(entries).replace("LEDGER", ""))
     (generated / "data.md").write_text(data_table(data_dir))
+    (generated / "classes.md").write_text(classes_table(data_dir))
     (generated / "frames.md").write_text(frames(data_dir, generated))
     (generated / "experts.md").write_text(experts_table(data_dir))
 

@@ -17,11 +17,15 @@ Entry = Mapping[str, Any]
 # Verdicts by shape and word together; the colour comes from the style sheet.
 SHAPES = dict(zip(VERDICTS, ("●", "▲", "✕", "◇", "○"), strict=True))
 SECTIONS = {
-    "deep_nrc": "Deep NRC (sections 3 and 4.2)",
-    "low_rank": "Low-rank targets (section 4.3)",
-    "weight_decay": "Weight decay (sections 4.4 and 4.5)",
-    "dynamics": "Training dynamics (figure 5)",
-    "proposition_1": "Theory (section 3 and Appendix C)",
+    "deep_nrc": "Deep NRC, the four conditions (sections 3 and 4.2)",
+    "low_rank": "Deep NRC, low-rank targets (section 4.3)",
+    "weight_decay": "Deep NRC, weight decay (sections 4.4 and 4.5)",
+    "dynamics": "Deep NRC, training dynamics (figure 5)",
+    "proposition_1": "Deep NRC, theory (section 3 and Appendix C)",
+    "test_vs_train": "Train against test (Hui et al., sections 2 and 3)",
+    "train_size": "Size of the training set (Hui et al., section 3.3)",
+    "transfer": "Transfer (Hui et al., section 4)",
+    "cascading": "Cascading collapse (Hui et al., section 5)",
 }
 STATED = {"all": "stated", "partly": "partly stated", "none": "not stated"}
 
@@ -34,7 +38,7 @@ def score(entries: Sequence[Entry], link: str = "ledger") -> str:
         _fewest(entry) < entry["seeds"] for entry in entries if entry["groups"] and entry["verdict"] in VERDICTS[:3]
     )
     note = f" {thin} of the verdicts rest on fewer networks than wanted." if thin else ""
-    return f"Of {len(entries)} claims of the paper: " + ", ".join(parts) + f".{note}\n"
+    return f"Of {len(entries)} claims of the two papers: " + ", ".join(parts) + f".{note}\n"
 
 
 def box(entries: Sequence[Entry], page: str, datasets: Sequence[str]) -> str:

@@ -2,12 +2,13 @@
 
 Conventions, everywhere: samples in rows; site i is the input of weight layer i, counted from 0, so
 site 0 is the raw input; the last site is the network's output. Letters: n samples, d input
-dimensions, h width, t target dimensions, r rank, L weight layers.
+dimensions, h width, t target dimensions, r rank, L weight layers, K classes.
 """
 
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
+from nrc_core.classifier_config import ClassifierConfig, TransferConfig
 from nrc_core.config import RunConfig, log_spaced_epochs
 from nrc_core.errors import ConfigError, DataDamaged, DataUnavailable, NotebookFailed, NrcError, TrainingDiverged
 from nrc_core.experiments import EXPERIMENTS, deep_nrc_mlp, deep_nrc_resnet
@@ -16,6 +17,21 @@ from nrc_core.runs import Results, run, stored
 from nrc_core.store import Store, content_key
 
 if TYPE_CHECKING:
+    from nrc_core.class_metrics import (
+        class_distance_normalized_variance,
+        margins,
+        nc1,
+        nc2,
+        nc3,
+        nc4,
+        normalised_margins,
+        strong_test_variance,
+        train_variance,
+        weak_test_variance,
+    )
+    from nrc_core.class_moments import ClassMoments
+    from nrc_core.classification import build_classifier, train_classifier
+    from nrc_core.classifiers import Classifier, classifier
     from nrc_core.datasets import Dataset, load_dataset
     from nrc_core.measurement import measure
     from nrc_core.metrics import linear_cka, nrc1, nrc2, nrc3, nrc4, principal_angles, stable_rank
@@ -27,6 +43,9 @@ __all__ = [
     "EXPERIMENTS",
     "MLP",
     "RECIPES",
+    "ClassMoments",
+    "Classifier",
+    "ClassifierConfig",
     "ConfigError",
     "DataDamaged",
     "DataUnavailable",
@@ -38,14 +57,24 @@ __all__ = [
     "RunConfig",
     "Store",
     "TrainingDiverged",
+    "TransferConfig",
+    "build_classifier",
     "build_model",
+    "class_distance_normalized_variance",
+    "classifier",
     "content_key",
     "deep_nrc_mlp",
     "deep_nrc_resnet",
     "linear_cka",
     "load_dataset",
     "log_spaced_epochs",
+    "margins",
     "measure",
+    "nc1",
+    "nc2",
+    "nc3",
+    "nc4",
+    "normalised_margins",
     "nrc1",
     "nrc2",
     "nrc3",
@@ -54,18 +83,29 @@ __all__ = [
     "run",
     "stable_rank",
     "stored",
+    "strong_test_variance",
     "train",
+    "train_classifier",
+    "train_variance",
+    "weak_test_variance",
 ]
 
 # What needs torch comes at its first use: torch takes seconds to import, and stored results do without it.
 _NEEDS_TORCH = {
+    "class_metrics": (
+        "class_distance_normalized_variance", "margins", "nc1", "nc2", "nc3", "nc4", "normalised_margins",
+        "strong_test_variance", "train_variance", "weak_test_variance",
+    ),
+    "class_moments": ("ClassMoments",),
+    "classification": ("build_classifier", "train_classifier"),
+    "classifiers": ("Classifier", "classifier"),
     "datasets": ("Dataset", "load_dataset"),
     "measurement": ("measure",),
     "metrics": ("linear_cka", "nrc1", "nrc2", "nrc3", "nrc4", "principal_angles", "stable_rank"),
     "models": ("MLP", "build_model"),
     "moments": ("Moments",),
     "training": ("train",),
-}
+}  # fmt: skip
 
 
 def __getattr__(name: str) -> Any:

@@ -12,6 +12,8 @@ from scipy.stats import binomtest
 
 from nrc_core.catalogue import STAND_IN
 from nrc_core.checks import CHECKS, Limits, Observation
+from nrc_core.classifier_experiments import CLASSIFIER_EXPERIMENTS
+from nrc_core.classifier_sizes import are_smaller
 from nrc_core.errors import ConfigError
 from nrc_core.experiments import EXPERIMENTS
 from nrc_core.profiles import Profile
@@ -31,7 +33,7 @@ REPRODUCED, PARTLY, NOT, UNTESTABLE, WAITING = VERDICTS = (
 
 @dataclass(frozen=True)
 class Claim:
-    """One entry of `claims.yaml`; its fields are explained there."""
+    """One entry of the ledger; its fields are explained in `claims.yaml`."""
 
     id: str
     section: str
@@ -134,11 +136,11 @@ def read_claims() -> tuple[Claim, ...]:
             values: dict[str, Any] = {k: tuple(v) if isinstance(v, list) else v for k, v in entry.items()}
             claim = Claim(**values)
         except TypeError as error:
-            raise ConfigError(f"claims.yaml, {entry.get('id', 'an entry without id')}: {error}") from None
+            raise ConfigError(f"the ledger, {entry.get('id', 'an entry without id')}: {error}") from None
         if claim.check is not None and claim.check not in CHECKS:
-            raise ConfigError(f"claims.yaml, {claim.id}: no check {claim.check!r}; there is {', '.join(CHECKS)}")
+            raise ConfigError(f"the ledger, {claim.id}: no check {claim.check!r}; there is {', '.join(CHECKS)}")
         if unknown := set(claim.thresholds) - set(thresholds()):
-            raise ConfigError(f"claims.yaml, {claim.id}: unknown thresholds {sorted(unknown)}")
+            raise ConfigError(f"the ledger, {claim.id}: unknown thresholds {sorted(unknown)}")
         claims.append(claim)
     return tuple(claims)
 
@@ -252,7 +254,9 @@ def weakness(results: Results, experiment: str) -> str:
 
 
 def is_smaller(results: Results, experiment: str) -> bool:
-    """Whether networks had less width, depth, epochs, rows or pixels than the recipe of their data set."""
+    """Whether networks had less width, depth, epochs or iterations, rows or pixels than the paper's on their data."""
+    if experiment in {function.__name__ for function in CLASSIFIER_EXPERIMENTS}:
+        return are_smaller(results.runs, experiment)
     low_rank = experiment == "low_rank_targets"
     for name, rows in results.runs.groupby("dataset"):
         recipe = LOW_RANK[str(name)][0] if low_rank else RECIPES.get(str(name))

@@ -13,6 +13,7 @@ from nrc_core.errors import ConfigError
 CLASSIFIERS: dict[str, tuple[int, ...] | None] = {"mlp": None, "resnet": (18, 50), "vgg": (11,), "densenet": (121, 201)}
 STEMS = ("small", "imagenet")
 LOSSES = ("cross_entropy", "mse")
+MARGIN_QUANTILES = (0.0, 0.1, 0.5, 0.9, 1.0)  # of the margins of a network, that are kept
 
 
 @dataclass(frozen=True)

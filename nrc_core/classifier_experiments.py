@@ -10,6 +10,7 @@ from nrc_core.classified import SUPERCLASSES
 from nrc_core.classifier_config import ClassifierConfig, TransferConfig
 from nrc_core.config import Configuration, check_several, log_spaced_epochs
 from nrc_core.errors import ConfigError, suggestion
+from nrc_core.regression_experiments import deep_nrc_mlp
 
 # Hui et al., sections 3.2 and 4.2: learning rate by architecture, iterations, rows by data set.
 LEARNING_RATES = {"resnet": 0.1, "vgg": 0.01, "densenet": 0.01, "mlp": 0.001}
@@ -28,6 +29,7 @@ def test_vs_train_collapse(
     architectures: Sequence[str] = ("resnet",),
     weight_decays: Sequence[float] = (0.0, 5e-4),
     seeds: Sequence[int] = (0,),
+    random_labels: bool = False,
     stem: str = "small",
     depth: int | None = None,
     width: int | None = None,
@@ -38,7 +40,8 @@ def test_vs_train_collapse(
 ) -> list[Configuration]:
     """Collapse on training and test data: figures 1 to 3 of Hui et al., with and without weight decay.
 
-    What is None is the paper's (section 3.2), which does not state the weight decay and the stem.
+    What is None is the paper's (section 3.2), which does not state the weight decay and the stem. With
+    `random_labels` the training rows have labels that mean nothing, as in the thought experiment of section 2.1.
 
     Raises:
         ConfigError: an unknown data set or architecture, or a value out of range.
@@ -48,7 +51,8 @@ def test_vs_train_collapse(
     return [
         _network(
             dataset, architecture, seed, iterations, measurements, weight_decay=weight_decay, stem=stem,
-            size=_size(dataset, architecture, depth, width), rows=_rows(dataset, train_per_class, test_per_class),
+            size=_size(dataset, architecture, depth, width),
+            rows=_rows(dataset, train_per_class, test_per_class) | ({"labels": "random"} if random_labels else {}),
         )
         for dataset in datasets
         for architecture in architectures
@@ -178,8 +182,11 @@ def cascading_collapse(
     train_per_class: int = 100,
     test_per_class: int | None = 200,
     measurements: int = 20,
+    regression_datasets: Sequence[str] = ("swimmer",),
+    regression_seeds: Sequence[int] = (0,),
+    regression_epochs: int | None = None,
 ) -> list[Configuration]:
-    """Collapse of all layers of an MLP: figure 6 of Hui et al.
+    """Collapse of all layers of an MLP, figure 6 of Hui et al., and the regression networks of the Deep NRC paper.
 
     Raises:
         ConfigError: an unknown data set, or a value out of range.
@@ -192,7 +199,7 @@ def cascading_collapse(
         )
         for weight_decay in _several("weight_decays", weight_decays)
         for seed in _several("seeds", seeds)
-    ]  # fmt: skip
+    ] + _regressions(regression_datasets, regression_seeds, regression_epochs)  # fmt: skip
 
 
 def classification_and_regression(
@@ -207,8 +214,11 @@ def classification_and_regression(
     train_per_class: int = 100,
     test_per_class: int | None = 200,
     measurements: int = 10,
+    regression_datasets: Sequence[str] = ("swimmer",),
+    regression_seeds: Sequence[int] = (0,),
+    regression_epochs: int | None = None,
 ) -> list[Configuration]:
-    """One MLP on one-hot targets with the squared error: table 1 of the Deep NRC paper made concrete.
+    """One MLP on one-hot targets with the squared error: table 1 of the Deep NRC paper, beside regression networks.
 
     Raises:
         ConfigError: an unknown data set, or a value out of range.
@@ -221,7 +231,7 @@ def classification_and_regression(
         )
         for weight_decay in _several("weight_decays", weight_decays)
         for seed in _several("seeds", seeds)
-    ]  # fmt: skip
+    ] + _regressions(regression_datasets, regression_seeds, regression_epochs)  # fmt: skip
 
 
 CLASSIFIER_EXPERIMENTS = (
@@ -231,6 +241,15 @@ CLASSIFIER_EXPERIMENTS = (
     cascading_collapse,
     classification_and_regression,
 )
+
+
+def _regressions(datasets: Sequence[str], seeds: Sequence[int], epochs: int | None) -> list[Configuration]:
+    """The networks of the pages on these data sets, with the paper's hyper-parameters."""
+    return [
+        config
+        for dataset in _several("regression_datasets", datasets)
+        for config in deep_nrc_mlp(dataset, seeds=seeds, epochs=epochs)
+    ]
 
 
 def _network(
@@ -247,9 +266,10 @@ def _network(
     **fields: Any,
 ) -> ClassifierConfig:
     last = fields.get("stop_iteration") or iterations
-    # Early on by equal factors, later by equal steps: both ends of a run are looked at closely.
-    tenths = [last * tenth // 10 for tenth in range(1, 11) if last * tenth >= 10]
-    times = {*log_spaced_epochs(last, measurements), *tenths, *extra} if measurements > 1 else {*extra, last}
+    # Early on by equal factors, later by equal steps, of which ten are enough.
+    steps = min(10, measurements)
+    even = [last * step // steps for step in range(1, steps + 1) if last * step >= steps]
+    times = {*log_spaced_epochs(last, measurements), *even, *extra}
     return ClassifierConfig(
         dataset,
         iterations=iterations,

@@ -15,13 +15,13 @@ from torch.nn import functional
 
 from nrc_core import class_metrics
 from nrc_core.class_moments import ClassMoments
+from nrc_core.classifier_config import MARGIN_QUANTILES
 from nrc_core.config import OUTPUT
 from nrc_core.measurement import decompose, input_spectra, spectra, tabulate
 from nrc_core.metrics import Eigen, alignment, eigen, linear_cka
 from nrc_core.moments import Site, pool, watched, weight_matrix
 
 ROWS_AT_ONCE = 512
-QUANTILES = (0.0, 0.1, 0.5, 0.9, 1.0)  # of the margins
 
 
 @dataclass(frozen=True)
@@ -188,4 +188,4 @@ def _network(seen: Seen, loss: str) -> dict[str, float]:
 
 
 def _quantiles(name: str, values: Tensor) -> dict[str, float]:
-    return {f"{name}_{100 * q:.0f}": torch.quantile(values, q).item() for q in QUANTILES}
+    return {f"{name}_{100 * q:.0f}": torch.quantile(values, q).item() for q in MARGIN_QUANTILES}

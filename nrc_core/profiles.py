@@ -31,7 +31,8 @@ class Page:
     @property
     def datasets(self) -> list[str]:
         """The data sets that the page names."""
-        return [*self.parameters.get("datasets", []), *([name] if (name := self.parameters.get("dataset")) else [])]
+        several = [name for names in ("datasets", "regression_datasets") for name in self.parameters.get(names, [])]
+        return [*several, *([name] if (name := self.parameters.get("dataset")) else [])]
 
 
 @dataclass(frozen=True)

@@ -13,7 +13,10 @@ from nrc_core.runs import Results
 from nrc_core.verdicts import is_inner, last_sites, weight_sites
 
 # What runs of one page may differ in, besides the seed.
-VARIED = ("dataset", "split", "shuffled", "weight_decay", "bias", "init_scale", "depth", "width", "head")
+VARIED = (
+    "task", "dataset", "split", "shuffled", "architecture", "weight_decay", "label_smoothing", "bias", "init_scale",
+    "depth", "width", "head", "start",
+)  # fmt: skip
 
 
 def setting(results: Results) -> str:
@@ -179,12 +182,14 @@ def _shrinkage(results: Results) -> str:
 
 
 def provenance(results: Results) -> str:
-    """Where each number comes from: key, device, date, versions, code."""
-    varied = [name for name in VARIED if len(results.runs[name].unique()) > 1]
+    """Where each number comes from: key, device, date, versions, code; a table a task."""
+    if len(tasks := results.runs["task"].unique()) > 1:
+        return "\n\n".join(provenance(results.where(task=task)) for task in tasks)
+    varied = [name for name in VARIED if name in results.runs and len(results.runs[name].unique()) > 1]
     head = [*(name.replace("_", " ") for name in varied), "seed", "content key", "device", "seconds", "date", "stored"]
     lines = [f"| {' | '.join(head)} |", "|---" * len(head) + "|"]
     for row in results.runs.to_dict("records"):
-        cells = ["no" if row[name] is None else row[name] for name in varied]
+        cells = ["no" if row[name] is None or row[name] != row[name] else row[name] for name in varied]
         cells += [row["seed"], f"`{row['key']}`", row["device"], f"{row['seconds']:.0f}", row["date"]]
         cells += ["before" if row["cached"] else "now"]
         lines.append(f"| {' | '.join(str(cell) for cell in cells)} |")

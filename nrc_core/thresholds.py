@@ -13,6 +13,7 @@ import yaml
 from nrc_core.errors import ConfigError
 
 LEDGER = Path(__file__).with_name("claims.yaml")
+LIMITATIONS = Path(__file__).with_name("claims_limitations.yaml")  # the claims of Hui et al.
 
 
 @dataclass(frozen=True)
@@ -25,18 +26,23 @@ class Threshold:
 
 
 @cache
-def read_ledger(path: Path = LEDGER) -> Mapping[str, Any]:
-    """The file as it stands: `thresholds` and `claims`.
+def read_ledger() -> Mapping[str, Any]:
+    """The `thresholds`, and the `claims` of both papers.
 
     Raises:
-        ConfigError: it cannot be read or lacks one of the two.
+        ConfigError: a file cannot be read or lacks what it must have.
     """
+    ledger, limitations = _read(LEDGER, "thresholds", "claims"), _read(LIMITATIONS, "claims")
+    return {**ledger, "claims": [*ledger["claims"], *limitations["claims"]]}
+
+
+def _read(path: Path, *needed: str) -> dict[str, Any]:
     try:
         content = yaml.safe_load(path.read_text())
     except (OSError, yaml.YAMLError) as error:
         raise ConfigError(f"cannot read {path.name} ({type(error).__name__})") from None
-    if not isinstance(content, dict) or not {"thresholds", "claims"} <= set(content):
-        raise ConfigError(f"{path.name} must have `thresholds` and `claims`")
+    if not isinstance(content, dict) or not set(needed) <= set(content):
+        raise ConfigError(f"{path.name} must have {' and '.join(f'`{name}`' for name in needed)}")
     return content
 
 

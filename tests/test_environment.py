@@ -46,7 +46,7 @@ def test_drift_is_found(lock, written, message):
 def test_the_core_needs_few_packages():
     names = {re.split(r"[>=\[]", line)[0] for line in PROJECT["project"]["dependencies"]}
     tables, networks = (
-        {"numpy", "pandas", "pyarrow", "pyyaml", "scipy"},
+        {"numpy", "pandas", "pyarrow", "pyyaml", "scikit-learn", "scipy"},
         {"torch", "torchvision", "pillow", "jaxtyping"},
     )
     assert names == tables | networks | {"filelock"}
