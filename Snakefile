@@ -65,7 +65,7 @@ rule claims:
     input:
         expand(str(BUILD / "pages/{page}.ipynb"), page=PAGES),
         CORE,
-        "nrc_core/claims.yaml",
+        sorted(str(path) for path in Path("nrc_core").glob("claims*.yaml")),
         PROFILE_FILE,
     output:
         BUILD / "claims.json",

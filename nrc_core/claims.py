@@ -13,7 +13,7 @@ from scipy.stats import binomtest
 from nrc_core.catalogue import STAND_IN
 from nrc_core.checks import CHECKS, Limits, Observation
 from nrc_core.classifier_experiments import CLASSIFIER_EXPERIMENTS
-from nrc_core.classifier_sizes import are_smaller
+from nrc_core.classifier_sizes import shortfalls
 from nrc_core.errors import ConfigError
 from nrc_core.experiments import EXPERIMENTS
 from nrc_core.profiles import Profile
@@ -256,7 +256,7 @@ def weakness(results: Results, experiment: str) -> str:
 def is_smaller(results: Results, experiment: str) -> bool:
     """Whether networks had less width, depth, epochs or iterations, rows or pixels than the paper's on their data."""
     if experiment in {function.__name__ for function in CLASSIFIER_EXPERIMENTS}:
-        return are_smaller(results.runs, experiment)
+        return bool(shortfalls(results.runs, experiment))
     low_rank = experiment == "low_rank_targets"
     for name, rows in results.runs.groupby("dataset"):
         recipe = LOW_RANK[str(name)][0] if low_rank else RECIPES.get(str(name))

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import pandas as pd
 
-from nrc_core.classifier_experiments import ITERATIONS, LEARNING_RATES, ROWS, SIZES
+from nrc_core.classifier_experiments import LEARNING_RATES, SIZES
+from nrc_core.classifier_sizes import shortfalls
 from nrc_core.collapse import final_variances
 from nrc_core.runs import Results
 
@@ -15,13 +17,15 @@ ARCHITECTURES = {"mlp": "MLP with {depth} weight layers", "resnet": "ResNet-{dep
 LABELS = {"classes": "", "superclasses": ", in two superclasses", "random": ", labels drawn at random"}
 
 
-def setting(results: Results) -> str:
-    """What was trained, a column an architecture, and where it is smaller than the paper's; what varies is listed."""
+def setting(results: Results, experiment: str) -> str:
+    """What was trained, a column an architecture, and where it is less than the paper's; what varies is listed."""
     networks = results.where(task="classification")
     columns = [_column(networks.where(architecture=name)) for name in networks.runs["architecture"].unique()]
     lines = ["| |" + " |" * len(columns), "|---|" + "---|" * len(columns)]
     lines += [f"| {name} | " + " | ".join(column[name] for column in columns) + " |" for name in columns[0]]
-    smaller = [departures(networks.where(architecture=name)) for name in networks.runs["architecture"].unique()]
+    smaller = [
+        departures(networks.where(architecture=name), experiment) for name in networks.runs["architecture"].unique()
+    ]
     return "\n".join(lines) + "\n\n" + "\n\n".join(dict.fromkeys(text for text in smaller if text))
 
 
@@ -51,26 +55,20 @@ def _width(run: dict[str, Any]) -> str:
     return f"{run['width']:g} channels first ({SIZES[run['architecture']][1]} in torchvision's), {stem}"
 
 
-def departures(results: Results) -> str:
-    """In what the networks of one architecture are smaller than those of Hui et al."""
-    runs = results.runs
-    run = runs.to_dict("records")[0]
+def departures(results: Results, experiment: str) -> str:
+    """In what the networks of one architecture are less than those of Hui et al."""
+    run = results.runs.to_dict("records")[0]
     if run["loss"] != "cross_entropy":
         return "No paper trains this network: its sizes are choices made here."
-    depth, width = SIZES[run["architecture"]]
-    depth = 50 if (run["dataset"], run["architecture"]) == ("stl10", "resnet") else depth
-    found = []
-    for name, paper in (("depth", depth), ("width", width), ("iterations", ITERATIONS)):
-        if runs[name].max() < paper:
-            found.append(f"{name} {runs[name].max():g}, there {paper:g}")
-    if run["learning_rate"] != LEARNING_RATES[run["architecture"]]:
-        found.append(f"learning rate {run['learning_rate']:g}, there {LEARNING_RATES[run['architecture']]:g}")
-    options = [options for options in runs["dataset_options"] if "train_per_class" in options]
-    own = ROWS.get(run["dataset"], {}).get("train_per_class")
-    if options and run["architecture"] != "mlp" and max(one["train_per_class"] for one in options) != own:
-        found.append("fewer training rows")
+    found = [f"{name} {here:g}, there {_paper(there)}" for name, here, there in shortfalls(results.runs, experiment)]
+    rate = LEARNING_RATES[run["architecture"]]
+    found += [f"learning rate {run['learning_rate']:g}, there {rate:g}"] if run["learning_rate"] != rate else []
     text = "The paper states neither the weight decay nor the stem: those above are choices made here."
-    return f"**Smaller than the paper's**: {'; '.join(found)}. {text}" if found else text
+    return f"**Not the paper's**: {'; '.join(found)}. {text}" if found else text
+
+
+def _paper(value: float) -> str:
+    return "all" if math.isinf(value) else f"{value:g}"
 
 
 def caveats(results: Results) -> str:

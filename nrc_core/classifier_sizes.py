@@ -31,26 +31,28 @@ PAPER: dict[str, Callable[[str, str], list[Configuration]]] = {
 }
 
 
-def are_smaller(runs: pd.DataFrame, experiment: str) -> bool:
-    """Whether the largest networks of an architecture had less width, depth, iterations or training rows.
+def shortfalls(runs: pd.DataFrame, experiment: str) -> list[tuple[str, float, float]]:
+    """Width, depth, iterations or training rows of each class, less than the paper's: name, largest here, there.
 
     Of the iterations the horizon counts: training that its loss or a number of iterations ends early, as
-    the paper's does, is no smaller. Random labels are ours and have no size to be held against.
+    the paper's does, is no smaller. Random labels are ours and have no size to be held against. All rows are
+    infinitely many.
     """
     networks = runs[runs["task"] == ClassifierConfig.TASK]
-    networks = networks[[options.get("labels") != "random" for options in networks["dataset_options"]]]
-    if experiment not in PAPER:
-        return False
+    networks = networks[networks["dataset_options"].map(lambda options: options.get("labels") != "random").astype(bool)]
+    if experiment not in PAPER or networks.empty:
+        return []
+    found = []
     for (dataset, architecture), rows in networks.groupby(["dataset", "architecture"]):
         papers = pd.DataFrame([config.as_dict() for config in PAPER[experiment](dataset, architecture)])
-        if (_largest(rows) < _largest(papers[papers["task"] == ClassifierConfig.TASK])).any():
-            return True
-    return False
+        here, there = _largest(rows), _largest(papers[papers["task"] == ClassifierConfig.TASK])
+        found += [(str(name), here[name], there[name]) for name in here.index if here[name] < there[name]]
+    return found
 
 
 def _largest(rows: pd.DataFrame) -> pd.Series:
     size = rows[["width", "depth", "iterations"]].astype(float).max()
-    return pd.concat([size, pd.Series({"rows": max(map(_train_rows, rows["dataset_options"]))})])
+    return pd.concat([size, pd.Series({"training rows of each class": max(map(_train_rows, rows["dataset_options"]))})])
 
 
 def _train_rows(options: dict[str, Any]) -> float:

@@ -133,13 +133,14 @@ def by_checkpoint(results: Results) -> pd.DataFrame:
 
     Returns:
         Columns `pretraining_key`, those of the network, `start` (the iteration it was taken at), `control` (pre-trained
-        with other options for the equal-time control), `variance` (TrainVariance of the pre-training at `start`),
+        with other options for the equal-time control), `variance` (TrainVariance of the pre-training at `start`) and
+        `variance_current` (by the class means of that moment, which networks of different ends have in common),
         test accuracies `by_validation` and `by_test` (which rows the learning rate was chosen on) and `probe`, and
         `learning_rate`, the one chosen on validation rows.
     """
     transfers = results.runs[results.runs["task"] == "transfer"]
     hidden = last_hidden(results.where(task="classification"))
-    variance = hidden.set_index(["key", "iteration"])["variance"]
+    moments = hidden.set_index(["key", "iteration"])
     labels = hidden.drop_duplicates("key").set_index("key")
     rows = []
     for run in transfers.to_dict("records"):
@@ -153,7 +154,7 @@ def by_checkpoint(results: Results) -> pd.DataFrame:
                 **labels.loc[key, NETWORK].to_dict(),
                 "start": start,
                 "control": run["pretraining"]["stop_iteration"] is not None,
-                "variance": variance[(key, start)],
+                **moments.loc[(key, start), ["variance", "variance_current"]].to_dict(),
                 "by_validation": 1 - chosen["test_error"],
                 "by_test": 1 - tuned["test_error"].min(),
                 "probe": 1 - probed.loc[probed["validation_error"].idxmin(), "test_error"],

@@ -67,7 +67,7 @@ def test_smaller_networks_are_said(ledger, entries):
 
 def test_what_has_no_verdict_has_a_reason(ledger, entries):
     text = ledger.page(entries)
-    assert "classification network" in row(text, "A06")
+    assert "a reading of the other claims" in row(text, "B34")
     assert "none of its networks is in the store" in row(text, "F2-H1")
 
 

@@ -8,10 +8,10 @@ from collections.abc import Iterator
 import numpy as np
 import pandas as pd
 
-from nrc_core.checks.classification import FAMILY, FEWEST, NAMES, classifiers, named, trend
+from nrc_core.checks.classification import FAMILY, FEWEST, NAMES, named, trend
 from nrc_core.checks.observation import Evidence, Limits, Observation, observe
 from nrc_core.class_metrics import weak_test_variance
-from nrc_core.collapse import by_checkpoint, last_hidden
+from nrc_core.collapse import by_checkpoint
 from nrc_core.runs import Results
 
 
@@ -72,14 +72,11 @@ def superclass_cap(_: Evidence, __: Limits) -> Observation:
 
 
 def _checkpoints(evidence: Evidence) -> Iterator[pd.DataFrame]:
-    """Of every page with fine-tuned networks, `by_checkpoint` and the variance by the class means of the moment."""
+    """Of every page with fine-tuned networks, `by_checkpoint`."""
     for results in evidence.values():
         usable = _usable(results)
         if "transfer" in set(usable.runs["task"]):
-            (networks,) = classifiers({"": usable})
-            current = last_hidden(networks)[["key", "iteration", "variance_current"]]
-            current = current.rename(columns={"key": "pretraining_key", "iteration": "start"})
-            yield by_checkpoint(usable).merge(current, on=["pretraining_key", "start"])
+            yield by_checkpoint(usable)
 
 
 def _usable(results: Results) -> Results:

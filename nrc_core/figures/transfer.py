@@ -22,25 +22,26 @@ def transfer_by_collapse(results: Results) -> Picture:
     """Fine-tuned accuracy by TrainVariance of the pre-training: checkpoints of one run, and networks of equal age."""
     table = by_checkpoint(results)
     start = table["start"].min()
-    panels = {"Checkpoints of one pre-training": table[~table["control"]]}
+    panels = [("Checkpoints of one pre-training", "variance", table[~table["control"]])]
     if table["control"].any():
-        panels[f"Networks of equal age ({start:,} iterations)"] = table[table["start"] == start]
+        panels.append((f"Networks of equal age ({start:,})", "variance_current", table[table["start"] == start]))
     with canvas(1, len(panels), size=(8.2 if len(panels) > 1 else 6, 3.6)) as (figure, axes):
         told = []
-        for axis, (name, rows) in zip(axes.flat, panels.items(), strict=True):
+        for axis, (name, variance, rows) in zip(axes.flat, panels, strict=True):
             for (_, run), marker in zip(rows.groupby("seed"), "o^sDv", strict=False):
                 for column, (style, _) in CHOICES.items():
-                    axis.plot(run["variance"], 100 * run[column], marker, **style, markersize=6)
-            for row in rows[rows["seed"] == rows["seed"].min()].itertuples():
-                label = _age(row.start) if not table["control"].any() or name.startswith("Check") else _option(row)
-                axis.annotate(label, (row.variance, 100 * row.by_validation), xytext=(5, -9),
-                              textcoords="offset points", fontsize=8)  # fmt: skip
-            axis.set(xlabel="train variance of the pre-training", ylabel="test accuracy in %")
+                    axis.plot(run[variance], 100 * run[column], marker, **style, markersize=6)
+            for _, row in rows[rows["seed"] == rows["seed"].min()].iterrows():
+                label = _age(row["start"]) if variance == "variance" else _option(row)
+                place = (row[variance], 100 * row["by_validation"])
+                axis.annotate(label, place, xytext=(5, -9), textcoords="offset points", fontsize=8)
+            means = "final class means" if variance == "variance" else "current class means"
+            axis.set(xlabel=f"train variance, {means}", ylabel="test accuracy in %")
             axis.set_title(name, fontsize=10)
             axis.margins(0.18, 0.12)
             told.append(f"{name}: " + "; ".join(
-                f"seed {row.seed}, {_age(row.start)}, {_option(row)}: variance {number(row.variance)}, accuracy "
-                f"{100 * row.by_validation:.1f} %" for row in rows.itertuples()
+                f"seed {row['seed']}, {_age(row['start'])}, {_option(row)}: variance {number(row[variance])}, accuracy "
+                f"{100 * row['by_validation']:.1f} %" for _, row in rows.iterrows()
             ))  # fmt: skip
         handles = [Line2D([], [], marker="o", linestyle="", **style, label=name) for style, name in CHOICES.values()]
         figure.legend(handles=handles, loc="outside upper center", ncols=2, fontsize=9)

@@ -1,0 +1,93 @@
+"""Results made by hand of classification networks, and of what became of them in a downstream task."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import pandas as pd
+
+from nrc_core.runs import Results
+
+CONFIGURATION = {
+    "dataset": "cifar10", "architecture": "resnet", "depth": 18, "width": 64, "weight_decay": 0.0, "seed": 0,
+    "label_smoothing": 0.0, "loss": "cross_entropy", "stem": "small", "iterations": 80_000, "stop_loss": None,
+    "stop_iteration": None,
+}  # fmt: skip
+
+
+def classifier(
+    *,
+    times: tuple[int, ...] = (1, 100),
+    train: tuple[float, ...] = (2.0, 0.1),
+    strong: tuple[float, ...] = (2.0, 1.0),
+    weak: tuple[float, ...] = (1.5, 0.8),
+    current: tuple[float, ...] | None = None,
+    before: tuple[tuple[float, ...], ...] = (),
+    errors: tuple[float, float] = (0.0, 0.1),
+    final_loss: float = 1e-6,
+    options: dict[str, Any] | None = None,
+    transfers: tuple[dict[str, Any], ...] = (),
+    sites: dict[str, Sequence[float]] | None = None,
+    **configuration: Any,
+) -> dict[str, Any]:
+    """One network, measured at `times`.
+
+    Its last hidden layer has the variances `train`, `strong` and `weak`, and `current` by the class means of the
+    moment (else `train`); the hidden layers before it have the train variances `before`. `errors` on training
+    and test samples and `final_loss` are those at the end. `sites` are columns of the sites that feed a weight,
+    `transfers` made by `transfer`.
+    """
+    return locals()
+
+
+def transfer(start: int, *, tuned: dict[float, tuple[float, float]], probed: dict[float, tuple[float, float]]) -> dict:
+    """What became of a checkpoint: by learning rate, or by penalty, the validation and the test error."""
+    return locals()
+
+
+def results(*networks: dict[str, Any]) -> Results:
+    """Tidy results of such networks and of their transfers."""
+    runs, measurements, downstream, provenance = [], [], [], {}
+    for number, one in enumerate(networks):
+        key = f"{number:016x}"
+        run = {**CONFIGURATION, **one["configuration"]}
+        options = one["options"] or {}
+        runs.append({"key": key, "task": "classification", "dataset_options": options, **run})
+        provenance[key] = {"data": {"kind": "real", "n_train": 10 * options.get("train_per_class", 5000)}}
+        measurements += _measurements(one, {"key": key, "seed": run["seed"]})
+        for tried in one["transfers"]:
+            name = f"{key}-{tried['start']}"
+            runs.append({"key": name, "task": "transfer", "dataset": run["dataset"], "seed": run["seed"],
+                         "dataset_options": {"labels": "members"}, "start": tried["start"], "pretraining": run,
+                         "pretraining_key": key})  # fmt: skip
+            provenance[name] = {"data": {"kind": "real"}}
+            for kind, found in (("fine-tuning", tried["tuned"]), ("linear probe", tried["probed"])):
+                downstream += [
+                    {"key": name, "kind": kind, "setting": setting, "validation_error": error, "test_error": test}
+                    for setting, (error, test) in found.items()
+                ]
+    frames = [pd.DataFrame(runs), pd.DataFrame(measurements), pd.DataFrame(), pd.DataFrame()]
+    return Results(*frames, provenance=provenance, downstream=pd.DataFrame(downstream))
+
+
+def _measurements(one: dict[str, Any], run: dict[str, Any]) -> list[dict[str, Any]]:
+    layers = [*one["before"], one["train"]]
+    if one["sites"]:
+        layers = [one["train"]] * (len(next(iter(one["sites"].values()))) - 1)
+    last, rows = len(layers), []
+    for place, time in enumerate(one["times"]):
+        end = place == len(one["times"]) - 1
+        for split, error in zip(("train", "test"), one["errors"], strict=True):
+            for site in range(last + 2):
+                variance = one["strong"][place] if split == "test" else layers[max(0, min(site, last) - 1)][place]
+                weak = one["weak"][place] if (split, site) == ("test", last) else None
+                current = variance if one["current"] is None else one["current"][place]
+                columns = {name: values[min(site, last)] for name, values in (one["sites"] or {}).items()}
+                view = {"iteration": time, "split": split, "features": "post", "convention": "careful", "site": site}
+                rows.append(
+                    {**run, **view,
+                     "name": "output" if site == last + 1 else f"layer{site}", "width": 10 if site == last + 1 else 64,
+                     "variance": variance, "variance_current": current, "weak_variance": weak, **columns,
+                     "weak_variance_least": weak, "weak_variance_most": weak, "error": error if end else 0.9,
+                     "loss": one["final_loss"] if end else 2.0}
+                )  # fmt: skip
+    return rows

@@ -1,0 +1,326 @@
+"""Checks on classifiers, made by hand: a network for which the claim holds, one for which not, and the number."""
+
+import dataclasses
+import math
+
+import pytest
+
+from nrc_core import claims
+from nrc_core.checks import CHECKS
+from nrc_core.checks.classification import CLASSIFICATION
+from nrc_core.checks.transfer import TRANSFER
+from nrc_core.claims import NOT, REPRODUCED, WAITING, read_claims
+from nrc_core.thresholds import thresholds
+from tests import fakes
+from tests.fakes_classification import classifier, results, transfer
+
+RESNET = {"architecture": "resnet"}
+MLP = {"dataset": "mnist", "architecture": "mlp", "depth": 4, "width": 1024}
+SIZES = (1250, 2500, 3000, 4000, 5000)
+DOWN, UP = (2.0, 1.8, 1.6, 1.4, 1.2), (0.1, 0.2, 0.3, 0.4, 0.5)
+SWAPPED = (0.1, 0.2, 0.4, 0.3, 0.5)  # rank correlation 0.9 with the sizes
+ODD = (0.1, 0.4, 0.3, 0.2, 0.5)  # and 0.6
+
+
+def by_size(train=UP, strong=DOWN, sizes=SIZES, proportional=False, **fields) -> list[dict]:
+    """A network a size with these variances at its end."""
+    horizon = 80_000
+    return [
+        classifier(
+            train=(2.0, one), strong=(3.0, other), options={"train_per_class": size},
+            iterations=horizon * size // max(sizes) if proportional else horizon, **fields,
+        )
+        for one, other, size in zip(train, strong, sizes, strict=True)
+    ]  # fmt: skip
+
+
+UNTIL = {"stop_loss": 1e-6}
+# Three hidden layers: the first, the penultimate, the last.
+CASCADE = {"train": (10.0, 1.0, 0.5), "times": (1, 11, 101), "strong": (1,) * 3, "weak": (1,) * 3, **MLP}
+TIMES = ((10.0, 9.0, 6.0), (10.0, 8.0, 2.0))
+CASES = [
+    # check, arguments, networks, values, holds
+    (
+        "train_collapses_test_does_not",
+        RESNET,
+        [
+            classifier(train=(2.0, 0.1), strong=(2.0, 0.4)),
+            classifier(train=(2.0, 0.1), strong=(2.0, 0.2)),
+            classifier(train=(2.0, 0.3), strong=(2.0, 1.5)),
+            classifier(architecture="vgg"),
+        ],
+        [4.0, 2.0, 5.0],
+        [1, 0, 0],
+    ),
+    (
+        "test_variance_remains",
+        RESNET,
+        [classifier(weak=(1, 0.2)), classifier(weak=(1, 0.05)), classifier(weak=(1, 0.2), strong=(1, 0.25))],
+        [0.2, 0.05, 0.2],
+        [1, 0, 0],
+    ),
+    # What was before a quarter of the training does not count.
+    (
+        "weak_below_strong",
+        RESNET,
+        [
+            classifier(times=(1, 24, 25, 100), train=(1,) * 4, strong=(1, 1, 1, 1), weak=(2, 2, 0.5, 0.5)),
+            classifier(times=(1, 24, 25, 100), train=(1,) * 4, strong=(1, 1, 1, 1), weak=(0, 0, 0.5, 1.0)),
+        ],
+        [1.0, 0.5],
+        [1, 0],
+    ),
+    (
+        "weak_follows_strong",
+        RESNET,
+        [
+            classifier(times=(1, 2, 3), train=(1,) * 3, strong=(3, 2, 1), weak=(2, 1, 0.5)),
+            classifier(times=(1, 2, 3), train=(1,) * 3, strong=(3, 2, 1), weak=(2, 0.5, 1)),
+        ],
+        [1.0, 0.5],
+        [1, 0],
+    ),
+    (
+        "test_variance_stays_above",
+        {"dataset": "cifar10", "architecture": "resnet"},
+        [
+            classifier(train=(2.0, 1.0), strong=(2.0, 1.3)),
+            classifier(train=(2.0, 1.0), strong=(2.0, 1.1)),
+            classifier(train=(2.0, 0.1), strong=(2.0, 0.2)),
+            classifier(dataset="mnist"),
+            classifier(architecture="vgg"),
+        ],
+        [1.3, 1.1, 2.0],
+        [1, 0, 0],
+    ),
+    (
+        "training_data_fitted",
+        {},
+        [classifier(), classifier(final_loss=1e-4), classifier(errors=(0.001, 0.1))],
+        [1e-6, 1e-4, 1e-6],
+        [1, 0, 0],
+    ),
+    (
+        "train_variance_remains",
+        {"datasets": ["cifar10", "svhn"]},
+        [classifier(train=(2.0, 0.1)), classifier(dataset="svhn", train=(2.0, 0.2)), classifier(dataset="mnist")],
+        [0.1, 0.2],
+        [0, 1],
+    ),
+    # Of ten classes.
+    (
+        "random_labels_collapse",
+        {},
+        [
+            classifier(options={"labels": "random"}, errors=(0.0, 0.88)),
+            classifier(options={"labels": "random"}, errors=(0.0, 0.8)),
+            classifier(options={"labels": "random"}, errors=(0.0, 0.9), train=(2.0, 0.3)),
+            classifier(errors=(0.0, 0.9)),
+        ],
+        [0.02, 0.1, 0.0],
+        [1, 0, 0],
+    ),
+    ("trend_with_size", {"of": "strong"}, by_size(**UNTIL) + by_size(strong=UP, seed=1, **UNTIL), [1.0, -1.0], [1, 0]),
+    # One pair of neighbours may be the wrong way round.
+    (
+        "trend_with_size",
+        {"of": "train"},
+        by_size(train=SWAPPED, **UNTIL) + by_size(train=ODD, seed=1, **UNTIL),
+        [0.9, 0.6],
+        [1, 0],
+    ),
+    ("trend_with_size", {"of": "both"}, by_size(**UNTIL) + by_size(train=ODD, seed=1, **UNTIL), [1.0, 0.6], [1, 0]),
+    ("trend_with_size", {"of": "strong"}, by_size(train=UP[:2], strong=DOWN[:2], sizes=SIZES[:2], **UNTIL), [], []),
+    # The largest network is both of the rule of equal iterations and of that of equal epochs.
+    (
+        "trend_of_the_stopping",
+        {},
+        by_size(**UNTIL) + by_size()[:-1] + by_size(train=DOWN, proportional=True),
+        [-1.0],
+        [1],
+    ),
+    ("trend_of_the_stopping", {}, by_size(train=DOWN)[:-1] + by_size(proportional=True), [1.0], [0]),
+    (
+        "trend_with_size",
+        {"of": "train", "rule": "iterations"},
+        by_size()[:-1] + by_size(train=(*DOWN[:-1], 0.6), proportional=True),
+        [1.0],
+        [1],
+    ),
+    (
+        "cascade_in_size",
+        {},
+        [
+            classifier(before=((10.0, 9.0, 6.0), (10.0, 8.0, 2.0)), **CASCADE),
+            classifier(before=((10.0, 9.0, 1.0), (10.0, 8.0, 2.0)), **CASCADE),
+            classifier(before=((10.0, 9.0, 2.0), (10.0, 8.0, 2.0)), **CASCADE),
+            classifier(before=((10.0, 8.0, 2.0),), **CASCADE),
+        ],
+        [3.0, 0.5, 1.0],
+        [1, 0, 0],
+    ),
+    # By logarithms of time: half of 10 -> 2 is gone a third of the way from 11 to 101, half of 10 -> 6 as well,
+    # half of 10 -> 1 by way of 2 at 4.5 eighths of the way from 1 to 11; the last layer is before all of them.
+    (
+        "cascade_in_time",
+        {},
+        [
+            classifier(before=TIMES, **CASCADE),
+            classifier(before=((10.0, 2.0, 1.0), (10.0, 8.0, 2.0)), **CASCADE),
+            classifier(before=((10.0, 9.0, 11.0), (10.0, 8.0, 2.0)), **CASCADE),
+        ],
+        [1.0, 11 ** (4.5 / 8) / (11 * (101 / 11) ** (1 / 3)), math.nan],
+        [1, 0, 0],
+    ),
+    (
+        "one_hot_conditions_agree",
+        {},
+        [
+            classifier(loss="mse", sites={"nrc1": [3, 2, 1], "nc1_share": [0.9, 0.5, 0.4], "nrc2": [1, 2, 3],
+                                          "nc2_cka": [0.1, 0.2, 0.3]}),
+            classifier(loss="mse", sites={"nrc1": [3, 2, 1], "nc1_share": [0.9, 0.5, 0.4], "nrc2": [1, 2, 3],
+                                          "nc2_cka": [0.3, 0.2, 0.1]}),
+            classifier(sites={"nrc1": [3, 2, 1], "nc1_share": [0, 0, 0], "nrc2": [1, 2, 3], "nc2_cka": [1, 2, 3]}),
+        ],
+        [1.0, -1.0],
+        [1, 0],
+    ),
+]  # fmt: skip
+STARTS = (20, 40, 70, 80, 90)
+
+
+def look(name: str, *networks: dict, **arguments):
+    return CHECKS[name]({"page": results(*networks)}, thresholds(), **arguments).rows
+
+
+def accuracy(start: int, test: float, other: float = 0.5, probe: float = 0.8) -> dict:
+    """Chosen on validation rows, the accuracy is `test`; the other learning rate and the best probe have theirs."""
+    tuned = {0.1: (0.2, 1 - test), 0.2: (0.3, 1 - other), 0.4: (math.nan, math.nan)}
+    return transfer(start, tuned=tuned, probed={1.0: (0.2, 1 - probe), 10.0: (0.3, 0.0)})
+
+
+def pretrained(accuracies=(0.95, 0.94, 0.93, 0.92, 0.91), others=(0.5,) * 5, **fields) -> dict:
+    """A network that collapses over training, fine-tuned at five moments of it."""
+    tried = tuple(accuracy(*one) for one in zip(STARTS, accuracies, others, strict=True))
+    fields = {"train": (0.5, 0.4, 0.3, 0.2, 0.1), "strong": (1,) * 5, "weak": (1,) * 5} | fields
+    return classifier(times=STARTS, transfers=tried, **MLP, **fields)
+
+
+def stopped(variance: float, test: float, **fields) -> dict:
+    """A network of the control, whose pre-training ended at the first of those moments."""
+    once = {"times": (20,), "train": (variance,), "strong": (1,), "weak": (1,), "stop_iteration": 20}
+    return classifier(transfers=(accuracy(20, test),), **once, **MLP, **fields)
+
+
+@pytest.mark.parametrize(("name", "arguments", "networks", "values", "holds"), CASES)
+def test_a_check_by_hand(name, arguments, networks, values, holds):
+    rows = look(name, *networks, **arguments)
+    assert rows["value"].tolist() == pytest.approx(values, nan_ok=True)
+    assert rows["holds"].tolist() == [bool(flag) for flag in holds]
+
+
+def test_every_check_is_tested_here():
+    elsewhere = {*TRANSFER, "weak_collapse_of_decisions"}
+    assert {case[0] for case in CASES} | elsewhere == {*CLASSIFICATION, *TRANSFER}
+
+
+def test_groups_tell_data_architecture_and_weight_decay():
+    rows = look("training_data_fitted", classifier(seed=3), classifier(weight_decay=5e-4), classifier(**MLP))
+    assert rows["group"].tolist() == [
+        "cifar10, ResNet, weight decay 0", "cifar10, ResNet, weight decay 0.0005", "mnist, MLP, weight decay 0",
+    ]  # fmt: skip
+    assert rows["seed"].tolist() == [3, 0, 0]
+
+
+def test_collapse_hurts_transfer_by_both_choices_of_the_learning_rate():
+    rising = (0.96, 0.97, 0.975, 0.98, 0.99)  # of another learning rate, better on test rows only
+    rows = look("collapse_hurts_transfer", pretrained(), pretrained(others=rising, seed=1))
+    found = {(row.group.split(" chosen on ")[1], row.seed): (row.value, row.holds) for row in rows.itertuples()}
+    assert found == {
+        ("validation rows", 0): (1.0, True), ("test rows", 0): (1.0, True),
+        ("validation rows", 1): (1.0, True), ("test rows", 1): (-1.0, False),
+    }  # fmt: skip
+    one_swap = look("collapse_hurts_transfer", pretrained((0.95, 0.92, 0.93, 0.94, 0.91)))
+    assert one_swap["value"].tolist() == [0.6, 0.6]
+    assert not one_swap["holds"].any()
+
+
+def test_networks_of_the_control_are_no_checkpoints_of_the_pretraining():
+    assert look("collapse_hurts_transfer", stopped(0.1, 0.9), stopped(0.2, 0.8), stopped(0.3, 0.7)).empty
+    assert look("probing_is_worse", stopped(0.1, 0.9)).empty
+
+
+def test_the_control_is_of_networks_trained_equally_long():
+    """The first checkpoint, at which the main network's variance by the means of the moment is 0.3, and two others."""
+    main = pretrained(current=(0.3, 0.2, 0.2, 0.2, 0.2))
+    (good,) = look("equal_time_control", main, stopped(0.4, 0.96), stopped(0.2, 0.9)).to_dict("records")
+    assert (good["value"], good["holds"], good["group"]) == (1.0, True, "mnist, MLP")
+    (bad,) = look("equal_time_control", main, stopped(0.4, 0.9), stopped(0.2, 0.96)).to_dict("records")
+    assert (bad["value"], bad["holds"]) == (-1.0, False)
+    assert look("equal_time_control", main, stopped(0.4, 0.96)).empty
+    assert look("equal_time_control", main, stopped(0.4, 0.96), stopped(0.2, 0.9, seed=1)).empty
+
+
+def test_the_probe_is_held_against_fine_tuning():
+    rows = look("probing_is_worse", pretrained((0.95, 0.86, 0.84, 0.8, 0.7)))
+    assert rows["value"].tolist() == pytest.approx([15, 6, 4, 0, -10])
+    assert rows["holds"].tolist() == [True, True, False, False, False]
+
+
+def test_what_cannot_be_joined_is_left_out():
+    """A pre-training that is not in the store, and a checkpoint of which every learning rate diverged."""
+    both = results(pretrained(), pretrained(seed=1))
+    runs = both.runs[both.runs["key"] != f"{0:016x}"]
+    rows = CHECKS["collapse_hurts_transfer"]({"page": dataclasses.replace(both, runs=runs)}, thresholds()).rows
+    assert set(rows["seed"]) == {1}
+    diverged = transfer(20, tuned={0.1: (math.nan, math.nan)}, probed={1.0: (0.2, 0.2)})
+    one = pretrained()
+    one["transfers"] = (diverged, *one["transfers"][1:])
+    assert len(look("probing_is_worse", one)) == 4
+
+
+def test_theory():
+    (cap,) = look("superclass_cap", classifier()).to_dict("records")
+    assert (cap["value"], cap["holds"]) == (0.2, True)
+    decisions = look("weak_collapse_of_decisions", classifier())
+    assert decisions["value"].tolist() == [0, 0, 0]
+    assert decisions["holds"].all()
+
+
+def test_a_collapse_that_is_not_complete_would_be_seen(monkeypatch):
+    from nrc_core.checks import classification
+    from nrc_core.checks import transfer as module
+
+    monkeypatch.setattr(classification, "weak_test_variance", lambda *_: 0.1)
+    assert not look("weak_collapse_of_decisions", classifier())["holds"].any()
+    monkeypatch.setattr(classification, "weak_test_variance", lambda *_: 0.0)
+    monkeypatch.setattr(classification, "strong_test_variance", lambda *_: 0.0)
+    assert look("weak_collapse_of_decisions", classifier())["holds"].tolist() == [True, False, False]
+    monkeypatch.setattr(module, "weak_test_variance", lambda *_: 0.1)
+    with pytest.raises(ArithmeticError):
+        look("superclass_cap", classifier())
+
+
+@pytest.mark.parametrize("name", [name for name in (*CLASSIFICATION, *TRANSFER) if name not in
+                                  ("weak_collapse_of_decisions", "superclass_cap")])  # fmt: skip
+def test_regression_networks_say_nothing(name):
+    arguments = next(dict(one.arguments) for one in read_claims() if one.check == name)
+    assert CHECKS[name]({"page": fakes.results(fakes.network())}, thresholds(), **arguments).rows.empty
+
+
+def one(name: str) -> claims.Claim:
+    return next(claim for claim in read_claims() if claim.id == name)
+
+
+def test_a_claim_is_judged_on_the_networks_of_its_architecture():
+    three = [classifier(train=(2.0, 0.15), strong=(2.0, 0.8), seed=seed, weight_decay=w) for seed in range(3)
+             for w in (0.0, 5e-4)]  # fmt: skip
+    page = claims._Page(results(*three, classifier(architecture="vgg", train=(2.0, 1.9))), 0)
+    judged = claims._judge(one("B01"), {"collapse_cifar10": page})
+    assert judged.verdict == REPRODUCED
+    assert [(group.name, group.networks) for group in judged.groups] == [
+        ("cifar10, ResNet, weight decay 0", 3), ("cifar10, ResNet, weight decay 0.0005", 3),
+    ]  # fmt: skip
+    assert judged.moved == {"collapse_share_most = 0.05": NOT}
+    without = claims._judge(one("B12"), {"collapse_cifar10": claims._Page(results(*three), 0)})
+    assert (without.verdict, without.reason) == (WAITING, "the networks there are say nothing about it")
