@@ -15,6 +15,12 @@ ROLLED_OUT = ("swimmer", "reacher", "hopper")  # states and actions of expert po
 SIMULATED = (*ROLLED_OUT, "car_racing")  # made on the spot, without a download
 IMAGES = ("utkface", "carla2d", "car_racing")
 CLASSIFIED = ("mnist", "fashion_mnist", "cifar10", "svhn", "stl10")  # images in classes
+# Superclasses of the transfer experiments (Hui et al., section 4.2), by the numbers of the classes in them:
+# even and odd digits; things (aeroplane, car, ship, lorry) and animals (bird, cat, frog, horse).
+SUPERCLASSES: dict[str, dict[str, tuple[int, ...]]] = {
+    "mnist": {"even": (0, 2, 4, 6, 8), "odd": (1, 3, 5, 7, 9)},
+    "cifar10": {"objects": (0, 1, 8, 9), "animals": (2, 3, 6, 7)},
+}
 STAND_IN = "stand-in"  # the kind of data that take the place of others which are not to be had
 BUILT_IN = ("synthetic", *SIMULATED, "sgemm", "utkface", "carla2d", *CLASSIFIED)
 

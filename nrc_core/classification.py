@@ -6,6 +6,7 @@ import logging
 import math
 import time
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -155,7 +156,8 @@ class _Run:
         targets = data.y_train[rows]
         model.train()
         self.optimiser.zero_grad(set_to_none=True)
-        logits = model(data.x_train[rows])
+        with self.dropout():
+            logits = model(data.x_train[rows])
         loss = _loss(config, logits, targets)
         loss.backward()
         self.optimiser.step()
@@ -165,6 +167,17 @@ class _Run:
         self.ended = self.iteration == config.last
         if self.used >= len(self.order):
             self._end_epoch()
+
+    @contextmanager
+    def dropout(self) -> Iterator[None]:
+        """What is dropped out of this batch is decided by the seed and the iteration, and by nothing else."""
+        if not any(isinstance(layer, nn.Dropout) for layer in self.training.model.modules()):
+            yield
+            return
+        device = self.training.dataset.x_train.device
+        with torch.random.fork_rng(devices=[device] if device.type == "cuda" else []):
+            torch.manual_seed(self.training.config.seed * 1_000_003 + self.iteration)
+            yield
 
     def _end_epoch(self) -> None:
         stop = self.training.config.stop_loss

@@ -12,16 +12,11 @@ import torch
 from jaxtyping import Float, UInt8
 from torch import Tensor
 
+from nrc_core.catalogue import SUPERCLASSES
 from nrc_core.errors import ConfigError
 from nrc_core.images import decode
 from nrc_core.prepared import Manifest
 
-# Superclasses of the transfer experiments (Hui et al., section 4.2), by the numbers of the classes in them:
-# even and odd digits; things (aeroplane, car, ship, lorry) and animals (bird, cat, frog, horse).
-SUPERCLASSES: dict[str, dict[str, tuple[int, ...]]] = {
-    "mnist": {"even": (0, 2, 4, 6, 8), "odd": (1, 3, 5, 7, 9)},
-    "cifar10": {"objects": (0, 1, 8, 9), "animals": (2, 3, 6, 7)},
-}
 LABELS = ("classes", "superclasses", "members", "random")
 
 
@@ -52,8 +47,8 @@ def classified(
 
     Args:
         seed: of random labels.
-        labels: "classes"; "superclasses", the two groups of `SUPERCLASSES`; "members", the classes that are in
-            these groups; or "random", a control: training rows get the labels of rows drawn at random.
+        labels: "classes"; "superclasses", the two groups of `nrc_core.catalogue.SUPERCLASSES`; "members", the
+            classes that are in these groups; or "random", a control: training rows get the labels of rows drawn at random.
         train_per_class: so many training rows of each original class, the first that come; all unless given.
         train_skip: leave out so many of each class before them.
         test_per_class: the same for test rows.

@@ -16,6 +16,7 @@ from nrc_core.classification import Classification, train_classifier
 from nrc_core.classifier_config import ClassifierConfig
 from nrc_core.classifier_measurement import Seen, look, spectra_table, table
 from nrc_core.datasets import Dataset
+from nrc_core.errors import TrainingDiverged
 from nrc_core.provenance import checkpoint_identity, describe_run
 from nrc_core.training import reproducible_arithmetic
 
@@ -72,6 +73,11 @@ def _measure(training: Classification, iteration: int) -> dict[str, Any]:
     for split in SPLITS:
         x, y = (data.x_train, data.y_train) if split == "train" else (data.x_test, data.y_test)
         seen[split] = look(model, x, y)
+        if not bool(seen[split].logits.isfinite().all()):  # its last batch was the first to be too much
+            raise TrainingDiverged(
+                f"{config.dataset}, seed {config.seed}: the network is no longer finite at iteration {iteration} "
+                f"(learning rate {config.learning_rate:g}): try a smaller learning_rate"
+            )
         found = table(model, x, seen[split], loss=config.loss, regression=split == "train")
         tables.append(found.assign(split=split, **view))
         means[split] = [_parts(seen[split], number) for number in range(len(found))]

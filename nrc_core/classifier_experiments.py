@@ -5,8 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from nrc_core.catalogue import CLASSIFIED
-from nrc_core.classified import SUPERCLASSES
+from nrc_core.catalogue import CLASSIFIED, SUPERCLASSES
 from nrc_core.classifier_config import ClassifierConfig, TransferConfig
 from nrc_core.config import Configuration, check_several, log_spaced_epochs
 from nrc_core.errors import ConfigError, suggestion
@@ -288,7 +287,7 @@ def _size(dataset: str, architecture: str, depth: int | None, width: int | None)
     """Depth and width: the paper's unless given; on STL-10 its ResNet has 50 layers."""
     own, channels = SIZES[architecture]
     own = 50 if (dataset, architecture) == ("stl10", "resnet") else own
-    return depth or own, width or channels
+    return own if depth is None else depth, channels if width is None else width
 
 
 def _rows(dataset: str, train: int | None, test: int | None) -> dict[str, Any]:

@@ -30,7 +30,7 @@ class ClassSite:
 
     name: str
     weight: Float[Tensor, "rows h"] | None
-    bias: Float[Tensor, " rows"] | None
+    bias: Float[Tensor, " outputs"] | None
     moments: ClassMoments
 
 

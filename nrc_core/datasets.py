@@ -122,6 +122,8 @@ def load_dataset(
     check_name(name)
     if split not in SPLITS:
         raise ConfigError(f"split must be one of {', '.join(SPLITS)}: got {split!r}")
+    if not is_table(name) and targets:
+        raise ConfigError(f"targets are named for a table of your own; {name!r} has its own targets")
     if name in CLASSIFIED:
         if split != "random" or samples is not None or shuffled or image_size is not None:
             raise ConfigError(
@@ -130,8 +132,6 @@ def load_dataset(
         return _classified(name, data_folder(data_dir), {"seed": seed, **options})
     if name != "synthetic" and options:
         raise ConfigError(f"unknown option {sorted(options)} for data set {name!r}")
-    if not is_table(name) and targets:
-        raise ConfigError(f"targets are named for a table of your own; {name!r} has its own targets")
     if image_size is not None and name not in IMAGES:
         raise ConfigError(f"image_size is an option of images, those of {', '.join(IMAGES)}: got data set {name!r}")
     if name == "synthetic":

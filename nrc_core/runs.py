@@ -235,8 +235,10 @@ class _Computing:
         key = content_key(pretraining, dataset.provenance["identity"])
         path = self._store.weights(key) / f"{config.start}.pt"
         with self._store.lock(key):
-            if not path.is_file():
-                self._compute(pretraining, dataset, key)
+            # A checkpoint of a run without weights may leave some out; the second time there is none to go on from.
+            for _ in range(2):
+                if not path.is_file():
+                    self._compute(pretraining, dataset, key)
         return path
 
 
