@@ -48,7 +48,7 @@ def classified(
     Args:
         seed: of random labels.
         labels: "classes"; "superclasses", the two groups of `nrc_core.catalogue.SUPERCLASSES`; "members", the
-            classes that are in these groups; or "random", a control: training rows get the labels of rows drawn at random.
+            classes that are in these groups; or "random", a control: training rows get the labels of other rows.
         train_per_class: so many training rows of each original class, the first that come; all unless given.
         train_skip: leave out so many of each class before them.
         test_per_class: the same for test rows.

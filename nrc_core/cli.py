@@ -137,19 +137,26 @@ def _is_whole(folder: Path) -> bool:
 
 
 def _compute(given: argparse.Namespace) -> None:
+    from nrc_core.errors import DataUnavailable
     from nrc_core.heartbeat import heartbeat
     from nrc_core.runs import run
     from nrc_core.store import Store
 
-    store = Store(given.store)
+    store, lacking = Store(given.store), []
     for experiment, parameters in _planned(given):
-        with heartbeat("nrc compute"):
-            results = run(experiment(**parameters), store=store, device=given.device)
+        try:
+            with heartbeat("nrc compute"):
+                results = run(experiment(**parameters), store=store, device=given.device)
+        except DataUnavailable as error:  # the other pages of a profile can do without
+            lacking.append(error)
+            continue
         for row in results.runs.itertuples():
             state = "was there" if row.cached else f"{row.seconds:.0f} s on {row.device}"
             print(f"{row.dataset}, seed {row.seed}: {row.key}, {state}")
         for name, reason in results.failures.items():
             print(f"{name}: no result, {reason}")
+    if lacking:
+        raise DataUnavailable("; ".join(dict.fromkeys(map(str, lacking))))
 
 
 def _planned(given: argparse.Namespace) -> list[tuple[Any, dict[str, Any]]]:
