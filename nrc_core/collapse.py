@@ -77,7 +77,7 @@ def half_time(times: Sequence[float] | np.ndarray, values: Sequence[float] | np.
     the last value is not below the first.
 
     Example:
-        >>> half_time([1, 10, 100], [4.0, 3.0, 1.0]), half_time([1, 2], [1.0, 2.0])
+        >>> half_time([1.0, 10.0, 100.0], [4.0, 3.0, 1.0]), half_time([1.0, 2.0], [1.0, 2.0])
         (31.622776601683793, nan)
     """
     middle = (values[0] + values[-1]) / 2

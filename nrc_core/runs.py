@@ -44,14 +44,15 @@ class Results:
     spectra: pd.DataFrame
     losses: pd.DataFrame
     provenance: dict[str, dict[str, Any]]
-    downstream: pd.DataFrame = field(default_factory=pd.DataFrame)
+    downstream: pd.DataFrame = field(default_factory=lambda: _joined([]))
     failures: dict[str, str] = field(default_factory=dict)
     derived: dict[str, Any] = field(default_factory=dict, repr=False, compare=False)
 
     @property
     def clock(self) -> str:
         """The column that says when something was measured, of runs of one task."""
-        return "epoch" if set(self.runs["task"]) == {REGRESSION} else "iteration"
+        m = self.measurements
+        return "epoch" if "epoch" in m and m["epoch"].notna().any() else "iteration"
 
     def final(self, split: str = "train", features: str = "post", convention: str = "careful") -> pd.DataFrame:
         """Measurements at the last epoch of every run."""
@@ -87,7 +88,7 @@ class Results:
             chosen &= self.runs[name] == value
         keys = set(self.runs.loc[chosen, "key"])
         frames = {
-            name: frame[frame["key"].isin(keys)].reset_index(drop=True) if len(frame) else frame
+            name: frame[frame["key"].isin(keys)].reset_index(drop=True)
             for name in ("runs", *TABLES)
             for frame in [getattr(self, name)]
         }
@@ -257,14 +258,13 @@ def _collect(done: list[_Done], failures: dict[str, str]) -> Results:
     ]
     seeds = {row["key"]: row["seed"] for row in rows}
     for frame in frames.values():
-        if len(frame):
-            frame["seed"] = frame["key"].map(seeds)
+        frame["seed"] = frame["key"].map(seeds)
     provenance = {one.result.key: dict(one.result.provenance) for one in done}
     return Results(pd.DataFrame(rows), **frames, provenance=provenance, failures=failures)
 
 
 def _joined(tables: list[pd.DataFrame]) -> pd.DataFrame:
-    return pd.concat(tables, ignore_index=True) if tables else pd.DataFrame()
+    return pd.concat(tables, ignore_index=True) if tables else pd.DataFrame(columns=["key"])
 
 
 def _words(config: Configuration) -> str:

@@ -65,8 +65,10 @@ def results(*networks: dict[str, Any]) -> Results:
                     {"key": name, "kind": kind, "setting": setting, "validation_error": error, "test_error": test}
                     for setting, (error, test) in found.items()
                 ]
-    frames = [pd.DataFrame(runs), pd.DataFrame(measurements), pd.DataFrame(), pd.DataFrame()]
-    return Results(*frames, provenance=provenance, downstream=pd.DataFrame(downstream))
+    nothing = pd.DataFrame(columns=["key"])
+    frames = [pd.DataFrame(runs), pd.DataFrame(measurements), nothing, nothing]
+    found = pd.DataFrame(downstream) if downstream else nothing
+    return Results(*frames, provenance=provenance, downstream=found)
 
 
 def _measurements(one: dict[str, Any], run: dict[str, Any]) -> list[dict[str, Any]]:

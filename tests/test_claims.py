@@ -323,8 +323,8 @@ def test_the_published_book_needs_no_training():
     profile = read_profile(PAPER)
     store = Store(ROOT / profile.store)
     for page in profile.pages:
-        # CARLA's page is for those who have its 14 GB; to all others it says how to get them.
-        if page.experiment is not None and page.name != "carla2d":
+        # These pages are for those who have the data; to all others they say how to get them.
+        if page.experiment is not None and page.name not in ("carla2d", "collapse_svhn", "collapse_stl10"):
             assert stored(EXPERIMENTS[page.experiment](**page.parameters), store=store)[1] == 0, page.name
 
 
@@ -335,4 +335,4 @@ def test_the_committed_results_are_whole():
         result = store.load(key)
         assert result is not None, key
         assert result.provenance["key"] == key
-        assert isinstance(result.tables["measurements"], pd.DataFrame)
+        assert isinstance(result.tables.get("measurements", result.tables.get("downstream")), pd.DataFrame)

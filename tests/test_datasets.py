@@ -212,7 +212,7 @@ def test_a_constant_target_is_refused(tmp_path):
     ("name", "message"),
     [
         ("hoper", "unknown data set 'hoper': did you mean 'hopper'"),
-        ("mnist", "built in are synthetic"),
+        ("imagenet", "built in are synthetic"),
         ("missing.csv", "no table at missing.csv"),
     ],
 )

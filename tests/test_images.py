@@ -40,9 +40,12 @@ def test_reducing_is_what_torchvision_does_to_a_picture():
     assert decode([file], 48).shape == (1, 3, 48, 64)
 
 
-def test_grey_pictures_get_three_channels():
-    (image,) = decode([encoded("png", mode="L")])
+def test_grey_pictures_have_one_channel_unless_the_first_has_colour():
+    grey, colour = encoded("png", mode="L"), encoded("png")
+    assert decode([grey, colour]).shape[1] == 1
+    image = decode([colour, grey])[1]
     assert torch.equal(image[0], image[2])
+    assert torch.equal(image[:1], decode([grey])[0])
 
 
 @pytest.mark.parametrize("size", [31, 41])
