@@ -70,9 +70,9 @@ def regression_cascade(results: Results) -> Picture:
 
 
 def _shades(layers: np.ndarray) -> dict[int, str]:
-    """From light for the first layer to dark blue for the last; legible on both backgrounds."""
+    """From light green for the first layer to blue for the last; legible on both backgrounds."""
     ordered = sorted(int(layer) for layer in layers)
-    colours = matplotlib.colormaps["viridis"](np.linspace(0.85, 0.15, len(ordered)))
+    colours = matplotlib.colormaps["viridis"](np.linspace(0.9, 0.3, len(ordered)))
     return {layer: matplotlib.colors.to_hex(colour) for layer, colour in zip(ordered, colours, strict=True)}
 
 
