@@ -96,7 +96,9 @@ def tar_members(archive: Path, wanted: dict[str, int], remedy: str) -> Iterator[
     missing = set(wanted)
     try:
         with gzip.open(archive) as unpacked:
-            stream = _Bounded(unpacked, f"{archive} unpacks to more than {UNPACKED_BYTES} bytes: {remedy}")
+            stream = Bounded(
+                unpacked, UNPACKED_BYTES, f"{archive} unpacks to more than {UNPACKED_BYTES} bytes: {remedy}"
+            )
             with tarfile.open(fileobj=stream, mode="r|") as members:  # type: ignore[call-overload]
                 for count, member in enumerate(members, 1):
                     if count > MEMBERS:
@@ -104,8 +106,9 @@ def tar_members(archive: Path, wanted: dict[str, int], remedy: str) -> Iterator[
                     if member.name not in missing or not member.isfile():
                         continue
                     if member.size > wanted[member.name]:
-                        most = f"more than {wanted[member.name]} bytes"
-                        raise DataDamaged(f"{member.name} in {archive} has {most}: {remedy}")
+                        raise DataDamaged(
+                            f"{member.name} in {archive} has more than {wanted[member.name]} bytes: {remedy}"
+                        )
                     file = members.extractfile(member)
                     missing.remove(member.name)
                     yield member.name, file.read() if file else b""
@@ -116,13 +119,14 @@ def tar_members(archive: Path, wanted: dict[str, int], remedy: str) -> Iterator[
     raise DataDamaged(f"{archive} lacks the file {min(missing)}: {remedy}")
 
 
-class _Bounded:
-    """A file that may not unpack to more than `UNPACKED_BYTES`: the last guard against an endless one."""
+class Bounded:
+    """A file that may not unpack to more than so many bytes: the last guard against an endless one."""
 
-    def __init__(self, file: gzip.GzipFile, message: str):
-        self.file, self.message, self.left = file, message, UNPACKED_BYTES
+    def __init__(self, file: gzip.GzipFile, limit: int, message: str):
+        self.file, self.message, self.left = file, message, limit
 
     def read(self, size: int) -> bytes:
+        """As the file's own; DataDamaged once it is too much."""
         data = self.file.read(size)
         self.left -= len(data)
         if self.left < 0:

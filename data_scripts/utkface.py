@@ -14,7 +14,7 @@ from pathlib import Path, PurePosixPath
 
 import pandas as pd
 
-from data_scripts.images import fault
+from data_scripts.images import Bounded, fault
 from nrc_core.atomic import sha256
 from nrc_core.errors import DataDamaged, DataUnavailable
 from nrc_core.prepared import Manifest, write_prepared
@@ -73,7 +73,8 @@ def read_archive(archive: Path) -> tuple[pd.DataFrame, Counter[str]]:
     skipped: Counter[str] = Counter()
     try:
         with gzip.open(archive) as unpacked:
-            stream = _Bounded(unpacked, archive)
+            most = f"{archive} unpacks to more than {UNPACKED_BYTES} bytes: get it again from {PAGE}"
+            stream = Bounded(unpacked, UNPACKED_BYTES, most)
             with tarfile.open(fileobj=stream, mode="r|") as members:  # type: ignore[call-overload]
                 for count, member in enumerate(members, 1):
                     if count > MEMBERS:
@@ -119,17 +120,3 @@ def _refusal(member: tarfile.TarInfo) -> str | None:
     if not (age.isascii() and age.isdigit() and len(age) <= len(str(OLDEST)) and int(age) <= OLDEST):
         return f"age not a whole number from 0 to {OLDEST}"
     return None
-
-
-class _Bounded:
-    """A file that may not unpack to more than `UNPACKED_BYTES`: the last guard against an endless one."""
-
-    def __init__(self, file: gzip.GzipFile, archive: Path):
-        self.file, self.archive, self.left = file, archive, UNPACKED_BYTES
-
-    def read(self, size: int) -> bytes:
-        data = self.file.read(size)
-        self.left -= len(data)
-        if self.left < 0:
-            raise DataDamaged(f"{self.archive} unpacks to more than {UNPACKED_BYTES} bytes: get it again from {PAGE}")
-        return data

@@ -14,9 +14,10 @@ from nrc_core.checkpoints import Checkpoint, packed, unpacked
 from nrc_core.class_metrics import k_means, weak_test_variance
 from nrc_core.classification import Classification, train_classifier
 from nrc_core.classifier_config import ClassifierConfig
-from nrc_core.classifier_measurement import Seen, look, spectra_table, table
+from nrc_core.classifier_measurement import Seen, look, one_hot_sites, table
 from nrc_core.datasets import Dataset
 from nrc_core.errors import TrainingDiverged
+from nrc_core.measurement import input_spectra, spectra
 from nrc_core.provenance import checkpoint_identity, describe_run
 from nrc_core.training import reproducible_arithmetic
 
@@ -69,7 +70,7 @@ def _measure(training: Classification, iteration: int) -> dict[str, Any]:
     """Tables of this moment, and what the variances by the final class means will need of it."""
     config, data, model = training.config, training.dataset, training.model
     view = {"iteration": iteration, "features": "post", "convention": "careful"}
-    tables, means, seen = [], {}, {}
+    tables, means, seen, inputs = [], {}, {}, input_spectra(model)
     for split in SPLITS:
         x, y = (data.x_train, data.y_train) if split == "train" else (data.x_test, data.y_test)
         seen[split] = look(model, x, y)
@@ -78,12 +79,15 @@ def _measure(training: Classification, iteration: int) -> dict[str, Any]:
                 f"{config.dataset}, seed {config.seed}: the network is no longer finite at iteration {iteration} "
                 f"(learning rate {config.learning_rate:g}): try a smaller learning_rate"
             )
-        found = table(model, x, seen[split], loss=config.loss, regression=split == "train")
+        sites = one_hot_sites(seen[split], inputs) if split == "train" else []
+        found = table(model, x, seen[split], loss=config.loss, inputs=inputs, regression=sites)
+        if sites:
+            curves = spectra(sites).assign(split=split, iteration=iteration, features="post")
         tables.append(found.assign(split=split, **view))
         means[split] = [_parts(seen[split], number) for number in range(len(found))]
     return {
         "measurements": packed(pd.concat(tables)),
-        "spectra": packed(spectra_table(seen["train"]).assign(split="train", iteration=iteration, features="post")),
+        "spectra": packed(curves),
         "means": means,
         "test_features": seen["test"].features.cpu(),
     }

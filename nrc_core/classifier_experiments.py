@@ -190,15 +190,11 @@ def cascading_collapse(
     Raises:
         ConfigError: an unknown data set, or a value out of range.
     """
-    _check_all("dataset", [dataset], CLASSIFIED)
-    return [
-        _network(
-            dataset, "mlp", seed, iterations, measurements, weight_decay=weight_decay, learning_rate=learning_rate,
-            size=_size(dataset, "mlp", depth, width), rows=_rows(dataset, train_per_class, test_per_class),
-        )
-        for weight_decay in _several("weight_decays", weight_decays)
-        for seed in _several("seeds", seeds)
-    ] + _regressions(regression_datasets, regression_seeds, regression_epochs)  # fmt: skip
+    networks = _mlps(
+        dataset, seeds, weight_decays, iterations, measurements, learning_rate=learning_rate,
+        size=_size(dataset, "mlp", depth, width), rows=_rows(dataset, train_per_class, test_per_class),
+    )  # fmt: skip
+    return networks + _regressions(regression_datasets, regression_seeds, regression_epochs)
 
 
 def classification_and_regression(
@@ -222,15 +218,11 @@ def classification_and_regression(
     Raises:
         ConfigError: an unknown data set, or a value out of range.
     """
-    _check_all("dataset", [dataset], CLASSIFIED)
-    return [
-        _network(
-            dataset, "mlp", seed, iterations, measurements, weight_decay=weight_decay, learning_rate=learning_rate,
-            size=(depth, width), rows=_rows(dataset, train_per_class, test_per_class), loss="mse",
-        )
-        for weight_decay in _several("weight_decays", weight_decays)
-        for seed in _several("seeds", seeds)
-    ] + _regressions(regression_datasets, regression_seeds, regression_epochs)  # fmt: skip
+    networks = _mlps(
+        dataset, seeds, weight_decays, iterations, measurements, learning_rate=learning_rate,
+        size=(depth, width), rows=_rows(dataset, train_per_class, test_per_class), loss="mse",
+    )  # fmt: skip
+    return networks + _regressions(regression_datasets, regression_seeds, regression_epochs)
 
 
 CLASSIFIER_EXPERIMENTS = (
@@ -240,6 +232,23 @@ CLASSIFIER_EXPERIMENTS = (
     cascading_collapse,
     classification_and_regression,
 )
+
+
+def _mlps(
+    dataset: str,
+    seeds: Sequence[int],
+    weight_decays: Sequence[float],
+    iterations: int,
+    measurements: int,
+    **fields: Any,
+) -> list[Configuration]:
+    """One MLP a weight decay and seed."""
+    _check_all("dataset", [dataset], CLASSIFIED)
+    return [
+        _network(dataset, "mlp", seed, iterations, measurements, weight_decay=weight_decay, **fields)
+        for weight_decay in _several("weight_decays", weight_decays)
+        for seed in _several("seeds", seeds)
+    ]
 
 
 def _regressions(datasets: Sequence[str], seeds: Sequence[int], epochs: int | None) -> list[Configuration]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -17,8 +17,8 @@ from nrc_core import class_metrics
 from nrc_core.class_moments import ClassMoments
 from nrc_core.classifier_config import MARGIN_QUANTILES
 from nrc_core.config import OUTPUT
-from nrc_core.measurement import decompose, input_spectra, spectra, tabulate
-from nrc_core.metrics import Eigen, alignment, eigen, linear_cka
+from nrc_core.measurement import Decomposed, decompose, tabulate
+from nrc_core.metrics import Eigen, alignment, linear_cka
 from nrc_core.moments import Site, pool, watched, weight_matrix
 
 ROWS_AT_ONCE = 512
@@ -110,8 +110,19 @@ def nearest_mean(model: nn.Module, x: Tensor, seen: Seen) -> tuple[dict[str, flo
     return tuple({name: count / len(x) for name, count in counts.items()} for counts in (differs, errs))  # type: ignore[return-value]
 
 
-def table(model: nn.Module, x: Tensor, seen: Seen, *, loss: str, regression: bool) -> pd.DataFrame:
-    """One row a site: measures of neural collapse, with `regression` those of `measure` for one-hot targets too.
+def table(
+    model: nn.Module,
+    x: Tensor,
+    seen: Seen,
+    *,
+    loss: str,
+    inputs: Mapping[str, Eigen],
+    regression: Sequence[Decomposed] = (),
+) -> pd.DataFrame:
+    """One row a site: measures of neural collapse, and those of `measure` for one-hot targets where they are given.
+
+    `inputs` are the `input_spectra` of the model, `regression` its `one_hot_sites`: both take longest, and serve
+    several tables of one moment.
 
     Columns: `site, name, width`, `variance_current` (within over between classes, by the current class means),
     `nc1`, `nc2_norms`, `nc2_angles`, `nc3_duality` (of the head), `nc4_mismatch`, `cdnv` (V_f averaged over pairs of
@@ -121,7 +132,6 @@ def table(model: nn.Module, x: Tensor, seen: Seen, *, loss: str, regression: boo
     one-hot targets.
     """
     mismatch, wrong = nearest_mean(model, x, seen)
-    inputs = input_spectra(model)
     network = _network(seen, loss)
     rows = []
     for number, site in enumerate(seen.sites):
@@ -149,8 +159,8 @@ def table(model: nn.Module, x: Tensor, seen: Seen, *, loss: str, regression: boo
         )
     found = pd.DataFrame(rows)
     if regression:
-        sites = decompose(one_hot_sites(seen), inputs)
-        found = found.drop(columns="width").merge(tabulate(sites, rank=seen.logits.shape[1] - 1), on=["site", "name"])
+        conditions = tabulate(list(regression), rank=seen.logits.shape[1] - 1)
+        found = found.drop(columns="width").merge(conditions, on=["site", "name"])
     return found
 
 
@@ -159,19 +169,15 @@ def _mean_alignment(site: ClassSite, inputs: Mapping[str, Eigen]) -> float:
     if site.weight is None:
         return math.nan
     means = site.moments.centred_means
-    between = eigen(means.T @ means)
+    _, values, right = torch.linalg.svd(means, full_matrices=False)
     rank = min(len(means) - 1, means.shape[1])
-    return alignment(between, inputs[site.name], rank, len(site.weight))
+    return alignment(Eigen(values.square(), right.T), inputs[site.name], rank, len(site.weight))
 
 
-def one_hot_sites(seen: Seen) -> list[Site]:
+def one_hot_sites(seen: Seen, inputs: Mapping[str, Eigen]) -> list[Decomposed]:
     """The same sites with the moments that the conditions for regression are made of, targets one-hot."""
-    return [Site(site.name, site.weight, site.moments.with_one_hot_targets()) for site in seen.sites]
-
-
-def spectra_table(seen: Seen) -> pd.DataFrame:
-    """As `nrc_core.measurement.spectra`, with one-hot targets."""
-    return spectra(decompose(one_hot_sites(seen)))
+    sites = [Site(site.name, site.weight, site.moments.with_one_hot_targets()) for site in seen.sites]
+    return decompose(sites, inputs)
 
 
 def _network(seen: Seen, loss: str) -> dict[str, float]:

@@ -14,8 +14,9 @@ from nrc_core.class_moments import ClassMoments
 from nrc_core.classification import build_classifier, train_classifier
 from nrc_core.classifier_computing import compute_classifier
 from nrc_core.classifier_config import ClassifierConfig
-from nrc_core.classifier_measurement import look, nearest_mean, one_hot_sites, table
+from nrc_core.classifier_measurement import look, nearest_mean, one_hot_sites
 from nrc_core.datasets import Dataset
+from nrc_core.measurement import input_spectra
 from nrc_core.training import reproducible_arithmetic
 from tests.fakes_images import prepare_classes
 
@@ -82,6 +83,13 @@ def nearest(h: np.ndarray, means: np.ndarray) -> np.ndarray:
 
 def labels_of(y: torch.Tensor) -> np.ndarray:
     return y.argmax(1).numpy()
+
+
+def table(model, x, seen, *, loss: str, regression: bool) -> pd.DataFrame:
+    """The table of one moment, with what it shares with others of that moment."""
+    inputs = input_spectra(model)
+    sites = one_hot_sites(seen, inputs) if regression else []
+    return classifier_measurement.table(model, x, seen, loss=loss, inputs=inputs, regression=sites)
 
 
 @pytest.fixture(scope="module", params=["train", "test"])
@@ -218,7 +226,7 @@ def test_nrc1_at_rank_k_less_one_never_exceeds_the_share_within_classes(seed):
 def test_in_a_trained_network_too_nrc1_is_below_that_share(model, data):
     found = table(model, data.x_train, look(model, data.x_train, data.y_train), loss="mse", regression=True)
     assert (found["nrc1"] <= found["nc1_share"] + 1e-12).all()
-    assert len(one_hot_sites(look(model, data.x_test, data.y_test))) == DEPTH + 1
+    assert len(one_hot_sites(look(model, data.x_test, data.y_test), {})) == DEPTH + 1
 
 
 TIMES = (2, 11, 30)
