@@ -78,7 +78,7 @@ def half_time(times: Sequence[float] | np.ndarray, values: Sequence[float] | np.
 
     Example:
         >>> half_time([1.0, 10.0, 100.0], [4.0, 3.0, 1.0]), half_time([1.0, 2.0], [1.0, 2.0])
-        (31.622776601683793, nan)
+        (17.78279410038923, nan)
     """
     middle = (values[0] + values[-1]) / 2
     if not values[-1] < values[0]:
