@@ -37,7 +37,7 @@ environment: .venv/complete
 # Simulated data are made here, SGEMM and classified images are downloaded; UTKFace is taken from NRC_DATA_MIRROR, as
 # it is given out by hand only. What is missing, its page says why.
 data: environment
-	-nrc data swimmer reacher hopper sgemm utkface car_racing mnist fashion_mnist cifar10
+	-printf '%s\n' car_racing hopper swimmer sgemm reacher cifar10 mnist fashion_mnist utkface | xargs -P $(CORES) -n 1 nrc data
 
 bench: environment
 	python benchmarks/metrics.py

@@ -47,7 +47,7 @@ def check_parameters(notebook: Path, given: Mapping[str, Any]) -> dict[str, Any]
     """The given parameters with their declared types, after every check that needs no kernel.
 
     Where the notebook is named after an experiment, its configurations are built and their data
-    loaded unless the store has the results, so that a value out of range or a missing data set is found here.
+    looked for unless the store has the results, so that a value out of range or a missing data set is found here.
 
     Raises:
         ConfigError: an unknown name, a wrong type, a value out of range.

@@ -155,11 +155,14 @@ def stored(configs: Iterable[Configuration], *, store: Store) -> tuple[Results |
 
 
 def check_obtainable(configs: Iterable[Configuration], *, store: Store) -> None:
-    """Raise DataUnavailable (or what else loading raises) for a run that can be neither found nor trained here."""
+    """Raise DataUnavailable for a run that can be neither found nor trained here.
+
+    Prepared data are not loaded, which takes seconds and is done again where the run is trained.
+    """
     computing = _Computing(store)
     for config in configs:
-        if _find(config, store) is None:
-            computing.load(config)
+        if _find(config, store) is None and not _prepared(config):
+            computing.load(config)  # simulates what can be simulated
 
 
 @dataclass(frozen=True)
@@ -176,6 +179,14 @@ def _find(config: Configuration, store: Store) -> RunResult | None:
     except DataUnavailable:
         found = store.find(config)
     return found if found is not None and found.config.covers(config) else None
+
+
+def _prepared(config: Configuration) -> bool:
+    try:
+        _identity(config)
+    except DataUnavailable:
+        return False
+    return True
 
 
 def _identity(config: Configuration) -> str:
