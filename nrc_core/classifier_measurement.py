@@ -168,7 +168,7 @@ def _mean_alignment(site: ClassSite, inputs: Mapping[str, Eigen]) -> float:
     """Mean cosine of the principal angles between the span of the class means and the weight's top input subspace."""
     if site.weight is None:
         return math.nan
-    means = site.moments.centred_means
+    means = site.moments.centred_means.cpu()  # where the spectra of the weights are
     _, values, right = torch.linalg.svd(means, full_matrices=False)
     rank = min(len(means) - 1, means.shape[1])
     return alignment(Eigen(values.square(), right.T), inputs[site.name], rank, len(site.weight))

@@ -1,8 +1,9 @@
-"""One run from its configuration: trained, and measured at the epochs it asks for."""
+"""Runs from their configurations: trained, together where they can be, and measured at the epochs they ask for."""
 
 from __future__ import annotations
 
 import time
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -10,15 +11,15 @@ import pandas as pd
 import torch
 
 from nrc_core.checkpoints import Checkpoint
-from nrc_core.classifier_computing import compute_classifier
 from nrc_core.classifier_config import ClassifierConfig, TransferConfig
 from nrc_core.config import Configuration, RunConfig
 from nrc_core.datasets import Dataset
-from nrc_core.measurement import decompose, input_spectra, spectra, tabulate
-from nrc_core.moments import collect_each
+from nrc_core.errors import TrainingDiverged
+from nrc_core.measurement import Decomposed, decompose_each, input_spectra, spectra, tabulate
 from nrc_core.provenance import checkpoint_identity, describe_run
-from nrc_core.training import Training, reproducible_arithmetic, train
-from nrc_core.transfer import compute_transfer
+from nrc_core.training import Together, Training, reproducible_arithmetic, train_together
+
+Computed = tuple[dict[str, pd.DataFrame], dict[str, Any]]
 
 # What is measured at each chosen epoch, by split of the data: kinds of features, see `collect`. "positions"
 # is the paper's reading of NRC3 for convolutions; "pre" exists in plain chains of layers only.
@@ -35,7 +36,7 @@ def compute(
     device: torch.device | str | None = None,
     checkpoint: Path | None = None,
     weights: Path | None = None,
-) -> tuple[dict[str, pd.DataFrame], dict[str, Any]]:
+) -> Computed:
     """The tables of a run of any kind, as `TABLES` names them, and its provenance.
 
     Args:
@@ -46,47 +47,103 @@ def compute(
     Raises:
         TrainingDiverged: the loss is no longer finite.
     """
-    device = torch.device(device or ("cuda" if torch.cuda.is_available() else "cpu"))
+    device = chosen_device(device)
+    if isinstance(config, RunConfig):
+        (found,) = compute_together([config], dataset, device=device, checkpoints=[checkpoint])
+        if isinstance(found, TrainingDiverged):
+            raise found
+        return found
+    # Imported here, since torchvision's networks take seconds to import and most runs need none of them.
+    from nrc_core.classifier_computing import compute_classifier
+    from nrc_core.transfer import compute_transfer
+
     if isinstance(config, ClassifierConfig):
         return compute_classifier(config, dataset, device=device, checkpoint=checkpoint, weights=weights)
-    if isinstance(config, TransferConfig) and weights is not None:
-        return compute_transfer(config, dataset, device=device, weights=weights)
-    assert isinstance(config, RunConfig)
-    return _compute_regression(config, dataset, device, checkpoint)
+    assert isinstance(config, TransferConfig) and weights is not None
+    return compute_transfer(config, dataset, device=device, weights=weights)
 
 
-def _compute_regression(
-    config: RunConfig, dataset: Dataset, device: torch.device, checkpoint: Path | None
-) -> tuple[dict[str, pd.DataFrame], dict[str, Any]]:
+def chosen_device(device: torch.device | str | None) -> torch.device:
+    """The device that is given, or a GPU where there is one."""
+    return torch.device(device or ("cuda" if torch.cuda.is_available() else "cpu"))
+
+
+def stack_size(config: RunConfig, device: torch.device) -> int:
+    """How many networks like this one are best trained together.
+
+    None but MLPs are. A GPU does the work of many in nearly the time of one. A core of a CPU does not: there
+    it pays where networks are so small that the overhead of an operation is what takes the time, and the
+    weights of a stack should fit in its cache, a megabyte.
+    """
+    if config.architecture != "mlp":
+        return 1
+    if device.type != "cpu":
+        return 64
+    return max(1, 2**18 // (config.width**2 * config.depth))
+
+
+def compute_together(
+    configs: Sequence[RunConfig],
+    dataset: Dataset,
+    *,
+    device: torch.device,
+    checkpoints: Sequence[Path | None],
+) -> list[Computed | TrainingDiverged]:
+    """What `compute` gives for each of several networks trained as a stack, or why there is nothing.
+
+    The seconds of its provenance are its share of those of the stack.
+    """
     started = time.monotonic()
-    kept = None if checkpoint is None else Checkpoint(checkpoint, checkpoint_identity(config, dataset, device))
+    kept = [
+        None if path is None else Checkpoint(path, checkpoint_identity(config, dataset, device))
+        for config, path in zip(configs, checkpoints, strict=True)
+    ]
+    trainings: dict[int, Training] = {}  # by seed and place, in the order of the configurations
     with reproducible_arithmetic():
-        for epoch, training in train(config, dataset.to(device), device=device, checkpoint=kept):
-            training.kept[epoch] = _measure(training, epoch)
+        for epoch, together in train_together(configs, dataset.to(device), device=device, checkpoints=kept):
+            _measure(together, epoch)
+            trainings |= {id(one.config): one for one in together.trainings}
+    share = (time.monotonic() - started) / len(configs)
+    return [_finished(trainings[id(config)], dataset, device, share, len(configs)) for config in configs]
+
+
+def _finished(
+    training: Training, dataset: Dataset, device: torch.device, seconds: float, stacked: int
+) -> Computed | TrainingDiverged:
+    if training.failure:
+        return training.failure
     tables = {
         name: pd.concat([one[name] for _, one in sorted(training.kept.items())]) for name in ("measurements", "spectra")
     }
     tables["losses"] = pd.DataFrame(training.losses)
-    seconds = training.seconds + time.monotonic() - started
-    return tables, describe_run(config, dataset, device, seconds)
+    return tables, describe_run(training.config, dataset, device, training.seconds + seconds, stacked=stacked)
 
 
-def _measure(training: Training, epoch: int) -> dict[str, pd.DataFrame]:
-    """Measurements and spectra of every view, as the network is now."""
-    config, data, model = training.config, training.dataset, training.model
-    inputs = input_spectra(model)
-    conventions = config.conventions if epoch == config.epochs else ("careful",)
-    measured, eigenvalues = [], []
+def _measure(together: Together, epoch: int) -> None:
+    """Keep measurements and spectra of every view of the networks that are due, as they are now."""
+    trainings = [together.trainings[place] for place in together.due]
+    if not trainings:
+        return
+    config, data = trainings[0].config, trainings[0].dataset
+    inputs = [input_spectra(training.model) for training in trainings]
+    tables: list[list[dict[str, pd.DataFrame]]] = [[] for _ in trainings]
     for split, kinds in VIEWS[config.architecture].items():
         x, y = (data.x_train, data.y_train) if split == "train" else (data.x_test, data.y_test)
-        for features, collected in collect_each(model, x, y, features=kinds).items():
-            view = {"epoch": epoch, "split": split, "features": features}
-            sites = decompose(collected, inputs)
-            measured += [
-                tabulate(sites, rank=config.rank, convention=convention, tolerance=config.tolerance).assign(
-                    convention=convention, **view
-                )
-                for convention in conventions
-            ]
-            eigenvalues.append(spectra(sites).assign(**view))
-    return {"measurements": pd.concat(measured), "spectra": pd.concat(eigenvalues)}
+        collected = together.learner.collect(x, y, features=kinds)
+        for features in kinds:
+            decomposed = decompose_each([collected[place][features] for place in together.due], inputs)
+            for training, sites, own in zip(trainings, decomposed, tables, strict=True):
+                own.append(_view(training.config, sites, epoch, split=split, features=features))
+    for training, own in zip(trainings, tables, strict=True):
+        training.kept[epoch] = {name: pd.concat([one[name] for one in own]) for name in ("measurements", "spectra")}
+
+
+def _view(config: RunConfig, sites: list[Decomposed], epoch: int, **view: str) -> dict[str, pd.DataFrame]:
+    conventions = config.conventions if epoch == config.epochs else ("careful",)
+    measured = [
+        tabulate(sites, rank=config.rank, convention=convention, tolerance=config.tolerance).assign(
+            convention=convention, epoch=epoch, **view
+        )
+        for convention in conventions
+    ]
+    return {"measurements": pd.concat(measured), "spectra": spectra(sites).assign(epoch=epoch, **view)}

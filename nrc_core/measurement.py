@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -87,22 +87,55 @@ class Decomposed:
 
 def input_spectra(model: nn.Module) -> dict[str, Eigen]:
     """The `input_spectrum` of every layer with a weight, for several calls of `decompose` on one network."""
-    return {name: metrics.input_spectrum(weight_matrix(layer)) for name, layer in weight_layers(model).items()}
+    layers = weight_layers(model)
+    found = metrics.input_spectra([weight_matrix(layer) for layer in layers.values()])
+    return {name: _at_hand(spectrum) for name, spectrum in zip(layers, found, strict=True)}
 
 
 def decompose(sites: list[Site], inputs: Mapping[str, Eigen] | None = None) -> list[Decomposed]:
     """Eigendecompositions of every site's features and weight, the latter from `inputs` where it has them."""
-    known = inputs or {}
-    return [
-        Decomposed(
-            site.name,
-            site.moments,
-            metrics.eigen(site.moments.feature_covariance),
-            None if site.weight is None else known.get(site.name) or metrics.input_spectrum(site.weight),
-            0 if site.weight is None else len(site.weight),
-        )
-        for site in sites
+    return decompose_each([sites], None if inputs is None else [inputs])[0]
+
+
+def decompose_each(
+    each: Sequence[list[Site]], inputs: Sequence[Mapping[str, Eigen]] | None = None
+) -> list[list[Decomposed]]:
+    """What `decompose` gives for the sites of several networks, or of several views of one.
+
+    Covariances of one width are decomposed in one call on their device. What is left is a thousand small
+    operations a network, which a GPU would do one by one, so the results are on the CPU.
+    """
+    known = inputs or [{}] * len(each)
+    sites = [site for several in each for site in several]
+    spectra = map(_at_hand, metrics.eigen_each([site.moments.feature_covariance for site in sites]))
+    lacking = [
+        site.weight
+        for several, own in zip(each, known, strict=True)
+        for site in several
+        if site.weight is not None and site.name not in own
     ]
+    found = map(_at_hand, metrics.input_spectra(lacking))
+
+    def of_weight(site: Site, own: Mapping[str, Eigen]) -> Eigen | None:
+        return None if site.weight is None else own[site.name] if site.name in own else next(found)
+
+    return [
+        [
+            Decomposed(
+                site.name,
+                site.moments.cpu(),
+                next(spectra),
+                of_weight(site, own),
+                0 if site.weight is None else len(site.weight),
+            )
+            for site in several
+        ]
+        for several, own in zip(each, known, strict=True)
+    ]
+
+
+def _at_hand(spectrum: Eigen) -> Eigen:
+    return Eigen(spectrum.values.cpu(), spectrum.vectors.cpu())
 
 
 def tabulate(

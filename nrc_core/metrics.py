@@ -8,6 +8,7 @@ computed in float64; a quantity that is not defined (no variance at all) is NaN,
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -35,8 +36,25 @@ class Eigen(NamedTuple):
 
 def eigen(covariance: Float[Tensor, "h h"]) -> Eigen:
     """Eigendecomposition of a covariance; rounding below zero is clipped to zero."""
-    values, vectors = torch.linalg.eigh(covariance)
-    return Eigen(values.flip(0).clamp(min=0.0), vectors.flip(1))
+    return eigen_each([covariance])[0]
+
+
+def eigen_each(covariances: Sequence[Float[Tensor, "_ _"]]) -> list[Eigen]:
+    """The `eigen` of several covariances on one device, those of one size in one call.
+
+    Example:
+        >>> [one.values.tolist() for one in eigen_each([torch.eye(1), torch.eye(2).double()])]
+        [[1.0], [1.0, 1.0]]
+    """
+    places: dict[torch.Size, list[int]] = {}
+    for place, covariance in enumerate(covariances):
+        places.setdefault(covariance.shape, []).append(place)
+    found: dict[int, Eigen] = {}
+    for alike in places.values():
+        values, vectors = torch.linalg.eigh(torch.stack([covariances[place] for place in alike]))
+        values, vectors = values.flip(-1).clamp(min=0.0), vectors.flip(-1)
+        found |= {place: Eigen(values[i], vectors[i]) for i, place in enumerate(alike)}
+    return [found[place] for place in range(len(covariances))]
 
 
 def noise_curve(eigenvalues: Float[Tensor, " h"]) -> Float[Tensor, " h"]:
@@ -88,10 +106,14 @@ def principal_angles(first: Matrix, second: Matrix) -> Float[Tensor, " r"]:
     return torch.linalg.svdvals(a.T @ b).clamp(max=1.0).acos()
 
 
+def input_spectra(weights: Sequence[Float[Tensor, "_ _"]]) -> list[Eigen]:
+    """The `input_spectrum` of several weights."""
+    return eigen_each([double.T @ double for double in (weight.double() for weight in weights)])
+
+
 def input_spectrum(weight: Float[Tensor, "rows h"]) -> Eigen:
     """Eigendecomposition of W^T W: squared singular values and right singular vectors of a weight."""
-    double = weight.double()
-    return eigen(double.T @ double)
+    return input_spectra([weight])[0]
 
 
 def alignment_cosines(spectrum: Eigen, inputs: Eigen, rank: int, rows: int) -> Float[Tensor, " r"] | None:

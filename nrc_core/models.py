@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from itertools import pairwise
+from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor, nn
@@ -10,7 +11,9 @@ from torch import Tensor, nn
 from nrc_core.config import RunConfig
 from nrc_core.datasets import Dataset
 from nrc_core.errors import ConfigError
-from nrc_core.resnets import ResNet
+
+if TYPE_CHECKING:
+    from nrc_core.resnets import ResNet
 
 
 class MLP(nn.Module):
@@ -74,6 +77,8 @@ def _mlp(config: RunConfig, dataset: Dataset) -> MLP:
 
 
 def _resnet(config: RunConfig, dataset: Dataset) -> ResNet:
+    from nrc_core.resnets import ResNet  # torchvision takes seconds to import, which MLPs do without
+
     model = ResNet(
         config.depth,
         config.width,

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from copy import copy
 from dataclasses import dataclass
 from functools import partial
 
@@ -27,77 +28,124 @@ class Moments:
     The update is the pairwise one of Chan, Golub and LeVeque (1983), which is as accurate as
     two passes even when the mean is much larger than the spread. All sums are in float64.
 
+    With `members=M` it holds the moments of M networks of one shape, which see equally many samples;
+    everything then has a leading dimension of M, and `each` gives the moments of every member.
+
+    Attributes:
+        width: h, the number of features.
+        n: samples seen (by every member).
+        mean: of features and targets side by side, (h + t,) or (M, h + t).
+        scatter: their centred sum of products, (h + t, h + t) or (M, h + t, h + t).
+
     Example:
         >>> moments = Moments.of(torch.tensor([[0.0], [2.0]]), torch.tensor([[1.0], [3.0]]))
         >>> moments.n, moments.feature_covariance.item(), moments.cross_covariance.item()
         (2, 1.0, 1.0)
     """
 
-    def __init__(self, width: int, target_dim: int, device: torch.device | str = "cpu"):
-        size = width + target_dim
+    def __init__(self, width: int, target_dim: int, device: torch.device | str = "cpu", *, members: int | None = None):
+        size, stack = width + target_dim, () if members is None else (members,)
         self.width = width
         self.n = 0
-        self.mean = torch.zeros(size, dtype=torch.float64, device=device)
-        self.scatter = torch.zeros(size, size, dtype=torch.float64, device=device)
+        self.mean = torch.zeros(*stack, size, dtype=torch.float64, device=device)
+        self.scatter = torch.zeros(*stack, size, size, dtype=torch.float64, device=device)
 
     @classmethod
-    def of(cls, features: Float[Tensor, "n h"], targets: Float[Tensor, "n t"]) -> Moments:
-        """Moments of one batch."""
-        moments = cls(features.shape[1], targets.shape[1], features.device)
+    def of(cls, features: Float[Tensor, "*m n h"], targets: Float[Tensor, "*#m n t"]) -> Moments:
+        """Moments of one batch, of as many members as the features have."""
+        members = None if features.ndim == 2 else len(features)
+        moments = cls(features.shape[-1], targets.shape[-1], features.device, members=members)
         moments.update(features, targets)
         return moments
 
-    def update(self, features: Float[Tensor, "n h"], targets: Float[Tensor, "n t"]) -> None:
-        """Add a batch of samples."""
-        if len(features) == 0:
+    def update(self, features: Float[Tensor, "*m n h"], targets: Float[Tensor, "*#m n t"]) -> None:
+        """Add a batch of samples, the same number for every member; targets without members are shared by all.
+
+        Raises:
+            ValueError: features of other members than these moments have.
+        """
+        if features.shape[:-2] != self.mean.shape[:-1]:
+            raise ValueError(
+                f"features must come as {(*self.mean.shape[:-1], 'n', self.width)}: got {tuple(features.shape)}"
+            )
+        n = features.shape[-2]
+        if n == 0:
             return
-        joint = torch.cat([features.double(), targets.double()], dim=1)
-        origin = joint[0].clone()  # so that constant columns have a variance of exactly zero
+        shared = targets.double().expand(*features.shape[:-2], n, -1)
+        joint = torch.cat([features.double(), shared], dim=-1)
+        origin = joint[..., :1, :].clone()  # so that constant columns have a variance of exactly zero
         joint -= origin
-        mean = joint.mean(dim=0)
+        mean = joint.mean(dim=-2, keepdim=True)
         joint -= mean
-        self._add(len(joint), origin + mean, joint.T @ joint)
+        self._add(n, (origin + mean).squeeze(-2), joint.mT @ joint)
 
     def merge(self, other: Moments) -> None:
         """Add the samples another accumulator has seen (another worker's, another shard's)."""
         if (other.width, other.mean.shape) != (self.width, self.mean.shape):
-            raise ValueError(
-                f"moments merge only with the same sizes: (h, t) = {self._sizes} here, {other._sizes} given"
-            )
+            raise ValueError(f"moments merge only with the same sizes: {self._sizes} here, {other._sizes} given")
         self._add(other.n, other.mean.to(self.mean.device), other.scatter.to(self.mean.device))
+
+    def each(self) -> list[Moments]:
+        """The moments of every member, to read: they share memory with these ones, but not the count of samples.
+
+        Raises:
+            ValueError: moments of one network, without members.
+
+        Example:
+            >>> moments = Moments.of(torch.tensor([[[0.0], [2.0]], [[0.0], [4.0]]]), torch.zeros(2, 1))
+            >>> [one.feature_mean.item() for one in moments.each()]
+            [1.0, 2.0]
+        """
+        if self.mean.ndim == 1:
+            raise ValueError(
+                "moments of one network have no members: make them with members=M, or use them as they are"
+            )
+        return [self._member(number) for number in range(len(self.mean))]
+
+    def cpu(self) -> Moments:
+        """The same moments in the memory of the host."""
+        one = copy(self)
+        one.mean, one.scatter = self.mean.cpu(), self.scatter.cpu()
+        return one
+
+    def _member(self, number: int) -> Moments:
+        one = copy(self)
+        one.mean, one.scatter = self.mean[number], self.scatter[number]
+        return one
 
     def _add(self, n: int, mean: Tensor, scatter: Tensor) -> None:
         if n == 0:
             return
         total = self.n + n
         shift = mean - self.mean
-        self.scatter += scatter + torch.outer(shift, shift) * (self.n * n / total)
+        self.scatter += scatter + shift[..., :, None] * shift[..., None, :] * (self.n * n / total)
         self.mean += shift * (n / total)
         self.n = total
 
     @property
-    def _sizes(self) -> tuple[int, int]:
-        return self.width, len(self.mean) - self.width
+    def _sizes(self) -> str:
+        stack = "".join(f"{members} members, " for members in self.mean.shape[:-1])
+        return f"{stack}(h, t) = {(self.width, self.mean.shape[-1] - self.width)}"
 
     @property
-    def feature_mean(self) -> Float[Tensor, " h"]:
+    def feature_mean(self) -> Float[Tensor, "*m h"]:
         """Mean of the features."""
-        return self.mean[: self.width]
+        return self.mean[..., : self.width]
 
     @property
-    def feature_covariance(self) -> Float[Tensor, "h h"]:
+    def feature_covariance(self) -> Float[Tensor, "*m h h"]:
         """Centred feature covariance, S_HH / n."""
-        return self.scatter[: self.width, : self.width] / self.n
+        return self.scatter[..., : self.width, : self.width] / self.n
 
     @property
-    def cross_covariance(self) -> Float[Tensor, "h t"]:
+    def cross_covariance(self) -> Float[Tensor, "*m h t"]:
         """Centred covariance of features and targets, S_HY / n."""
-        return self.scatter[: self.width, self.width :] / self.n
+        return self.scatter[..., : self.width, self.width :] / self.n
 
     @property
-    def target_covariance(self) -> Float[Tensor, "t t"]:
+    def target_covariance(self) -> Float[Tensor, "*m t t"]:
         """Centred target covariance, S_YY / n."""
-        return self.scatter[self.width :, self.width :] / self.n
+        return self.scatter[..., self.width :, self.width :] / self.n
 
 
 @dataclass

@@ -22,7 +22,7 @@ PACKAGES = ("nrc-core", "numpy", "pandas")
 SOURCES = (
     "class_metrics", "class_moments", "classification", "classified", "classifier_computing", "classifier_config",
     "classifier_measurement", "classifiers", "computing", "config", "datasets", "images", "measurement", "metrics",
-    "models", "moments", "resnets", "synthetic", "tables", "training", "transfer",
+    "models", "moments", "resnets", "single", "stacked", "synthetic", "tables", "training", "transfer",
 )  # fmt: skip
 
 
@@ -70,8 +70,10 @@ def _cpu_model() -> str:
     return models[0] if models else platform.machine()
 
 
-def describe_run(config: Configuration, dataset: Dataset, device: torch.device, seconds: float) -> dict[str, Any]:
-    """The provenance of one run, as plain JSON values."""
+def describe_run(
+    config: Configuration, dataset: Dataset, device: torch.device, seconds: float, *, stacked: int = 1
+) -> dict[str, Any]:
+    """The provenance of one run, as plain JSON values; `stacked` is how many networks were trained together."""
     return {
         "config": config.as_dict(),
         "data": dict(dataset.provenance),
@@ -82,5 +84,6 @@ def describe_run(config: Configuration, dataset: Dataset, device: torch.device, 
         | {"torch": torch.__version__, "python": platform.python_version()},
         "device": device_name(device),
         "seconds": round(seconds, 2),
+        "stacked": stacked,
         "date": datetime.now(UTC).isoformat(timespec="seconds"),
     }

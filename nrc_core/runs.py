@@ -4,22 +4,18 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Iterable
-from dataclasses import dataclass, field, replace
-from pathlib import Path
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
-from nrc_core.catalogue import data_identity
-from nrc_core.classifier_config import ClassifierConfig, TransferConfig
 from nrc_core.config import Configuration
-from nrc_core.errors import DataUnavailable, TrainingDiverged
-from nrc_core.store import TABLES, RunResult, Store, content_key
+from nrc_core.errors import TrainingDiverged
+from nrc_core.obtaining import Obtained, Obtaining, find, is_prepared
+from nrc_core.store import TABLES, Store
 
 if TYPE_CHECKING:
     import torch
-
-    from nrc_core.datasets import Dataset
 
 logger = logging.getLogger(__name__)
 
@@ -105,8 +101,9 @@ def run(
 ) -> Results:
     """Results of every configuration: from the store where it has them, else trained, measured and stored.
 
-    A run whose loss stops being finite is reported in `failures`; the others go on. Of several
-    processes that want the same run, one computes it and the others wait.
+    Networks of one shape are trained together where that is faster. A run whose loss stops being finite is
+    reported in `failures`; the others go on. Of several processes that want the same run, one computes it and
+    the others wait.
 
     Args:
         store: the default `Store()` unless given.
@@ -123,15 +120,15 @@ def run(
         [0, 1, 2, 3, 4, 5, 6, 7, 8]
     """
     store = Store() if store is None else store
-    computing = _Computing(store, device)
-    done: list[_Done] = []
+    done: list[Obtained] = []
     failures: dict[str, str] = {}
-    for config in configs:
-        try:
-            done.append(computing.obtain(config))
-        except TrainingDiverged as error:
-            logger.warning("%s", error)
-            failures[_words(config)] = str(error)
+    wanted = list(configs)
+    for config, outcome in zip(wanted, Obtaining(store, device).obtain(wanted), strict=True):
+        if isinstance(outcome, TrainingDiverged):
+            logger.warning("%s", outcome)
+            failures[_words(config)] = str(outcome)
+        else:
+            done.append(outcome)
     if not done:
         raise TrainingDiverged("; ".join(failures.values()) or "no configuration was given")
     return _collect(done, failures)
@@ -146,11 +143,11 @@ def stored(configs: Iterable[Configuration], *, store: Store) -> tuple[Results |
     """
     done, missing = [], 0
     for config in configs:
-        found = _find(config, store)
+        found = find(config, store)
         if found is None:
             missing += 1
         else:
-            done.append(_Done(config, found, cached=True))
+            done.append(Obtained(config, found, cached=True))
     return (_collect(done, {}) if done else None), missing
 
 
@@ -159,102 +156,13 @@ def check_obtainable(configs: Iterable[Configuration], *, store: Store) -> None:
 
     Prepared data are not loaded, which takes seconds and is done again where the run is trained.
     """
-    computing = _Computing(store)
+    obtaining = Obtaining(store)
     for config in configs:
-        if _find(config, store) is None and not _prepared(config):
-            computing.load(config)  # simulates what can be simulated
+        if find(config, store) is None and not is_prepared(config):
+            obtaining.load(config)  # simulates what can be simulated
 
 
-@dataclass(frozen=True)
-class _Done:
-    wanted: Configuration
-    result: RunResult
-    cached: bool
-
-
-def _find(config: Configuration, store: Store) -> RunResult | None:
-    """The run in the store, by its content key, or by its configuration where the data are not there."""
-    try:
-        found = store.load(content_key(config, _identity(config)))
-    except DataUnavailable:
-        found = store.find(config)
-    return found if found is not None and found.config.covers(config) else None
-
-
-def _prepared(config: Configuration) -> bool:
-    try:
-        _identity(config)
-    except DataUnavailable:
-        return False
-    return True
-
-
-def _identity(config: Configuration) -> str:
-    return data_identity(config.dataset, targets=config.dataset_options.get("targets", ()))
-
-
-class _Computing:
-    """Runs that the store lacks, with each of their data sets loaded once.
-
-    Imports torch, which takes seconds, at the first of them: pages made of stored results do without.
-    """
-
-    def __init__(self, store: Store, device: torch.device | str | None = None) -> None:
-        self._store, self._device = store, device
-        self._loaded: dict[str, Dataset] = {}
-
-    def load(self, config: Configuration) -> Dataset:
-        from nrc_core.datasets import load_dataset
-
-        name = repr((config.dataset, sorted(config.dataset_options.items())))
-        if name not in self._loaded:
-            self._loaded[name] = load_dataset(config.dataset, **config.dataset_options)
-        return self._loaded[name]
-
-    def obtain(self, config: Configuration) -> _Done:
-        found = _find(config, self._store)
-        if found is None:
-            dataset = self.load(config)
-            key = content_key(config, dataset.provenance["identity"])
-            self._store.check_writable()
-            with self._store.lock(key):
-                found = _find(config, self._store)  # another process may have been faster
-                if found is None:
-                    return self._compute(config, dataset, key)
-        logger.info("%s, seed %d: found in the store as %s, not trained again", config.dataset, config.seed, found.key)
-        return _Done(config, found, cached=True)
-
-    def _compute(self, config: Configuration, dataset: Dataset, key: str) -> _Done:
-        from nrc_core.computing import compute
-
-        earlier = self._store.load(key)
-        wider = config if earlier is None else config.measured_with(earlier.config)
-        checkpoint = self._store.checkpoint(key)
-        weights = None
-        if isinstance(config, TransferConfig):
-            weights = self._pretrained(config)
-        elif isinstance(config, ClassifierConfig) and config.keep_weights:
-            weights = self._store.weights(key)
-        tables, provenance = compute(wider, dataset, device=self._device, checkpoint=checkpoint, weights=weights)
-        result = self._store.save(key, tables, provenance)
-        checkpoint.unlink(missing_ok=True)
-        return _Done(config, result, cached=False)
-
-    def _pretrained(self, config: TransferConfig) -> Path:
-        """The file of the weights that fine-tuning starts from; trains the network again if they were not kept."""
-        pretraining = replace(config.pretraining, keep_weights=True)
-        dataset = self.load(pretraining)
-        key = content_key(pretraining, dataset.provenance["identity"])
-        path = self._store.weights(key) / f"{config.start}.pt"
-        with self._store.lock(key):
-            # A checkpoint of a run without weights may leave some out; the second time there is none to go on from.
-            for _ in range(2):
-                if not path.is_file():
-                    self._compute(pretraining, dataset, key)
-        return path
-
-
-def _collect(done: list[_Done], failures: dict[str, str]) -> Results:
+def _collect(done: list[Obtained], failures: dict[str, str]) -> Results:
     each = [(one.result.key, _wanted(one)) for one in done]
     frames = {
         name: _joined([tables[name].assign(key=key) for key, tables in each if name in tables]) for name in TABLES
@@ -285,7 +193,7 @@ def _words(config: Configuration) -> str:
     return ", ".join([config.dataset, *told])
 
 
-def _wanted(one: _Done) -> dict[str, pd.DataFrame]:
+def _wanted(one: Obtained) -> dict[str, pd.DataFrame]:
     """What the configuration asks for, of a run that may have been measured more widely."""
     tables, config = dict(one.result.tables), one.wanted
     if "measurements" not in tables:

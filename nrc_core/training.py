@@ -1,10 +1,10 @@
-"""From a configuration to a trained network, pausing at the epochs to be measured."""
+"""From configurations to trained networks, pausing at the epochs to be measured."""
 
 from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
@@ -12,18 +12,23 @@ from typing import Any
 import pandas as pd
 import torch
 from torch import Tensor, nn
-from torch.nn import functional
-from torch.optim.lr_scheduler import MultiStepLR
 
 from nrc_core.checkpoints import Checkpoint, packed, unpacked
 from nrc_core.config import RunConfig
 from nrc_core.datasets import Dataset
 from nrc_core.errors import TrainingDiverged
-from nrc_core.models import build_model
-from nrc_core.moments import rows_at_once
+from nrc_core.models import MLP, build_model
+from nrc_core.single import SingleNetwork
+from nrc_core.stacked import StackedMLP
 
 logger = logging.getLogger(__name__)
 LOG_EVERY_SECONDS = 15.0
+Learner = StackedMLP | SingleNetwork
+# Fields that networks of one stack have in common; their learning rate, weight decay and seed may differ.
+SHARED = (
+    "dataset", "dataset_options", "architecture", "width", "depth", "bias", "batch_size", "epochs", "momentum",
+    "precision",
+)  # fmt: skip
 
 
 @dataclass
@@ -33,7 +38,7 @@ class Training:
     `losses` has one row an epoch: epoch, learning_rate, train_mse (mean over the batches as they
     were trained on), test_mse (the whole test set, after the epoch). `kept` is for whoever consumes
     `train`: tables by epoch that are to survive with the checkpoints. `seconds` were spent before the
-    last start.
+    last start. `failure` says why a run of a stack goes on no more.
     """
 
     config: RunConfig
@@ -42,6 +47,16 @@ class Training:
     losses: list[dict[str, float]] = field(default_factory=list)
     kept: dict[int, dict[str, pd.DataFrame]] = field(default_factory=dict)
     seconds: float = 0.0
+    failure: TrainingDiverged | None = None
+
+
+@dataclass(frozen=True)
+class Together:
+    """Runs of a stack at an epoch: all of them, their learner, and the places in it of those to measure now."""
+
+    trainings: list[Training]
+    learner: Learner
+    due: list[int]
 
 
 @contextmanager
@@ -82,133 +97,174 @@ def train(
     Raises:
         TrainingDiverged: the loss is no longer finite, naming the step.
     """
+    for epoch, together in train_together([config], dataset, device=device, checkpoints=[checkpoint]):
+        (training,) = together.trainings
+        if training.failure:
+            raise training.failure
+        yield epoch, training
+
+
+def train_together(
+    configs: Sequence[RunConfig],
+    dataset: Dataset,
+    *,
+    device: torch.device | str = "cpu",
+    checkpoints: Sequence[Checkpoint | None] | None = None,
+) -> Iterator[tuple[int, Together]]:
+    """What `train` does, for several networks at once, which may differ in all but `SHARED` fields.
+
+    Networks of one shape are trained as a stack, to the numbers that each would have alone, but for rounding.
+    Whose loss is no longer finite has a `failure` and is measured no more; the others go on. Runs that
+    have checkpoints of different epochs go on in a stack for each.
+
+    Raises:
+        ValueError: configurations that differ in a shared field, or several networks that are no MLPs.
+    """
+    if any(getattr(config, name) != getattr(configs[0], name) for config in configs for name in SHARED):
+        raise ValueError(f"networks are trained together that have in common {', '.join(SHARED)}")
     data = dataset.to(device)
-    run = _Run.begin(config, data, device)
-    done = run.restore(checkpoint) if checkpoint else 0
-    training, optimiser = run.training, run.optimiser
-    started = logged = time.monotonic()
-    for epoch in range(done + 1, config.epochs + 1):
-        rate = optimiser.param_groups[0]["lr"]
-        order = torch.randperm(len(data.x_train), generator=run.generator).to(device)
-        batch_losses = _epoch(training, optimiser, order.split(config.batch_size))
-        _check_finite(batch_losses, epoch, rate, config)
-        run.schedule.step()
-        training.losses.append(
-            {
-                "epoch": epoch,
-                "learning_rate": rate,
-                "train_mse": batch_losses.mean().item(),
-                "test_mse": evaluate(training.model, data.x_test, data.y_test),
-            }
-        )
-        if time.monotonic() - logged > LOG_EVERY_SECONDS or epoch == config.epochs:
-            logged = time.monotonic()
-            logger.info(
-                "%s, seed %d: epoch %d of %d, train MSE %.3g, test MSE %.3g, %.0f s",
-                config.dataset, config.seed, epoch, config.epochs,
-                training.losses[-1]["train_mse"], training.losses[-1]["test_mse"], logged - started,
-            )  # fmt: skip
-        if epoch in config.measure_epochs:
-            yield epoch, training
-        if checkpoint and epoch < config.epochs and checkpoint.due():
-            checkpoint.write(run.state(epoch, time.monotonic() - started))
+    kept = checkpoints or [None] * len(configs)
+    members = [_Member.begin(config, data, device, one) for config, one in zip(configs, kept, strict=True)]
+    for done in sorted({member.done for member in members}):
+        yield from _train([member for member in members if member.done == done], data, done)
 
 
 @dataclass
-class _Run:
-    """All that the next step of a training run depends on."""
+class _Member:
+    """A run with all that its next epoch depends on, but for what its learner knows."""
 
     training: Training
-    optimiser: torch.optim.Optimizer
-    schedule: MultiStepLR
     generator: torch.Generator  # of the order of the batches
+    checkpoint: Checkpoint | None
+    done: int = 0  # epochs
+    learnt: dict[str, Any] | None = None  # the state of its learner then
 
     @classmethod
-    def begin(cls, config: RunConfig, data: Dataset, device: torch.device | str) -> _Run:
-        """At the initial weights."""
+    def begin(
+        cls, config: RunConfig, data: Dataset, device: torch.device | str, checkpoint: Checkpoint | None
+    ) -> _Member:
+        """At the initial weights, or where the checkpoint is if there is one that serves."""
         training = Training(config, data, build_model(config, data).to(device))
-        optimiser = torch.optim.SGD(
-            training.model.parameters(),
-            config.learning_rate,
-            momentum=config.momentum,
-            weight_decay=config.weight_decay,
-            fused=True,  # one pass over the weights: the same bits on a CPU, five percent sooner
-        )
-        milestones = [m for m in (config.epochs // 3, 2 * config.epochs // 3) if m > 0]
-        schedule = MultiStepLR(optimiser, milestones, gamma=0.1)
-        return cls(training, optimiser, schedule, torch.Generator().manual_seed(config.seed))
+        member = cls(training, torch.Generator().manual_seed(config.seed), checkpoint)
+        if (state := checkpoint.read() if checkpoint else None) is not None:
+            member._go_on(state)
+        return member
 
-    def state(self, epoch: int, seconds: float) -> dict[str, Any]:
-        """After an epoch, as a checkpoint holds it."""
+    def _go_on(self, state: dict[str, Any]) -> None:
         training = self.training
-        kept = {
-            number: {name: packed(table) for name, table in tables.items()} for number, tables in training.kept.items()
-        }
-        return {
-            "epoch": epoch,
-            "seconds": training.seconds + seconds,
-            "model": training.model.state_dict(),
-            "optimiser": self.optimiser.state_dict(),
-            "schedule": {"last_epoch": self.schedule.last_epoch},
-            "generator": self.generator.get_state(),
-            "losses": training.losses,
-            "kept": kept,
-        }
-
-    def restore(self, checkpoint: Checkpoint) -> int:
-        """Take up the state of a checkpoint; the number of epochs done, 0 if there is none that serves."""
-        state, training = checkpoint.read(), self.training
-        if state is None:
-            return 0
         wanted = {epoch for epoch in training.config.measure_epochs if epoch <= state["epoch"]}
         if not wanted <= set(state["kept"]):
-            logger.warning("checkpoint %s lacks epochs that are to be measured: starting afresh", checkpoint.path)
-            return 0
-        training.model.load_state_dict(state["model"])
-        self.optimiser.load_state_dict(state["optimiser"])
-        self.schedule.last_epoch = state["schedule"]["last_epoch"]
+            where = self.checkpoint and self.checkpoint.path
+            logger.warning("checkpoint %s lacks epochs that are to be measured: starting afresh", where)
+            return
+        self.done, self.learnt = int(state["epoch"]), state["learner"]
         self.generator.set_state(state["generator"])
         training.losses, training.seconds = state["losses"], state["seconds"]
         training.kept = {
             number: {name: unpacked(table) for name, table in state["kept"][number].items()} for number in wanted
         }
-        logger.info(
-            "%s, seed %d: going on from epoch %d", training.config.dataset, training.config.seed, state["epoch"]
+        logger.info("%s, seed %d: going on from epoch %d", training.config.dataset, training.config.seed, self.done)
+
+    def write(self, epoch: int, learnt: dict[str, Any], seconds: float) -> None:
+        """A checkpoint of the state after an epoch."""
+        if self.checkpoint is None or self.training.failure:
+            return
+        training = self.training
+        kept = {
+            number: {name: packed(table) for name, table in tables.items()} for number, tables in training.kept.items()
+        }
+        self.checkpoint.write(
+            {
+                "epoch": epoch,
+                "seconds": training.seconds + seconds,
+                "learner": learnt,
+                "generator": self.generator.get_state(),
+                "losses": training.losses,
+                "kept": kept,
+            }
         )
-        return int(state["epoch"])
 
 
-def _epoch(training: Training, optimiser: torch.optim.Optimizer, batches: tuple[Tensor, ...]) -> Tensor:
-    """One pass over the batches; their losses, read from the device once, by the caller."""
-    model, x, y = training.model, training.dataset.x_train, training.dataset.y_train
-    mixed = training.config.precision == "bfloat16"
-    model.train()
-    losses = torch.zeros(len(batches), device=x.device)
-    for step, rows in enumerate(batches):
-        optimiser.zero_grad(set_to_none=True)
-        with torch.autocast(x.device.type, torch.bfloat16, enabled=mixed):
-            predictions = model(x[rows])
-        loss = functional.mse_loss(predictions.float(), y[rows])
-        loss.backward()
-        optimiser.step()
-        losses[step] = loss.detach()
-    return losses
+def _train(members: list[_Member], data: Dataset, done: int) -> Iterator[tuple[int, Together]]:
+    """Runs that are as far as each other, to their end."""
+    trainings = [member.training for member in members]
+    config = trainings[0].config
+    learner = _learner(members)
+    started = logged = time.monotonic()
+    for epoch in range(done + 1, config.epochs + 1):
+        factor = 0.1 ** sum(epoch > m for m in (config.epochs // 3, 2 * config.epochs // 3) if m > 0)
+        learner.scale_rates(factor)
+        orders = [torch.randperm(len(data.x_train), generator=member.generator) for member in members]
+        losses = learner.epoch(
+            data.x_train, data.y_train, torch.stack(orders).to(data.x_train.device), config.batch_size
+        ).cpu()
+        failed = [i for i, one in enumerate(trainings) if not one.failure and _fails(one, losses[i], epoch, factor)]
+        errors = learner.evaluate(data.x_test, data.y_test)
+        for training, batch_losses, error in zip(trainings, losses, errors, strict=True):
+            training.losses.append(
+                {
+                    "epoch": epoch,
+                    "learning_rate": training.config.learning_rate * factor,
+                    "train_mse": batch_losses.mean().item(),
+                    "test_mse": error,
+                }
+            )
+        going = [i for i, one in enumerate(trainings) if not one.failure]
+        if going and (time.monotonic() - logged > LOG_EVERY_SECONDS or epoch == config.epochs):
+            logged = time.monotonic()
+            _log([trainings[i] for i in going], epoch, logged - started)
+        due = [i for i in going if epoch in trainings[i].config.measure_epochs]
+        if due or failed:
+            yield epoch, Together(trainings, learner, due)
+        if not going:
+            return
+        if epoch < config.epochs and any(member.checkpoint and member.checkpoint.due() for member in members):
+            for i, member in enumerate(members):
+                member.write(epoch, learner.state(i), (time.monotonic() - started) / len(members))
 
 
-def _check_finite(losses: Tensor, epoch: int, rate: float, config: RunConfig) -> None:
+def _learner(members: list[_Member]) -> Learner:
+    configs, networks = [m.training.config for m in members], [m.training.model for m in members]
+    common: dict[str, Any] = {"momentum": configs[0].momentum, "mixed": configs[0].precision == "bfloat16"}
+    learner: Learner
+    if mlps := [network for network in networks if isinstance(network, MLP)]:
+        rates, weight_decays = [c.learning_rate for c in configs], [c.weight_decay for c in configs]
+        learner = StackedMLP(mlps, rates=rates, weight_decays=weight_decays, **common)
+    else:
+        if len(networks) > 1:
+            raise ValueError(f"only MLPs are trained together: got {len(networks)} {configs[0].architecture} networks")
+        config = configs[0]
+        learner = SingleNetwork(networks[0], rate=config.learning_rate, weight_decay=config.weight_decay, **common)
+    for number, member in enumerate(members):
+        if member.learnt is not None:
+            learner.restore(number, member.learnt)
+    return learner
+
+
+def _log(trainings: list[Training], epoch: int, seconds: float) -> None:
+    config = trainings[0].config
+    who = f"seed {config.seed}" if len(trainings) == 1 else f"{len(trainings)} networks"
+    train, test = ([one.losses[-1][name] for one in trainings] for name in ("train_mse", "test_mse"))
+    logger.info(
+        "%s, %s: epoch %d of %d, train MSE %s, test MSE %s, %.0f s",
+        config.dataset, who, epoch, config.epochs, _span(train), _span(test), seconds,
+    )  # fmt: skip
+
+
+def _span(values: list[float]) -> str:
+    least, most = min(values), max(values)
+    return f"{least:.3g}" if least == most else f"{least:.3g} to {most:.3g}"
+
+
+def _fails(training: Training, losses: Tensor, epoch: int, factor: float) -> bool:
+    """Whether a run of the stack diverged in this epoch; if so it is told why."""
     bad = (~losses.isfinite()).nonzero()
-    if len(bad):
-        step = (epoch - 1) * len(losses) + int(bad[0]) + 1
-        raise TrainingDiverged(
-            f"{config.dataset}, seed {config.seed}: the loss became {losses[bad[0]].item()} at step {step} "
-            f"(epoch {epoch}, learning rate {rate:g}): try a smaller learning_rate"
-        )
-
-
-@torch.no_grad()
-def evaluate(model: nn.Module, x: Tensor, y: Tensor, batch_size: int | None = None) -> float:
-    """Mean squared error per entry over a data set, in evaluation mode."""
-    model.eval()
-    size = batch_size or rows_at_once(x)
-    pairs = zip(x.split(size), y.split(size), strict=True)
-    return sum(functional.mse_loss(model(a), b, reduction="sum").double().item() for a, b in pairs) / y.numel()
+    if len(bad) == 0:
+        return False
+    step = (epoch - 1) * len(losses) + int(bad[0]) + 1
+    config = training.config
+    training.failure = TrainingDiverged(
+        f"{config.dataset}, seed {config.seed}: the loss became {losses[bad[0]].item()} at step {step} "
+        f"(epoch {epoch}, learning rate {config.learning_rate * factor:g}): try a smaller learning_rate"
+    )
+    return True

@@ -25,6 +25,7 @@ from nrc_core import (
     deep_nrc_mlp,
     experiments,
     load_dataset,
+    obtaining,
     run,
     runs,
 )
@@ -165,14 +166,14 @@ def test_other_conventions_are_measured_at_the_end_only(store):
 
 def test_of_two_that_want_the_same_run_one_computes_it(store, monkeypatch):
     computed = []
-    whole = computing.compute
+    whole = computing.compute_together
 
-    def slow(config, *arguments, **options):
-        computed.append(config.seed)
+    def slow(configs, *arguments, **options):
+        computed.extend(config.seed for config in configs)
         time.sleep(0.2)
-        return whole(config, *arguments, **options)
+        return whole(configs, *arguments, **options)
 
-    monkeypatch.setattr(computing, "compute", slow)
+    monkeypatch.setattr(computing, "compute_together", slow)
     with ThreadPoolExecutor(2) as pool:
         results = list(pool.map(lambda _: run(toy(), store=store), range(2)))
     assert computed == [0]
@@ -185,7 +186,7 @@ def test_results_are_found_where_their_data_are_not(store, monkeypatch):
     def missing(*_, **__):
         raise DataUnavailable("not here")
 
-    monkeypatch.setattr(runs, "data_identity", missing)
+    monkeypatch.setattr(obtaining, "data_identity", missing)
     monkeypatch.setattr(datasets, "load_dataset", missing)
     pd.testing.assert_frame_equal(run(toy(), store=store).measurements, first.measurements)
     with pytest.raises(DataUnavailable, match="not here"):

@@ -81,8 +81,71 @@ def test_no_samples_change_nothing():
 
 
 def test_different_sizes_do_not_merge():
-    with pytest.raises(ValueError, match=r"same sizes: \(h, t\) = \(2, 1\) here, \(3, 1\) given"):
+    with pytest.raises(ValueError, match=r"same sizes: \(h, t\) = \(2, 1\) here, \(h, t\) = \(3, 1\) given"):
         Moments(2, 1).merge(Moments(3, 1))
+
+
+def stacked(members: int, n: int, h: int, t: int) -> tuple[torch.Tensor, torch.Tensor]:
+    pairs = [samples(seed, n, h, t, offset=10.0 * seed) for seed in range(members)]
+    features, targets = zip(*pairs, strict=True)
+    return torch.stack(features), torch.stack(targets)
+
+
+def assert_members(moments: Moments, plain: list[Moments]) -> None:
+    assert len(moments.each()) == len(plain)
+    for member, expected in zip(moments.each(), plain, strict=True):
+        assert (member.n, member.width) == (expected.n, expected.width)
+        for name in ("feature_mean", "feature_covariance", "cross_covariance", "target_covariance"):
+            found, wanted = getattr(member, name), getattr(expected, name)
+            torch.testing.assert_close(found, wanted, rtol=1e-12, atol=1e-12 * wanted.abs().max().item())
+
+
+@pytest.mark.parametrize("shared", [True, False])
+def test_members_are_separate_moments(shared):
+    h, y = stacked(3, 250, 6, 2)
+    moments, plain = Moments(6, 2, members=3), [Moments(6, 2) for _ in range(3)]
+    for part in (slice(0, 100), slice(100, 101), slice(101, 250)):
+        moments.update(h[:, part], y[0, part] if shared else y[:, part])
+        for number, one in enumerate(plain):
+            one.update(h[number, part], y[0 if shared else number, part])
+    assert_members(moments, plain)
+
+
+def test_merged_members_are_merged_moments():
+    h, y = stacked(2, 90, 4, 3)
+    moments = Moments.of(h[:, :30], y[:, :30])
+    moments.merge(Moments.of(h[:, 30:], y[:, 30:]))
+    assert_members(moments, [Moments.of(h[0], y[0]), Moments.of(h[1], y[1])])
+
+
+def test_members_are_views():
+    moments = Moments.of(*stacked(2, 9, 4, 3))
+    for number, one in enumerate(moments.each()):
+        assert one.mean.data_ptr() == moments.mean[number].data_ptr()
+        assert one.scatter.data_ptr() == moments.scatter[number].data_ptr()
+
+
+def test_constant_features_of_members_have_a_variance_of_exactly_zero():
+    moments = Moments(2, 1, members=3)
+    for _ in range(3):
+        moments.update(torch.tensor([0.1, 0.7, 1e9])[:, None, None].expand(3, 7, 2), torch.rand(7, 1))
+    assert moments.feature_covariance.abs().max() == 0
+
+
+def test_moments_of_one_network_have_no_members():
+    with pytest.raises(ValueError, match="have no members"):
+        Moments(2, 1).each()
+
+
+@pytest.mark.parametrize("features", [(7, 2), (2, 7, 2), (1, 7, 2)])
+def test_features_of_other_members_are_refused(features):
+    with pytest.raises(ValueError, match=r"must come as \(3, 'n', 2\)"):
+        Moments(2, 1, members=3).update(torch.zeros(features), torch.zeros(7, 1))
+
+
+def test_moments_merge_only_with_as_many_members():
+    with pytest.raises(ValueError, match=r"2 members, \(h, t\) = \(2, 1\) here, \(h, t\) = \(2, 1\) given"):
+        Moments(2, 1, members=2).merge(Moments(2, 1))
 
 
 def test_sites_are_the_inputs_of_the_weight_layers_and_the_output():

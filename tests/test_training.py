@@ -3,7 +3,7 @@ import torch
 from torch import nn
 
 from nrc_core import MLP, RunConfig, TrainingDiverged, build_model, load_dataset, train
-from nrc_core.training import evaluate, reproducible_arithmetic
+from nrc_core.training import reproducible_arithmetic
 
 
 @pytest.fixture(scope="module")
@@ -96,12 +96,6 @@ def test_losses_are_those_of_the_whole_test_set(data):
         expected = nn.functional.mse_loss(training.model(data.x_test), data.y_test).item()
         assert training.losses[-1]["test_mse"] == pytest.approx(expected, rel=1e-5)
     assert len(training.losses) == 6
-
-
-def test_evaluation_does_not_depend_on_the_batch(data):
-    model = build_model(config(), data)
-    one, many = (evaluate(model, data.x_train, data.y_train, batch_size=size) for size in (1000, 7))
-    assert one == pytest.approx(many, rel=1e-6)
 
 
 def test_seeds_give_bit_identical_networks(data):

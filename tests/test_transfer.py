@@ -11,12 +11,13 @@ import torch
 from sklearn.linear_model import LogisticRegression
 from torch import nn
 
-from nrc_core import EXPERIMENTS, DataUnavailable, Results, Store, content_key, load_dataset, run, runs, stored
+from nrc_core import EXPERIMENTS, DataUnavailable, Results, Store, content_key, load_dataset, run, stored
 from nrc_core import transfer as transfers
 from nrc_core.checkpoints import Checkpoint
 from nrc_core.classification import build_classifier, train_classifier
 from nrc_core.classifier_config import ClassifierConfig, TransferConfig
 from nrc_core.config import Configuration
+from nrc_core.obtaining import Obtaining
 from nrc_core.training import reproducible_arithmetic
 from tests.fakes_images import prepare_classes
 
@@ -199,7 +200,7 @@ def test_the_probe_is_a_logistic_regression_on_the_frozen_features(done):
 
 def test_a_second_call_trains_nothing(done, monkeypatch):
     first, store = done
-    monkeypatch.setattr(runs._Computing, "_compute", lambda *_: pytest.fail("computed again"))
+    monkeypatch.setattr(Obtaining, "_compute", lambda *_: pytest.fail("computed again"))
     second = run(tiny(), store=store)
     assert second.runs["cached"].tolist() == [True] * 3
     pd.testing.assert_frame_equal(first.downstream, second.downstream)

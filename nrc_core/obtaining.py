@@ -1,0 +1,195 @@
+"""Results of configurations: found in the store, or else trained, alike networks together, and stored."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from nrc_core.catalogue import data_identity
+from nrc_core.classifier_config import ClassifierConfig, TransferConfig
+from nrc_core.config import Configuration, RunConfig
+from nrc_core.errors import DataUnavailable, TrainingDiverged
+from nrc_core.store import RunResult, Store, content_key
+
+if TYPE_CHECKING:
+    import torch
+
+    from nrc_core.computing import Computed
+    from nrc_core.datasets import Dataset
+
+logger = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Obtained:
+    """A configuration with its result, and whether that was there before."""
+
+    wanted: Configuration
+    result: RunResult
+    cached: bool
+
+
+def find(config: Configuration, store: Store) -> RunResult | None:
+    """The run in the store, by its content key, or by its configuration where the data are not there."""
+    try:
+        found = store.load(content_key(config, _identity(config)))
+    except DataUnavailable:
+        found = store.find(config)
+    return found if found is not None and found.config.covers(config) else None
+
+
+def is_prepared(config: Configuration) -> bool:
+    """Whether the data of a run are on this machine."""
+    try:
+        _identity(config)
+    except DataUnavailable:
+        return False
+    return True
+
+
+def _identity(config: Configuration) -> str:
+    return data_identity(config.dataset, targets=config.dataset_options.get("targets", ()))
+
+
+class Obtaining:
+    """Runs that the store has or lacks, with each of their data sets loaded once.
+
+    Imports torch, which takes seconds, at the first that it lacks: pages made of stored results do without.
+    """
+
+    def __init__(self, store: Store, device: torch.device | str | None = None) -> None:
+        self._store, self._device = store, device
+        self._loaded: dict[str, Dataset] = {}
+
+    def load(self, config: Configuration) -> Dataset:
+        """The data of a run.
+
+        Raises:
+            DataUnavailable, DataDamaged, ConfigError: as `load_dataset`.
+        """
+        from nrc_core.datasets import load_dataset
+
+        name = _data_words(config)
+        if name not in self._loaded:
+            self._loaded[name] = load_dataset(config.dataset, **config.dataset_options)
+        return self._loaded[name]
+
+    def obtain(self, configs: Sequence[Configuration]) -> list[Obtained | TrainingDiverged]:
+        """The result of every configuration, or why there is none."""
+        outcomes: list[Obtained | TrainingDiverged | None] = [self._look_up(config) for config in configs]
+        missing = [config for config, outcome in zip(configs, outcomes, strict=True) if outcome is None]
+        trained: dict[str, RunResult | TrainingDiverged] = {}
+        for stack in self._stacks(missing):
+            trained |= self._train(stack)
+        for place, config in enumerate(configs):
+            if outcomes[place] is None:
+                found = trained.get(self._key(config))
+                if isinstance(found, RunResult):
+                    outcomes[place] = Obtained(config, found, cached=False)
+                    del trained[found.key]
+                else:  # another process was faster, or it is the second time that it is wanted
+                    outcomes[place] = found or self._look_up(config)
+        return [outcome for outcome in outcomes if outcome is not None]
+
+    def _look_up(self, config: Configuration) -> Obtained | None:
+        found = find(config, self._store)
+        if found is None:
+            return None
+        logger.info("%s, seed %d: found in the store as %s, not trained again", config.dataset, config.seed, found.key)
+        return Obtained(config, found, cached=True)
+
+    def _key(self, config: Configuration) -> str:
+        return content_key(config, self.load(config).provenance["identity"])
+
+    def _stacks(self, configs: Sequence[Configuration]) -> Iterator[dict[str, Configuration]]:
+        """By key, runs that are best trained together; what is wanted twice is measured wherever either asks."""
+        wanted: dict[str, Configuration] = {}
+        for config in configs:
+            key = self._key(config)
+            wanted[key] = config if key not in wanted else wanted[key].measured_with(config)
+        alike: dict[str, dict[str, Configuration]] = {}
+        for key, config in wanted.items():
+            alike.setdefault(_kind(config, key), {})[key] = config
+        for group in alike.values():
+            size, keys = self._stack_size(next(iter(group.values()))), list(group)
+            for start in range(0, len(keys), size):
+                yield {key: group[key] for key in keys[start : start + size]}
+
+    def _stack_size(self, config: Configuration) -> int:
+        from nrc_core.computing import chosen_device, stack_size
+
+        return stack_size(config, chosen_device(self._device)) if isinstance(config, RunConfig) else 1
+
+    def _train(self, stack: dict[str, Configuration]) -> dict[str, RunResult | TrainingDiverged]:
+        """Train and store what the store still lacks; another process may have been faster."""
+        self._store.check_writable()
+        with ExitStack() as locks:
+            for key in sorted(stack):  # in one order, so that two processes never wait for each other
+                locks.enter_context(self._store.lock(key))
+            lacking = {key: config for key, config in stack.items() if find(config, self._store) is None}
+            return self._compute(lacking) if lacking else {}
+
+    def _compute(self, stack: dict[str, Configuration]) -> dict[str, RunResult | TrainingDiverged]:
+        wider = {}
+        for key, config in stack.items():
+            earlier = self._store.load(key)
+            wider[key] = config if earlier is None else config.measured_with(earlier.config)
+        checkpoints = {key: self._store.checkpoint(key) for key in stack}
+        done: dict[str, RunResult | TrainingDiverged] = {}
+        for key, computed in self._computed(wider, checkpoints).items():
+            done[key] = computed if isinstance(computed, TrainingDiverged) else self._store.save(key, *computed)
+            checkpoints[key].unlink(missing_ok=True)
+        return done
+
+    def _computed(
+        self, stack: dict[str, Configuration], checkpoints: dict[str, Path]
+    ) -> dict[str, Computed | TrainingDiverged]:
+        from nrc_core.computing import chosen_device, compute, compute_together
+
+        configs, device = list(stack.values()), chosen_device(self._device)
+        dataset = self.load(configs[0])
+        regressions = [config for config in configs if isinstance(config, RunConfig)]
+        if regressions:
+            found = compute_together(regressions, dataset, device=device, checkpoints=list(checkpoints.values()))
+            return dict(zip(stack, found, strict=True))
+        ((key, config),) = stack.items()
+        weights = None
+        if isinstance(config, TransferConfig):
+            weights = self._pretrained(config)
+        elif isinstance(config, ClassifierConfig) and config.keep_weights:
+            weights = self._store.weights(key)
+        try:
+            return {key: compute(config, dataset, device=device, checkpoint=checkpoints[key], weights=weights)}
+        except TrainingDiverged as error:
+            return {key: error}
+
+    def _pretrained(self, config: TransferConfig) -> Path:
+        """The file of the weights that fine-tuning starts from; trains the network again if they were not kept."""
+        pretraining = replace(config.pretraining, keep_weights=True)
+        key = self._key(pretraining)
+        path = self._store.weights(key) / f"{config.start}.pt"
+        with self._store.lock(key):
+            # A checkpoint of a run without weights may leave some out; the second time there is none to go on from.
+            for _ in range(2):
+                if not path.is_file():
+                    (outcome,) = self._compute({key: pretraining}).values()
+                    if isinstance(outcome, TrainingDiverged):
+                        raise outcome
+        return path
+
+
+def _data_words(config: Configuration) -> str:
+    return repr((config.dataset, sorted(config.dataset_options.items())))
+
+
+def _kind(config: Configuration, key: str) -> str:
+    """The same for runs that can be trained together."""
+    if not isinstance(config, RunConfig):
+        return key
+    from nrc_core.training import SHARED
+
+    return repr([_data_words(config), *(getattr(config, name) for name in SHARED if name != "dataset_options")])
