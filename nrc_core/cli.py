@@ -139,18 +139,22 @@ def _is_whole(folder: Path) -> bool:
 def _compute(given: argparse.Namespace) -> None:
     from nrc_core.errors import DataUnavailable
     from nrc_core.heartbeat import heartbeat
-    from nrc_core.runs import run
+    from nrc_core.runs import check_obtainable, run
     from nrc_core.store import Store
 
-    store, lacking = Store(given.store), []
+    store, wanted, lacking = Store(given.store), [], []
     for experiment, parameters in _planned(given):
+        configs = experiment(**parameters)
         try:
-            with heartbeat("nrc compute"):
-                results = run(experiment(**parameters), store=store, device=given.device)
+            check_obtainable(configs, store=store)
         except DataUnavailable as error:  # the other pages of a profile can do without
             lacking.append(error)
-            continue
-        for row in results.runs.itertuples():
+        else:
+            wanted += configs
+    if wanted:
+        with heartbeat("nrc compute"):
+            results = run(wanted, store=store, device=given.device)
+        for row in results.runs.drop_duplicates("key").itertuples():
             state = "was there" if row.cached else f"{row.seconds:.0f} s on {row.device}"
             print(f"{row.dataset}, seed {row.seed}: {row.key}, {state}")
         for name, reason in results.failures.items():

@@ -101,7 +101,7 @@ def compute_together(
     trainings: dict[int, Training] = {}  # by seed and place, in the order of the configurations
     with reproducible_arithmetic():
         for epoch, together in train_together(configs, dataset.to(device), device=device, checkpoints=kept):
-            _measure(together, epoch)
+            measure_together(together, epoch)
             trainings |= {id(one.config): one for one in together.trainings}
     share = (time.monotonic() - started) / len(configs)
     return [_finished(trainings[id(config)], dataset, device, share, len(configs)) for config in configs]
@@ -119,7 +119,7 @@ def _finished(
     return tables, describe_run(training.config, dataset, device, training.seconds + seconds, stacked=stacked)
 
 
-def _measure(together: Together, epoch: int) -> None:
+def measure_together(together: Together, epoch: int) -> None:
     """Keep measurements and spectra of every view of the networks that are due, as they are now."""
     trainings = [together.trainings[place] for place in together.due]
     if not trainings:

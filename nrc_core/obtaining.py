@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from nrc_core.datasets import Dataset
 
 logger = logging.getLogger(__name__)
+LOADED_AT_ONCE = 2  # data sets that are kept in memory: the images of some fill gigabytes
 
 
 @dataclass(frozen=True)
@@ -56,7 +57,7 @@ def _identity(config: Configuration) -> str:
 
 
 class Obtaining:
-    """Runs that the store has or lacks, with each of their data sets loaded once.
+    """Runs that the store has or lacks, with the data sets that were loaded last.
 
     Imports torch, which takes seconds, at the first that it lacks: pages made of stored results do without.
     """
@@ -75,6 +76,8 @@ class Obtaining:
 
         name = _data_words(config)
         if name not in self._loaded:
+            if len(self._loaded) == LOADED_AT_ONCE:
+                del self._loaded[next(iter(self._loaded))]
             self._loaded[name] = load_dataset(config.dataset, **config.dataset_options)
         return self._loaded[name]
 
@@ -103,7 +106,10 @@ class Obtaining:
         return Obtained(config, found, cached=True)
 
     def _key(self, config: Configuration) -> str:
-        return content_key(config, self.load(config).provenance["identity"])
+        try:
+            return content_key(config, _identity(config))
+        except DataUnavailable:  # data that are simulated when they are loaded
+            return content_key(config, self.load(config).provenance["identity"])
 
     def _stacks(self, configs: Sequence[Configuration]) -> Iterator[dict[str, Configuration]]:
         """By key, runs that are best trained together; what is wanted twice is measured wherever either asks."""
@@ -111,10 +117,13 @@ class Obtaining:
         for config in configs:
             key = self._key(config)
             wanted[key] = config if key not in wanted else wanted[key].measured_with(config)
+        places: dict[str, int] = {}
         alike: dict[str, dict[str, Configuration]] = {}
         for key, config in wanted.items():
             alike.setdefault(_kind(config, key), {})[key] = config
-        for group in alike.values():
+            places.setdefault(_data_words(config), len(places))
+        # Those of one data set after each other, so that it is loaded once.
+        for group in sorted(alike.values(), key=lambda group: places[_data_words(next(iter(group.values())))]):
             size, keys = self._stack_size(next(iter(group.values()))), list(group)
             for start in range(0, len(keys), size):
                 yield {key: group[key] for key in keys[start : start + size]}

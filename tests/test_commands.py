@@ -12,7 +12,7 @@ import nbformat
 import pytest
 from nbformat.v4 import new_code_cell, new_notebook
 
-from nrc_core import ConfigError, NotebookFailed
+from nrc_core import ConfigError, NotebookFailed, Store
 from nrc_core.cli import _parser, main
 from nrc_core.notebooks import check_parameters, parameters_of, run_notebook
 
@@ -195,6 +195,32 @@ def test_compute_fills_the_store_and_finds_it_again(tmp_path, capsys):
     assert "s on CPU" in capsys.readouterr().out
     assert main(command) == 0
     assert "was there" in capsys.readouterr().out
+
+
+PAGES = """
+name: some
+note: Two pages whose networks have one shape, and one without data.
+store: build/store
+headline: one
+pages:
+  lacking: {title: SGEMM, notebook: deep_nrc_mlp, parameters: {dataset: sgemm, width: 8, epochs: 3}}
+  one: {title: One, notebook: deep_nrc_mlp, parameters: {dataset: synthetic, samples: 60, width: 8, epochs: 3}}
+  two:
+    title: Two
+    notebook: weight_decay
+    parameters: {dataset: synthetic, samples: 60, width: 8, epochs: 3, weight_decays: [0, 0.1]}
+"""
+
+
+def test_compute_trains_the_networks_of_all_pages_together_but_those_without_data(tmp_path, monkeypatch, capsys):
+    monkeypatch.setenv("NRC_DATA_DIR", str(tmp_path / "no data"))
+    profile, store = tmp_path / "some.yml", Store(tmp_path / "store")
+    profile.write_text(PAGES)
+    assert main(["compute", "all", "--profile", str(profile), "--store", str(store.folder), "--device", "cpu"]) == 1
+    said = capsys.readouterr()
+    assert "'sgemm' is not prepared on this machine" in said.err
+    assert said.out.count("s on CPU") == 3
+    assert [store.load(key).provenance["stacked"] for key in store.all_keys()] == [3, 3, 3]
 
 
 @pytest.mark.parametrize(

@@ -68,7 +68,7 @@ def test_the_test_rows_are_measured_on_the_test_set(store):
 
 def test_a_hit_skips_training_and_says_so(store, monkeypatch, caplog):
     first = run(toy(), store=store)
-    monkeypatch.setattr(computing, "compute", lambda *_, **__: pytest.fail("trained again"))
+    monkeypatch.setattr(computing, "compute_together", lambda *_, **__: pytest.fail("trained again"))
     with caplog.at_level(logging.INFO):
         second = run(toy(), store=store)
     assert "found in the store" in caplog.text
