@@ -156,6 +156,16 @@ class TransferConfig(Configuration):
                 f"start must be an iteration after which the pre-training is measured, {self.pretraining.times}: "
                 f"got {self.start}"
             )
+        if self.pretraining.stop_loss is not None:
+            raise ConfigError(
+                f"stop_loss of the pre-training may end it before start = {self.start}: leave it out, got "
+                f"{self.pretraining.stop_loss}"
+            )
+        if "train_per_class" not in self.dataset_options:
+            raise ConfigError(
+                "dataset_options must have train_per_class, since the validation rows follow the training rows: got "
+                f"{sorted(self.dataset_options)}"
+            )
         if not self.learning_rates or len(set(self.learning_rates)) < len(self.learning_rates):
             raise ConfigError(f"learning_rates must be one or more different values: got {list(self.learning_rates)}")
         for rate in self.learning_rates:

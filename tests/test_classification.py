@@ -313,7 +313,7 @@ def transfer_config(**change) -> TransferConfig:
         "start": 4, "iterations": 5, "learning_rates": (0.1, 0.01), "dataset": "mnist", "validation_per_class": 1,
         "dataset_options": {"labels": "members", "train_per_class": 2, "train_skip": 1},
     }  # fmt: skip
-    return TransferConfig(pretraining, **(values | change))
+    return TransferConfig(**({"pretraining": pretraining} | values | change))
 
 
 @pytest.mark.parametrize("made", [config(stop_loss=0.1, measure_iterations=(2, 5)), config(), transfer_config()])
@@ -331,6 +331,8 @@ def test_a_configuration_is_read_back_from_its_provenance(made):
         ({"learning_rates": ()}, "learning_rates must be one or more different values"),
         ({"learning_rates": (0.1, 0.1)}, "learning_rates must be one or more different values"),
         ({"learning_rates": (0.1, -0.1)}, "learning_rates must be positive: got -0.1"),
+        ({"dataset_options": {}}, r"must have train_per_class, since the validation rows follow .*: got \[\]"),
+        ({"pretraining": config(measure_iterations=(4,), stop_loss=0.1)}, "stop_loss of the pre-training may end it"),
     ],
 )
 def test_a_transfer_out_of_range_is_refused(change, message):
