@@ -13,6 +13,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
+import evidence
 import ledger
 import nbformat
 import yaml
@@ -165,7 +166,9 @@ def main(arguments: list[str]) -> None:
     for page in profile.pages:
         name = f"pages/{page.name}.ipynb"
         claims = ledger.box(entries, page.name, page.datasets).replace("LEDGER", "../ledger.html")
-        nbformat.write(publish(profile, page, build / name, claims), output / name)
+        results = evidence.results_of(profile, page)
+        published = evidence.attach(publish(profile, page, build / name, claims), page, build / name, results, output)
+        nbformat.write(published, output / name)
     for pattern in SOURCES:
         for source in BOOK.glob(pattern):
             target = output / source.relative_to(BOOK)

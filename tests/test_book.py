@@ -113,6 +113,22 @@ def test_pages_say_what_made_them_and_how_to_make_them_again(site):
     assert "Appendix A: width 8, there 256" in re.sub(r"<[^>]+>", "", text)
 
 
+def test_under_every_figure_stand_its_runs_and_the_files_behind_it(site):
+    page = site / "pages" / "swimmer.html"
+    lines = re.findall(r'<p class="evidence">(.*?)</p>', page.read_text(), re.DOTALL)
+    assert len(lines) == len(re.findall(r"<img[^>]*_images/[0-9a-f]{64}\.svg", page.read_text())) > 5
+    for line in lines:
+        words = re.sub(r"<[^>]+>", "", line)
+        assert re.search(r"swimmer · runs [0-9a-f]{16}, [0-9a-f]{16} · commit .* · CPU .* · 20\d\d-", words)
+        files = [page.parent / file for file in re.findall(r'href="([^"]+)"', line)]
+        assert [file.suffixes[-1] for file in files] == [".svg", ".png", ".zip", ".ipynb"]
+        assert all(file.is_file() for file in files)
+    assert len(pd.read_csv(files[2])["key"].unique()) == 2
+    bare = nbformat.read(files[3], 4)
+    assert "# Parameters" in "".join(cell.source for cell in bare.cells)
+    assert not any(cell.get("outputs") for cell in bare.cells)
+
+
 def test_a_page_without_its_data_says_so_and_the_rest_is_built(site):
     text = re.sub(r"<[^>]+>", "", (site / "pages" / "sgemm.html").read_text())
     assert "This page was not run" in text

@@ -39,7 +39,7 @@ def with_noise(results: Results, *, true: float, shuffled: float) -> Results:
 def undrawn(monkeypatch) -> None:
     """Figures with their words but without the seconds that drawing takes."""
     module = importlib.import_module("nrc_core.figures.low_rank")
-    monkeypatch.setattr(module, "picture", lambda figure, alt: Picture("", alt))
+    monkeypatch.setattr(module, "picture", lambda figure, alt: Picture("", b"", alt))
 
 
 @pytest.mark.parametrize("draw", DRAWN)

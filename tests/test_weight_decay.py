@@ -44,7 +44,7 @@ def decay(results: Results) -> pd.Series:
 def undrawn(monkeypatch) -> None:
     """Figures with their words but without the seconds that drawing takes."""
     module = importlib.import_module("nrc_core.figures.weight_decay")
-    monkeypatch.setattr(module, "picture", lambda figure, alt: Picture("", alt))
+    monkeypatch.setattr(module, "picture", lambda figure, alt: Picture("", b"", alt))
 
 
 @pytest.mark.parametrize("draw", DRAWN)

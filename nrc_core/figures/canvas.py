@@ -6,6 +6,7 @@ and text is mid-grey, so that one file serves light and dark pages.
 
 from __future__ import annotations
 
+import base64
 import io
 import math
 from collections.abc import Iterator
@@ -26,6 +27,7 @@ NEUTRAL = "#7a7a7a"
 COLOURS = {"nrc1": "#0072b2", "nrc2": "#e69f00", "nrc3": "#cc79a7", "nrc4": "#56b4e9"}
 COLLAPSE, NETWORK = "#009e73", "#d55e00"
 VERDICTS = {"deep": (COLLAPSE, "o"), "last": (COLOURS["nrc2"], "^"), "no": (NETWORK, "X")}
+PIXELS_PER_INCH = 120  # of the PNG, for slides
 FLOOR = 1e-16  # of float64 arithmetic: nothing smaller is drawn
 AXIS = {"nrc1": "noise", "nrc2": "projected CKA", "nrc3": "mean cosine", "nrc4": "mean squared error"}
 STYLE: dict[Any, Any] = {
@@ -53,13 +55,15 @@ STYLE: dict[Any, Any] = {
 
 @dataclass(frozen=True)
 class Picture:
-    """A drawn figure: SVG, and its message as alternative text."""
+    """A drawn figure: SVG and PNG, and its message as alternative text."""
 
     svg: str = field(repr=False)
+    png: bytes = field(repr=False)
     alt: str
 
     def _repr_mimebundle_(self, **_: Any) -> tuple[dict[str, str], dict[str, dict[str, str]]]:
-        return {"image/svg+xml": self.svg}, {"image/svg+xml": {"alt": self.alt}}
+        content = {"image/svg+xml": self.svg, "image/png": base64.b64encode(self.png).decode()}
+        return content, {"image/svg+xml": {"alt": self.alt}}
 
 
 @contextmanager
@@ -75,9 +79,10 @@ def canvas(*shape: int, size: tuple[float, float]) -> Iterator[tuple[Figure, Any
 
 def picture(figure: Figure, alt: str) -> Picture:
     """The figure as it stands; the same drawing gives the same bytes."""
-    buffer = io.StringIO()
-    figure.savefig(buffer, format="svg", metadata={"Date": None})
-    return Picture(buffer.getvalue(), alt)
+    vectors, pixels = io.StringIO(), io.BytesIO()
+    figure.savefig(vectors, format="svg", metadata={"Date": None})
+    figure.savefig(pixels, format="png", metadata={"Software": None}, dpi=PIXELS_PER_INCH)
+    return Picture(vectors.getvalue(), pixels.getvalue(), alt)
 
 
 def number(value: float) -> str:
