@@ -16,6 +16,7 @@ from typing import Any
 import evidence
 import ledger
 import nbformat
+import status
 import yaml
 from pages import publish
 from PIL import Image
@@ -163,12 +164,12 @@ def main(arguments: list[str]) -> None:
     output = build / "book"
     shutil.rmtree(output, ignore_errors=True)
     (output / "pages").mkdir(parents=True)
+    each = {page.name: evidence.results_of(profile, page) for page in profile.pages}
     for page in profile.pages:
         name = f"pages/{page.name}.ipynb"
         claims = ledger.box(entries, page.name, page.datasets).replace("LEDGER", "../ledger.html")
-        results = evidence.results_of(profile, page)
-        published = evidence.attach(publish(profile, page, build / name, claims), page, build / name, results, output)
-        nbformat.write(published, output / name)
+        dressed = publish(profile, page, build / name, claims)
+        nbformat.write(evidence.attach(dressed, page, build / name, each[page.name], output), output / name)
     for pattern in SOURCES:
         for source in BOOK.glob(pattern):
             target = output / source.relative_to(BOOK)
@@ -180,6 +181,7 @@ def main(arguments: list[str]) -> None:
     headline(profile, generated)
     (generated / "score.md").write_text(ledger.score(entries, "ledger.md"))
     (generated / "ledger.md").write_text(ledger.page(entries).replace("LEDGER", ""))
+    (generated / "status.md").write_text(status.page(profile, each))
     (generated / "data.md").write_text(data_table(data_dir))
     (generated / "classes.md").write_text(classes_table(data_dir))
     (generated / "frames.md").write_text(frames(data_dir, generated))

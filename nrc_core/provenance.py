@@ -9,13 +9,15 @@ import subprocess
 from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any
-
-import torch
+from typing import TYPE_CHECKING, Any
 
 from nrc_core.config import Configuration
-from nrc_core.datasets import Dataset
 from nrc_core.store import RESULTS_VERSION
+
+if TYPE_CHECKING:
+    import torch
+
+    from nrc_core.datasets import Dataset
 
 PACKAGES = ("nrc-core", "numpy", "pandas")
 # The files whose code decides the numbers of a run.
@@ -34,6 +36,8 @@ def source_checksum() -> str:
 
 def checkpoint_identity(config: Configuration, dataset: Dataset, device: torch.device) -> dict[str, Any]:
     """What a checkpoint must have in common with the run that goes on from it."""
+    import torch
+
     return {
         "configuration": json.dumps(config.identity(), sort_keys=True),
         "data": dataset.provenance["identity"],
@@ -56,6 +60,8 @@ def commit() -> str | None:
 
 def device_name(device: torch.device) -> str:
     """The processor in words."""
+    import torch
+
     if device.type == "cuda":
         return torch.cuda.get_device_name(device)
     return f"CPU ({_cpu_model()}), one thread"
@@ -74,6 +80,8 @@ def describe_run(
     config: Configuration, dataset: Dataset, device: torch.device, seconds: float, *, stacked: int = 1
 ) -> dict[str, Any]:
     """The provenance of one run, as plain JSON values; `stacked` is how many networks were trained together."""
+    import torch
+
     return {
         "config": config.as_dict(),
         "data": dict(dataset.provenance),

@@ -87,7 +87,11 @@ def pages(site: Path) -> list[Path]:
 def test_every_page_is_there(site):
     names = {path.relative_to(site).as_posix() for path in pages(site)}
     expected = {f"pages/{name}.html" for name in yaml.safe_load(TOY.read_text())["pages"]}
-    assert expected | {"index.html", "ledger.html", "data.html", "rerun.html", "api.html", "references.html"} <= names
+    assert (
+        expected
+        | {"index.html", "ledger.html", "status.html", "data.html", "rerun.html", "api.html", "references.html"}
+        <= names
+    )
 
 
 def test_no_page_asks_another_machine_for_anything(site):

@@ -1,0 +1,63 @@
+"""The page of every run's age and code."""
+
+import importlib.util
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+
+from nrc_core.profiles import Page, Profile
+from nrc_core.provenance import source_checksum
+from tests.fakes import network, results
+
+ROOT = Path(__file__).parent.parent
+NOW = datetime(2026, 3, 11, 12, tzinfo=UTC)
+
+
+@pytest.fixture(scope="module")
+def status():
+    specification = importlib.util.spec_from_file_location("status", ROOT / "book" / "status.py")
+    module = importlib.util.module_from_spec(specification)
+    specification.loader.exec_module(module)
+    return module
+
+
+@pytest.fixture
+def two():
+    """Two runs, of 30 and 60 minutes, one and ten days old, the second by other code."""
+    made = results(network("swimmer", 0), network("swimmer", 1))
+    made.runs["device"], made.runs["commit"] = ["CPU", "one NVIDIA H100"], ["aaa", "bbb"]
+    made.runs["seconds"], made.runs["date"] = (
+        [1800.0, 3600.0],
+        ["2026-03-10T00:00:00+00:00", "2026-03-01T00:00:00+00:00"],
+    )
+    for key, checksum, date in zip(made.runs["key"], (source_checksum(), "older"), made.runs["date"], strict=True):
+        made.provenance[key] = {"source_checksum": checksum, "date": date, "packages": {"torch": "2.15.0"}}
+    return made
+
+
+def profile(*names: str) -> Profile:
+    return Profile(
+        "toy", "a note", "store", names[0], tuple(Page(name, name.upper(), "deep_nrc_mlp", {}) for name in names)
+    )
+
+
+def test_a_page_has_its_time_devices_and_age(status, two):
+    text = status.page(profile("one", "none"), {"one": two, "none": None}, NOW)
+    assert "2 runs, 1.5 hours of computing, made by 2 commits. Of 1 the code" in text
+    line = next(line for line in text.splitlines() if line.startswith("| [ONE]"))
+    assert line.split("|")[2:-1] == [
+        " 2 ", " 1.50 ", " CPU, one NVIDIA H100 ", " 2.15.0 ", " 2026-03-01 to 2026-03-10 ", " 10 ", " 1 of 2 ",
+    ]  # fmt: skip
+    assert "| [NONE](pages/none.ipynb) | none |" in text
+
+
+def test_a_run_on_two_pages_is_counted_once(status, two):
+    text = status.page(profile("one", "two"), {"one": two, "two": two}, NOW)
+    assert "2 runs, 1.5 hours" in text
+    assert text.count(f"| `{two.runs['key'].iloc[0]}` | [one]") == 1
+    assert f"| `{two.runs['key'].iloc[0]}` | [two]" not in text
+
+
+def test_a_book_without_runs_has_the_page_too(status):
+    assert "0 runs, 0.0 hours" in status.page(profile("none"), {"none": None}, NOW)
