@@ -57,7 +57,7 @@ rule run:
         values=lambda wildcards: dict(PAGES[wildcards.page].parameters),  # a change of these runs the page again
     threads: 1
     shell:
-        "OMP_NUM_THREADS={threads} python book/pages.py {PROFILE_FILE} {wildcards.page} {output} > {log} 2>&1"
+        "OMP_NUM_THREADS={threads} python book/pages.py {PROFILE_FILE:q} {wildcards.page} {output:q} > {log:q} 2>&1"
 
 
 # What the networks of all pages say about the claims of the papers.
@@ -72,7 +72,7 @@ rule claims:
     log:
         BUILD / "logs/claims.log",
     shell:
-        "nrc claims --json --profile {PROFILE_FILE} > {output} 2> {log}"
+        "nrc claims --json --profile {PROFILE_FILE:q} > {output:q} 2> {log:q}"
 
 
 rule assemble:
@@ -90,7 +90,7 @@ rule assemble:
         data=str(data_folder()),
         build=str(BUILD),
     shell:
-        "python book/assemble.py {PROFILE_FILE} {params.data} {params.build} {input.claims} > {log} 2>&1"
+        "python book/assemble.py {PROFILE_FILE:q} {params.data:q} {params.build:q} {input.claims:q} > {log:q} 2>&1"
 
 
 rule html:
@@ -104,5 +104,5 @@ rule html:
     log:
         BUILD / "logs/html.log",
     shell:
-        "rm -rf {params.html}/_build && "
-        "jupyter-book build {params.book} --path-output {params.html} -W --keep-going --all > {log} 2>&1"
+        "rm -rf {params.html:q}/_build && "
+        "jupyter-book build {params.book:q} --path-output {params.html:q} -W --keep-going --all > {log:q} 2>&1"

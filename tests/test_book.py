@@ -1,13 +1,9 @@
-"""The whole book at toy size, from data to pages, and the pages in a real browser."""
+"""The whole book at toy size, from data to pages."""
 
 import html
 import html.parser
-import os
 import re
 import shutil
-import subprocess
-import sys
-import tempfile
 from pathlib import Path
 
 import nbformat
@@ -19,49 +15,9 @@ from nrc_core import ConfigError, Results
 from nrc_core.claims import is_smaller
 from nrc_core.experiments import EXPERIMENTS
 from nrc_core.profiles import read_profile
-from tests.fakes import prepare_images
-from tests.fakes_images import prepare_classes
+from tests.toy_book import ROOT, TOY, snakemake
 
-ROOT = Path(__file__).parent.parent
-TOY = ROOT / "tests" / "toy.yml"
 PROFILES = sorted((ROOT / "book" / "profiles").glob("*.yml"))
-CHROMIUM = shutil.which("chromium") or shutil.which("google-chrome")
-needs_browser = pytest.mark.skipif(CHROMIUM is None, reason="no chromium on this machine")
-
-
-def snakemake(build: Path, profile: Path, *more: str, environment: dict[str, str]) -> subprocess.CompletedProcess:
-    command = [
-        sys.executable, "-m", "snakemake", "--cores", "2", "--quiet", "rules", "--show-failed-logs", "--nolock", *more,
-        "--config", f"profile={profile}", f"build={build}", f"html={build}",
-    ]  # fmt: skip
-    path = f"{Path(sys.executable).parent}:{os.environ['PATH']}"
-    return subprocess.run(
-        command, cwd=ROOT, env=os.environ | {"PATH": path} | environment, capture_output=True, text=True, timeout=1800
-    )
-
-
-@pytest.fixture(scope="session")
-def environment(tmp_path_factory) -> dict[str, str]:
-    """Own data and store; SGEMM and CARLA are deliberately not there, CarRacing is noise."""
-    folder = tmp_path_factory.mktemp("environment")
-    prepare_images(folder / "data")
-    prepare_classes(folder / "data", per_class=24, test_per_class=10)
-    return {"NRC_DATA_DIR": str(folder / "data"), "NRC_STORE": str(folder / "store"), "NRC_DATA_MIRROR": ""}
-
-
-@pytest.fixture(scope="session")
-def build(tmp_path_factory, environment) -> Path:
-    folder = tmp_path_factory.mktemp("build")
-    command = [sys.executable, "-m", "nrc_core.cli", "data", "swimmer", "reacher", "hopper"]
-    subprocess.run(command, env=os.environ | environment, check=True, capture_output=True)
-    result = snakemake(folder, TOY, environment=environment)
-    assert result.returncode == 0, result.stdout[-3000:] + result.stderr[-3000:]
-    return folder
-
-
-@pytest.fixture(scope="session")
-def site(build) -> Path:
-    return build / "_build" / "html"
 
 
 class Tags(html.parser.HTMLParser):
@@ -230,63 +186,3 @@ def test_published_notebooks_hide_their_parameter_cells(build):
     cells = nbformat.read(build / "book" / "pages" / "swimmer.ipynb", 4).cells
     assert not any("parameters" in tag for cell in cells for tag in cell.metadata.get("tags", []))
     assert cells[0].source.startswith("# Swimmer\n")
-
-
-def browse(page: Path, *options: str) -> str:
-    """What headless Chromium prints; a start that hangs, as happens now and then, is tried once more."""
-    for patience in (60, 120):
-        with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as profile:
-            command = [
-                str(CHROMIUM), "--headless", "--no-sandbox", "--disable-gpu", "--disable-background-networking",
-                "--disable-sync", "--disable-component-update", "--no-first-run", f"--user-data-dir={profile}",
-                "--host-resolver-rules=MAP * ~NOTFOUND", "--virtual-time-budget=10000", *options, page.as_uri(),
-            ]  # fmt: skip
-            try:
-                return subprocess.run(command, capture_output=True, text=True, timeout=patience).stdout
-            except subprocess.TimeoutExpired:
-                continue
-    raise AssertionError(f"chromium hung twice on {page}")
-
-
-@needs_browser
-@pytest.mark.browser
-def test_equations_are_drawn_in_a_real_browser(site):
-    page = browse(site / "pages" / "four_conditions.html", "--dump-dom")
-    assert page.count("<mjx-container") >= 10
-    assert "mjx-merror" not in page
-
-
-# What Chromium itself asks for at every start, whatever the page.
-BROWSERS_OWN = re.compile(r"https?://(clients2\.google\.com|update\.googleapis\.com|accounts\.google\.com)/")
-
-
-def asked_for(page: Path, tmp_path: Path, *options: str) -> tuple[str, set[str]]:
-    """The rendered page, and the addresses of other machines it asked for."""
-    log = tmp_path / "net.json"
-    rendered = browse(page, "--dump-dom", f"--log-net-log={log}", *options)
-    urls = set(re.findall(r'"url":"(https?://[^"]+)"', log.read_text()))
-    return rendered, {url for url in urls if not BROWSERS_OWN.match(url)}
-
-
-@needs_browser
-@pytest.mark.browser
-def test_a_planted_request_is_seen(tmp_path):
-    (tmp_path / "page.html").write_text('<html><script src="https://example.org/x.js"></script></html>')
-    assert asked_for(tmp_path / "page.html", tmp_path)[1] == {"https://example.org/x.js"}
-
-
-@needs_browser
-@pytest.mark.browser
-@pytest.mark.parametrize("name", ["index.html", "pages/hopper.html", "pages/four_conditions.html", "data.html"])
-@pytest.mark.parametrize("width", [1300, 500])
-def test_pages_fit_their_window_and_ask_for_nothing(site, name, width, tmp_path):
-    probe = (site / name).with_name("probe.html")
-    script = "document.documentElement.dataset.width = document.documentElement.scrollWidth"
-    page = (site / name).read_text().replace("</body>", f"<script>onload = () => {{ {script} }}</script></body>")
-    probe.write_text(page)
-    try:
-        rendered, asked = asked_for(probe, tmp_path, f"--window-size={width},900")
-    finally:
-        probe.unlink()
-    assert not asked
-    assert int(re.search(r'data-width="(\d+)"', rendered)[1]) <= width
