@@ -7,6 +7,7 @@ pass over the data, all sites at once, float64, O((h + t)^2) memory: no n x n ma
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from copy import copy
@@ -20,6 +21,10 @@ from torch import Tensor, nn
 from nrc_core.config import OUTPUT
 
 FEATURES = ("post", "pre", "positions")
+
+# Numbers that `Moments` copies, centres and multiplies at a time: they stay in the cache of a core. With fewer rows
+# than the least, adding to the scatter would take longer than the products. A GPU takes all rows at once.
+BLOCK, LEAST_ROWS = 2**18, 256
 
 
 class Moments:
@@ -62,28 +67,35 @@ class Moments:
         """Add a batch of samples, the same number for every member; targets without members are shared by all.
 
         Raises:
-            ValueError: features of other members than these moments have.
+            ValueError: another width, target dimension or number of members than these moments have, or features and
+                targets of different numbers of samples.
         """
-        if features.shape[:-2] != self.mean.shape[:-1]:
+        (*stack, size), n = self.mean.shape, features.shape[-2]
+        wanted = (*stack, n, self.width), (n, size - self.width)
+        if (features.shape, targets.shape[-2:]) != wanted:
             raise ValueError(
-                f"features must come as {(*self.mean.shape[:-1], 'n', self.width)}: got {tuple(features.shape)}"
+                f"features must be {wanted[0]} and targets {wanted[1]}, with or without members: got "
+                f"{tuple(features.shape)} and {tuple(targets.shape)}"
             )
-        n = features.shape[-2]
         if n == 0:
             return
-        shared = targets.double().expand(*features.shape[:-2], n, -1)
-        joint = torch.cat([features.double(), shared], dim=-1)
-        origin = joint[..., :1, :].clone()  # so that constant columns have a variance of exactly zero
-        joint -= origin
-        mean = joint.mean(dim=-2, keepdim=True)
-        joint -= mean
-        self._add(n, (origin + mean).squeeze(-2), joint.mT @ joint)
+        rows = max(LEAST_ROWS, BLOCK // max(1, self.mean.numel())) if self.mean.device.type == "cpu" else n
+        block = self.mean.new_empty(*stack, min(rows, n), size)
+        for start in range(0, n, rows):
+            part = slice(start, start + rows)
+            joint = block[..., : min(rows, n - start), :]
+            joint[..., : self.width] = features[..., part, :]
+            joint[..., self.width :] = targets[..., part, :]
+            self._add(joint)
 
     def merge(self, other: Moments) -> None:
         """Add the samples another accumulator has seen (another worker's, another shard's)."""
         if (other.width, other.mean.shape) != (self.width, self.mean.shape):
             raise ValueError(f"moments merge only with the same sizes: {self._sizes} here, {other._sizes} given")
-        self._add(other.n, other.mean.to(self.mean.device), other.scatter.to(self.mean.device))
+        if other.n == 0:
+            return
+        self._move(other.n, other.mean.to(self.mean.device))
+        self.scatter += other.scatter.to(self.mean.device)
 
     def each(self) -> list[Moments]:
         """The moments of every member, to read: they share memory with these ones, but not the count of samples.
@@ -113,12 +125,22 @@ class Moments:
         one.mean, one.scatter = self.mean[number], self.scatter[number]
         return one
 
-    def _add(self, n: int, mean: Tensor, scatter: Tensor) -> None:
-        if n == 0:
-            return
-        total = self.n + n
-        shift = mean - self.mean
-        self.scatter += scatter + shift[..., :, None] * shift[..., None, :] * (self.n * n / total)
+    def _add(self, joint: Float[Tensor, "*m n s"]) -> None:
+        """Add samples, features and targets side by side, and leave them centred."""
+        origin = joint[..., :1, :].clone()  # so that constant columns have a variance of exactly zero
+        joint -= origin
+        mean = joint.mean(dim=-2, keepdim=True)
+        joint -= mean
+        self._move(joint.shape[-2], (origin + mean).squeeze(-2))
+        # A product of its own, for sums that start at zero round less than those that go on from a large number.
+        self.scatter += joint.mT @ joint
+
+    def _move(self, n: int, mean: Float[Tensor, "*m s"]) -> None:
+        """Take in the mean of `n` samples, whose scatter around it is then to be added."""
+        shift, total = mean - self.mean, self.n + n
+        if self.n > 0:
+            step = shift * math.sqrt(self.n * n / total)
+            self.scatter += step[..., :, None] * step[..., None, :]
         self.mean += shift * (n / total)
         self.n = total
 

@@ -65,6 +65,32 @@ def test_float32_features_are_summed_in_float64():
     assert_equal(moments, h.float().double(), y.float().double(), rtol=1e-11)
 
 
+def test_rounding_is_that_of_two_passes_in_extended_precision():
+    """Single precision around a mean of 10,000 times the spread, more rows than one block takes."""
+    h, y = samples(5, 5000, 40, 2, offset=1e4)
+    h = h.float()
+    moments = Moments(40, 2)
+    for part in range(0, len(h), 1999):
+        moments.update(h[part : part + 1999], y[part : part + 1999])
+    joint = torch.cat([h.double(), y], dim=1).numpy().astype(np.longdouble)
+    joint -= joint.mean(0)
+    exact = joint.T @ joint
+    error = np.abs(moments.scatter.numpy() - exact).max() / np.abs(exact).max()
+    assert error < 1e-13
+    np.testing.assert_allclose(moments.scatter.diagonal().numpy(), exact.diagonal().astype(float), rtol=1e-13)
+
+
+def test_blocks_give_what_one_block_gives(monkeypatch):
+    h, y = samples(6, 1000, 5, 2, offset=3.0)
+    whole = Moments.of(h, y)
+    monkeypatch.setattr("nrc_core.moments.LEAST_ROWS", 7)
+    monkeypatch.setattr("nrc_core.moments.BLOCK", 0)
+    blocks = Moments.of(h, y)
+    assert blocks.n == whole.n
+    torch.testing.assert_close(blocks.mean, whole.mean, rtol=1e-13, atol=1e-13)
+    torch.testing.assert_close(blocks.scatter, whole.scatter, rtol=1e-12, atol=1e-9)
+
+
 def test_constant_features_have_a_variance_of_exactly_zero():
     moments = Moments(2, 1)
     for _ in range(3):
@@ -137,10 +163,13 @@ def test_moments_of_one_network_have_no_members():
         Moments(2, 1).each()
 
 
-@pytest.mark.parametrize("features", [(7, 2), (2, 7, 2), (1, 7, 2)])
-def test_features_of_other_members_are_refused(features):
-    with pytest.raises(ValueError, match=r"must come as \(3, 'n', 2\)"):
-        Moments(2, 1, members=3).update(torch.zeros(features), torch.zeros(7, 1))
+@pytest.mark.parametrize(
+    ("features", "targets"),
+    [((7, 2), (7, 1)), ((2, 7, 2), (7, 1)), ((1, 7, 2), (7, 1)), ((3, 7, 1), (7, 1)), ((3, 7, 2), (7, 2))],
+)
+def test_batches_of_another_shape_are_refused(features, targets):
+    with pytest.raises(ValueError, match=r"features must be \(3, 7, 2\) and targets \(7, 1\), with or without members"):
+        Moments(2, 1, members=3).update(torch.zeros(features), torch.zeros(targets))
 
 
 def test_moments_merge_only_with_as_many_members():
