@@ -3,16 +3,17 @@
 
 PYTHON ?= $(shell command -v python3.11 || command -v python3.12 || command -v python3)
 PROFILE ?= quick
+PDF ?= no
 CORES ?= $(shell nproc 2>/dev/null || echo 2)
 BIN := .venv/bin
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 
 .PHONY: book test environment data bench lock clean
 
-# Builds the pages, then fails if a claim that was reproduced at this profile no longer is.
+# Builds the pages, then fails if a claim that was reproduced at this profile no longer is. PDF=yes prints them too.
 book: environment data
 	snakemake --cores $(CORES) --keep-going --show-failed-logs --quiet rules --rerun-incomplete \
-	    --config profile=book/profiles/$(PROFILE).yml
+	    --config profile=book/profiles/$(PROFILE).yml pdf=$(PDF)
 	@echo "open book/_build/html/index.html"
 	nrc claims --profile book/profiles/$(PROFILE).yml --against book/profiles/$(PROFILE).verdicts.json
 

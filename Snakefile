@@ -13,6 +13,7 @@ PROFILE = read_profile(Path(PROFILE_FILE))
 PAGES = {page.name: page for page in PROFILE.pages}
 BUILD = Path(config.get("build", f"build/{PROFILE.name}"))
 HTML = Path(config.get("html", "book"))  # jupyter-book adds _build/html
+PDF = str(config.get("pdf", "no")).lower() in ("yes", "true")
 CORE = sorted(str(path) for path in Path("nrc_core").rglob("*.py"))
 SOURCES = sorted(
     str(path)
@@ -42,6 +43,7 @@ localrules:
 rule all:
     input:
         HTML / "_build/html/index.html",
+        [HTML / "_build/html/book.pdf"] if PDF else [],
 
 
 rule run:
@@ -89,8 +91,9 @@ rule assemble:
     params:
         data=str(data_folder()),
         build=str(BUILD),
+        pdf="pdf" if PDF else "",
     shell:
-        "python book/assemble.py {PROFILE_FILE:q} {params.data:q} {params.build:q} {input.claims:q} > {log:q} 2>&1"
+        "python book/assemble.py {PROFILE_FILE:q} {params.data:q} {params.build:q} {input.claims:q} {params.pdf} > {log:q} 2>&1"
 
 
 rule html:
@@ -106,3 +109,20 @@ rule html:
     shell:
         "rm -rf {params.html:q}/_build && "
         "jupyter-book build {params.book:q} --path-output {params.html:q} -W --keep-going --all > {log:q} 2>&1"
+
+
+# The book once more, as one page, and that on paper.
+rule pdf:
+    input:
+        HTML / "_build/html/index.html",
+    output:
+        HTML / "_build/html/book.pdf",
+    params:
+        book=str(BUILD / "book"),
+        single=str(BUILD / "print"),
+    log:
+        BUILD / "logs/pdf.log",
+    shell:
+        "rm -rf {params.single:q} && "
+        "jupyter-book build {params.book:q} --path-output {params.single:q} --builder singlehtml --all > {log:q} 2>&1 && "
+        "python book/printing.py {params.single:q}/_build/singlehtml/index.html {output:q} >> {log:q} 2>&1"

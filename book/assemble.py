@@ -1,6 +1,6 @@
 """Gather the book's hand-written sources and what is filled from results into one folder to build.
 
-python book/assemble.py PROFILE DATA_DIR BUILD CLAIMS.json
+python book/assemble.py PROFILE DATA_DIR BUILD CLAIMS.json [pdf]
 """
 
 from __future__ import annotations
@@ -179,6 +179,8 @@ def main(arguments: list[str]) -> None:
     generated = output / "generated"
     generated.mkdir()
     headline(profile, generated)
+    printed = '<a href="book.pdf">The whole book as one PDF.</a>\n' if arguments[4:] == ["pdf"] else ""
+    (generated / "print.md").write_text(printed)
     (generated / "score.md").write_text(ledger.score(entries, "ledger.md"))
     (generated / "ledger.md").write_text(ledger.page(entries).replace("LEDGER", ""))
     (generated / "status.md").write_text(status.page(profile, each))
