@@ -71,9 +71,7 @@ def one_node_slurm() -> Iterator[None]:
         for name in ("munge", "state", "spool"):
             (folder / name).mkdir(mode=0o755)
         controller_port, node_port = _free_ports(2)
-        written = CONFIGURATION.format(
-            host=host, folder=folder, controller_port=controller_port, node_port=node_port
-        )
+        written = CONFIGURATION.format(host=host, folder=folder, controller_port=controller_port, node_port=node_port)
         (folder / "slurm.conf").write_text(written)
         (folder / "gres.conf").write_text(f"NodeName={host} Name=gpu File=/dev/zero\n")
         for name in ("slurm.conf", "gres.conf"):
@@ -85,7 +83,7 @@ def one_node_slurm() -> Iterator[None]:
         undo.enter_context(_daemon(["slurmctld", "-D", "-c"], folder))
         undo.enter_context(_daemon(["slurmd", "-D", "-N", host], folder))
         wait_until(lambda: _says("sinfo", "--noheader", "--format=%t") == {"idle"}, "an idle node", seconds=30)
-        undo.callback(_cancel_all)
+        undo.callback(cancel, "PENDING", "RUNNING", "COMPLETING")
         yield
 
 
@@ -94,7 +92,14 @@ def jobs(*states: str) -> list[str]:
     return sorted(_says("squeue", "--noheader", "--format=%i", f"--states={','.join(states)}"))
 
 
-def wait_until(holds: Callable[[], bool], what: str, *, seconds: float = 180) -> None:
+def cancel(*states: str) -> None:
+    """End the jobs that are in one of these states."""
+    if numbers := jobs(*states):
+        subprocess.run(["scancel", *numbers], check=True, capture_output=True, timeout=60)
+    wait_until(lambda: not jobs(*states), "the end of cancelled jobs", seconds=60)
+
+
+def wait_until(holds: Callable[[], object], what: str, *, seconds: float = 180) -> None:
     """Look again and again until it holds."""
     end = time.monotonic() + seconds
     while not holds():
@@ -105,12 +110,6 @@ def wait_until(holds: Callable[[], bool], what: str, *, seconds: float = 180) ->
 def _says(*command: str) -> set[str]:
     """The words that a command prints; none if it fails."""
     return set(subprocess.run(command, capture_output=True, text=True, timeout=60).stdout.split())
-
-
-def _cancel_all() -> None:
-    active = ("PENDING", "RUNNING", "COMPLETING")
-    subprocess.run(["scancel", *jobs(*active)], capture_output=True, timeout=60)
-    wait_until(lambda: not jobs(*active), "the end of all jobs", seconds=60)
 
 
 @contextmanager
