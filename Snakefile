@@ -2,7 +2,7 @@
 # entry in the profile runs that page only.
 #
 #   snakemake --cores 2 --config profile=book/profiles/quick.yml
-#   snakemake --workflow-profile book/slurm --config profile=book/profiles/paper_gpu.yml
+#   snakemake --workflow-profile book/slurm --config profile=book/profiles/quick.yml
 
 from pathlib import Path
 

@@ -16,9 +16,9 @@ from nrc_core.store import Store
 ROOT = Path(__file__).parent.parent
 # The pages that the book's own texts refer to, which want a GPU here, and one that wants none and trains for seconds.
 GPU = ("four_conditions", "paper_or_code")
-PLAIN = "synthetic"
+PLAIN = "swimmer"
 PAGES = (*GPU, PLAIN)
-TRAINED = {"dataset": "synthetic", "samples": 2000, "width": 64, "epochs": 60, "measurements": 2}
+LONGER = {"width": 64, "epochs": 150}
 # What jobs take for `python`: it notes what they were given and what they say, and waits while they are held.
 PYTHON = """\
 #!/usr/bin/env bash
@@ -45,7 +45,7 @@ class ToyProject:
         program.chmod(0o755)
         profile = yaml.safe_load((ROOT / "tests" / "toy.yml").read_text())
         pages = {name: profile["pages"][name] | {"gpu": True} for name in GPU}
-        pages[PLAIN] = {"title": "Synthetic", "notebook": "deep_nrc_mlp", "parameters": TRAINED}
+        pages[PLAIN] = profile["pages"][PLAIN] | {"parameters": profile["pages"][PLAIN]["parameters"] | LONGER}
         self.profile.write_text(yaml.safe_dump(profile | {"headline": PLAIN, "pages": pages}))
 
     def start(self, *options: str) -> subprocess.Popen:
