@@ -2,6 +2,7 @@
 # entry in the profile runs that page only.
 #
 #   snakemake --cores 2 --config profile=book/profiles/quick.yml
+#   snakemake --workflow-profile book/slurm --config profile=book/profiles/quick.yml
 
 from pathlib import Path
 
@@ -36,8 +37,12 @@ wildcard_constraints:
     page="|".join(PAGES),
 
 
+# On a cluster the pages are its jobs; the rest is quick, and done where Snakemake runs.
 localrules:
     all,
+    claims,
+    assemble,
+    html,
 
 
 rule all:
@@ -58,6 +63,8 @@ rule run:
     params:
         values=lambda wildcards: dict(PAGES[wildcards.page].parameters),  # a change of these runs the page again
     threads: 1
+    resources:
+        gpu=lambda wildcards: int(PAGES[wildcards.page].gpu),
     shell:
         "OMP_NUM_THREADS={threads} python book/pages.py {PROFILE_FILE:q} {wildcards.page} {output:q} > {log:q} 2>&1"
 

@@ -174,12 +174,26 @@ def test_what_waits_for_a_gpu_is_what_is_published_smaller_at_the_papers_size():
         ("epochs: 2", "epochs: ten", "epochs must be of type int: got 'ten'"),
         ("name: toy\n", "", "is not a profile"),
         ("pages:", "pages: [", "is not a profile"),
+        ("{title: SGEMM,", "{title: SGEMM, gpus: true,", "page sgemm has no entry 'gpus': did you mean 'gpu'"),
+        ("{title: SGEMM,", "{title: SGEMM, gpu: 1,", "page sgemm: gpu must be true or false: got 1"),
+        ("pages:", "gpu: often\npages:", "page four_conditions: gpu must be true or false: got 'often'"),
+        ("pages:", "gpus: true\npages:", "bad.yml has no entry 'gpus': did you mean 'gpu'"),
     ],
 )
 def test_bad_profiles_are_refused(tmp_path, old, new, message):
     (tmp_path / "bad.yml").write_text(TOY.read_text().replace(old, new))
     with pytest.raises(ConfigError, match=message):
         read_profile(tmp_path / "bad.yml")
+
+
+def test_a_profile_says_which_pages_want_a_gpu(tmp_path):
+    (tmp_path / "all.yml").write_text(
+        TOY.read_text().replace("pages:", "gpu: true\npages:").replace("{title: SGEMM,", "{title: SGEMM, gpu: false,")
+    )
+    without = [page.name for page in read_profile(tmp_path / "all.yml").pages if not page.gpu]
+    assert without == ["sgemm"]
+    assert not any(page.gpu for page in read_profile(TOY).pages)
+    assert all(page.gpu for page in read_profile(ROOT / "book" / "profiles" / "paper_gpu.yml").pages)
 
 
 def test_published_notebooks_hide_their_parameter_cells(build):
