@@ -43,6 +43,7 @@ localrules:
     claims,
     assemble,
     html,
+    pdf,
 
 
 rule all:
