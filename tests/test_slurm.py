@@ -94,7 +94,8 @@ def test_after_a_kill_no_page_is_run_twice_if_what_waits_is_cancelled_before_goi
         head = project.start(*ON_SLURM, CLAIMS)
         wait_until(lambda: started(project, GPU) and project.executed == {PLAIN}, "one page done, one at work")
         kill(head)
-        assert len(jobs("RUNNING")) == len(jobs("PENDING")) == 1
+        wait_until(lambda: len(jobs("RUNNING", "COMPLETING")) == 1, "the end of the job of the page that is done")
+        assert len(jobs("PENDING")) == 1
         assert project.snakemake(*ON_SLURM, CLAIMS) != 0
         assert "cannot be locked" in project.log
         cancel("PENDING")
