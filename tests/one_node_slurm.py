@@ -101,7 +101,7 @@ def cancel(*states: str) -> None:
     wait_until(lambda: not jobs(*states), "the end of cancelled jobs", seconds=60)
 
 
-def wait_until(holds: Callable[[], object], what: str, *, seconds: float = 180) -> None:
+def wait_until(holds: Callable[[], object], what: str, *, seconds: float = 400) -> None:
     """Look again and again until it holds."""
     end = time.monotonic() + seconds
     while not holds():
