@@ -13,7 +13,8 @@ from pathlib import Path
 
 CONFIGURED = Path("/etc/slurm")  # where srun looks inside a job: the executor takes SLURM_CONF out of its environment
 PROGRAMS = ("slurmctld", "slurmd", "munged", "squeue")
-# No accounting, no control groups, ports on this machine only; four processors, whatever there are.
+# No accounting, no control groups, ports on this machine only; four processors, whatever there are. A job that waits
+# for the GPU reserves nothing, so that those that want none start beside it.
 CONFIGURATION = """\
 ClusterName=test
 SlurmctldHost={host}(127.0.0.1)
@@ -38,6 +39,7 @@ AccountingStorageType=accounting_storage/none
 MpiDefault=none
 ReturnToService=2
 MinJobAge=300
+SchedulerParameters=bf_interval=1,bf_min_prio_reserve=4294967295
 SelectType=select/cons_tres
 SelectTypeParameters=CR_CPU_Memory
 GresTypes=gpu
@@ -99,7 +101,7 @@ def cancel(*states: str) -> None:
     wait_until(lambda: not jobs(*states), "the end of cancelled jobs", seconds=60)
 
 
-def wait_until(holds: Callable[[], object], what: str, *, seconds: float = 180) -> None:
+def wait_until(holds: Callable[[], object], what: str, *, seconds: float = 400) -> None:
     """Look again and again until it holds."""
     end = time.monotonic() + seconds
     while not holds():

@@ -1,9 +1,10 @@
 """The book through a real Slurm of one node. It starts daemons as root, so only if asked to: pytest -n 0 -m slurm."""
 
 import os
-import signal
 import subprocess
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pandas as pd
@@ -26,6 +27,15 @@ def slurm(request):
         yield
 
 
+@contextmanager
+def in_folder(folder: Path, data: Path) -> Iterator[ToyProject]:
+    project = ToyProject(folder, data)
+    try:
+        yield project
+    finally:
+        project.kill()
+
+
 @pytest.fixture(scope="module")
 def data(tmp_path_factory) -> Path:
     folder = tmp_path_factory.mktemp("data")
@@ -35,33 +45,29 @@ def data(tmp_path_factory) -> Path:
 
 
 @pytest.fixture(scope="module")
-def local(tmp_path_factory, data) -> ToyProject:
+def local(tmp_path_factory, data) -> Iterator[ToyProject]:
     """The book without Slurm."""
-    project = ToyProject(tmp_path_factory.mktemp("local"), data)
-    assert project.snakemake("--cores", "2") == 0, project.log
-    return project
+    with in_folder(tmp_path_factory.mktemp("local"), data) as project:
+        assert project.snakemake("--cores", "2") == 0, project.log
+        yield project
 
 
 @pytest.fixture(scope="module")
-def built(tmp_path_factory, data) -> ToyProject:
+def built(tmp_path_factory, data) -> Iterator[ToyProject]:
     """The book through Slurm."""
-    project = ToyProject(tmp_path_factory.mktemp("built"), data)
-    assert project.snakemake(*ON_SLURM, "--set-resources", "run:slurm_partition=other") == 0, project.log
-    return project
+    with in_folder(tmp_path_factory.mktemp("built"), data) as project:
+        assert project.snakemake(*ON_SLURM, "--set-resources", "run:slurm_partition=other") == 0, project.log
+        yield project
 
 
 @pytest.fixture
-def project(tmp_path, data) -> ToyProject:
-    return ToyProject(tmp_path, data)
+def project(tmp_path, data) -> Iterator[ToyProject]:
+    with in_folder(tmp_path, data) as project:
+        yield project
 
 
 def started(project: ToyProject, pages: tuple[str, ...]) -> list[str]:
     return [page for page in pages if project.notes(page)]
-
-
-def kill(head: subprocess.Popen) -> None:
-    os.killpg(head.pid, signal.SIGKILL)
-    head.wait()
 
 
 def check_same_results(project: ToyProject, local: ToyProject) -> None:
@@ -91,10 +97,11 @@ def test_pages_that_want_a_gpu_are_given_one_and_the_others_none(built):
 
 def test_after_a_kill_no_page_is_run_twice_if_what_waits_is_cancelled_before_going_on(project, local):
     with project.held(*GPU):
-        head = project.start(*ON_SLURM, CLAIMS)
+        project.start(*ON_SLURM, CLAIMS)
         wait_until(lambda: started(project, GPU) and project.executed == {PLAIN}, "one page done, one at work")
-        kill(head)
-        assert len(jobs("RUNNING")) == len(jobs("PENDING")) == 1
+        project.kill()
+        wait_until(lambda: len(jobs("RUNNING", "COMPLETING")) == 1, "the end of the job of the page that is done")
+        assert len(jobs("PENDING")) == 1
         assert project.snakemake(*ON_SLURM, CLAIMS) != 0
         assert "cannot be locked" in project.log
         cancel("PENDING")
@@ -110,9 +117,9 @@ def test_after_a_kill_no_page_is_run_twice_if_what_waits_is_cancelled_before_goi
 
 def test_going_on_at_once_after_a_kill_submits_pages_again_and_trains_nothing_twice(project, local):
     with project.held(*PAGES):
-        head = project.start(*ON_SLURM, CLAIMS)
+        project.start(*ON_SLURM, CLAIMS)
         wait_until(lambda: started(project, GPU) and project.notes(PLAIN), "two pages at work")
-        kill(head)
+        project.kill()
         assert len(jobs("PENDING")) == 1
 
         assert project.snakemake(*ON_SLURM, "--unlock") == 0, project.log

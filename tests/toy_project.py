@@ -2,6 +2,7 @@
 
 import os
 import re
+import signal
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -36,6 +37,7 @@ class ToyProject:
 
     def __init__(self, folder: Path, data: Path):
         self.folder, self.data, self.profile = folder, data, folder / "toy.yml"
+        self.heads: list[subprocess.Popen] = []
         for name in ("Snakefile", "book", "notebooks", "nrc_core"):
             (folder / name).symlink_to(ROOT / name)
         for name in ("notes", "programs"):
@@ -54,10 +56,19 @@ class ToyProject:
         paths = [str(self.folder / "programs"), str(Path(sys.executable).parent), os.environ["PATH"]]
         own = {"PATH": ":".join(paths), "NRC_DATA_DIR": str(self.data), "NRC_STORE": str(self.folder / "store")}
         with (self.folder / "snakemake.log").open("ab") as log:
-            return subprocess.Popen(
+            head = subprocess.Popen(
                 [sys.executable, "-m", "snakemake", *options, *settings],
                 cwd=self.folder, env=os.environ | own, stdout=log, stderr=log, start_new_session=True,
             )  # fmt: skip
+        self.heads.append(head)
+        return head
+
+    def kill(self) -> None:
+        """Kill every Snakemake that is still at work, and what it started itself; jobs of Slurm go on."""
+        for head in self.heads:
+            if head.poll() is None:
+                os.killpg(head.pid, signal.SIGKILL)
+                head.wait()
 
     def snakemake(self, *options: str) -> int:
         """The exit code of Snakemake, when it has ended."""
