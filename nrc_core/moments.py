@@ -7,6 +7,7 @@ pass over the data, all sites at once, float64, O((h + t)^2) memory: no n x n ma
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from copy import copy
@@ -21,12 +22,17 @@ from nrc_core.config import OUTPUT
 
 FEATURES = ("post", "pre", "positions")
 
+# Rows that go through a CPU at a time: few enough to stay in its cache from the copy to the product, and for
+# sums of products that lose little to rounding; enough for the product to take nearly all of the time.
+BLOCK_ROWS = 1024
+
 
 class Moments:
     """Means and centred second moments of features and targets, accumulated batch by batch.
 
     The update is the pairwise one of Chan, Golub and LeVeque (1983), which is as accurate as
-    two passes even when the mean is much larger than the spread. All sums are in float64.
+    two passes even when the mean is much larger than the spread. All sums are in float64; the blocks of a batch
+    are added up around its first row, so that only whole batches lose digits to a large mean.
 
     With `members=M` it holds the moments of M networks of one shape, which see equally many samples;
     everything then has a leading dimension of M, and `each` gives the moments of every member.
@@ -61,29 +67,53 @@ class Moments:
     def update(self, features: Float[Tensor, "*m n h"], targets: Float[Tensor, "*#m n t"]) -> None:
         """Add a batch of samples, the same number for every member; targets without members are shared by all.
 
+        Beside the batch it takes the memory of one block of rows in float64 (on a GPU the block is the batch).
+
         Raises:
-            ValueError: features of other members than these moments have.
+            ValueError: features of other members or another width than these moments have, or targets of another
+                number of dimensions.
+
+        Example:
+            >>> moments = Moments(2, 1)
+            >>> moments.update(torch.tensor([[0.0, 1.0], [4.0, 1.0]]), torch.zeros(2, 1))
+            >>> moments.feature_covariance.tolist()
+            [[4.0, 0.0], [0.0, 0.0]]
         """
-        if features.shape[:-2] != self.mean.shape[:-1]:
-            raise ValueError(
-                f"features must come as {(*self.mean.shape[:-1], 'n', self.width)}: got {tuple(features.shape)}"
-            )
+        *members, size = self.mean.shape
+        if (*features.shape[:-2], features.shape[-1]) != (*members, self.width):
+            raise ValueError(f"features must come as {(*members, 'n', self.width)}: got {tuple(features.shape)}")
+        if targets.shape[-1] != size - self.width:
+            raise ValueError(f"targets must have {size - self.width} columns: got {tuple(targets.shape)}")
         n = features.shape[-2]
         if n == 0:
             return
-        shared = targets.double().expand(*features.shape[:-2], n, -1)
-        joint = torch.cat([features.double(), shared], dim=-1)
-        origin = joint[..., :1, :].clone()  # so that constant columns have a variance of exactly zero
-        joint -= origin
-        mean = joint.mean(dim=-2, keepdim=True)
-        joint -= mean
-        self._add(n, (origin + mean).squeeze(-2), joint.mT @ joint)
+        most = min(n, BLOCK_ROWS) if self.mean.device.type == "cpu" else n
+        shared = targets.expand(*members, n, -1)
+        origin = torch.cat([features[..., :1, :].double(), shared[..., :1, :].double()], dim=-1)
+        centre = torch.zeros_like(origin)  # the mean of the rows so far, from the origin
+        memory, product = self.mean.new_empty(*members, most + 1, size), torch.empty_like(self.scatter)
+        for start in range(0, n, most):
+            stop = min(start + most, n)
+            block = memory[..., : stop - start + 1, :]
+            rows = block[..., :-1, :]
+            rows[..., : self.width] = features[..., start:stop, :]
+            rows[..., self.width :] = shared[..., start:stop, :]
+            rows -= origin  # so that constant columns have a variance of exactly zero
+            mean = rows.mean(dim=-2, keepdim=True)
+            rows -= mean
+            shift = mean - centre
+            # As one more sample, what the difference of means adds to the scatter comes with the same product.
+            block[..., -1:, :] = shift * math.sqrt(start * (stop - start) / stop)
+            self.scatter += torch.matmul(block.mT, block, out=product)
+            centre += shift * ((stop - start) / stop)
+        self._move(n, (origin - self.mean[..., None, :] + centre).squeeze(-2))
 
     def merge(self, other: Moments) -> None:
         """Add the samples another accumulator has seen (another worker's, another shard's)."""
         if (other.width, other.mean.shape) != (self.width, self.mean.shape):
             raise ValueError(f"moments merge only with the same sizes: {self._sizes} here, {other._sizes} given")
-        self._add(other.n, other.mean.to(self.mean.device), other.scatter.to(self.mean.device))
+        self.scatter += other.scatter.to(self.scatter.device)
+        self._move(other.n, other.mean.to(self.mean.device) - self.mean)
 
     def each(self) -> list[Moments]:
         """The moments of every member, to read: they share memory with these ones, but not the count of samples.
@@ -113,12 +143,12 @@ class Moments:
         one.mean, one.scatter = self.mean[number], self.scatter[number]
         return one
 
-    def _add(self, n: int, mean: Tensor, scatter: Tensor) -> None:
+    def _move(self, n: int, shift: Tensor) -> None:
+        """Count n more samples, whose own scatter is there already and whose mean lies `shift` from the mean."""
         if n == 0:
             return
         total = self.n + n
-        shift = mean - self.mean
-        self.scatter += scatter + shift[..., :, None] * shift[..., None, :] * (self.n * n / total)
+        self.scatter += shift[..., :, None] * shift[..., None, :] * (self.n * n / total)
         self.mean += shift * (n / total)
         self.n = total
 

@@ -5,7 +5,7 @@ from torch import nn
 from torchvision.models import resnet18
 
 from nrc_core import MLP, Moments, measure
-from nrc_core.moments import collect, watched, weight_matrix
+from nrc_core.moments import BLOCK_ROWS, collect, watched, weight_matrix
 
 
 def samples(seed: int, n: int, h: int, t: int, offset: float = 0.0) -> tuple[torch.Tensor, torch.Tensor]:
@@ -65,10 +65,38 @@ def test_float32_features_are_summed_in_float64():
     assert_equal(moments, h.float().double(), y.float().double(), rtol=1e-11)
 
 
-def test_constant_features_have_a_variance_of_exactly_zero():
+@pytest.mark.parametrize(("rows", "most"), [(3 * BLOCK_ROWS + 1, 1e-14), (BLOCK_ROWS - 1, 1e-12), (100, 1e-12)])
+def test_a_mean_of_ten_thousand_spreads_costs_no_accuracy(rows, most):
+    """Against two passes in extended precision; several batches are combined by means that are rounded at 1e4."""
+    n, offset = 3 * BLOCK_ROWS + 1, 1e4
+    h, y = (part.float() for part in samples(5, n, 6, 2, offset))
+    moments = Moments(6, 2)
+    for part in range(0, n, rows):
+        moments.update(h[part : part + rows], y[part : part + rows])
+    joint = torch.cat([h, y], dim=1).numpy().astype(np.longdouble)
+    centred = joint - joint.mean(0)
+    exact = centred.T @ centred
+    scale = np.sqrt(np.outer(exact.diagonal(), exact.diagonal()))
+    assert np.abs((moments.scatter.numpy() - exact) / scale).max() < most
+    np.testing.assert_allclose(moments.mean.numpy(), joint.mean(0).astype(np.float64), rtol=1e-15, atol=1e-15)
+
+
+@pytest.mark.parametrize("members", [None, 2])
+def test_a_long_batch_is_the_same_in_blocks(members, monkeypatch):
+    h, y = samples(6, 503, 4, 2) if members is None else stacked(members, 503, 4, 2)
+    whole = Moments.of(h, y)
+    monkeypatch.setattr("nrc_core.moments.BLOCK_ROWS", 100)
+    blocks = Moments.of(h, y)
+    assert blocks.n == 503
+    torch.testing.assert_close(blocks.mean, whole.mean, rtol=1e-13, atol=1e-13)
+    torch.testing.assert_close(blocks.scatter, whole.scatter, rtol=1e-13, atol=1e-11)
+
+
+@pytest.mark.parametrize("rows", [7, 2 * BLOCK_ROWS + 1])
+def test_constant_features_have_a_variance_of_exactly_zero(rows):
     moments = Moments(2, 1)
     for _ in range(3):
-        moments.update(torch.full((7, 2), 0.1, dtype=torch.float64), torch.rand(7, 1))
+        moments.update(torch.full((rows, 2), 0.1, dtype=torch.float64), torch.rand(rows, 1))
     assert moments.feature_covariance.abs().max() == 0
 
 
@@ -141,6 +169,12 @@ def test_moments_of_one_network_have_no_members():
 def test_features_of_other_members_are_refused(features):
     with pytest.raises(ValueError, match=r"must come as \(3, 'n', 2\)"):
         Moments(2, 1, members=3).update(torch.zeros(features), torch.zeros(7, 1))
+
+
+@pytest.mark.parametrize(("width", "targets"), [(1, 2), (4, 2), (3, 1)])
+def test_a_width_of_one_is_not_spread_over_the_columns(width, targets):
+    with pytest.raises(ValueError, match=r"must come as \(3, 'n', 3\)|must have 2 columns"):
+        Moments(3, 2, members=3).update(torch.zeros(3, 7, width), torch.zeros(7, targets))
 
 
 def test_moments_merge_only_with_as_many_members():
