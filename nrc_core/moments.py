@@ -23,8 +23,9 @@ from nrc_core.config import OUTPUT
 FEATURES = ("post", "pre", "positions")
 
 # Rows that go through a CPU at a time: few enough to stay in its cache from the copy to the product, and for
-# sums of products that lose little to rounding; enough for the product to take nearly all of the time.
-BLOCK_ROWS = 1024
+# sums of products that lose little to rounding; enough for the product to take nearly all of the time. Products
+# are taken in strips of about so many columns, from the diagonal on: what lies below is the same by symmetry.
+BLOCK_ROWS, STRIP_COLUMNS = 1024, 64
 
 
 class Moments:
@@ -67,11 +68,10 @@ class Moments:
     def update(self, features: Float[Tensor, "*m n h"], targets: Float[Tensor, "*#m n t"]) -> None:
         """Add a batch of samples, the same number for every member; targets without members are shared by all.
 
-        Beside the batch it takes the memory of one block of rows in float64 (on a GPU the block is the batch).
+        Beside the batch it takes the memory of one block of rows in float64; on a GPU the block is the batch.
 
         Raises:
-            ValueError: features of other members or another width than these moments have, or targets of another
-                number of dimensions.
+            ValueError: other members, features or target dimensions than these moments have.
 
         Example:
             >>> moments = Moments(2, 1)
@@ -80,18 +80,22 @@ class Moments:
             [[4.0, 0.0], [0.0, 0.0]]
         """
         *members, size = self.mean.shape
-        if (*features.shape[:-2], features.shape[-1]) != (*members, self.width):
-            raise ValueError(f"features must come as {(*members, 'n', self.width)}: got {tuple(features.shape)}")
-        if targets.shape[-1] != size - self.width:
-            raise ValueError(f"targets must have {size - self.width} columns: got {tuple(targets.shape)}")
+        found = *features.shape[:-2], features.shape[-1], targets.shape[-1]
+        if found != (*members, self.width, size - self.width):
+            raise ValueError(
+                f"features must come as {(*members, 'n', self.width)}, targets with {size - self.width} columns: "
+                f"got {tuple(features.shape)} and {tuple(targets.shape)}"
+            )
         n = features.shape[-2]
         if n == 0:
             return
-        most = min(n, BLOCK_ROWS) if self.mean.device.type == "cpu" else n
+        on_cpu = self.mean.device.type == "cpu"
+        most = min(n, BLOCK_ROWS) if on_cpu else n
+        strip = math.ceil(size / max(1, size // STRIP_COLUMNS)) if on_cpu else size
         shared = targets.expand(*members, n, -1)
         origin = torch.cat([features[..., :1, :].double(), shared[..., :1, :].double()], dim=-1)
         centre = torch.zeros_like(origin)  # the mean of the rows so far, from the origin
-        memory, product = self.mean.new_empty(*members, most + 1, size), torch.empty_like(self.scatter)
+        memory = self.mean.new_empty(*members, most + 1, size)
         for start in range(0, n, most):
             stop = min(start + most, n)
             block = memory[..., : stop - start + 1, :]
@@ -104,8 +108,13 @@ class Moments:
             shift = mean - centre
             # As one more sample, what the difference of means adds to the scatter comes with the same product.
             block[..., -1:, :] = shift * math.sqrt(start * (stop - start) / stop)
-            self.scatter += torch.matmul(block.mT, block, out=product)
+            for left in range(0, size, strip):
+                product = block[..., left : left + strip].mT @ block[..., left:]
+                self.scatter[..., left : left + strip, left:] += product
             centre += shift * ((stop - start) / stop)
+        for left in range(0, size, strip):
+            right = left + strip
+            self.scatter[..., right:, left:right] = self.scatter[..., left:right, right:].mT
         self._move(n, (origin - self.mean[..., None, :] + centre).squeeze(-2))
 
     def merge(self, other: Moments) -> None:
