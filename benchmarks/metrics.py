@@ -83,7 +83,9 @@ def compare(n: int, repeats: int) -> list[dict[str, Any]]:
         answers: list[float] = []
         often = repeats if method is moment_metrics else 3 if n < 4_000 or method is frugal_gram_cka else 1
         times = seconds(lambda method=method, answers=answers: answers.append(method(features, targets)), often)
-        rows.append({"rows": n, "method": name, **_in_seconds(times), "CKA": answers[-1]})
+        rows.append(
+            {"threads": torch.get_num_threads(), "rows": n, "method": name, **_in_seconds(times), "CKA": answers[-1]}
+        )
     fastest = rows[-1]["median, s"]
     return [row | {"times the moments": row["median, s"] / fastest} for row in rows]
 
@@ -118,7 +120,10 @@ def main() -> None:
     whole = subprocess.run(
         [sys.executable, __file__, "--whole-pass", "3"], stdout=subprocess.PIPE, text=True, check=True
     )
-    rows = [row for n in SIZES for row in compare(n, given.repeats)]
+    rows, threads = [], torch.get_num_threads()
+    for count in sorted({1, threads}):  # results are made with one; the Gram method gains more from a second
+        torch.set_num_threads(count)
+        rows += [row for n in SIZES for row in compare(n, given.repeats)]
     write(
         given.output,
         "Layer metrics",
