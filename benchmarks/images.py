@@ -9,18 +9,17 @@ the network, one batch of activations and the moments.
 from __future__ import annotations
 
 import argparse
-import json
-import platform
 import resource
+import sys
 import time
 from pathlib import Path
 
-import torch
+from timing import write
 
 from nrc_core import build_model, deep_nrc_resnet, load_dataset
+from nrc_core.errors import DataUnavailable
 from nrc_core.measurement import decompose, tabulate
 from nrc_core.moments import collect_each
-from nrc_core.provenance import device_name
 
 
 def peak_gigabytes() -> float:
@@ -35,30 +34,31 @@ def main() -> None:
     parser.add_argument("--samples", type=int, help="so many faces only")
     given = parser.parse_args()
     started = time.perf_counter()
-    dataset = load_dataset("utkface", samples=given.samples)
-    loaded = {"load_seconds": time.perf_counter() - started, "loaded_peak_gigabytes": peak_gigabytes()}
+    try:
+        dataset = load_dataset("utkface", samples=given.samples)
+    except DataUnavailable as error:
+        sys.exit(f"not measured: {error}")
+    loading = {"loading, s": time.perf_counter() - started, "peak when loaded, GB": peak_gigabytes()}
     (config,) = deep_nrc_resnet("utkface")
     network = build_model(config, dataset)
     started = time.perf_counter()
     for x, y in ((dataset.x_train, dataset.y_train), (dataset.x_test, dataset.y_test)):
         for sites in collect_each(network, x, y, features=("post", "positions")).values():
             table = tabulate(decompose(sites), rank=None)
-    result = {
-        "n": 1,
-        "device": device_name(torch.device("cpu")).split(",")[0],
-        "threads": torch.get_num_threads(),
-        "torch": torch.__version__,
-        "python": platform.python_version(),
+    row = {
         "faces": len(dataset.x_train) + len(dataset.x_test),
-        "pixels": list(dataset.x_train.shape[2:]),
+        "pixels": " x ".join(str(side) for side in dataset.x_train.shape[2:]),
         "sites": len(table),
-        **loaded,
-        "seconds": time.perf_counter() - started,
-        "peak_gigabytes": peak_gigabytes(),
+        "repeats": 1,
+        **loading,
+        "metrics, s": time.perf_counter() - started,
+        "peak memory, GB": peak_gigabytes(),
     }
-    print(json.dumps(result, indent=2))
-    given.output.parent.mkdir(parents=True, exist_ok=True)
-    given.output.write_text(json.dumps(result, indent=2) + "\n")
+    caption = (
+        "All metrics at all sites of a ResNet over all of UTKFace, averaged over positions and with every position as "
+        "a sample: once through, in a process of its own."
+    )
+    write(given.output, "Metrics of an image network", [{"caption": caption, "rows": [row]}])
 
 
 if __name__ == "__main__":

@@ -16,6 +16,7 @@ from typing import Any
 import evidence
 import ledger
 import nbformat
+import speed
 import status
 import yaml
 from pages import publish
@@ -23,7 +24,7 @@ from PIL import Image
 
 from nrc_core import figures, verdicts
 from nrc_core.catalogue import CLASSIFIED, ROLLED_OUT
-from nrc_core.errors import DataUnavailable
+from nrc_core.errors import DataDamaged, DataUnavailable
 from nrc_core.experiments import EXPERIMENTS
 from nrc_core.prepared import read_manifest, read_prepared
 from nrc_core.profiles import Profile, read_profile
@@ -188,7 +189,11 @@ def main(arguments: list[str]) -> None:
     (generated / "classes.md").write_text(classes_table(data_dir))
     (generated / "frames.md").write_text(frames(data_dir, generated))
     (generated / "experts.md").write_text(experts_table(data_dir))
+    (generated / "speed.md").write_text(speed.page(BOOK.parent / "benchmarks" / "results"))
 
 
 if __name__ == "__main__":
-    main(sys.argv[1:])
+    try:
+        main(sys.argv[1:])
+    except DataDamaged as error:
+        sys.exit(str(error))

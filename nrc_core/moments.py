@@ -22,16 +22,18 @@ from nrc_core.config import OUTPUT
 
 FEATURES = ("post", "pre", "positions")
 
-# Numbers that `Moments` copies, centres and multiplies at a time: they stay in the cache of a core. With fewer rows
-# than the least, adding to the scatter would take longer than the products. A GPU takes all rows at once.
-BLOCK, LEAST_ROWS = 2**18, 256
+# Rows that go through a CPU at a time: few enough to stay in its cache from the copy to the product, and for
+# sums of products that lose little to rounding; enough for the product to take nearly all of the time. Products
+# are taken in strips of about so many columns, from the diagonal on: what lies below is the same by symmetry.
+BLOCK_ROWS, STRIP_COLUMNS = 1024, 64
 
 
 class Moments:
     """Means and centred second moments of features and targets, accumulated batch by batch.
 
     The update is the pairwise one of Chan, Golub and LeVeque (1983), which is as accurate as
-    two passes even when the mean is much larger than the spread. All sums are in float64.
+    two passes even when the mean is much larger than the spread. All sums are in float64; the blocks of a batch
+    are added up around its first row, so that only whole batches lose digits to a large mean.
 
     With `members=M` it holds the moments of M networks of one shape, which see equally many samples;
     everything then has a leading dimension of M, and `each` gives the moments of every member.
@@ -66,36 +68,61 @@ class Moments:
     def update(self, features: Float[Tensor, "*m n h"], targets: Float[Tensor, "*#m n t"]) -> None:
         """Add a batch of samples, the same number for every member; targets without members are shared by all.
 
+        Beside the batch it takes the memory of one block of rows in float64; on a GPU the block is the batch.
+
         Raises:
-            ValueError: another width, target dimension or number of members than these moments have, or features and
-                targets of different numbers of samples.
+            ValueError: other members, features or target dimensions than these moments have.
+
+        Example:
+            >>> moments = Moments(2, 1)
+            >>> moments.update(torch.tensor([[0.0, 1.0], [4.0, 1.0]]), torch.zeros(2, 1))
+            >>> moments.feature_covariance.tolist()
+            [[4.0, 0.0], [0.0, 0.0]]
         """
-        (*stack, size), n = self.mean.shape, features.shape[-2]
-        wanted = (*stack, n, self.width), (n, size - self.width)
-        if (features.shape, targets.shape[-2:]) != wanted:
+        *members, size = self.mean.shape
+        found = *features.shape[:-2], features.shape[-1], targets.shape[-1]
+        if found != (*members, self.width, size - self.width):
             raise ValueError(
-                f"features must be {wanted[0]} and targets {wanted[1]}, with or without members: got "
-                f"{tuple(features.shape)} and {tuple(targets.shape)}"
+                f"features must come as {(*members, 'n', self.width)}, targets with {size - self.width} columns: "
+                f"got {tuple(features.shape)} and {tuple(targets.shape)}"
             )
+        n = features.shape[-2]
         if n == 0:
             return
-        rows = max(LEAST_ROWS, BLOCK // max(1, self.mean.numel())) if self.mean.device.type == "cpu" else n
-        block = self.mean.new_empty(*stack, min(rows, n), size)
-        for start in range(0, n, rows):
-            part = slice(start, start + rows)
-            joint = block[..., : min(rows, n - start), :]
-            joint[..., : self.width] = features[..., part, :]
-            joint[..., self.width :] = targets[..., part, :]
-            self._add(joint)
+        on_cpu = self.mean.device.type == "cpu"
+        most = min(n, BLOCK_ROWS) if on_cpu else n
+        strip = math.ceil(size / max(1, size // STRIP_COLUMNS)) if on_cpu else size
+        shared = targets.expand(*members, n, -1)
+        origin = torch.cat([features[..., :1, :].double(), shared[..., :1, :].double()], dim=-1)
+        centre = torch.zeros_like(origin)  # the mean of the rows so far, from the origin
+        memory = self.mean.new_empty(*members, most + 1, size)
+        for start in range(0, n, most):
+            stop = min(start + most, n)
+            block = memory[..., : stop - start + 1, :]
+            rows = block[..., :-1, :]
+            rows[..., : self.width] = features[..., start:stop, :]
+            rows[..., self.width :] = shared[..., start:stop, :]
+            rows -= origin  # so that constant columns have a variance of exactly zero
+            mean = rows.mean(dim=-2, keepdim=True)
+            rows -= mean
+            shift = mean - centre
+            # As one more sample, what the difference of means adds to the scatter comes with the same product.
+            block[..., -1:, :] = shift * math.sqrt(start * (stop - start) / stop)
+            for left in range(0, size, strip):
+                product = block[..., left : left + strip].mT @ block[..., left:]
+                self.scatter[..., left : left + strip, left:] += product
+            centre += shift * ((stop - start) / stop)
+        for left in range(0, size, strip):
+            right = left + strip
+            self.scatter[..., right:, left:right] = self.scatter[..., left:right, right:].mT
+        self._move(n, (origin - self.mean[..., None, :] + centre).squeeze(-2))
 
     def merge(self, other: Moments) -> None:
         """Add the samples another accumulator has seen (another worker's, another shard's)."""
         if (other.width, other.mean.shape) != (self.width, self.mean.shape):
             raise ValueError(f"moments merge only with the same sizes: {self._sizes} here, {other._sizes} given")
-        if other.n == 0:
-            return
-        self._move(other.n, other.mean.to(self.mean.device))
-        self.scatter += other.scatter.to(self.mean.device)
+        self.scatter += other.scatter.to(self.scatter.device)
+        self._move(other.n, other.mean.to(self.mean.device) - self.mean)
 
     def each(self) -> list[Moments]:
         """The moments of every member, to read: they share memory with these ones, but not the count of samples.
@@ -125,22 +152,12 @@ class Moments:
         one.mean, one.scatter = self.mean[number], self.scatter[number]
         return one
 
-    def _add(self, joint: Float[Tensor, "*m n s"]) -> None:
-        """Add samples, features and targets side by side, and leave them centred."""
-        origin = joint[..., :1, :].clone()  # so that constant columns have a variance of exactly zero
-        joint -= origin
-        mean = joint.mean(dim=-2, keepdim=True)
-        joint -= mean
-        self._move(joint.shape[-2], (origin + mean).squeeze(-2))
-        # A product of its own, for sums that start at zero round less than those that go on from a large number.
-        self.scatter += joint.mT @ joint
-
-    def _move(self, n: int, mean: Float[Tensor, "*m s"]) -> None:
-        """Take in the mean of `n` samples, whose scatter around it is then to be added."""
-        shift, total = mean - self.mean, self.n + n
-        if self.n > 0:
-            step = shift * math.sqrt(self.n * n / total)
-            self.scatter += step[..., :, None] * step[..., None, :]
+    def _move(self, n: int, shift: Tensor) -> None:
+        """Count n more samples, whose own scatter is there already and whose mean lies `shift` from the mean."""
+        if n == 0:
+            return
+        total = self.n + n
+        self.scatter += shift[..., :, None] * shift[..., None, :] * (self.n * n / total)
         self.mean += shift * (n / total)
         self.n = total
 

@@ -5,7 +5,7 @@ from torch import nn
 from torchvision.models import resnet18
 
 from nrc_core import MLP, Moments, measure
-from nrc_core.moments import collect, watched, weight_matrix
+from nrc_core.moments import BLOCK_ROWS, collect, watched, weight_matrix
 
 
 def samples(seed: int, n: int, h: int, t: int, offset: float = 0.0) -> tuple[torch.Tensor, torch.Tensor]:
@@ -65,36 +65,39 @@ def test_float32_features_are_summed_in_float64():
     assert_equal(moments, h.float().double(), y.float().double(), rtol=1e-11)
 
 
-def test_rounding_is_that_of_two_passes_in_extended_precision():
-    """Single precision around a mean of 10,000 times the spread, more rows than one block takes."""
-    h, y = samples(5, 5000, 40, 2, offset=1e4)
-    h = h.float()
-    moments = Moments(40, 2)
-    for part in range(0, len(h), 1999):
-        moments.update(h[part : part + 1999], y[part : part + 1999])
-    joint = torch.cat([h.double(), y], dim=1).numpy().astype(np.longdouble)
-    joint -= joint.mean(0)
-    exact = joint.T @ joint
-    error = np.abs(moments.scatter.numpy() - exact).max() / np.abs(exact).max()
-    assert error < 1e-13
-    np.testing.assert_allclose(moments.scatter.diagonal().numpy(), exact.diagonal().astype(float), rtol=1e-13)
+@pytest.mark.parametrize(("rows", "most"), [(3 * BLOCK_ROWS + 1, 1e-14), (BLOCK_ROWS - 1, 1e-12), (100, 1e-12)])
+def test_a_mean_of_ten_thousand_spreads_costs_no_accuracy(rows, most):
+    """Against two passes in extended precision; several batches are combined by means that are rounded at 1e4."""
+    n, offset = 3 * BLOCK_ROWS + 1, 1e4
+    h, y = (part.float() for part in samples(5, n, 6, 2, offset))
+    moments = Moments(6, 2)
+    for part in range(0, n, rows):
+        moments.update(h[part : part + rows], y[part : part + rows])
+    joint = torch.cat([h, y], dim=1).numpy().astype(np.longdouble)
+    centred = joint - joint.mean(0)
+    exact = centred.T @ centred
+    scale = np.sqrt(np.outer(exact.diagonal(), exact.diagonal()))
+    assert np.abs((moments.scatter.numpy() - exact) / scale).max() < most
+    np.testing.assert_allclose(moments.mean.numpy(), joint.mean(0).astype(np.float64), rtol=1e-15, atol=1e-15)
 
 
-def test_blocks_give_what_one_block_gives(monkeypatch):
-    h, y = samples(6, 1000, 5, 2, offset=3.0)
+@pytest.mark.parametrize("members", [None, 2])
+def test_a_long_and_wide_batch_is_the_same_in_blocks_and_strips(members, monkeypatch):
+    h, y = samples(6, 503, 9, 2) if members is None else stacked(members, 503, 9, 2)
     whole = Moments.of(h, y)
-    monkeypatch.setattr("nrc_core.moments.LEAST_ROWS", 7)
-    monkeypatch.setattr("nrc_core.moments.BLOCK", 0)
+    monkeypatch.setattr("nrc_core.moments.BLOCK_ROWS", 100)
+    monkeypatch.setattr("nrc_core.moments.STRIP_COLUMNS", 4)
     blocks = Moments.of(h, y)
-    assert blocks.n == whole.n
+    assert blocks.n == 503
     torch.testing.assert_close(blocks.mean, whole.mean, rtol=1e-13, atol=1e-13)
-    torch.testing.assert_close(blocks.scatter, whole.scatter, rtol=1e-12, atol=1e-9)
+    torch.testing.assert_close(blocks.scatter, whole.scatter, rtol=1e-13, atol=1e-11)
 
 
-def test_constant_features_have_a_variance_of_exactly_zero():
+@pytest.mark.parametrize("rows", [7, 2 * BLOCK_ROWS + 1])
+def test_constant_features_have_a_variance_of_exactly_zero(rows):
     moments = Moments(2, 1)
     for _ in range(3):
-        moments.update(torch.full((7, 2), 0.1, dtype=torch.float64), torch.rand(7, 1))
+        moments.update(torch.full((rows, 2), 0.1, dtype=torch.float64), torch.rand(rows, 1))
     assert moments.feature_covariance.abs().max() == 0
 
 
@@ -163,13 +166,16 @@ def test_moments_of_one_network_have_no_members():
         Moments(2, 1).each()
 
 
-@pytest.mark.parametrize(
-    ("features", "targets"),
-    [((7, 2), (7, 1)), ((2, 7, 2), (7, 1)), ((1, 7, 2), (7, 1)), ((3, 7, 1), (7, 1)), ((3, 7, 2), (7, 2))],
-)
-def test_batches_of_another_shape_are_refused(features, targets):
-    with pytest.raises(ValueError, match=r"features must be \(3, 7, 2\) and targets \(7, 1\), with or without members"):
-        Moments(2, 1, members=3).update(torch.zeros(features), torch.zeros(targets))
+@pytest.mark.parametrize("features", [(7, 2), (2, 7, 2), (1, 7, 2)])
+def test_features_of_other_members_are_refused(features):
+    with pytest.raises(ValueError, match=r"must come as \(3, 'n', 2\)"):
+        Moments(2, 1, members=3).update(torch.zeros(features), torch.zeros(7, 1))
+
+
+@pytest.mark.parametrize(("width", "targets"), [(1, 2), (4, 2), (3, 1)])
+def test_a_width_of_one_is_not_spread_over_the_columns(width, targets):
+    with pytest.raises(ValueError, match=r"must come as \(3, 'n', 3\), targets with 2 columns"):
+        Moments(3, 2, members=3).update(torch.zeros(3, 7, width), torch.zeros(7, targets))
 
 
 def test_moments_merge_only_with_as_many_members():

@@ -1,0 +1,151 @@
+"""How near does the pass of moments come to what the processor can do, and how exact is it?
+
+    python benchmarks/limits.py [--output FILE] [--repeats N]
+
+The limit is the rate of a float64 matrix product of the same size, measured in turn with the pass, so
+that both see the same machine. A rate counts the whole product of n rows, 2 n s^2 operations with
+s = h + t; the pass computes little more than half of it, n s (s + 1), and has the rest by symmetry, so its
+share may exceed 100 %. The share that counts the half alone is given too.
+"""
+
+from __future__ import annotations
+
+import argparse
+import time
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from statistics import median
+from typing import Any
+
+import numpy as np
+import torch
+from timing import write
+
+from nrc_core import Moments
+
+LAYERS = ((256, 2), (512, 4))
+BATCHES = (4_096, 16_384)
+COPIED = 2**26  # values of float32, 256 MB: far beyond any cache
+
+
+def in_turn(calls: Mapping[str, Callable[[], object]], repeats: int) -> dict[str, list[float]]:
+    """Wall times of each call, one of each at a time, after one to warm up."""
+    times: dict[str, list[float]] = {name: [] for name in calls}
+    for turn in range(repeats + 1):
+        for name, call in calls.items():
+            started = time.perf_counter()
+            call()
+            if turn:
+                times[name].append(time.perf_counter() - started)
+    return times
+
+
+def share(n: int, width: int, target_dim: int, repeats: int) -> dict[str, Any]:
+    """The rates of the pass and of bare products, in 1e9 operations a second; the share is of the faster product."""
+    generator = torch.Generator().manual_seed(0)
+    size = width + target_dim
+    features = torch.randn(n, width, generator=generator)
+    targets = torch.randn(n, target_dim, generator=generator)
+    rows = torch.randn(n, size, generator=generator, dtype=torch.float64)
+    square = torch.randn(size, size, generator=generator, dtype=torch.float64)
+    moments = Moments(width, target_dim)
+    times = in_turn(
+        {
+            "pass": lambda: moments.update(features, targets),
+            "inner": lambda: torch.mm(rows.T, rows),
+            "outer": lambda: torch.mm(rows, square),
+        },
+        repeats,
+    )
+    least, middle, most = ({name: call(of) for name, of in times.items()} for call in (min, median, max))
+    work = 2 * n * size**2 / 1e9
+    rate = min(middle["inner"], middle["outer"]) / middle["pass"]
+    return {
+        "features": width,
+        "rows": n,
+        "repeats": repeats,
+        "pass, median": work / middle["pass"],
+        "pass, best": work / least["pass"],
+        "pass, worst": work / most["pass"],
+        "product of all rows, median": work / middle["inner"],
+        "rows by a square, median": work / middle["outer"],
+        "share, %": 100 * rate,
+        "share of the half, %": 100 * rate * (size + 1) / (2 * size),
+    }
+
+
+def bandwidth(repeats: int) -> dict[str, Any]:
+    """What memory gives: a copy reads and writes; the pass reads each of its float32 features once."""
+    values, other = torch.ones(COPIED), torch.empty(COPIED)
+    (width, target_dim), n = LAYERS[-1], BATCHES[-1]
+    features, targets = torch.randn(n, width), torch.randn(n, target_dim)
+    moments = Moments(width, target_dim)
+    times = in_turn(
+        {"copy": lambda: other.copy_(values), "pass": lambda: moments.update(features, targets)},
+        repeats,
+    )
+    copied = [2 * values.nbytes / 1e9 / one for one in times["copy"]]
+    taken = (features.nbytes + targets.nbytes) / 1e9 / median(times["pass"])
+    return {
+        "repeats": repeats,
+        "copy, least, GB/s": min(copied),
+        "copy, median, GB/s": median(copied),
+        "copy, most, GB/s": max(copied),
+        "pass reads, GB/s": taken,
+        "share of the copy, %": 100 * taken / median(copied),
+    }
+
+
+def error(offset: float, batch: int, n: int = 20_000, width: int = 16) -> dict[str, Any]:
+    """Largest error of a covariance, as a share of the two spreads, against two passes in extended precision."""
+    features = torch.randn(n, width, generator=torch.Generator().manual_seed(0)) + offset
+    moments = Moments(width, 0)
+    for start in range(0, n, batch):
+        part = features[start : start + batch]
+        moments.update(part, part[:, :0])
+    exact = features.numpy().astype(np.longdouble)
+    centred = exact - exact.mean(0)
+    scatter = centred.T @ centred
+    scale = np.sqrt(np.outer(scatter.diagonal(), scatter.diagonal()))
+    return {
+        "mean, in spreads": offset,
+        "rows": n,
+        "batch": batch,
+        "bits of the reference": np.finfo(np.longdouble).nmant + 1,
+        "largest error": float(np.abs((moments.scatter.numpy() - scatter) / scale).max()),
+    }
+
+
+def main() -> None:
+    """Run everything, print tables, write JSON."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--output", type=Path, default=Path("build/benchmarks/limits.json"))
+    parser.add_argument("--repeats", type=int, default=15)
+    given = parser.parse_args()
+    write(
+        given.output,
+        "The moments against the processor's limit",
+        [
+            {
+                "caption": "The pass of moments (float32 in, float64 sums) and float64 matrix products of the same "
+                "size, measured in turn, in 1e9 operations a second. The share is of the faster product, at the "
+                "median. The whole product counts, though the pass computes little more than half of it and has the "
+                "rest by symmetry, so more than 100 % is possible; the last column counts the half alone.",
+                "rows": [share(n, *layer, given.repeats) for layer in LAYERS for n in BATCHES],
+            },
+            {
+                "caption": f"Memory: a copy of {COPIED * 4 / 1e6:,.0f} MB, and what the pass reads of it, "
+                f"{LAYERS[-1][0]} features wide. A small share says that products, not memory, take the time.",
+                "rows": [bandwidth(given.repeats)],
+            },
+            {
+                "caption": "Error of float32 features of unit spread around a mean: the largest one of any covariance, "
+                "in units of the two spreads, against two passes in extended precision.",
+                "rows": [error(offset, batch) for offset in (0.0, 1e4) for batch in (20_000, 4_096, 128)],
+            },
+        ],
+    )
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,96 @@
+"""How do time and memory of a layer's metrics grow with the number of rows?
+
+    python benchmarks/scaling.py [--output FILE] [--repeats N]
+
+Every number of rows has a process of its own, so that the peak of its memory is its own.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import resource
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from metrics import layer, moment_metrics
+from timing import seconds, spread, write
+
+from nrc_core import Moments
+
+WIDTH, TARGETS = 512, 4
+MOST = 193_280  # rows of SGEMM that are for training
+SIZES = tuple(MOST // 2**halvings for halvings in range(7, -1, -1))
+FIT_FROM = 6_000  # below, the eigendecomposition, which no row adds to, takes its share
+
+
+def one_size(n: int, repeats: int) -> dict[str, Any]:
+    """Times of the moments alone and of all metrics of n rows, and what this process' peak grew by."""
+    features, targets = layer(n, WIDTH, TARGETS)
+    moment_metrics(features[:2], targets[:2])  # libraries are loaded before the peak is read
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    metrics = spread(seconds(lambda: moment_metrics(features, targets), repeats))
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    moments = spread(seconds(lambda: Moments.of(features, targets), repeats))
+    return {
+        "rows": n,
+        "repeats": repeats,
+        **{f"metrics, {name}, s": metrics[name] for name in ("least", "median", "most")},
+        "moments, median, s": moments["median"],
+        "data, GB": (features.nbytes + targets.nbytes) / 1e9,
+        "peak above data, GB": (peak - before) / 1e6,
+    }
+
+
+def slope(rows: list[dict[str, Any]], quantity: str) -> dict[str, Any]:
+    """Least-squares slope of log time in log rows, over the sizes from FIT_FROM up."""
+    fitted = [row for row in rows if row["rows"] >= FIT_FROM]
+    n, times = (np.log([row[name] for row in fitted]) for name in ("rows", quantity))
+    exponent, intercept = np.polyfit(n, times, 1)
+    off = np.abs(times - (exponent * n + intercept)).max()
+    return {
+        "time": quantity.removesuffix(", s"),
+        "from rows": fitted[0]["rows"],
+        "to rows": fitted[-1]["rows"],
+        "sizes": len(fitted),
+        "slope": float(exponent),
+        "furthest from the line, %": float(100 * np.expm1(off)),
+    }
+
+
+def main() -> None:
+    """Run every size, print tables, write JSON."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--output", type=Path, default=Path("build/benchmarks/scaling.json"))
+    parser.add_argument("--repeats", type=int, default=7)
+    parser.add_argument("--rows", type=int, help=argparse.SUPPRESS)
+    given = parser.parse_args()
+    if given.rows:
+        print(json.dumps(one_size(given.rows, given.repeats)))
+        return
+    rows = []
+    for n in SIZES:
+        command = [sys.executable, __file__, "--rows", str(n), "--repeats", str(given.repeats)]
+        rows.append(json.loads(subprocess.run(command, stdout=subprocess.PIPE, text=True, check=True).stdout))
+    write(
+        given.output,
+        "Growth with the number of rows",
+        [
+            {
+                "caption": f"All metrics of one layer of {WIDTH} features and {TARGETS} targets, a process for each "
+                "number of rows. The memory is what the peak of the process grew by beyond the data.",
+                "rows": rows,
+            },
+            {
+                "caption": "Slope of the logarithm of the time in the logarithm of the number of rows: 1 is linear.",
+                "rows": [slope(rows, quantity) for quantity in ("metrics, median, s", "moments, median, s")],
+            },
+        ],
+    )
+
+
+if __name__ == "__main__":
+    main()

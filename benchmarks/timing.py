@@ -1,0 +1,103 @@
+"""What all benchmarks share: the clock, what they ran on, and the file that the book's page on speed reads."""
+
+from __future__ import annotations
+
+import json
+import platform
+import statistics
+import time
+from collections.abc import Callable, Mapping, Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import torch
+
+from nrc_core.provenance import commit, device_name
+
+
+def seconds(call: Callable[[], object], repeats: int) -> list[float]:
+    """Wall times in seconds of `repeats` calls, after one to warm up.
+
+    On a GPU the call itself has to wait for its end (`torch.cuda.synchronize`).
+
+    Example:
+        >>> len(seconds(lambda: sum(range(10)), repeats=3))
+        3
+    """
+    call()
+    times = []
+    for _ in range(repeats):
+        started = time.perf_counter()
+        call()
+        times.append(time.perf_counter() - started)
+    return times
+
+
+def spread(times: Sequence[float]) -> dict[str, float]:
+    """How many times there are, and the least, the median and the most of them.
+
+    Raises:
+        ValueError: no times.
+
+    Example:
+        >>> spread([0.3, 0.1, 0.2])
+        {'n': 3, 'least': 0.1, 'median': 0.2, 'most': 0.3}
+    """
+    if not times:
+        raise ValueError("there are no times to take the median of: measure at least once")
+    return {"n": len(times), "least": min(times), "median": statistics.median(times), "most": max(times)}
+
+
+def machine(device: torch.device | str = "cpu") -> dict[str, Any]:
+    """Processor in words, threads of torch, and versions.
+
+    Example:
+        >>> sorted(machine())
+        ['device', 'python', 'threads', 'torch']
+    """
+    name = device_name(torch.device(device))
+    return {
+        "device": name.removesuffix(", one thread"),  # results are made with one, benchmarks may have more
+        "threads": torch.get_num_threads(),
+        "torch": str(torch.__version__),
+        "python": platform.python_version(),
+    }
+
+
+def write(
+    output: Path, title: str, tables: Sequence[Mapping[str, Any]], device: torch.device | str = "cpu"
+) -> dict[str, Any]:
+    """Write tables as JSON with the machine, the date and the commit, print them, and return what was written.
+
+    Args:
+        output: the file; its folder is made.
+        title: the section of the book's page.
+        tables: each `{"caption": str, "rows": [flat dictionary, ...]}`.
+        device: what the work ran on.
+
+    Raises:
+        ValueError: a number that is not finite, which JSON does not have.
+
+    Example:
+        >>> made = write(tmp / "one.json", "One", [{"caption": "a caption", "rows": [{"n": 1}]}])  # doctest: +ELLIPSIS
+        One
+        ...
+        >>> sorted(made)
+        ['commit', 'date', 'machine', 'tables', 'title']
+    """
+    found = {
+        "title": title,
+        "machine": machine(device),
+        "date": datetime.now(UTC).isoformat(timespec="seconds"),
+        "commit": commit(),
+        "tables": [{"caption": table["caption"], "rows": [dict(row) for row in table["rows"]]} for table in tables],
+    }
+    text = json.dumps(found, indent=2, allow_nan=False) + "\n"
+    output.parent.mkdir(parents=True, exist_ok=True)
+    output.write_text(text)
+    print(title, json.dumps(found["machine"]), found["date"], found["commit"], sep="\n")
+    for table in found["tables"]:
+        print(f"\n{table['caption']}\n{pd.DataFrame(table['rows']).to_string(index=False)}")
+    return found
