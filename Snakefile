@@ -16,7 +16,7 @@ HTML = Path(config.get("html", "book"))  # jupyter-book adds _build/html
 CORE = sorted(str(path) for path in Path("nrc_core").rglob("*.py"))
 SOURCES = sorted(
     str(path)
-    for pattern in ("*.md", "*.py", "_*.yml", "*.bib", "_ext/*.py", "_static/*")
+    for pattern in ("*.md", "*.html", "*.py", "_*.yml", "*.bib", "_ext/*.py", "_static/*")
     for path in Path("book").glob(pattern)
 )
 
