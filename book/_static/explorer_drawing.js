@@ -48,11 +48,14 @@ function drawMark(plot, shape, [x, y], colour) {
     path.lineTo(x - 1.1 * size, y + size);
     path.closePath();
   }
+  plot.ctx.save(); // uPlot remembers what it set last
+  plot.ctx.setLineDash([]);
   plot.ctx.fillStyle = hollow ? themed("--pst-color-background") : colour;
   plot.ctx.strokeStyle = hollow ? colour : themed("--pst-color-text-base");
   plot.ctx.lineWidth = (hollow ? 2 : 1) * devicePixelRatio;
   plot.ctx.fill(path);
   plot.ctx.stroke(path);
+  plot.ctx.restore();
 }
 
 function drawBySite(holder, entries, { metric, scale, lastSite, floor }) {
