@@ -28,7 +28,7 @@ RANKS = {
 }
 # What runs of one network may differ in: they are offered side by side in the menus.
 CHOSEN = ("weight_decay", "seed")
-FIRST = ("dataset", "split", "shuffled")  # is said of a network, where it tells it from others
+FIRST = ("dataset", "split", "shuffled")  # what is said of a network before all else, where it tells it from others
 DECIDES = [one.name for one in fields(RunConfig) if one.name not in (*CHOSEN, *RunConfig.MEASURED, "dataset_options")]
 
 
@@ -78,7 +78,7 @@ def page(profile: Profile, each: Mapping[str, Results | None], folder: Path) -> 
     (folder / "explorer.md").write_text(
         "```{raw} html\n:file: generated/explorer_controls.html\n```\n\n"
         f"```{{image}} generated/explorer.svg\n:alt: {picture.alt}\n:class: explorer-picture\n```\n\n"
-        f"{{.explorer-picture}}\n*{shown['title']}. The darker the line, the later the epoch.*\n"
+        f"{{.explorer-picture}}\n*{shown['title']}. The stronger the line, the later the epoch.*\n"
     )
 
 

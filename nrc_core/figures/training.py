@@ -63,7 +63,7 @@ def training_curves(results: Results) -> Picture:
 
 
 def over_epochs(results: Results) -> Picture:
-    """NRC1 to NRC4 by site at every measured epoch of one network: the later, the darker."""
+    """NRC1 to NRC4 by site at every measured epoch of one network: the later, the stronger."""
     m = weight_sites(results.history())
     epochs = sorted(m["epoch"].unique())
     with canvas(2, 2, size=(8.2, 6.2)) as (figure, axes):
