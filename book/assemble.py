@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import evidence
+import explorer
 import ledger
 import nbformat
 import speed
@@ -185,6 +186,7 @@ def main(arguments: list[str]) -> None:
     (generated / "score.md").write_text(ledger.score(entries, "ledger.md"))
     (generated / "ledger.md").write_text(ledger.page(entries).replace("LEDGER", ""))
     (generated / "status.md").write_text(status.page(profile, each))
+    explorer.page(profile, each, generated)
     (generated / "data.md").write_text(data_table(data_dir))
     (generated / "classes.md").write_text(classes_table(data_dir))
     (generated / "frames.md").write_text(frames(data_dir, generated))

@@ -22,7 +22,7 @@ from nrc_core.figures.networks import (
     views,
 )
 from nrc_core.figures.theory import counter_example_curve, proposition_bounds
-from nrc_core.figures.training import generalisation, onset_order, training_curves
+from nrc_core.figures.training import generalisation, onset_order, over_epochs, training_curves
 from nrc_core.figures.transfer import transfer_by_collapse
 from nrc_core.figures.variants import cone, noise_before_and_after, variants
 from nrc_core.figures.weight_decay import weight_decay_errors, weight_decay_lines, weight_decay_map
@@ -46,6 +46,7 @@ __all__ = [
     "noise_before_and_after",
     "noise_by_rank",
     "onset_order",
+    "over_epochs",
     "proposition_bounds",
     "regression_cascade",
     "spectrum",

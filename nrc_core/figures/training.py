@@ -12,10 +12,23 @@ from matplotlib.lines import Line2D
 
 from nrc_core.config import log_spaced_epochs
 from nrc_core.dynamics import generalisation_gap, onset, order_of_onset, timing
-from nrc_core.figures.canvas import COLLAPSE, COLOURS, NETWORK, NEUTRAL, Picture, canvas, log_axis, picture
+from nrc_core.figures.canvas import (
+    AXIS,
+    COLLAPSE,
+    COLOURS,
+    FLOOR,
+    NETWORK,
+    NEUTRAL,
+    Picture,
+    canvas,
+    log_axis,
+    number,
+    picture,
+    site_ticks,
+)
 from nrc_core.runs import Results
 from nrc_core.thresholds import thresholds
-from nrc_core.verdicts import CONDITIONS
+from nrc_core.verdicts import CONDITIONS, weight_sites
 
 LINES: dict[str, Any] = {"random": "-", "blocked": "--"}
 CURVES = {"train_mse": ("training", COLOURS["nrc1"]), "test_mse": ("test", NETWORK)}
@@ -47,6 +60,34 @@ def training_curves(results: Results) -> Picture:
         handles = _key(sorted(set(splits), reverse=True))
         figure.legend(handles=handles, loc="outside upper center", ncols=len(handles) // 2, fontsize=9)
         return picture(figure, f"Training and test losses by epoch. {'. '.join(titles)}. {_epochs(events)}")
+
+
+def over_epochs(results: Results) -> Picture:
+    """NRC1 to NRC4 by site at every measured epoch of one network: the later, the stronger."""
+    m = weight_sites(results.history())
+    epochs = sorted(m["epoch"].unique())
+    with canvas(2, 2, size=(8.2, 6.2)) as (figure, axes):
+        told = []
+        for axis, name in zip(axes.flat, CONDITIONS, strict=True):
+            for place, epoch in enumerate(epochs, 1):
+                here = m[m["epoch"] == epoch]
+                shade = place / len(epochs)
+                axis.plot(here["site"], here[name].clip(lower=FLOOR), color=COLOURS[name], alpha=shade, lw=0.8 + shade)
+            first, last = (m.loc[m["epoch"] == epoch, name].iloc[-1] for epoch in (epochs[0], epochs[-1]))
+            axis.set(
+                xlabel="site (weight layer)",
+                ylabel=AXIS[name],
+                title=f"{name.upper()} at the last site: {number(first)}, then {number(last)}",
+            )
+            site_ticks(axis, pd.Index(m["site"].unique()))
+            told.append(f"{name.upper()} from {number(first)} to {number(last)}")
+        for axis in axes.flat[[0, 3]]:
+            log_axis(axis)
+        return picture(
+            figure,
+            f"The four conditions by site, a line a measured epoch from {epochs[0]} to {epochs[-1]}; at the last site, "
+            f"{', '.join(told)}.",
+        )
 
 
 def onset_order(results: Results) -> Picture:

@@ -1,0 +1,207 @@
+"""The page on which to explore the collapse: what its script draws, as JSON, and a picture for when none runs."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass, field, fields
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from nrc_core import figures
+from nrc_core.config import RunConfig
+from nrc_core.figures.canvas import AXIS, COLOURS, FLOOR
+from nrc_core.profiles import Profile
+from nrc_core.runs import REGRESSION, Results
+from nrc_core.thresholds import thresholds
+from nrc_core.verdicts import CONDITIONS, error_most, is_inner, rules, weight_sites
+
+TEMPLATE = Path(__file__).with_name("explorer.html")
+NOTHING = "*No network of this book was measured at several epochs, so there is nothing to slide through.*\n"
+DIGITS = 4
+RANKS = {
+    "feature_stable_rank": ("Stable rank of the features", COLOURS["nrc1"]),
+    "weight_stable_rank": ("Stable rank of the weights", COLOURS["nrc3"]),
+}
+# What runs of one network may differ in: they are offered side by side in the menus.
+CHOSEN = ("weight_decay", "seed")
+FIRST = ("dataset", "split", "shuffled")  # what is said of a network before all else, where it tells it from others
+DECIDES = [one.name for one in fields(RunConfig) if one.name not in (*CHOSEN, *RunConfig.MEASURED, "dataset_options")]
+
+
+@dataclass
+class Network:
+    """Runs that differ in their weight decay and seed only; `page` is the first that shows them over the epochs."""
+
+    page: str
+    decided: dict[str, Any]
+    sites: pd.DataFrame
+    slides: bool = False
+    runs: dict[str, dict[str, Any]] = field(default_factory=dict)
+
+
+def collect(profile: Profile, each: Mapping[str, Results | None]) -> dict[str, Any]:
+    """All that the script needs: metrics, and networks with their runs, in the order of the book.
+
+    Networks that were measured more than once, and of the same network with another weight decay or seed also those
+    that were measured at the end only.
+
+    Args:
+        each: by name of a page, its results; None for a page that trains nothing or was not run.
+    """
+    networks: dict[str, Network] = {}
+    for page in profile.pages:
+        if (results := each.get(page.name)) is not None:
+            _add(networks, page.name, results)
+    kept = [one for one in networks.values() if any(len(run["epochs"]) > 1 for run in one.runs.values())]
+    titles = {page.name: page.title for page in profile.pages}
+    listed = [_network(one, titles, [other for other in kept if other.page == one.page]) for one in kept]
+    start = next((place for place, one in enumerate(kept) if one.page == profile.headline), 0)
+    return {"floor": FLOOR, "metrics": _metrics(), "start": start, "networks": listed}
+
+
+def page(profile: Profile, each: Mapping[str, Results | None], folder: Path) -> None:
+    """Write what the page includes: the picture for readers without scripts, the controls and the data."""
+    data = collect(profile, each)
+    if not data["networks"]:
+        (folder / "explorer.md").write_text(NOTHING)
+        return
+    shown = data["networks"][data["start"]]
+    key = next(run["key"] for run in shown["runs"] if len(run["epochs"]) > 1)
+    results = next(one for one in each.values() if one is not None and key in set(one.runs["key"]))
+    picture = figures.over_epochs(results.where(key=key))
+    (folder / "explorer.svg").write_text(picture.svg)
+    (folder / "explorer_controls.html").write_text(markup(data))
+    (folder / "explorer.md").write_text(
+        "```{raw} html\n:file: generated/explorer_controls.html\n```\n\n"
+        f"```{{image}} generated/explorer.svg\n:alt: {picture.alt}\n:class: explorer-picture\n```\n\n"
+        f"{{.explorer-picture}}\n*{shown['title']}. The stronger the line, the later the epoch.*\n"
+    )
+
+
+def markup(data: Mapping[str, Any]) -> str:
+    """The controls, and the data in a form that ends no script element early."""
+    text = json.dumps(data, separators=(",", ":"), allow_nan=False).replace("<", "\\u003c")
+    return TEMPLATE.read_text().replace("DATA", text)
+
+
+def _metrics() -> list[dict[str, Any]]:
+    """What can be chosen to see: words, colour, kind of axis, and the line to compare with."""
+    limits, asked = thresholds(), rules()
+    lines = {
+        "nrc1": {"value": limits["noise_most"], "holds": "below"},
+        "nrc2": {"value": limits["alignment_least"], "holds": "above"},
+        "nrc3": {"value": limits["alignment_least"], "holds": "above"},
+        "nrc4": {"of": "error_most", "holds": "below"},
+    }
+    conditions = [
+        {
+            "name": name,
+            "title": title,
+            "axis": AXIS[name],
+            "colour": COLOURS[name],
+            "log": name in ("nrc1", "nrc4"),
+            "line": {"words": asked[name], **lines[name]},
+        }
+        for name, title in CONDITIONS.items()
+    ]
+    ranks = [
+        {"name": name, "title": title, "axis": "stable rank", "colour": colour, "log": True}
+        for name, (title, colour) in RANKS.items()
+    ]
+    ranks[0]["line"] = {"words": "stable rank of the targets", "of": "target_stable_rank"}
+    return conditions + ranks
+
+
+def _add(networks: dict[str, Network], page: str, results: Results) -> None:
+    """The regression networks of a page; of a run on several pages, where it was measured most often."""
+    rows = results.runs[results.runs["task"] == REGRESSION].drop_duplicates("key")
+    if rows.empty:
+        return
+    history = weight_sites(results.history())
+    for row in rows.to_dict("records"):
+        table = history[history["key"] == row["key"]]
+        decided = _decided(row)
+        one = networks.setdefault(json.dumps(decided, sort_keys=True), Network(page, decided, table))
+        run = _run(row, table)
+        known = one.runs.get(row["key"])
+        if known is None or len(known["epochs"]) < len(run["epochs"]):
+            one.runs[row["key"]] = run
+        if len(run["epochs"]) > 1 and not one.slides:
+            one.page, one.slides = page, True
+
+
+def _decided(row: Mapping[str, Any]) -> dict[str, Any]:
+    """Fields of a network with a value; whole numbers of a column with gaps are whole again."""
+    given = {name: row[name] for name in DECIDES if name in row} | row["dataset_options"]
+    return {
+        name: f"{value:g}" if isinstance(value, float) else str(value)
+        for name, value in given.items()
+        if value is not None and value == value
+    }
+
+
+def _run(row: Mapping[str, Any], table: pd.DataFrame) -> dict[str, Any]:
+    """One run: by epoch, lists in the order of the sites."""
+    table = table.assign(error_most=error_most(table, thresholds())).sort_values(["epoch", "site"])
+    by_epoch = [rows for _, rows in table.groupby("epoch")]
+    return {
+        "key": row["key"],
+        "weight_decay": float(row["weight_decay"]),
+        "seed": int(row["seed"]),
+        "epochs": [int(rows["epoch"].iloc[0]) for rows in by_epoch],
+        **{name: [[_short(value) for value in rows[name]] for rows in by_epoch] for name in (*CONDITIONS, *RANKS)},
+        **{name: [_short(rows[name].iloc[0]) for rows in by_epoch] for name in ("error_most", "target_stable_rank")},
+    }
+
+
+def _network(one: Network, titles: Mapping[str, str], beside: list[Network]) -> dict[str, Any]:
+    """A network as the script takes it; its title tells it from the others of its page."""
+    told = _told(beside)
+    words = [_words(name, one.decided[name]) for name in told if name in one.decided]
+    if "split" not in told and one.decided.get("split") == "blocked":
+        words.append(_words("split", "blocked"))
+    first = one.sites[one.sites["epoch"] == one.sites["epoch"].iloc[0]].sort_values("site")
+    return {
+        "name": "-".join([one.page, *(one.decided.get(name, "") for name in told)]),
+        "title": ", ".join([titles[one.page], *words]),
+        "sites": [int(site) for site in first["site"]],
+        "inner": [bool(inner) for inner in is_inner(first["name"])],
+        "runs": sorted(one.runs.values(), key=lambda run: (run["weight_decay"], run["seed"])),
+    }
+
+
+def _told(networks: list[Network]) -> list[str]:
+    """The first fields, in order, that tell the networks apart."""
+    told: list[str] = []
+
+    def kinds(names: list[str]) -> int:
+        return len({tuple(one.decided.get(name) for name in names) for one in networks})
+
+    for name in dict.fromkeys([*FIRST, *DECIDES, *(name for one in networks for name in one.decided)]):
+        if kinds([*told, name]) > kinds(told):
+            told.append(name)
+    return told
+
+
+def _words(name: str, value: str) -> str:
+    if name == "dataset":
+        return Path(value).stem
+    if name == "split":
+        return f"{value} split"
+    if name == "shuffled":
+        return "shuffled targets"
+    return f"{name.replace('_', ' ')} {value}"
+
+
+def _short(value: float) -> float | None:
+    """A number of few digits; None where there is none.
+
+    Example:
+        >>> _short(0.123456), _short(float("nan"))
+        (0.1235, None)
+    """
+    return float(f"{value:.{DIGITS}g}") if math.isfinite(value) else None
