@@ -91,6 +91,8 @@ rule assemble:
         SOURCES,
         CORE,
         PROFILE_FILE,
+        "pyproject.toml",  # the repository's address
+        "book/profiles/quick.yml",  # the values that are tried elsewhere
         claims=BUILD / "claims.json",
     output:
         BUILD / "book/index.md",

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import nbformat
+from launch import launch, repository
 from nbformat.v4 import new_markdown_cell, new_notebook
 
 from nrc_core.errors import DataUnavailable, NrcError
@@ -69,7 +70,7 @@ def _describe_pictures(cell: nbformat.NotebookNode) -> None:
 
 
 def _rerun(page: Page) -> nbformat.NotebookNode:
-    """The command that runs the page again, and the table of its parameters."""
+    """The command that runs the page again, the table of its parameters, and where else it can be run."""
     values = {name: _text(value) for name, value in page.parameters.items() if value is not None}
     given = " ".join(f"{name}={text}" for name, text in values.items())
     command = f"nrc run notebooks/{page.notebook}.ipynb {given}".strip()
@@ -80,7 +81,7 @@ def _rerun(page: Page) -> nbformat.NotebookNode:
     table = "\n".join(["| parameter | type | default | here | meaning |", "|---|---|---|---|---|", *rows])
     return new_markdown_cell(
         f"## Run it again\n\n```sh\n{command}\n```\n\nChange a value, or add any of these:\n\n"
-        f":::{{dropdown}} Parameters\n{table}\n:::"
+        f":::{{dropdown}} Parameters\n{table}\n:::\n\n{launch(page, repository())}".rstrip()
     )
 
 

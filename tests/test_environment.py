@@ -61,3 +61,17 @@ def test_files_have_one_job():
     files = [path for folder in ("nrc_core", "data_scripts", "book", "tests") for path in (ROOT / folder).rglob("*.py")]
     long = {path.name: len(path.read_text().splitlines()) for path in files}
     assert {name: lines for name, lines in long.items() if lines > 350} == {}
+
+
+def test_what_the_guide_for_contributors_names_is_there():
+    words = re.findall(r"`([^`\n]+)`", (ROOT / "CONTRIBUTING.md").read_text())
+    paths = [word for word in words if re.fullmatch(r"[\w./]+(/|\.(py|md|yml|yaml|ipynb))", word)]
+    assert len(paths) > 20
+    assert [path for path in paths if not (ROOT / path).exists()] == []
+    sources = [
+        path for folder in ("nrc_core", "data_scripts", "book", "tests") for path in (ROOT / folder).rglob("*.py")
+    ]
+    code = "\n".join(path.read_text() for path in sources)
+    names = {word.partition("(")[0] for word in words if re.fullmatch(r"\w+\(.*\)|[A-Z_]+", word)}
+    assert len(names) > 10
+    assert {name for name in names if not re.search(rf"\b{name}\b", code)} == set()
