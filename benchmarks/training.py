@@ -1,0 +1,209 @@
+"""How fast are networks trained, against the loops in wide use, and how many at once? One run, one machine.
+
+    python benchmarks/training.py [--output FILE] [--repeats N] [--device cpu]
+
+Loop (a) is a Dataset with `__getitem__`, a DataLoader that shuffles, and `.item()` at every step, as the released
+code of the Deep NRC paper has it; loop (b) is plain PyTorch on tensors that lie on the device. Ours is `StackedMLP`,
+of one network and of several. All train the same network on the same rows with the same batches, rate and momentum.
+"""
+
+from __future__ import annotations
+
+import argparse
+import statistics
+from collections.abc import Callable
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import torch
+from timing import seconds, spread, write
+from torch import Tensor, nn
+from torch.nn import functional
+from torch.utils.data import DataLoader, Dataset
+
+from nrc_core import MLP, RunConfig
+from nrc_core.computing import chosen_device, measure_together
+from nrc_core.datasets import load_dataset
+from nrc_core.stacked import StackedMLP
+from nrc_core.training import reproducible_arithmetic, train_together
+
+BATCH, RATE, DECAY = 128, 0.01, 1e-3
+# Rows, inputs, width, depth, targets: Swimmer's, Hopper's, and one small enough to be stacked on a CPU.
+SHAPES = {
+    "8 x 256, 800 rows": (800, 8, 256, 8, 2),
+    "8 x 256, 4,000 rows": (4000, 11, 256, 8, 3),
+    "4 x 64, 800 rows": (800, 8, 64, 4, 2),
+}
+STACKS = (1, 4, 16, 64)
+MEASUREMENTS, EPOCHS = 70, 1000  # measuring often, of the paper's number of epochs
+
+
+class Rows(Dataset[tuple[Tensor, Tensor]]):
+    """Rows one by one, as a DataLoader asks for them."""
+
+    def __init__(self, x: Tensor, y: Tensor):
+        self.x, self.y = x, y
+
+    def __len__(self) -> int:
+        return len(self.x)
+
+    def __getitem__(self, row: int) -> tuple[Tensor, Tensor]:
+        return self.x[row], self.y[row]
+
+
+def wait(device: torch.device) -> None:
+    """Until the device has done what it was told."""
+    if device.type == "cuda":
+        torch.cuda.synchronize()
+
+
+def loop_a(network: nn.Module, x: Tensor, y: Tensor, device: torch.device) -> Callable[[], None]:
+    """An epoch of the loop in wide use."""
+    loader = DataLoader(Rows(x.cpu(), y.cpu()), batch_size=BATCH, shuffle=True)
+    optimiser = torch.optim.SGD(network.parameters(), RATE, momentum=0.9, weight_decay=DECAY)
+
+    def epoch() -> None:
+        total = 0.0
+        for inputs, targets in loader:
+            optimiser.zero_grad()
+            loss = functional.mse_loss(network(inputs.to(device)), targets.to(device))
+            loss.backward()
+            optimiser.step()
+            total += loss.item()
+
+    return epoch
+
+
+def loop_b(network: nn.Module, x: Tensor, y: Tensor, device: torch.device) -> Callable[[], None]:
+    """An epoch of a plain loop on tensors that lie on the device."""
+    optimiser = torch.optim.SGD(network.parameters(), RATE, momentum=0.9, weight_decay=DECAY)
+
+    def epoch() -> None:
+        for rows in torch.randperm(len(x), device=device).split(BATCH):
+            optimiser.zero_grad()
+            functional.mse_loss(network(x[rows]), y[rows]).backward()
+            optimiser.step()
+        wait(device)
+
+    return epoch
+
+
+def stacked(networks: list[MLP], x: Tensor, y: Tensor, device: torch.device) -> Callable[[], None]:
+    """An epoch of a stack."""
+    stack = StackedMLP(networks, rates=[RATE] * len(networks), weight_decays=[DECAY] * len(networks))
+
+    def epoch() -> None:
+        order = torch.stack([torch.randperm(len(x)) for _ in networks]).to(device)
+        stack.epoch(x, y, order, BATCH).cpu()
+
+    return epoch
+
+
+def matrix_rate(device: torch.device, repeats: int) -> float:
+    """Floating-point operations a second of single-precision matrix products, the best of a few large sizes."""
+    best = 0.0
+    for size in (512, 1024, 2048):
+        a, b = (torch.randn(size, size, device=device) for _ in range(2))
+
+        def product(a: Tensor = a, b: Tensor = b) -> None:
+            for _ in range(8):
+                a @ b
+            wait(device)
+
+        best = max(best, 8 * 2 * size**3 / min(seconds(product, repeats)))
+    return best
+
+
+def step_operations(inputs: int, width: int, depth: int, targets: int) -> int:
+    """A sample's, of the matrix products of a step: forward, weights, and the features of all layers but the first."""
+    sizes = [inputs * width, *[width * width] * (depth - 2), width * targets]
+    return 2 * (3 * sum(sizes) - sizes[0])
+
+
+def compare(name: str, device: torch.device, repeats: int, limit: float) -> list[dict[str, Any]]:
+    """Epochs of the loops and of stacks on one shape."""
+    rows, inputs, width, depth, targets = SHAPES[name]
+    x, y = torch.randn(rows, inputs, device=device), torch.randn(rows, targets, device=device)
+    operations = rows * step_operations(inputs, width, depth, targets)
+
+    def network() -> MLP:
+        return MLP(inputs, width, depth, targets).to(device)
+
+    calls = {
+        ("(a) DataLoader", 1): loop_a(network(), x, y, device),
+        ("(b) tensors on the device", 1): loop_b(network(), x, y, device),
+        **{("stacked", m): stacked([network() for _ in range(m)], x, y, device) for m in STACKS},
+    }
+    times = {who: seconds(call, repeats) for who, call in calls.items()}
+    a, b = (statistics.median(times[who]) for who in list(times)[:2])
+    one = statistics.median(times["stacked", 1])
+    return [
+        {
+            "network": name,
+            "loop": loop,
+            "networks": m,
+            **spread(own),
+            "networks_over_a": m * a / statistics.median(own),
+            "networks_over_b": m * b / statistics.median(own),
+            "time_over_one_stacked": statistics.median(own) / one if loop == "stacked" else None,
+            "share_of_matrix_rate": m * operations / statistics.median(own) / limit,
+        }
+        for (loop, m), own in times.items()
+    ]
+
+
+def measuring(device: torch.device, repeats: int, networks: int, samples: int) -> dict[str, Any]:
+    """Time of measuring a stack against that of an epoch of its training."""
+    data = load_dataset("synthetic", samples=samples, target_dim=2).to(device)
+    configs = [
+        RunConfig("synthetic", epochs=1, learning_rate=RATE, weight_decay=DECAY, seed=seed) for seed in range(networks)
+    ]
+    ((_, together),) = train_together(configs, data, device=device)
+    order = torch.stack([torch.randperm(len(data.x_train)) for _ in configs]).to(device)
+
+    def epoch() -> None:
+        together.learner.epoch(data.x_train, data.y_train, order, BATCH).cpu()
+        together.learner.evaluate(data.x_test, data.y_test)
+
+    measured = seconds(partial(measure_together, together, 1), repeats)
+    trained = seconds(epoch, repeats)
+    ratio = statistics.median(measured) / statistics.median(trained)
+    return {
+        "networks": networks,
+        "train_rows": len(data.x_train),
+        **{f"measure_{name}": value for name, value in spread(measured).items()},
+        **{f"epoch_{name}": value for name, value in spread(trained).items()},
+        "share_of_training": MEASUREMENTS * ratio / EPOCHS,
+    }
+
+
+def main() -> None:
+    """Run everything, print tables, write JSON."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--output", type=Path, default=Path("build/benchmarks/training.json"))
+    parser.add_argument("--repeats", type=int, default=5)
+    parser.add_argument("--device", help="cpu, cuda, ... (default: a GPU where there is one)")
+    given = parser.parse_args()
+    device = chosen_device(given.device)
+    with reproducible_arithmetic():
+        limit = matrix_rate(device, given.repeats)
+        loops = [row for name in SHAPES for row in compare(name, device, given.repeats, limit)]
+        shares = [measuring(device, given.repeats, m, samples) for m, samples in ((1, 1000), (1, 5000), (16, 5000))]
+        tables = [
+            {
+                "caption": f"Seconds of an epoch of {BATCH} rows a batch. Products of large matrices in single "
+                f"precision reach {limit / 1e9:.0f} GFLOP/s here.",
+                "rows": loops,
+            },
+            {
+                "caption": f"Seconds of measuring 8 x 256 networks, and its share of training if {MEASUREMENTS} of "
+                f"{EPOCHS} epochs are measured.",
+                "rows": shares,
+            },
+        ]
+        write(given.output, "Training", tables, device=device)
+
+
+if __name__ == "__main__":
+    main()
