@@ -1,7 +1,8 @@
-"""Keep the book offline: MathJax from an installed wheel, no scripts from elsewhere."""
+"""Keep the book offline, from a folder as from a server: MathJax from an installed wheel, nothing from elsewhere."""
 
 from __future__ import annotations
 
+import re
 from importlib.metadata import distribution
 from pathlib import Path
 from typing import Any
@@ -27,8 +28,24 @@ def _copy(app: Sphinx, error: Exception | None) -> None:
         copy_asset_file(str(_mathjax()), str(folder))
 
 
+# Browsers refuse such preloads of a page that is a file, and say so on every page; the fonts come without.
+PRELOADED_FONT = re.compile(r'<link rel="preload" as="font"[^>]*>\n?')
+RESULTS_TABLE = re.compile(r'<table (?=id="T_)')
+
+
+def _mend(app: Sphinx, error: Exception | None) -> None:
+    """What the themes leave: fonts asked for ahead, and wide tables of results that no key scrolls."""
+    if error is None and app.builder.format == "html":
+        for page in Path(app.outdir).rglob("*.html"):
+            text = page.read_text()
+            mended = RESULTS_TABLE.sub('<table tabindex="0" ', PRELOADED_FONT.sub("", text))
+            if mended != text:
+                page.write_text(mended)
+
+
 def _drop_thebe(app: Sphinx, page: str, template: str, context: dict[str, Any], doctree: Any) -> None:
     """The live-code button is off, but its script would still name an outside host on every page."""
+    context.setdefault("default_mode", "auto")  # light or dark as the reader's machine; the theme complains without
     context["script_files"] = [
         script
         for script in context.get("script_files", [])
@@ -41,5 +58,6 @@ def setup(app: Sphinx) -> dict[str, bool]:
     """Register with Sphinx."""
     app.config.mathjax_path = f"mathjax/{MATHJAX}"
     app.connect("build-finished", _copy)
+    app.connect("build-finished", _mend)
     app.connect("html-page-context", _drop_thebe, priority=900)
     return {"parallel_read_safe": True, "parallel_write_safe": True}
