@@ -72,12 +72,6 @@ class Moments:
 
         Raises:
             ValueError: other members, features or target dimensions than these moments have.
-
-        Example:
-            >>> moments = Moments(2, 1)
-            >>> moments.update(torch.tensor([[0.0, 1.0], [4.0, 1.0]]), torch.zeros(2, 1))
-            >>> moments.feature_covariance.tolist()
-            [[4.0, 0.0], [0.0, 0.0]]
         """
         *members, size = self.mean.shape
         found = *features.shape[:-2], features.shape[-1], targets.shape[-1]
