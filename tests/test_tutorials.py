@@ -1,0 +1,61 @@
+"""The tutorials of the book: every block of code runs, in the order of its page, to the output that is shown."""
+
+import ast
+import re
+import shlex
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+
+from nrc_core.cli import main
+
+ROOT = Path(__file__).parent.parent
+PAGES = ("own_data", "own_network")
+BLOCK = re.compile(r"^```(\w+)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
+
+
+def blocks(page: str) -> list[tuple[str, str]]:
+    """Language and text of every block."""
+    return BLOCK.findall((ROOT / "book" / f"{page}.md").read_text())
+
+
+def value(code: str, names: dict[str, Any]) -> Any:
+    """Run a block; the value of its last line, if that is an expression."""
+    tree = ast.parse(code)
+    last = tree.body.pop() if isinstance(tree.body[-1], ast.Expr) else None
+    exec(compile(tree, "block", "exec"), names)
+    return None if last is None else eval(compile(ast.Expression(last.value), "block", "eval"), names)
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_every_block_runs_to_the_output_that_is_shown(page, tmp_path, monkeypatch):
+    monkeypatch.setenv("NRC_DATA_DIR", str(tmp_path / "data"))
+    monkeypatch.setenv("NRC_STORE", str(tmp_path / "store"))
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "notebooks").symlink_to(ROOT / "notebooks")
+    torch.manual_seed(0)
+    names: dict[str, Any] = {"__name__": "tutorial"}
+    shown = None
+    # A command may stand before the block that writes its table: commands come last.
+    parts = [block for block in blocks(page) if block[0] != "sh"] + [one for one in blocks(page) if one[0] == "sh"]
+    for language, text in parts:
+        if language == "python":
+            shown = value(text, names)
+        elif language == "text":
+            assert str(shown) == text.rstrip("\n")
+        else:
+            for line in text.splitlines():
+                command = shlex.split(line)
+                assert command[0] == "nrc"
+                own_place = ["--output", str(tmp_path / "page.ipynb")] if command[1] == "run" else []
+                assert main(command[1:] + own_place) == 0, line
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_there_is_nothing_but_blocks_that_are_run(page):
+    languages = [language for language, _ in blocks(page)]
+    assert set(languages) <= {"python", "text", "sh"}
+    assert languages.count("python") >= 5
+    assert len(languages) * 2 == (ROOT / "book" / f"{page}.md").read_text().count("```")
