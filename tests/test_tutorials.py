@@ -38,9 +38,7 @@ def test_every_block_runs_to_the_output_that_is_shown(page, tmp_path, monkeypatc
     torch.manual_seed(0)
     names: dict[str, Any] = {"__name__": "tutorial"}
     shown = None
-    # A command may stand before the block that writes its table: commands come last.
-    parts = [block for block in blocks(page) if block[0] != "sh"] + [one for one in blocks(page) if one[0] == "sh"]
-    for language, text in parts:
+    for language, text in blocks(page):
         if language == "python":
             shown = value(text, names)
         elif language == "text":
