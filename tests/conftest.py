@@ -17,7 +17,7 @@ from tests.toy_book import TOY, snakemake
 
 @pytest.fixture(scope="session")
 def shared(tmp_path_factory: pytest.TempPathFactory, worker_id: str) -> Path:
-    """A folder of all processes of this session."""
+    """A folder that all processes of a run of the tests share."""
     base = tmp_path_factory.getbasetemp()
     folder = (base if worker_id == "master" else base.parent) / "toy book"
     folder.mkdir(exist_ok=True)

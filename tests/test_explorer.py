@@ -1,7 +1,6 @@
 """The explorer: what its script is given, what is there without one, and how it answers to mouse and keys."""
 
 import hashlib
-import importlib
 import json
 import re
 import shutil
@@ -16,6 +15,7 @@ from nrc_core.profiles import Page, Profile
 from nrc_core.runs import Results
 from tests.fakes import network, results
 from tests.pictures import check_picture
+from tests.scripts import script
 
 ROOT = Path(__file__).parent.parent
 STATIC = ROOT / "book" / "_static"
@@ -24,9 +24,7 @@ CHROMIUM = shutil.which("chromium") or shutil.which("google-chrome")
 
 @pytest.fixture(scope="module")
 def explorer():
-    with pytest.MonkeyPatch.context() as patch:
-        patch.syspath_prepend(ROOT / "book")
-        return importlib.import_module("explorer")
+    return script("book/explorer.py")
 
 
 def at_epochs(made: Results, *epochs: int, run: str) -> Results:

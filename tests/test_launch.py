@@ -1,7 +1,6 @@
 """The buttons that open a page elsewhere: right addresses, values that its notebook takes, or nothing at all."""
 
 import ast
-import importlib.util
 import tomllib
 from pathlib import Path
 
@@ -12,6 +11,7 @@ from nrc_core import ConfigError
 from nrc_core.notebooks import parameters_of
 from nrc_core.parameters import coerce
 from nrc_core.profiles import read_profile
+from tests.scripts import script
 
 ROOT = Path(__file__).parent.parent
 QUICK = {page.name: page for page in read_profile(ROOT / "book" / "profiles" / "quick.yml").pages}
@@ -19,10 +19,7 @@ QUICK = {page.name: page for page in read_profile(ROOT / "book" / "profiles" / "
 
 @pytest.fixture(scope="module")
 def launch():
-    specification = importlib.util.spec_from_file_location("launch", ROOT / "book" / "launch.py")
-    module = importlib.util.module_from_spec(specification)
-    specification.loader.exec_module(module)
-    return module
+    return script("book/launch.py")
 
 
 def project(folder: Path, urls: str = "") -> Path:

@@ -1,24 +1,18 @@
 """The ledger as a page: every claim, its numbers, its doubts, and words beside every picture."""
 
-import importlib.util
 import re
-from pathlib import Path
 
 import pytest
 
 from nrc_core import claims
 from nrc_core.claims import read_claims
 from tests.fakes import network, results
-
-ROOT = Path(__file__).parent.parent
+from tests.scripts import script
 
 
 @pytest.fixture(scope="module")
 def ledger():
-    specification = importlib.util.spec_from_file_location("ledger", ROOT / "book" / "ledger.py")
-    module = importlib.util.module_from_spec(specification)
-    specification.loader.exec_module(module)
-    return module
+    return script("book/ledger.py")
 
 
 @pytest.fixture(scope="module")

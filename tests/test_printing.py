@@ -1,23 +1,19 @@
 """The book on paper."""
 
-import importlib.util
 import shutil
-from pathlib import Path
 
 import pikepdf
 import pytest
 
-ROOT = Path(__file__).parent.parent
+from tests.scripts import script
+
 PAGE = """<html><body><h1>Noise suppression</h1><p><a href="data.zip">a file beside it</a>
 <a href="https://doi.org/10">a paper</a></p><p style="page-break-before: always">Second</p></body></html>"""
 
 
 @pytest.fixture(scope="module")
 def printing():
-    specification = importlib.util.spec_from_file_location("printing", ROOT / "book" / "printing.py")
-    module = importlib.util.module_from_spec(specification)
-    specification.loader.exec_module(module)
-    return module
+    return script("book/printing.py")
 
 
 @pytest.mark.browser

@@ -1,12 +1,12 @@
 """The page on speed: whatever a benchmark wrote becomes a section, and what is damaged is named in a line."""
 
-import importlib.util
 import json
 from pathlib import Path
 
 import pytest
 
 from nrc_core.errors import DataDamaged
+from tests.scripts import script
 
 ROOT = Path(__file__).parent.parent
 MACHINE = {"device": "CPU (toy)", "threads": 2, "torch": "2.0", "python": "3.11"}
@@ -19,21 +19,14 @@ MADE = {
 }
 
 
-def module(folder: str, name: str):
-    specification = importlib.util.spec_from_file_location(name, ROOT / folder / f"{name}.py")
-    found = importlib.util.module_from_spec(specification)
-    specification.loader.exec_module(found)
-    return found
-
-
 @pytest.fixture(scope="module")
 def speed():
-    return module("book", "speed")
+    return script("book/speed.py")
 
 
 @pytest.fixture(scope="module")
 def timing():
-    return module("benchmarks", "timing")
+    return script("benchmarks/timing.py")
 
 
 def test_a_file_becomes_a_section(speed, tmp_path):

@@ -1,25 +1,20 @@
 """The page of every run's age and code."""
 
-import importlib.util
 from datetime import UTC, datetime
-from pathlib import Path
 
 import pytest
 
 from nrc_core.profiles import Page, Profile
 from nrc_core.provenance import source_checksum
 from tests.fakes import network, results
+from tests.scripts import script
 
-ROOT = Path(__file__).parent.parent
 NOW = datetime(2026, 3, 11, 12, tzinfo=UTC)
 
 
 @pytest.fixture(scope="module")
 def status():
-    specification = importlib.util.spec_from_file_location("status", ROOT / "book" / "status.py")
-    module = importlib.util.module_from_spec(specification)
-    specification.loader.exec_module(module)
-    return module
+    return script("book/status.py")
 
 
 @pytest.fixture
