@@ -30,37 +30,40 @@ VIEWS: dict[str, dict[str, tuple[str, ...]]] = {
 
 
 def compute(
-    config: Configuration,
+    configs: Sequence[Configuration],
     dataset: Dataset,
     *,
     device: torch.device | str | None = None,
-    checkpoint: Path | None = None,
+    checkpoints: Sequence[Path | None],
     weights: Path | None = None,
-) -> Computed:
-    """The tables of a run of any kind, as `TABLES` names them, and its provenance.
+) -> list[Computed | TrainingDiverged]:
+    """The tables of each run, as `TABLES` names them, and its provenance; or why its loss is no longer finite.
+
+    Runs of regression of one shape are trained as a stack; of the other kinds there is one at a time. The
+    seconds of the provenance are a run's share of those of its stack.
 
     Args:
+        configs: of one kind, on one data set.
         device: a GPU where there is one, unless given.
-        checkpoint: a file to keep the state in, and to go on from if it is there; the caller removes it.
+        checkpoints: files to keep the states in, and to go on from if they are there; the caller removes them.
         weights: of a classifier, the folder to keep its weights in; of a transfer, the file to start from.
-
-    Raises:
-        TrainingDiverged: the loss is no longer finite.
     """
     device = chosen_device(device)
-    if isinstance(config, RunConfig):
-        (found,) = compute_together([config], dataset, device=device, checkpoints=[checkpoint])
-        if isinstance(found, TrainingDiverged):
-            raise found
-        return found
+    regressions = [config for config in configs if isinstance(config, RunConfig)]
+    if regressions:
+        return _regressions(regressions, dataset, device, checkpoints)
+    (config,), (checkpoint,) = configs, checkpoints
     # Imported here, since torchvision's networks take seconds to import and most runs need none of them.
     from nrc_core.classifier_computing import compute_classifier
     from nrc_core.transfer import compute_transfer
 
-    if isinstance(config, ClassifierConfig):
-        return compute_classifier(config, dataset, device=device, checkpoint=checkpoint, weights=weights)
-    assert isinstance(config, TransferConfig) and weights is not None
-    return compute_transfer(config, dataset, device=device, weights=weights)
+    try:
+        if isinstance(config, ClassifierConfig):
+            return [compute_classifier(config, dataset, device=device, checkpoint=checkpoint, weights=weights)]
+        assert isinstance(config, TransferConfig) and weights is not None
+        return [compute_transfer(config, dataset, device=device, weights=weights)]
+    except TrainingDiverged as error:
+        return [error]
 
 
 def chosen_device(device: torch.device | str | None) -> torch.device:
@@ -82,23 +85,15 @@ def stack_size(config: RunConfig, device: torch.device) -> int:
     return max(1, 2**18 // (config.width**2 * config.depth))
 
 
-def compute_together(
-    configs: Sequence[RunConfig],
-    dataset: Dataset,
-    *,
-    device: torch.device,
-    checkpoints: Sequence[Path | None],
+def _regressions(
+    configs: Sequence[RunConfig], dataset: Dataset, device: torch.device, checkpoints: Sequence[Path | None]
 ) -> list[Computed | TrainingDiverged]:
-    """What `compute` gives for each of several networks trained as a stack, or why there is nothing.
-
-    The seconds of its provenance are its share of those of the stack.
-    """
     started = time.monotonic()
     kept = [
         None if path is None else Checkpoint(path, checkpoint_identity(config, dataset, device))
         for config, path in zip(configs, checkpoints, strict=True)
     ]
-    trainings: dict[int, Training] = {}  # by seed and place, in the order of the configurations
+    trainings: dict[int, Training] = {}  # by the identity of their configurations
     with reproducible_arithmetic():
         for epoch, together in train_together(configs, dataset.to(device), device=device, checkpoints=kept):
             measure_together(together, epoch)

@@ -87,13 +87,16 @@ class Decomposed:
 
 def input_spectra(model: nn.Module) -> dict[str, Eigen]:
     """The `input_spectrum` of every layer with a weight, for several calls of `decompose` on one network."""
-    layers = weight_layers(model)
-    found = metrics.input_spectra([weight_matrix(layer) for layer in layers.values()])
-    return {name: _at_hand(spectrum) for name, spectrum in zip(layers, found, strict=True)}
+    return _input_spectra({name: weight_matrix(layer) for name, layer in weight_layers(model).items()})
+
+
+def _input_spectra(weights: Mapping[str, Tensor]) -> dict[str, Eigen]:
+    found = metrics.input_spectrum_each(list(weights.values()))
+    return {name: _at_hand(spectrum) for name, spectrum in zip(weights, found, strict=True)}
 
 
 def decompose(sites: list[Site], inputs: Mapping[str, Eigen] | None = None) -> list[Decomposed]:
-    """Eigendecompositions of every site's features and weight, the latter from `inputs` where it has them."""
+    """Eigendecompositions of every site's features and weight; `inputs` are the network's `input_spectra`, if known."""
     return decompose_each([sites], None if inputs is None else [inputs])[0]
 
 
@@ -105,32 +108,21 @@ def decompose_each(
     Covariances of one width are decomposed in one call on their device. What is left is a thousand small
     operations a network, which a GPU would do one by one, so the results are on the CPU.
     """
-    known = inputs or [{}] * len(each)
-    sites = [site for several in each for site in several]
-    spectra = map(_at_hand, metrics.eigen_each([site.moments.feature_covariance for site in sites]))
-    lacking = [
-        site.weight
-        for several, own in zip(each, known, strict=True)
-        for site in several
-        if site.weight is not None and site.name not in own
-    ]
-    found = map(_at_hand, metrics.input_spectra(lacking))
-
-    def of_weight(site: Site, own: Mapping[str, Eigen]) -> Eigen | None:
-        return None if site.weight is None else own[site.name] if site.name in own else next(found)
-
+    if inputs is None:
+        inputs = [_input_spectra({one.name: one.weight for one in sites if one.weight is not None}) for sites in each]
+    spectra = iter(metrics.eigen_each([site.moments.feature_covariance for sites in each for site in sites]))
     return [
         [
             Decomposed(
                 site.name,
                 site.moments.cpu(),
-                next(spectra),
-                of_weight(site, own),
+                _at_hand(next(spectra)),
+                None if site.weight is None else known[site.name],
                 0 if site.weight is None else len(site.weight),
             )
-            for site in several
+            for site in sites
         ]
-        for several, own in zip(each, known, strict=True)
+        for sites, known in zip(each, inputs, strict=True)
     ]
 
 

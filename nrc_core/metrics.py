@@ -106,14 +106,14 @@ def principal_angles(first: Matrix, second: Matrix) -> Float[Tensor, " r"]:
     return torch.linalg.svdvals(a.T @ b).clamp(max=1.0).acos()
 
 
-def input_spectra(weights: Sequence[Float[Tensor, "_ _"]]) -> list[Eigen]:
+def input_spectrum_each(weights: Sequence[Float[Tensor, "_ _"]]) -> list[Eigen]:
     """The `input_spectrum` of several weights."""
     return eigen_each([double.T @ double for double in (weight.double() for weight in weights)])
 
 
 def input_spectrum(weight: Float[Tensor, "rows h"]) -> Eigen:
     """Eigendecomposition of W^T W: squared singular values and right singular vectors of a weight."""
-    return input_spectra([weight])[0]
+    return input_spectrum_each([weight])[0]
 
 
 def alignment_cosines(spectrum: Eigen, inputs: Eigen, rank: int, rows: int) -> Float[Tensor, " r"] | None:

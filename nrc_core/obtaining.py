@@ -18,7 +18,6 @@ from nrc_core.store import RunResult, Store, content_key
 if TYPE_CHECKING:
     import torch
 
-    from nrc_core.computing import Computed
     from nrc_core.datasets import Dataset
 
 logger = logging.getLogger(__name__)
@@ -143,38 +142,31 @@ class Obtaining:
             return self._compute(lacking) if lacking else {}
 
     def _compute(self, stack: dict[str, Configuration]) -> dict[str, RunResult | TrainingDiverged]:
+        from nrc_core.computing import compute
+
         wider = {}
         for key, config in stack.items():
             earlier = self._store.load(key)
             wider[key] = config if earlier is None else config.measured_with(earlier.config)
         checkpoints = {key: self._store.checkpoint(key) for key in stack}
+        found = compute(
+            list(wider.values()),
+            self.load(next(iter(wider.values()))),
+            device=self._device,
+            checkpoints=list(checkpoints.values()),
+            weights=self._weights(*next(iter(wider.items()))),
+        )
         done: dict[str, RunResult | TrainingDiverged] = {}
-        for key, computed in self._computed(wider, checkpoints).items():
+        for key, computed in zip(stack, found, strict=True):
             done[key] = computed if isinstance(computed, TrainingDiverged) else self._store.save(key, *computed)
             checkpoints[key].unlink(missing_ok=True)
         return done
 
-    def _computed(
-        self, stack: dict[str, Configuration], checkpoints: dict[str, Path]
-    ) -> dict[str, Computed | TrainingDiverged]:
-        from nrc_core.computing import chosen_device, compute, compute_together
-
-        configs, device = list(stack.values()), chosen_device(self._device)
-        dataset = self.load(configs[0])
-        regressions = [config for config in configs if isinstance(config, RunConfig)]
-        if regressions:
-            found = compute_together(regressions, dataset, device=device, checkpoints=list(checkpoints.values()))
-            return dict(zip(stack, found, strict=True))
-        ((key, config),) = stack.items()
-        weights = None
+    def _weights(self, key: str, config: Configuration) -> Path | None:
+        """Where the weights are that a run starts from, or is to keep."""
         if isinstance(config, TransferConfig):
-            weights = self._pretrained(config)
-        elif isinstance(config, ClassifierConfig) and config.keep_weights:
-            weights = self._store.weights(key)
-        try:
-            return {key: compute(config, dataset, device=device, checkpoint=checkpoints[key], weights=weights)}
-        except TrainingDiverged as error:
-            return {key: error}
+            return self._pretrained(config)
+        return self._store.weights(key) if isinstance(config, ClassifierConfig) and config.keep_weights else None
 
     def _pretrained(self, config: TransferConfig) -> Path:
         """The file of the weights that fine-tuning starts from; trains the network again if they were not kept."""

@@ -67,7 +67,7 @@ class SingleNetwork:
         """What `collect_each` returns."""
         return [collect_each(self._network, x, y, features=features)]
 
-    def state(self, member: int = 0) -> dict[str, Any]:
+    def state(self, member: int) -> dict[str, Any]:
         """What the next update depends on besides the order of the batches."""
         return {"model": self._network.state_dict(), "optimiser": self._optimiser.state_dict()}
 

@@ -67,7 +67,7 @@ class StackedMLP:
         self._type = torch.bfloat16 if mixed else self._parameters.dtype
         self._weights, self._biases = self._layers(self._parameters)
         self._weight_gradients, self._bias_gradients = self._layers(self._gradients)
-        self._captured: dict[torch.Size, _Captured] = {}
+        self._captured: dict[tuple[torch.Size, int, int], _Captured] = {}
         for network, row in zip(networks, self._parameters, strict=True):
             for parameter, view in zip(network.parameters(), self._views(row), strict=True):
                 parameter.data = view
@@ -188,10 +188,11 @@ class StackedMLP:
         return [v for v in views if v.ndim == 3], [v[:, None] for v in views if v.ndim == 2]
 
     def _replayed(self, x: Tensor, y: Tensor, rows: Tensor) -> Tensor:
-        """`step` as a CUDA graph, captured at the first batch of a size."""
-        if rows.shape not in self._captured:
-            self._captured[rows.shape] = _Captured(self, x, y, rows)
-        return self._captured[rows.shape].replay(rows)
+        """`step` as a CUDA graph, captured at the first batch of a size; a graph reads the data where they are."""
+        known = rows.shape, x.data_ptr(), y.data_ptr()
+        if known not in self._captured:
+            self._captured[known] = _Captured(self, x, y, rows)
+        return self._captured[known].replay(rows)
 
     def memory(self) -> tuple[Tensor, Tensor]:
         """All that a step changes."""

@@ -226,7 +226,7 @@ def test_nrc1_at_rank_k_less_one_never_exceeds_the_share_within_classes(seed):
 def test_in_a_trained_network_too_nrc1_is_below_that_share(model, data):
     found = table(model, data.x_train, look(model, data.x_train, data.y_train), loss="mse", regression=True)
     assert (found["nrc1"] <= found["nc1_share"] + 1e-12).all()
-    assert len(one_hot_sites(look(model, data.x_test, data.y_test), {})) == DEPTH + 1
+    assert len(one_hot_sites(look(model, data.x_test, data.y_test), input_spectra(model))) == DEPTH + 1
 
 
 TIMES = (2, 11, 30)

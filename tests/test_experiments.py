@@ -68,7 +68,7 @@ def test_the_test_rows_are_measured_on_the_test_set(store):
 
 def test_a_hit_skips_training_and_says_so(store, monkeypatch, caplog):
     first = run(toy(), store=store)
-    monkeypatch.setattr(computing, "compute_together", lambda *_, **__: pytest.fail("trained again"))
+    monkeypatch.setattr(computing, "compute", lambda *_, **__: pytest.fail("trained again"))
     with caplog.at_level(logging.INFO):
         second = run(toy(), store=store)
     assert "found in the store" in caplog.text
@@ -166,14 +166,14 @@ def test_other_conventions_are_measured_at_the_end_only(store):
 
 def test_of_two_that_want_the_same_run_one_computes_it(store, monkeypatch):
     computed = []
-    whole = computing.compute_together
+    whole = computing.compute
 
     def slow(configs, *arguments, **options):
         computed.extend(config.seed for config in configs)
         time.sleep(0.2)
         return whole(configs, *arguments, **options)
 
-    monkeypatch.setattr(computing, "compute_together", slow)
+    monkeypatch.setattr(computing, "compute", slow)
     with ThreadPoolExecutor(2) as pool:
         results = list(pool.map(lambda _: run(toy(), store=store), range(2)))
     assert computed == [0]

@@ -8,7 +8,7 @@ import torch
 from torch import nn
 
 from nrc_core import MLP, RunConfig, Store, TrainingDiverged, load_dataset, run
-from nrc_core.computing import compute, compute_together, stack_size
+from nrc_core.computing import compute, stack_size
 from nrc_core.measurement import decompose, decompose_each, tabulate
 from nrc_core.moments import collect_each
 from nrc_core.single import SingleNetwork
@@ -177,12 +177,14 @@ def data():
 def test_results_do_not_depend_on_who_was_trained_along(data):
     """Metrics of three seeds and weight decays, together and alone, in single precision."""
     configs = [config(seed=0), config(seed=1, weight_decay=0.0), config(seed=2, learning_rate=0.01)]
-    together = compute_together(configs, data, device=CPU, checkpoints=[None] * 3)
+    together = compute(configs, data, device=CPU, checkpoints=[None] * 3)
     for one, found in zip(configs, together, strict=True):
+        (alone,) = compute([one], data, device=CPU, checkpoints=[None])
         assert not isinstance(found, TrainingDiverged)
+        assert not isinstance(alone, TrainingDiverged)
         tables, provenance = found
-        assert provenance["stacked"] == 3
-        for name, expected in compute(one, data, device="cpu")[0].items():
+        assert (provenance["stacked"], alone[1]["stacked"]) == (3, 1)
+        for name, expected in alone[0].items():
             pd.testing.assert_frame_equal(tables[name], expected, rtol=1e-3, atol=1e-5)
 
 
