@@ -143,11 +143,11 @@ def compare(name: str, device: torch.device, repeats: int, limit: float) -> list
             "network": name,
             "loop": loop,
             "networks": m,
-            **spread(own),
-            "networks_over_a": m * a / statistics.median(own),
-            "networks_over_b": m * b / statistics.median(own),
-            "time_over_one_stacked": statistics.median(own) / one if loop == "stacked" else None,
-            "share_of_matrix_rate": m * operations / statistics.median(own) / limit,
+            **_in_seconds("", own),
+            "throughput over (a)": m * a / statistics.median(own),
+            "throughput over (b)": m * b / statistics.median(own),
+            "time over a stack of one": statistics.median(own) / one if loop == "stacked" else None,
+            "share of the matrix rate, %": 100 * m * operations / statistics.median(own) / limit,
         }
         for (loop, m), own in times.items()
     ]
@@ -171,11 +171,16 @@ def measuring(device: torch.device, repeats: int, networks: int, samples: int) -
     ratio = statistics.median(measured) / statistics.median(trained)
     return {
         "networks": networks,
-        "train_rows": len(data.x_train),
-        **{f"measure_{name}": value for name, value in spread(measured).items()},
-        **{f"epoch_{name}": value for name, value in spread(trained).items()},
-        "share_of_training": MEASUREMENTS * ratio / EPOCHS,
+        "rows": len(data.x_train),
+        **_in_seconds("measuring, ", measured),
+        **_in_seconds("an epoch, ", trained),
+        "measuring over training, %": 100 * MEASUREMENTS * ratio / EPOCHS,
     }
+
+
+def _in_seconds(what: str, times: list[float]) -> dict[str, float]:
+    found = spread(times)
+    return {f"{what}repeats": found["n"]} | {f"{what}{name}, s": found[name] for name in ("least", "median", "most")}
 
 
 def main() -> None:
@@ -192,13 +197,15 @@ def main() -> None:
         shares = [measuring(device, given.repeats, m, samples) for m, samples in ((1, 1000), (1, 5000), (16, 5000))]
         tables = [
             {
-                "caption": f"Seconds of an epoch of {BATCH} rows a batch. Products of large matrices in single "
-                f"precision reach {limit / 1e9:.0f} GFLOP/s here.",
+                "caption": f"An epoch with batches of {BATCH} rows. Loop (a) is a Dataset with `__getitem__`, a DataLoader and "
+                "`.item()` at every step, (b) plain PyTorch on tensors that lie on the device, the others stacks of so "
+                "many networks; throughput counts networks. The matrix rate is that of large products in single "
+                f"precision, {limit / 1e9:.0f} GFLOP/s in this run.",
                 "rows": loops,
             },
             {
-                "caption": f"Seconds of measuring 8 x 256 networks, and its share of training if {MEASUREMENTS} of "
-                f"{EPOCHS} epochs are measured.",
+                "caption": f"Measuring networks of 8 x 256 once, against an epoch of their training; in percent, what "
+                f"measuring {MEASUREMENTS} times takes over {EPOCHS} epochs.",
                 "rows": shares,
             },
         ]
