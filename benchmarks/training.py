@@ -197,10 +197,10 @@ def main() -> None:
         shares = [measuring(device, given.repeats, m, samples) for m, samples in ((1, 1000), (1, 5000), (16, 5000))]
         tables = [
             {
-                "caption": f"An epoch with batches of {BATCH} rows. Loop (a) is a Dataset with `__getitem__`, a DataLoader "
-                "and `.item()` at every step, (b) plain PyTorch on tensors that lie on the device, the others stacks of so "
-                "many networks; throughput counts networks. The matrix rate is that of large products in single "
-                f"precision, {limit / 1e9:.0f} GFLOP/s in this run.",
+                "caption": f"An epoch with batches of {BATCH} rows. Loop (a) is a Dataset with `__getitem__`, a "
+                "DataLoader and `.item()` at every step, (b) plain PyTorch on tensors that lie on the device, the "
+                "others stacks of so many networks; throughput counts networks. The matrix rate is that of large "
+                f"products in single precision, {limit / 1e9:.0f} GFLOP/s in this run.",
                 "rows": loops,
             },
             {
