@@ -26,9 +26,8 @@ def page(profile: Profile, each: Mapping[str, Results | None], now: datetime | N
     unchanged = int(every["unchanged"].sum())
     lines = [
         f"Profile *{profile.name}*, built on {now:%Y-%m-%d}: {len(every)} runs, {total:.1f} hours of computing, made "
-        f"by {every['commit'].nunique()} commits. Of {unchanged} the code that decides their numbers is the present "
-        f"one; it has changed since the other {len(every) - unchanged}. A test holds such changes to the "
-        "numbers of a run made by the first version.",
+        f"by {every['commit'].nunique()} commits. The code that decides their numbers is still the same for {unchanged} "
+        "of them. A test holds changes of it to the numbers of a run made by the first version.",
         "",
         "| page | runs | computing, hours | device | torch | made | age, days | code as now |",
         "|---|---|---|---|---|---|---|---|",
@@ -83,4 +82,5 @@ def _all(every: pd.DataFrame) -> list[str]:
 
 
 def _each(values: pd.Series) -> str:
-    return ", ".join(dict.fromkeys(map(str, values)))
+    """Different values, without the number of threads, which is one for all, and how torch was built."""
+    return ", ".join(dict.fromkeys(str(value).removesuffix(", one thread").partition("+")[0] for value in values))

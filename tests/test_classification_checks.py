@@ -117,7 +117,7 @@ CASES = [
             classifier(options={"labels": "random"}, errors=(0.0, 0.9), train=(2.0, 0.3)),
             classifier(errors=(0.0, 0.9)),
         ],
-        [0.02, 0.1, 0.0],
+        [0.05, 0.05, 0.15],
         [1, 0, 0],
     ),
     ("trend_with_size", {"of": "strong"}, by_size(**UNTIL) + by_size(strong=UP, seed=1, **UNTIL), [1.0, -1.0], [1, 0]),

@@ -137,7 +137,7 @@ def train_variance_remains(evidence: Evidence, limits: Limits, *, datasets: Sequ
 
 
 def random_labels_collapse(evidence: Evidence, limits: Limits) -> Observation:
-    """Test accuracy beyond chance of networks given random labels, whose train variance has also collapsed.
+    """What is left of the train variance of networks given random labels, whose test accuracy is that of chance.
 
     Networks that have not learned their labels by heart say nothing.
     """
@@ -148,10 +148,10 @@ def random_labels_collapse(evidence: Evidence, limits: Limits) -> Observation:
         for network, rows in _curves({"": results}):
             key, end = rows["key"].iloc[0], rows.iloc[-1]
             if options[key].get("labels") == "random" and end["train_error"] == 0:
-                beyond = 1 - end["test_error"] - 1 / classes[key]
-                good = beyond <= most and end["train"] <= share * rows["train"].iloc[0]
-                found.append(network | {"value": beyond, "holds": bool(good)})
-    return observe("test accuracy beyond chance (the train variance must have collapsed too)", most, found)
+                left = end["train"] / rows["train"].iloc[0]
+                good = left <= share and 1 - end["test_error"] - 1 / classes[key] <= most
+                found.append(network | {"value": left, "holds": bool(good)})
+    return observe("train variance left, of that at the start (test accuracy must be chance)", share, found)
 
 
 def weak_collapse_of_decisions(_: Evidence, __: Limits) -> Observation:
