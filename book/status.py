@@ -26,8 +26,8 @@ def page(profile: Profile, each: Mapping[str, Results | None], now: datetime | N
     unchanged = int(every["unchanged"].sum())
     lines = [
         f"Profile *{profile.name}*, built on {now:%Y-%m-%d}: {len(every)} runs, {total:.1f} hours of computing, made "
-        f"by {every['commit'].nunique()} commits. The code that decides their numbers is still the same for {unchanged} "
-        "of them. A test holds changes of it to the numbers of a run made by the first version.",
+        f"by {every['commit'].nunique()} commits. The code that decides their numbers is still the same for "
+        f"{unchanged} of them. A test holds changes of it to the numbers of a run made by the first version.",
         "",
         "| page | runs | computing, hours | device | torch | made | age, days | code as now |",
         "|---|---|---|---|---|---|---|---|",
