@@ -133,7 +133,7 @@ def read_demonstrations(path: Path) -> pd.DataFrame:
         observations = np.asarray(arrays["observations"], np.float64)
         actions = np.asarray(arrays["actions"], np.float64)
         episodes = np.asarray(arrays.get("episode", np.zeros(len(observations))), np.int64)
-    except (OSError, ValueError, KeyError, TypeError, EOFError) as error:
+    except Exception as error:  # parsers of foreign bytes raise whatever they stumble over
         raise DataDamaged(f"{path} does not hold arrays 'observations' and 'actions' of numbers ({error})") from None
     if observations.ndim != 2 or actions.ndim != 2 or not len(observations) == len(actions) == len(episodes):
         raise DataDamaged(

@@ -51,5 +51,7 @@ def read_archive(archive: Path) -> pd.DataFrame:
                 raise DataDamaged(f"{MEMBER} in {archive} unpacks to more than {MEMBER_BYTES} bytes: not the original")
             with files.open(MEMBER) as member:
                 return pd.read_csv(member)
-    except (zipfile.BadZipFile, KeyError, ValueError, EOFError) as error:
+    except DataDamaged:
+        raise
+    except Exception as error:  # parsers of foreign bytes raise whatever they stumble over
         raise DataDamaged(f"{archive} is not the original archive ({error}): get it from {URL}") from None

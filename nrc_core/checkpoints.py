@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import io
 import logging
 import pickle
@@ -14,8 +15,11 @@ import numpy as np
 import pandas as pd
 import torch
 
+from nrc_core.errors import DataDamaged
+
 logger = logging.getLogger(__name__)
 
+CHECKSUM_BYTES = hashlib.sha256().digest_size
 SECONDS = 60.0  # between two checkpoints, so that a kill costs a minute at most, and an epoch
 
 
@@ -41,10 +45,7 @@ class Checkpoint:
 
     def write(self, state: dict[str, Any]) -> None:
         """Replace the file by one of this state: tensors, plain values, and containers of them."""
-        self.path.parent.mkdir(parents=True, exist_ok=True)
-        partial = self.path.with_suffix(".partial")
-        torch.save({"identity": self.identity, **state}, partial)
-        partial.replace(self.path)
+        save_state({"identity": self.identity, **state}, self.path)
         self._written = time.monotonic()
 
     def read(self) -> dict[str, Any] | None:
@@ -52,16 +53,59 @@ class Checkpoint:
         if not self.path.is_file():
             return None
         try:
-            state = torch.load(self.path, map_location="cpu", weights_only=True)
-            found = state["identity"]
-        except (OSError, RuntimeError, EOFError, ValueError, KeyError, TypeError, pickle.UnpicklingError) as error:
-            logger.warning("damaged checkpoint %s (%s): starting afresh", self.path, type(error).__name__)
+            state = load_state(self.path)
+        except DataDamaged as error:
+            logger.warning("damaged checkpoint (%s): starting afresh", error)
             return None
+        found = state["identity"]
         if found != self.identity:
             other = [name for name in self.identity if found.get(name) != self.identity[name]]
             logger.warning("checkpoint %s is of another %s: starting afresh", self.path, ", ".join(other))
             return None
         return state
+
+
+def save_state(state: dict[str, Any], path: Path) -> None:
+    """Write tensors, plain values and containers of them in one step: the file appears whole or not at all."""
+    buffer = io.BytesIO()
+    torch.save(state, buffer)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    partial = path.with_suffix(".partial")
+    with partial.open("wb") as file:
+        file.write(hashlib.sha256(buffer.getbuffer()).digest())  # torch.load takes altered numbers for sound ones
+        file.write(buffer.getbuffer())
+    partial.replace(path)
+
+
+def load_state(path: Path) -> dict[str, Any]:
+    """What `save_state` wrote, on the CPU. Nothing is unpickled but tensors and plain values.
+
+    Raises:
+        DataDamaged: the file cannot be read, or is not as it was written.
+
+    Example:
+        >>> save_state({"epoch": 3}, Path(tmp) / "state.pt")
+        >>> load_state(Path(tmp) / "state.pt")
+        {'epoch': 3}
+    """
+    try:
+        content = path.read_bytes()
+        if not _is_as_written(content):
+            raise ValueError("not as it was written")
+        state: dict[str, Any] = torch.load(io.BytesIO(content[CHECKSUM_BYTES:]), map_location="cpu", weights_only=True)
+    except (OSError, RuntimeError, EOFError, ValueError, pickle.UnpicklingError) as error:
+        reason = error if isinstance(error, ValueError) else type(error).__name__
+        raise DataDamaged(f"{path} cannot be read ({reason}): remove it") from None
+    return state
+
+
+def is_whole(path: Path) -> bool:
+    """Whether a file is there and as `save_state` wrote it."""
+    return path.is_file() and _is_as_written(path.read_bytes())
+
+
+def _is_as_written(content: bytes) -> bool:
+    return hashlib.sha256(memoryview(content)[CHECKSUM_BYTES:]).digest() == content[:CHECKSUM_BYTES]
 
 
 def packed(table: pd.DataFrame) -> torch.Tensor:

@@ -10,7 +10,7 @@ import pandas as pd
 import torch
 
 from nrc_core import class_metrics
-from nrc_core.checkpoints import Checkpoint, packed, unpacked
+from nrc_core.checkpoints import Checkpoint, packed, save_state, unpacked
 from nrc_core.class_metrics import k_means, weak_test_variance
 from nrc_core.classification import Classification, train_classifier
 from nrc_core.classifier_config import ClassifierConfig
@@ -46,7 +46,7 @@ def compute_classifier(
     with reproducible_arithmetic():
         for iteration, training in train_classifier(config, dataset.to(device), device=device, checkpoint=kept):
             if weights is not None:
-                save_weights(training.model, weights / f"{iteration}.pt")
+                save_state(training.model.state_dict(), weights / f"{iteration}.pt")
             training.kept[iteration] = _measure(training, iteration)
         measurements = _finish(training)
     tables = {
@@ -56,14 +56,6 @@ def compute_classifier(
     }
     seconds = training.seconds + time.monotonic() - started
     return tables, describe_run(config, dataset, device, seconds)
-
-
-def save_weights(model: torch.nn.Module, path: Path) -> None:
-    """The weights in one step: the file appears whole or not at all."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    partial = path.with_suffix(".partial")
-    torch.save(model.state_dict(), partial)
-    partial.replace(path)
 
 
 def _measure(training: Classification, iteration: int) -> dict[str, Any]:

@@ -19,6 +19,7 @@ CONVENTIONS = ("careful", "printed", "released")  # of the metrics, see `measure
 ARCHITECTURES: dict[str, tuple[int, ...] | None] = {"mlp": None, "resnet": (18, 34)}
 HEADS = ("linear", "layernorm")
 PRECISIONS = ("float32", "bfloat16")
+MOST_MEASUREMENTS = 100_000  # more than any run has epochs or iterations
 
 
 class Configuration:
@@ -198,8 +199,8 @@ def log_spaced_epochs(epochs: int, count: int) -> tuple[int, ...]:
         >>> log_spaced_epochs(1000, 4)
         (1, 10, 100, 1000)
     """
-    if count < 1:
-        raise ConfigError(f"measurements must be at least 1: got {count}")
+    if not 1 <= count <= MOST_MEASUREMENTS:
+        raise ConfigError(f"measurements must be from 1 to {MOST_MEASUREMENTS}: got {count}")
     steps = max(count - 1, 1)
     return tuple(sorted({round(epochs ** (i / steps)) for i in range(steps + 1)} if count > 1 else {epochs}))
 

@@ -251,7 +251,11 @@ def _split(raw: _Raw, split: str, seed: int) -> tuple[np.ndarray, np.ndarray]:
 
 def _scale(values: np.ndarray, train: np.ndarray, role: str) -> tuple[Tensor, dict[str, Any]]:
     values = values.astype(np.float64)
-    mean, spread = values[train].mean(0), values[train].std(0)
+    with np.errstate(over="ignore"):
+        mean, spread = values[train].mean(0), values[train].std(0)
+    if not np.isfinite(spread).all():
+        column = int(np.argmin(np.isfinite(spread)))
+        raise DataDamaged(f"{role} {column} is too large for its variance to be a number: give it in another unit")
     # Rounding alone gives a constant column a spread of about 1e-16 of its size.
     constant = spread <= 1e-12 * np.abs(values[train]).max(0)
     if role == "target" and constant.any():

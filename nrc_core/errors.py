@@ -1,7 +1,12 @@
 """The errors that users meet: each is one line with the rule, what was given and the likely remedy."""
 
 import difflib
+import reprlib
 from collections.abc import Sequence
+from typing import Any
+
+_short = reprlib.Repr()
+_short.maxlevel, _short.maxstring, _short.maxother = 2, 80, 80
 
 
 class NrcError(Exception):
@@ -26,6 +31,16 @@ class TrainingDiverged(NrcError):
 
 class NotebookFailed(NrcError):
     """A notebook did not run to its end; nothing was written in its place."""
+
+
+def shown(value: Any) -> str:
+    """A value as errors quote it: however large it is, a line that can be read.
+
+    Example:
+        >>> shown("a"), shown(list(range(1000)))
+        ("'a'", '[0, 1, 2, 3, 4, 5, ...]')
+    """
+    return _short.repr(value)
 
 
 def suggestion(name: str, known: Sequence[str], otherwise: str) -> str:

@@ -31,10 +31,10 @@ def parameters_of(notebook: Path) -> dict[str, dict[str, str]]:
         raise ConfigError(f"no notebook at {notebook}: check the path")
     try:
         nbformat.read(notebook, as_version=4)
-    except Exception as error:  # nbformat raises many kinds for files that are not notebooks
+        with _quiet_papermill():
+            found = papermill.inspect_notebook(str(notebook))
+    except Exception as error:  # both raise many kinds for files that are not notebooks
         raise ConfigError(f"{notebook} is not a notebook ({type(error).__name__})") from None
-    with _quiet_papermill():
-        found = papermill.inspect_notebook(str(notebook))
     if not found:
         raise ConfigError(f"{notebook} has no cell tagged 'parameters': it takes none")
     return {

@@ -170,13 +170,15 @@ class Obtaining:
 
     def _pretrained(self, config: TransferConfig) -> Path:
         """The file of the weights that fine-tuning starts from; trains the network again if they were not kept."""
+        from nrc_core.checkpoints import is_whole
+
         pretraining = replace(config.pretraining, keep_weights=True)
         key = self._key(pretraining)
         path = self._store.weights(key) / f"{config.start}.pt"
         with self._store.lock(key):
             # A checkpoint of a run without weights may leave some out; the second time there is none to go on from.
             for _ in range(2):
-                if not path.is_file():
+                if not is_whole(path):
                     (outcome,) = self._compute({key: pretraining}).values()
                     if isinstance(outcome, TrainingDiverged):
                         raise outcome

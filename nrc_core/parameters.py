@@ -6,7 +6,7 @@ import inspect
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
-from nrc_core.errors import ConfigError, suggestion
+from nrc_core.errors import ConfigError, shown, suggestion
 
 
 def coerce(name: str, value: Any, kind: str) -> Any:
@@ -27,7 +27,7 @@ def coerce(name: str, value: Any, kind: str) -> Any:
     if inner.startswith("list["):
         items = [item for item in value.split(",") if item] if isinstance(value, str) else value
         if not isinstance(items, list):
-            raise ConfigError(f"{name} must be of type {inner}, as in {name}=a,b: got {value!r}")
+            raise ConfigError(f"{name} must be of type {inner}, as in {name}=a,b: got {shown(value)}")
         return [coerce(name, item, inner.removeprefix("list[").removesuffix("]")) for item in items]
     try:
         if inner == "str" and isinstance(value, str):
@@ -40,7 +40,7 @@ def coerce(name: str, value: Any, kind: str) -> Any:
             return float(value)
     except (TypeError, ValueError):
         pass
-    raise ConfigError(f"{name} must be of type {inner}: got {value!r}")
+    raise ConfigError(f"{name} must be of type {inner}: got {shown(value)}")
 
 
 def check_known(name: str, known: Iterable[str], owner: str) -> None:

@@ -9,7 +9,7 @@ from typing import Any
 
 import yaml
 
-from nrc_core.errors import ConfigError, suggestion
+from nrc_core.errors import ConfigError, shown, suggestion
 from nrc_core.experiments import EXPERIMENTS
 from nrc_core.parameters import experiment_parameters
 
@@ -64,12 +64,14 @@ def read_profile(path: Path) -> Profile:
         pages = tuple(_page(name, entry, gpu) for name, entry in content["pages"].items())
         profile = Profile(content["name"], content["note"], content["store"], content["headline"], pages)
         _check_entries(str(path), content, PROFILE)
+    except ConfigError:
+        raise
     except OSError:
         raise ConfigError(f"no profile at {path}: check the path") from None
-    except (yaml.YAMLError, KeyError, TypeError, AttributeError) as error:
+    except (yaml.YAMLError, RecursionError, ValueError, KeyError, TypeError, AttributeError) as error:
         raise ConfigError(f"{path} is not a profile ({type(error).__name__}: {error})".replace("\n", " ")) from None
     if profile.headline not in {page.name for page in pages}:
-        raise ConfigError(f"{path}: headline must be one of its pages: got {profile.headline!r}")
+        raise ConfigError(f"{path}: headline must be one of its pages: got {shown(profile.headline)}")
     return profile
 
 
@@ -84,7 +86,7 @@ def _page(name: str, entry: Mapping[str, Any], gpu: Any) -> Page:
     title, notebook, gpu = entry["title"], entry["notebook"], entry.get("gpu", gpu)
     _check_entries(f"page {name}", entry, PAGE)
     if not isinstance(gpu, bool):
-        raise ConfigError(f"page {name}: gpu must be true or false: got {gpu!r}")
+        raise ConfigError(f"page {name}: gpu must be true or false: got {shown(gpu)}")
     return Page(name, title, notebook, _parameters(entry), gpu)
 
 

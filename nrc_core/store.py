@@ -41,6 +41,12 @@ def content_key(config: Configuration, data_identity: str) -> str:
     return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()[:16]
 
 
+def _fingerprint(record: Mapping[str, Any]) -> str:
+    """Of a record without its own checksum."""
+    text = json.dumps({name: value for name, value in record.items() if name != "checksum"}, sort_keys=True)
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
 def _canonical(config: Configuration) -> str:
     return json.dumps(config.identity(), sort_keys=True)
 
@@ -80,8 +86,8 @@ def read_configuration(values: Mapping[str, Any]) -> Configuration:
 class Store:
     """Results on disk: `<folder>/<key>/provenance.json` and a Parquet file for each of its `TABLES`.
 
-    Runs appear whole or not at all. A file that is missing or differs from its recorded checksum
-    makes the run count as absent: `load` names it and returns None, and it is computed again.
+    Runs appear whole or not at all. A file that is missing or differs from its recorded checksum, the
+    record itself included, makes the run count as absent: `load` names it and returns None, and it is computed again.
 
     Args:
         folder: NRC_STORE, or `build/store` of the project, unless given.
@@ -139,6 +145,7 @@ class Store:
                 table.to_parquet(partial / f"{name}.parquet", index=False, compression="zstd")
             files = {f"{name}.parquet": sha256(partial / f"{name}.parquet") for name in tables}
             record = {"key": key, **provenance, "files": files}
+            record["checksum"] = _fingerprint(record)
             (partial / PROVENANCE).write_text(json.dumps(record, indent=2, sort_keys=True) + "\n")
         return RunResult(key, tables, record)
 
@@ -149,11 +156,13 @@ class Store:
             return None
         try:
             provenance = json.loads((folder / PROVENANCE).read_text())
+            if provenance["checksum"] != _fingerprint(provenance):
+                raise ValueError(f"{PROVENANCE} is not as it was written")
             for file, checksum in provenance["files"].items():
                 if sha256(folder / file) != checksum:
                     raise ValueError(f"{file} differs from its recorded checksum")
             tables = {Path(file).stem: pd.read_parquet(folder / file) for file in provenance["files"]}
-        except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+        except (OSError, ValueError, RecursionError, KeyError, TypeError, AttributeError) as error:
             logger.warning("damaged result %s (%s): computing it again", folder, error)
             return None
         return RunResult(key, tables, provenance)

@@ -13,6 +13,7 @@ import pandas as pd
 import torch
 from torch import Tensor, nn
 
+from nrc_core.checkpoints import load_state
 from nrc_core.classification import build_classifier, train_classifier
 from nrc_core.classifier_config import ClassifierConfig, TransferConfig
 from nrc_core.classifier_measurement import ROWS_AT_ONCE, look
@@ -96,7 +97,7 @@ def _task(config: TransferConfig, rate: float) -> ClassifierConfig:
 def _pretrained(config: TransferConfig, dataset: Dataset, weights: Path, rate: float) -> Any:
     """A network for the downstream task with the pre-trained weights in all layers but its new head."""
     model = build_classifier(_task(config, rate), dataset)
-    state = torch.load(weights, map_location="cpu", weights_only=True)
+    state = load_state(weights)
     head = list(weight_layers(model))[-1]
     kept = {name: value for name, value in state.items() if not name.startswith(f"{head}.")}
     new = {name: value for name, value in model.state_dict().items() if name.startswith(f"{head}.")}

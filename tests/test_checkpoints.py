@@ -13,8 +13,8 @@ import pandas as pd
 import pytest
 import torch
 
-from nrc_core import RunConfig, Store, checkpoints, deep_nrc_mlp, deep_nrc_resnet, load_dataset, run
-from nrc_core.checkpoints import Checkpoint, packed, unpacked
+from nrc_core import DataDamaged, RunConfig, Store, checkpoints, deep_nrc_mlp, deep_nrc_resnet, load_dataset, run
+from nrc_core.checkpoints import Checkpoint, is_whole, load_state, packed, save_state, unpacked
 from nrc_core.store import TABLES
 from nrc_core.training import reproducible_arithmetic, train
 from tests.fakes import prepare_images
@@ -107,7 +107,7 @@ def test_a_run_killed_at_any_moment_goes_on_to_the_same_result(tmp_path, monkeyp
 def epoch_of(folder: Path) -> int:
     """How far the checkpoint of the only run is."""
     files = list(folder.glob(".checkpoints/*.pt"))
-    return torch.load(files[0], weights_only=True)["epoch"] if files else 0
+    return load_state(files[0])["epoch"] if files else 0
 
 
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="no GPU on this machine")
@@ -142,10 +142,25 @@ def test_nothing_pickled_is_loaded(tmp_path, caplog):
             return os.system, (f"touch {tmp_path / 'evil'}",)
 
     path = tmp_path / "run.pt"
-    torch.save({"identity": {}, "epoch": Evil()}, path)
+    save_state({"identity": {}, "epoch": Evil()}, path)
     assert Checkpoint(path, {}).read() is None
     assert not (tmp_path / "evil").exists()
+    assert "damaged checkpoint" in caplog.text
     assert "UnpicklingError" in caplog.text
+
+
+def test_an_altered_number_is_found_out(tmp_path):
+    """One bit of a weight: the archive that torch writes is read without complaint."""
+    path = tmp_path / "run.pt"
+    save_state({"weight": torch.arange(1000.0)}, path)
+    assert is_whole(path)
+    assert torch.equal(load_state(path)["weight"], torch.arange(1000.0))
+    content = bytearray(path.read_bytes())
+    content[content.index(np.float32(500.0).tobytes())] ^= 1
+    path.write_bytes(content)
+    assert not is_whole(path)
+    with pytest.raises(DataDamaged, match=r"run\.pt cannot be read \(not as it was written\): remove it"):
+        load_state(path)
 
 
 def test_the_checkpoint_of_another_run_is_not_gone_on_from(tmp_path, caplog):

@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from nrc_core import TrainingDiverged, classification, load_dataset
-from nrc_core.checkpoints import Checkpoint
+from nrc_core.checkpoints import Checkpoint, load_state
 from nrc_core.classification import train_classifier
 from nrc_core.classifier_computing import compute_classifier
 from nrc_core.classifier_config import ClassifierConfig
@@ -93,7 +93,7 @@ def test_an_abandoned_generator_is_taken_up_where_it_wrote_last(data, tmp_path, 
         training.kept[7] = "seven"
         assert next(abandoned)[0] == 9
         abandoned.close()
-        assert torch.load(path, weights_only=True)["iteration"] == 8
+        assert load_state(path)["iteration"] == 8
         *_, (last, resumed) = train_classifier(run, data, checkpoint=Checkpoint(path, {}))
     assert last == 30
     assert resumed.kept == {7: "seven"}

@@ -173,7 +173,7 @@ def test_beside_them_are_the_regression_networks_of_the_deep_nrc_pages(experimen
         ("test_vs_train_collapse", {"architectures": ["resnett"]}, "architectures must be among .*'resnet'"),
         ("test_vs_train_collapse", {"weight_decays": [0.0, 0.0]}, "weight_decays must be one or more different"),
         ("test_vs_train_collapse", {"seeds": []}, "seeds must be one or more different"),
-        ("test_vs_train_collapse", {"measurements": 0}, "measurements must be at least 1: got 0"),
+        ("test_vs_train_collapse", {"measurements": 0}, "measurements must be from 1 to 100000: got 0"),
         ("test_vs_train_collapse", {"depth": 34}, "depth of a resnet must be 18 or 50: got 34"),
         ("train_size", {"rules": ["epoch"]}, "rules must be among loss, iterations, epochs: .*'epochs'"),
         ("train_size", {"dataset": "sv"}, "dataset must be among mnist"),

@@ -35,7 +35,7 @@ def test_log_spaced_epochs():
     assert log_spaced_epochs(100, 3) == (1, 10, 100)
     assert log_spaced_epochs(7, 1) == (7,)
     assert log_spaced_epochs(3, 50) == (1, 2, 3)
-    with pytest.raises(ConfigError, match="measurements must be at least 1: got 0"):
+    with pytest.raises(ConfigError, match="measurements must be from 1 to 100000: got 0"):
         log_spaced_epochs(10, 0)
 
 

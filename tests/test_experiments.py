@@ -288,7 +288,7 @@ def test_provenance_says_what_made_it(store):
     assert {"device", "seconds", "date", "commit", "results_version", "files"} <= set(record)
 
 
-@pytest.mark.parametrize("damage", ["flip", "truncate", "delete", "json"])
+@pytest.mark.parametrize("damage", ["flip", "truncate", "delete", "json", "record"])
 def test_damaged_files_are_named_and_computed_again(store, caplog, damage):
     first = run(toy(), store=store)
     folder = store.folder / first.runs["key"].iloc[0]
@@ -301,8 +301,11 @@ def test_damaged_files_are_named_and_computed_again(store, caplog, damage):
         table.write_bytes(table.read_bytes()[:-10])
     elif damage == "delete":
         table.unlink()
-    else:
+    elif damage == "json":
         (folder / "provenance.json").write_text("{")
+    else:
+        record = (folder / "provenance.json").read_text()
+        (folder / "provenance.json").write_text(record.replace('"seed": 0', '"seed": 1', 1))
     second = run(toy(), store=store)
     assert "damaged result" in caplog.text
     assert str(folder) in caplog.text

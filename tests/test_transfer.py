@@ -13,7 +13,7 @@ from torch import nn
 
 from nrc_core import EXPERIMENTS, DataUnavailable, Results, Store, content_key, load_dataset, run, stored
 from nrc_core import transfer as transfers
-from nrc_core.checkpoints import Checkpoint
+from nrc_core.checkpoints import Checkpoint, load_state
 from nrc_core.classification import build_classifier, train_classifier
 from nrc_core.classifier_config import ClassifierConfig, TransferConfig
 from nrc_core.config import Configuration
@@ -105,7 +105,7 @@ def test_weights_are_kept_at_every_measured_iteration_beside_the_results(done):
     data = load_dataset("mnist", **pretraining.dataset_options)
     with reproducible_arithmetic():
         for iteration, training in train_classifier(pretraining, data):
-            state = torch.load(kept / f"{iteration}.pt", weights_only=True)
+            state = load_state(kept / f"{iteration}.pt")
             assert state.keys() == training.model.state_dict().keys()
             assert all(torch.equal(state[name], value) for name, value in training.model.state_dict().items())
     assert sorted(store.all_keys()) == sorted(results.runs["key"])
@@ -117,7 +117,7 @@ def test_fine_tuning_starts_from_all_weights_but_the_heads(start, done, monkeypa
     (config,) = [one for one in fine_tunings(tiny()) if one.start == start]
     data = load_dataset("mnist", **config.dataset_options)
     path = store.weights(results.runs["key"].iloc[0]) / f"{start}.pt"
-    state, started = torch.load(path, weights_only=True), []
+    state, started = load_state(path), []
 
     def watched(task, dataset, *, device, model):
         started.append({name: value.clone() for name, value in model.state_dict().items()})
@@ -146,7 +146,7 @@ def test_fine_tuning_is_the_pretrainings_optimiser_with_its_own_rate(done):
         seed=config.seed, dataset_options=config.dataset_options,
     )  # fmt: skip
     model = build_classifier(task, data)
-    state = torch.load(store.weights(key_of(pretraining)) / "20.pt", weights_only=True)
+    state = load_state(store.weights(key_of(pretraining)) / "20.pt")
     model.load_state_dict({name: value for name, value in state.items() if "layers.4" not in name}, strict=False)
     with reproducible_arithmetic():
         *_, (_, training) = train_classifier(task, data, model=model)
@@ -176,7 +176,7 @@ def test_the_probe_is_a_logistic_regression_on_the_frozen_features(done):
     config = fine_tunings(tiny())[0]
     pretraining = config.pretraining
     before = build_classifier(pretraining, load_dataset("mnist", **pretraining.dataset_options))
-    before.load_state_dict(torch.load(store.weights(key_of(pretraining)) / "10.pt", weights_only=True))
+    before.load_state_dict(load_state(store.weights(key_of(pretraining)) / "10.pt"))
     data = load_dataset("mnist", **config.dataset_options)
     held_out = load_dataset("mnist", labels="members", train_skip=8, train_per_class=3)
     parts = {
