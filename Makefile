@@ -12,8 +12,7 @@ export PATH := $(CURDIR)/$(BIN):$(PATH)
 
 # Builds the pages, then fails if a claim that was reproduced at this profile no longer is. PDF=yes prints them too.
 book: environment data
-	snakemake --cores $(CORES) --keep-going --show-failed-logs --quiet rules --rerun-incomplete \
-	    --config profile=book/profiles/$(PROFILE).yml pdf=$(PDF)
+	python book/build.py book/profiles/$(PROFILE).yml $(CORES) pdf=$(PDF)
 	@echo "open book/_build/html/index.html"
 	nrc claims --profile book/profiles/$(PROFILE).yml --against book/profiles/$(PROFILE).verdicts.json
 

@@ -1,7 +1,7 @@
 # From a profile to a book. Each page is run with its own parameters, so that editing one page's
 # entry in the profile runs that page only.
 #
-#   snakemake --cores 2 --config profile=book/profiles/quick.yml
+#   python book/build.py book/profiles/quick.yml 2
 #   snakemake --workflow-profile book/slurm --config profile=book/profiles/quick.yml
 
 from pathlib import Path

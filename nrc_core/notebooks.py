@@ -9,6 +9,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
+from uuid import uuid4
 
 from nrc_core.errors import ConfigError, NotebookFailed
 from nrc_core.experiments import EXPERIMENTS
@@ -16,6 +17,8 @@ from nrc_core.heartbeat import heartbeat
 from nrc_core.parameters import check_known, coerce
 from nrc_core.runs import check_obtainable
 from nrc_core.store import Store
+
+PARTIAL = ".partial.ipynb"  # what a run that failed had written
 
 
 def parameters_of(notebook: Path) -> dict[str, dict[str, str]]:
@@ -69,7 +72,8 @@ def check_parameters(notebook: Path, given: Mapping[str, Any]) -> dict[str, Any]
 def run_notebook(notebook: Path, output: Path, given: Mapping[str, Any], *, timeout: int | None = None) -> None:
     """Execute a notebook with parameters; `output` appears only when every cell has run.
 
-    A failed run leaves `<output>.partial.ipynb` beside it for reading. The kernel listens on a unix
+    A failed run leaves `<output>.partial.ipynb` beside it for reading; of several that write one output at
+    once, each writes a file of its own and the last one stands. The kernel listens on a unix
     socket, so that notebooks running at once cannot take each other's ports.
 
     Args:
@@ -80,20 +84,40 @@ def run_notebook(notebook: Path, output: Path, given: Mapping[str, Any], *, time
         NotebookFailed: a cell failed, timed out, left early, or the kernel died.
         OSError: the output cannot be written.
     """
+    values = check_parameters(notebook, given)
+    output.parent.mkdir(parents=True, exist_ok=True)
+    with _unfinished(output) as partial:
+        partial.write_text("")  # an unwritable folder or a full disk shows now, not after the training
+        try:
+            _execute(notebook, partial, values, timeout)
+        except NotebookFailed as error:
+            raise NotebookFailed(f"{error} (see {output.with_suffix(PARTIAL)})") from None
+        partial.replace(output)
+
+
+@contextmanager
+def _unfinished(output: Path) -> Iterator[Path]:
+    """A file of this process alone, which no other that wants the same output writes to; kept if it is left over."""
+    own, kept = output.with_name(f".{output.stem}.{uuid4().hex[:8]}.ipynb"), output.with_suffix(PARTIAL)
+    try:
+        yield own
+        kept.unlink(missing_ok=True)
+    finally:
+        if own.is_file():
+            own.replace(kept)
+
+
+def _execute(notebook: Path, output: Path, values: Mapping[str, Any], timeout: int | None) -> None:
     import nbformat
     import papermill
     from nbclient.exceptions import CellTimeoutError, DeadKernelError
 
-    values = check_parameters(notebook, given)
-    partial = output.with_suffix(".partial.ipynb")
-    output.parent.mkdir(parents=True, exist_ok=True)
-    partial.write_text("")  # an unwritable folder or a full disk shows now, not after the training
     try:
         with heartbeat(notebook.name), _quiet_papermill(), _ipc_kernel_manager() as manager:
             executed = papermill.execute_notebook(
                 str(notebook),
-                str(partial),
-                parameters=values,
+                str(output),
+                parameters=dict(values),
                 kernel_name="python3",
                 progress_bar=False,
                 log_output=True,
@@ -103,24 +127,21 @@ def run_notebook(notebook: Path, output: Path, given: Mapping[str, Any], *, time
             )
     except papermill.PapermillExecutionError as error:
         value = str(error.evalue).splitlines()[0] if error.evalue else ""
-        raise NotebookFailed(
-            f"{notebook} failed in cell {error.exec_count}: {error.ename}: {value} (see {partial})"
-        ) from None
+        raise NotebookFailed(f"{notebook} failed in cell {error.exec_count}: {error.ename}: {value}") from None
     except CellTimeoutError:
-        raise NotebookFailed(f"{notebook}: a cell took longer than {timeout} s (see {partial})") from None
+        raise NotebookFailed(f"{notebook}: a cell took longer than {timeout} s") from None
     except DeadKernelError:
-        raise NotebookFailed(f"{notebook}: the kernel died, out of memory perhaps (see {partial})") from None
+        raise NotebookFailed(f"{notebook}: the kernel died, out of memory perhaps") from None
     statuses = {
         number: cell.metadata.get("papermill", {}).get("status")
         for number, cell in enumerate(executed.cells)
         if cell.cell_type == "code"
     }
     if unfinished := [number for number, status in statuses.items() if status != "completed"]:
-        raise NotebookFailed(f"{notebook} ended early: cells {unfinished} did not run (see {partial})")
+        raise NotebookFailed(f"{notebook} ended early: cells {unfinished} did not run")
     for name in ("input_path", "output_path"):  # absolute paths of this machine
         executed.metadata["papermill"].pop(name, None)
-    nbformat.write(executed, partial)
-    partial.replace(output)
+    nbformat.write(executed, output)
 
 
 @contextmanager

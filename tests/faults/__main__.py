@@ -1,0 +1,144 @@
+"""Count what faults do, and write the numbers where the book's page on faults reads them.
+
+python -m tests.faults malformed|kills|two|disk [--n N]
+"""
+
+from __future__ import annotations
+
+import argparse
+import logging
+import os
+import sys
+import tempfile
+from collections import Counter
+from collections.abc import Callable
+from pathlib import Path
+from random import Random
+from statistics import median
+from typing import Any
+
+import pytest
+
+from benchmarks.timing import write
+from nrc_core.prepared import project_folder
+from tests.faults.disk import fill, small_disk
+from tests.faults.guard import ACCEPTED, BROKEN, REFUSED, Watch, attempt
+from tests.faults.kills import Build, different_tables, killed, leftovers
+from tests.faults.malformed import KINDS
+from tests.faults.prepared import prepare_all
+
+PROJECT = project_folder()
+OUTPUT = PROJECT / "benchmarks" / "faults"
+TOY, QUICK = PROJECT / "tests" / "toy.yml", PROJECT / "book" / "profiles" / "quick.yml"
+LONGEST = 30.0  # seconds from the start of a build to its kill, at most
+SIZES = [200, 600, 1500, 4000, 200_000]  # kilobytes
+Row = dict[str, Any]
+
+
+def malformed(folder: Path, n: int) -> tuple[list[Row], bool]:
+    """How many inputs of every kind were refused, accepted, or did harm."""
+    watch, rows = Watch(), []
+    for kind, make in KINDS.items():
+        ends: Counter[str] = Counter()
+        deeds = 0
+        for number in range(n):
+            own = folder / f"{kind} {number}"
+            own.mkdir()
+            with pytest.MonkeyPatch.context() as patch:
+                outcome = attempt(watch, kind, make(Random(f"{kind} {number}"), own, patch), own)
+            ends[outcome.end] += 1
+            deeds += bool(outcome.deeds)
+            if not outcome.is_sound:
+                print(outcome)
+        named = {"refused in one line": REFUSED, "accepted": ACCEPTED, "broke down": BROKEN}
+        rows.append(
+            {"inputs": kind, "n": n, **{words: ends[end] for words, end in named.items()}, "forbidden deeds": deeds}
+        )
+    return rows, all(row["broke down"] == row["forbidden deeds"] == 0 for row in rows)
+
+
+def kills(folder: Path, n: int) -> tuple[list[Row], bool]:
+    """The quick build, killed again and again, beside one that is left alone."""
+    alone, often = Build(QUICK, folder / "alone"), Build(QUICK, folder / "killed")
+    _expect(alone)
+    moments = killed(often, n, LONGEST)
+    different, orphans = different_tables(often.store, alone.store), leftovers()
+    row = {
+        "kills": len(moments),
+        "seconds to a kill, least": round(min(moments), 1),
+        "median": round(median(moments), 1),
+        "most": round(max(moments), 1),
+        "tables": len(list(alone.store.glob("[0-9a-f]*/*.parquet"))),
+        "different": len(different),
+        "orphans left": len(orphans),
+    }
+    print(*different, *orphans, sep="\n")
+    return [row], len(moments) == n and not different and not orphans
+
+
+def two(folder: Path, n: int) -> tuple[list[Row], bool]:
+    """Two builds started in one folder, so many times."""
+    reference = Build(TOY, folder / "alone")
+    _expect(reference)
+    codes: Counter[int] = Counter()
+    different = 0
+    for number in range(n):
+        build = Build(TOY, folder / f"two {number}")
+        codes.update(process.wait(3600) for process in [build.start(), build.start()])
+        different += len(different_tables(build.store, reference.store)) + (not build.page.is_file())
+    row = {"pairs": n, "ended well": codes[0], "refused": codes[1], "tables or pages different": different}
+    return [row], codes == {0: n, 1: n} and different == 0
+
+
+def disk(folder: Path, n: int) -> tuple[list[Row], bool]:
+    """A build on a disk that is full again and again, and grows."""
+    reference = Build(TOY, folder / "alone")
+    _expect(reference)
+    with small_disk(folder / "disk", SIZES[0]) as small:
+        if small is None:
+            sys.exit("needs the right to mount a small file system")
+        found = fill(Build(TOY, small.folder / "build"), small, SIZES, reference.store)
+    row = {
+        "kB on the disk": ", ".join(map(str, SIZES)),
+        "builds that failed": found.failures,
+        "runs stored before": found.complete,
+        "of them lost": len(found.lost),
+        "tables different in the end": len(found.different),
+    }
+    return [row], found.failures > 0 and found.complete > 0 and not found.lost and not found.different
+
+
+def _expect(build: Build) -> None:
+    if build.finish():
+        sys.exit(f"a build without faults failed:\n{(build.folder / 'build.log').read_text()[-3000:]}")
+
+
+# What is done to the project; its title, what its table shows, and how often it is done unless told.
+PARTS: dict[str, tuple[Callable[[Path, int], tuple[list[Row], bool]], str, str, int]] = {
+    "malformed": (malformed, "Malformed inputs", "What became of them", 500),
+    "kills": (kills, "Killed builds", "The quick book, killed at random moments and resumed after each", 50),
+    "two": (two, "Two builds at once", "Pairs of builds of the test book, started in one folder", 5),
+    "disk": (disk, "A full disk", "The test book on a disk that is too small, and grows after each failure", 1),
+}
+
+
+def main() -> None:
+    """One part; exit code 1 if it did harm."""
+    parser = argparse.ArgumentParser(prog="python -m tests.faults")
+    parser.add_argument("part", choices=PARTS)
+    parser.add_argument("--n", type=int)
+    given = parser.parse_args()
+    act, title, caption, n = PARTS[given.part]
+    logging.disable(logging.WARNING)
+    with tempfile.TemporaryDirectory(prefix="faults-") as name:
+        folder = Path(name)
+        if given.part != "kills":  # which wants the book's own data
+            prepare_all(folder / "data")
+            os.environ["NRC_DATA_DIR"] = str(folder / "data")
+        rows, sound = act(folder, given.n or n)
+    write(OUTPUT / f"{given.part}.json", title, [{"caption": caption, "rows": rows}])
+    sys.exit(0 if sound else 1)
+
+
+if __name__ == "__main__":
+    main()

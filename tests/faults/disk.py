@@ -1,0 +1,70 @@
+"""A disk that is full: a file system of so many kilobytes, which may grow."""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from nrc_core.store import Store
+from tests.faults.kills import Build, different_tables
+
+
+@dataclass
+class SmallDisk:
+    """A mounted tmpfs."""
+
+    folder: Path
+
+    def grow(self, kilobytes: int) -> None:
+        """Make it larger; what is on it stays."""
+        subprocess.run(["mount", "-o", f"remount,size={kilobytes}k", str(self.folder)], check=True)
+
+
+@contextmanager
+def small_disk(folder: Path, kilobytes: int) -> Iterator[SmallDisk | None]:
+    """Such a disk while the block runs, or None where the user may not mount one."""
+    folder.mkdir(parents=True, exist_ok=True)
+    mount = ["mount", "-t", "tmpfs", "-o", f"size={kilobytes}k", "tmpfs", str(folder)]
+    if shutil.which("mount") is None or subprocess.run(mount, capture_output=True).returncode:
+        yield None
+        return
+    try:
+        yield SmallDisk(folder)
+    finally:
+        subprocess.run(["umount", "--lazy", str(folder)], check=True)
+
+
+@dataclass
+class Filled:
+    """What came of a build on a disk that was full before it was done, `failures` times."""
+
+    failures: int
+    complete: int  # runs that were stored when it failed first
+    lost: list[str]  # of those, what was gone or altered after any failure or at the end
+    different: list[str]  # tables at the end that are not those of a build with room
+
+
+def fill(build: Build, disk: SmallDisk, sizes: list[int], reference: Path) -> Filled:
+    """Build on a disk of each size in turn, the last of which has room for all of it."""
+    complete: dict[str, bytes] = {}
+    lost: list[str] = []
+    failures, first = 0, None
+    for size in sizes:
+        disk.grow(size)
+        code = build.finish()
+        store = Store(build.store)
+        keys = [key for key in store.all_keys() if store.load(key) is not None]
+        lost += [f"{key} at {size} kB" for key in complete if key not in keys or _content(store, key) != complete[key]]
+        complete |= {key: _content(store, key) for key in keys}
+        if code:
+            failures += 1
+            first = len(keys) if first is None else first
+    return Filled(failures, first or 0, lost, different_tables(build.store, reference))
+
+
+def _content(store: Store, key: str) -> bytes:
+    return b"".join(path.read_bytes() for path in sorted((store.folder / key).iterdir()))
