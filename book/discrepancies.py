@@ -132,8 +132,8 @@ def _summary(
     changing = {name for _, name, _ in changes}
     lines = [
         f"The text, the code at commit `{differences.commit}`, which was read and not run, and this book differ in "
-        f"{len(differences.entries)} respects. Measured on what this book has computed: {len(known)}; among these, "
-        f"bearing on a threshold: {len(judged)}; and changing a verdict: {len(changing)}"
+        f"{len(differences.entries)} respects; {len(known)} can be measured on what this book has computed, of these "
+        f"{len(judged)} bear on a threshold, and {len(changing)} change a verdict"
         f"{':' if changes else '.'}"
     ]
     if changes:

@@ -111,7 +111,7 @@ def test_the_page_says_what_changes_a_verdict_and_where(discrepancies, tmp_path)
     three = results(network(seed=0), network(seed=1), network(seed=2, nrc3=0.5))
     differences = discrepancies.read(written(tmp_path, MEASURED, ENTRY | {"id": "two"}))
     text = discrepancies.page(profile("swimmer"), {"swimmer": three}, differences)
-    assert "differ in 2 respects. Measured on what this book has computed: 1;" in text
+    assert "differ in 2 respects; 1 can be measured" in text
     assert '| <a href="#one">A metric</a> | at 1 of 3 networks, [SWIMMER](pages/swimmer.ipynb) |' in text
     row = next(line for line in text.splitlines() if '<span id="one">' in line)
     assert "*Text:* this<br>*Code:* that<br>*Here:* this too | A reason." in row
@@ -132,7 +132,7 @@ def test_what_is_not_there_is_not_measured(discrepancies, tmp_path, pages, sourc
     differences = discrepancies.read(written(tmp_path, MEASURED))
     text = discrepancies.page(profile(*pages), sources, differences)
     assert f"*Not measured at this profile: {why}.*" in text
-    assert "has computed: 0;" in text
+    assert "; 0 can be measured" in text
     assert "<a href" not in text
 
 
