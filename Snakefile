@@ -18,7 +18,7 @@ PDF = str(config.get("pdf", "no")).lower() in ("yes", "true")
 CORE = sorted(str(path) for path in Path("nrc_core").rglob("*.py"))
 SOURCES = sorted(
     str(path)
-    for pattern in ("*.md", "*.html", "*.py", "_*.yml", "*.bib", "_ext/*.py", "_static/*")
+    for pattern in ("*.md", "*.html", "*.py", "_*.yml", "*.yaml", "*.bib", "_ext/*.py", "_static/*")
     for path in Path("book").glob(pattern)
 ) + sorted(str(path) for path in Path("benchmarks/results").glob("*.json"))
 

@@ -13,6 +13,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
+import discrepancies
 import evidence
 import explorer
 import ledger
@@ -25,7 +26,7 @@ from PIL import Image
 
 from nrc_core import figures, verdicts
 from nrc_core.catalogue import CLASSIFIED, ROLLED_OUT
-from nrc_core.errors import DataDamaged, DataUnavailable
+from nrc_core.errors import ConfigError, DataDamaged, DataUnavailable
 from nrc_core.experiments import EXPERIMENTS
 from nrc_core.prepared import read_manifest, read_prepared
 from nrc_core.profiles import Profile, read_profile
@@ -191,11 +192,15 @@ def main(arguments: list[str]) -> None:
     (generated / "classes.md").write_text(classes_table(data_dir))
     (generated / "frames.md").write_text(frames(data_dir, generated))
     (generated / "experts.md").write_text(experts_table(data_dir))
-    (generated / "speed.md").write_text(speed.page(BOOK.parent / "benchmarks" / "results"))
+    benchmarks = BOOK.parent / "benchmarks" / "results"
+    (generated / "speed.md").write_text(speed.page(benchmarks))
+    timed = {path.stem: speed.read(path) for path in benchmarks.glob("*.json")}
+    sources = {**each, "ledger": entries, "speed": timed}
+    (generated / "discrepancies.md").write_text(discrepancies.page(profile, sources, discrepancies.read()))
 
 
 if __name__ == "__main__":
     try:
         main(sys.argv[1:])
-    except DataDamaged as error:
+    except (ConfigError, DataDamaged) as error:
         sys.exit(str(error))

@@ -169,7 +169,7 @@ def _limit(entry: Entry) -> str:
     return f"*{entry['quantity']}, {'at least' if entry['at_least'] else 'at most'} {entry['limit']:.3g}*"
 
 
-def numbers(values: Sequence[float | None]) -> str:
+def numbers(values: Sequence[float | None], digits: int = 2) -> str:
     """The median and the range of some numbers; None stands for one that does not exist.
 
     Example:
@@ -179,7 +179,7 @@ def numbers(values: Sequence[float | None]) -> str:
     known = [value for value in values if value is not None]
     if not known:
         return "none"
-    low, middle, high = (f"{value:.2g}" for value in (min(known), median(known), max(known)))
+    low, middle, high = (f"{value:.{digits}g}" for value in (min(known), median(known), max(known)))
     return middle if low == high else f"{middle} ({low} to {high})"
 
 
