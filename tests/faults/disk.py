@@ -43,7 +43,7 @@ class Filled:
     """What came of a build on a disk that was full before it was done, `failures` times."""
 
     failures: int
-    complete: int  # runs that were stored when it failed first
+    complete: int  # runs that were stored when it failed last
     lost: list[str]  # of those, what was gone or altered after any failure or at the end
     different: list[str]  # tables at the end that are not those of a build with room
 
@@ -52,7 +52,7 @@ def fill(build: Build, disk: SmallDisk, sizes: list[int], reference: Path) -> Fi
     """Build on a disk of each size in turn, the last of which has room for all of it."""
     complete: dict[str, bytes] = {}
     lost: list[str] = []
-    failures, first = 0, None
+    failures = stored = 0
     for size in sizes:
         disk.grow(size)
         code = build.finish()
@@ -62,8 +62,8 @@ def fill(build: Build, disk: SmallDisk, sizes: list[int], reference: Path) -> Fi
         complete |= {key: _content(store, key) for key in keys}
         if code:
             failures += 1
-            first = len(keys) if first is None else first
-    return Filled(failures, first or 0, lost, different_tables(build.store, reference))
+            stored = len(keys)
+    return Filled(failures, stored, lost, different_tables(build.store, reference))
 
 
 def _content(store: Store, key: str) -> bytes:

@@ -21,7 +21,7 @@ LONGEST = 3600  # seconds that a build may take when it is left alone
 
 @dataclass
 class Build:
-    """`book/build.py` for one profile, with a store and a folder of its own, in a copy of the project or in this one."""
+    """`book/build.py` for one profile, with a store and a folder of its own, in this project or a copy of it."""
 
     profile: Path
     folder: Path
