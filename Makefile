@@ -45,6 +45,7 @@ bench: environment
 	python benchmarks/scaling.py
 	python benchmarks/metrics.py
 	python benchmarks/training.py
+	python benchmarks/training_images.py
 	-python benchmarks/images.py
 
 lock:

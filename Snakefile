@@ -20,7 +20,7 @@ SOURCES = sorted(
     str(path)
     for pattern in ("*.md", "*.html", "*.py", "_*.yml", "*.yaml", "*.bib", "_ext/*.py", "_static/*")
     for path in Path("book").glob(pattern)
-) + sorted(str(path) for path in Path("benchmarks/results").glob("*.json"))
+) + sorted(str(path) for path in Path("benchmarks").glob("*/*.json"))
 
 
 def notebook(wildcards):

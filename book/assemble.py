@@ -194,6 +194,7 @@ def main(arguments: list[str]) -> None:
     (generated / "experts.md").write_text(experts_table(data_dir))
     benchmarks = BOOK.parent / "benchmarks" / "results"
     (generated / "speed.md").write_text(speed.page(benchmarks))
+    (generated / "faults.md").write_text(speed.page(BOOK.parent / "benchmarks" / "faults"))
     timed = {path.stem: speed.read(path) for path in benchmarks.glob("*.json")}
     sources = {**each, "ledger": entries, "speed": timed}
     (generated / "discrepancies.md").write_text(discrepancies.page(profile, sources, discrepancies.read()))

@@ -1,4 +1,4 @@
-"""The page on speed as Markdown: a section for each file that a benchmark has written, whatever its tables hold."""
+"""The pages on speed and faults as Markdown: a section for each file that was written, whatever its tables hold."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import Any
 from nrc_core.errors import DataDamaged
 
 Value = str | int | float | bool | None
-NOTHING = "*Nothing has been run: `benchmarks/results/` holds no file.*\n"
+NOTHING = "*Nothing has been run: there is no file of it.*\n"
 
 
 def page(folder: Path) -> str:
@@ -21,7 +21,7 @@ def page(folder: Path) -> str:
 
     Example:
         >>> page(Path("no such folder"))
-        '*Nothing has been run: `benchmarks/results/` holds no file.*\\n'
+        '*Nothing has been run: there is no file of it.*\\n'
     """
     return "\n".join(section(read(path)) for path in sorted(folder.glob("*.json"))) or NOTHING
 

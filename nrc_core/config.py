@@ -199,6 +199,8 @@ def log_spaced_epochs(epochs: int, count: int) -> tuple[int, ...]:
         >>> log_spaced_epochs(1000, 4)
         (1, 10, 100, 1000)
     """
+    if epochs < 1:
+        raise ConfigError(f"epochs or iterations must be at least 1: got {epochs}")
     if not 1 <= count <= MOST_MEASUREMENTS:
         raise ConfigError(f"measurements must be from 1 to {MOST_MEASUREMENTS}: got {count}")
     steps = max(count - 1, 1)

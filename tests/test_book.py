@@ -44,7 +44,7 @@ def test_every_page_is_there(site):
     names = {path.relative_to(site).as_posix() for path in pages(site)}
     expected = {f"pages/{name}.html" for name in yaml.safe_load(TOY.read_text())["pages"]}
     written = ("index", "ledger", "status", "explorer", "data", "rerun", "own_data", "own_network", "speed", "api")
-    assert expected | {f"{name}.html" for name in (*written, "references", "discrepancies")} <= names
+    assert expected | {f"{name}.html" for name in (*written, "references", "discrepancies", "faults")} <= names
 
 
 def test_no_page_asks_another_machine_for_anything(site):

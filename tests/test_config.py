@@ -35,6 +35,10 @@ def test_log_spaced_epochs():
     assert log_spaced_epochs(100, 3) == (1, 10, 100)
     assert log_spaced_epochs(7, 1) == (7,)
     assert log_spaced_epochs(3, 50) == (1, 2, 3)
+    with pytest.raises(ConfigError, match="epochs or iterations must be at least 1: got -1"):
+        log_spaced_epochs(-1, 4)
+    with pytest.raises(ConfigError, match="measurements must be from 1 to 100000: got 100001"):
+        log_spaced_epochs(10, 100_001)
     with pytest.raises(ConfigError, match="measurements must be from 1 to 100000: got 0"):
         log_spaced_epochs(10, 0)
 

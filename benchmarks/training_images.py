@@ -1,0 +1,153 @@
+"""Images a second in training a ResNet-18: a DataLoader loop, a plain loop, this project's, and that compiled.
+
+    python benchmarks/training_images.py [--output FILE] [--repeats N] [--device cuda]
+
+The images are noise: what is measured is how fast they go through, not what is learned.
+"""
+
+from __future__ import annotations
+
+import argparse
+import io
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from PIL import Image
+from timing import seconds, spread, write
+from torch import Tensor, nn
+from torch.nn import functional
+from torch.utils.data import DataLoader, Dataset
+
+from nrc_core.computing import chosen_device
+from nrc_core.resnets import ResNet
+from nrc_core.single import SingleNetwork
+from nrc_core.training import reproducible_arithmetic
+
+BATCH, RATE, DECAY, TARGETS = 64, 0.01, 5e-4, 2
+SIZES = {"32 x 32": (512, 32), "128 x 128": (128, 128)}  # images, and their sides: CIFAR-10's, and UTKFace's here
+
+
+class Pictures(Dataset[tuple[Tensor, Tensor]]):
+    """Encoded pictures, decoded one by one as a DataLoader asks for them, and their targets."""
+
+    def __init__(self, pixels: Tensor, y: Tensor):
+        self.files, self.y = [_png(one) for one in pixels.permute(0, 2, 3, 1).cpu().numpy()], y.cpu()
+
+    def __len__(self) -> int:
+        return len(self.files)
+
+    def __getitem__(self, row: int) -> tuple[Tensor, Tensor]:
+        with Image.open(io.BytesIO(self.files[row])) as image:
+            return torch.from_numpy(np.array(image)).permute(2, 0, 1), self.y[row]
+
+
+def _png(pixels: np.ndarray) -> bytes:
+    buffer = io.BytesIO()
+    Image.fromarray(pixels).save(buffer, "PNG")
+    return buffer.getvalue()
+
+
+def wait(device: torch.device) -> None:
+    """Until the device has done what it was told."""
+    if device.type == "cuda":
+        torch.cuda.synchronize()
+
+
+def loop_a(network: nn.Module, x: Tensor, y: Tensor) -> Callable[[], None]:
+    """An epoch of the loop in wide use."""
+    loader = DataLoader(Pictures(x, y), batch_size=BATCH, shuffle=True)
+    optimiser = torch.optim.SGD(network.parameters(), RATE, momentum=0.9, weight_decay=DECAY)
+
+    def epoch() -> None:
+        total = 0.0
+        for inputs, targets in loader:
+            optimiser.zero_grad()
+            loss = functional.mse_loss(network(inputs.to(x.device)), targets.to(x.device))
+            loss.backward()
+            optimiser.step()
+            total += loss.item()
+
+    return epoch
+
+
+def loop_b(network: nn.Module, x: Tensor, y: Tensor) -> Callable[[], None]:
+    """An epoch of a plain loop on decoded images that lie on the device."""
+    optimiser = torch.optim.SGD(network.parameters(), RATE, momentum=0.9, weight_decay=DECAY)
+
+    def epoch() -> None:
+        for rows in torch.randperm(len(x), device=x.device).split(BATCH):
+            optimiser.zero_grad()
+            functional.mse_loss(network(x[rows]), y[rows]).backward()
+            optimiser.step()
+        wait(x.device)
+
+    return epoch
+
+
+def ours(network: nn.Module, x: Tensor, y: Tensor) -> Callable[[], None]:
+    """An epoch as this project trains."""
+    single = SingleNetwork(network, rate=RATE, weight_decay=DECAY)
+    return lambda: single.epoch(x, y, torch.randperm(len(x), device=x.device)[None], BATCH).cpu()  # type: ignore[return-value]
+
+
+def compiled(network: nn.Module, x: Tensor, y: Tensor) -> Callable[[], None]:
+    """As ours, after torch.compile, whose own time is not counted."""
+    return ours(torch.compile(network), x, y)  # type: ignore[arg-type]
+
+
+LOOPS: dict[str, Callable[[nn.Module, Tensor, Tensor], Callable[[], None]]] = {
+    "(a) DataLoader": loop_a,
+    "(b) tensors on the device": loop_b,
+    "this project": ours,
+    "this project, compiled": compiled,
+}
+
+
+def compare(name: str, device: torch.device, repeats: int) -> list[dict[str, Any]]:
+    """A row a loop."""
+    count, side = SIZES[name]
+    generator = torch.Generator().manual_seed(0)
+    x = torch.randint(0, 256, (count, 3, side, side), generator=generator, dtype=torch.uint8).to(device)
+    y = torch.randn(count, TARGETS, generator=generator).to(device)
+    rows: list[dict[str, Any]] = []
+    for loop, make in LOOPS.items():
+        torch.manual_seed(0)
+        network = ResNet(18, 64, TARGETS, pixel_mean=(127.5,) * 3, pixel_spread=(74.0,) * 3).to(device)
+        times = spread(seconds(make(network, x, y), repeats))
+        rate = count / times["median"]
+        rows.append(
+            {
+                "images": name,
+                "loop": loop,
+                "repeats": times["n"],
+                **{f"an epoch, {which}, s": times[which] for which in ("least", "median", "most")},
+                "images a second": rate,
+                "over (a)": rate / rows[0]["images a second"] if rows else 1.0,
+            }
+        )
+    return rows
+
+
+def main() -> None:
+    """Run everything, print tables, write JSON."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--output", type=Path, default=Path("build/benchmarks/training_images.json"))
+    parser.add_argument("--repeats", type=int, default=5)
+    parser.add_argument("--device", help="cpu, cuda, ... (default: a GPU where there is one)")
+    given = parser.parse_args()
+    device = chosen_device(given.device)
+    with reproducible_arithmetic():
+        rows = [row for name in SIZES for row in compare(name, device, given.repeats)]
+    caption = (
+        f"ResNet-18 of torchvision's width on {', '.join(f'{n} images of {name}' for name, (n, _) in SIZES.items())} "
+        f"pixels, in batches of {BATCH}. Loop (a) decodes each picture in `__getitem__` of a DataLoader without "
+        "workers and calls `.item()` at every step; the others find decoded images on the device."
+    )
+    write(given.output, "Training on images", [{"caption": caption, "rows": rows}], device=device)
+
+
+if __name__ == "__main__":
+    main()
