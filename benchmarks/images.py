@@ -19,7 +19,7 @@ from timing import write
 from nrc_core import build_model, deep_nrc_resnet, load_dataset
 from nrc_core.errors import DataUnavailable
 from nrc_core.measurement import decompose, tabulate
-from nrc_core.moments import collect_each
+from nrc_core.sites import collect_each
 
 
 def peak_gigabytes() -> float:

@@ -19,7 +19,7 @@ from nrc_core.classifier_config import MARGIN_QUANTILES
 from nrc_core.config import OUTPUT
 from nrc_core.measurement import Decomposed, decompose, tabulate
 from nrc_core.metrics import Eigen, alignment, linear_cka
-from nrc_core.moments import Site, pool, watched, weight_matrix
+from nrc_core.sites import Site, pool, watched, weight_matrix
 
 ROWS_AT_ONCE = 512
 

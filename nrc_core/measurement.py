@@ -16,7 +16,8 @@ from torch import Tensor, nn
 from nrc_core import metrics
 from nrc_core.config import CONVENTIONS, NUMERICAL_TOLERANCE
 from nrc_core.metrics import SIGNAL_TOLERANCE, Eigen
-from nrc_core.moments import Moments, Site, collect, weight_layers, weight_matrix
+from nrc_core.moments import Moments
+from nrc_core.sites import Site, collect, weight_layers, weight_matrix
 
 
 def measure(

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from nrc_core.moments import Site, collect_each, rows_at_once
+from nrc_core.sites import Site, collect_each, rows_at_once
 
 
 class SingleNetwork:

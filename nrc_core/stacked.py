@@ -11,7 +11,8 @@ from torch import Tensor, nn
 
 from nrc_core.config import OUTPUT
 from nrc_core.models import MLP
-from nrc_core.moments import Moments, Site, rows_at_once, weight_layers
+from nrc_core.moments import Moments
+from nrc_core.sites import Site, rows_at_once, weight_layers
 
 
 class StackedMLP:

@@ -8,7 +8,7 @@ import torchvision
 from torch import nn
 
 from nrc_core.classifiers import CLASSIFIERS, Classifier, classifier
-from nrc_core.moments import collect
+from nrc_core.sites import collect
 
 NETWORKS = [("mlp", 3), ("resnet", 18), ("resnet", 50), ("vgg", 11), ("densenet", 121), ("densenet", 201)]
 MEAN, SPREAD = (120.0, 110.0, 100.0), (60.0, 50.0, 40.0)

@@ -291,8 +291,7 @@ def test_provenance_says_what_made_it(store):
 @pytest.mark.parametrize("damage", ["flip", "truncate", "delete", "json", "record"])
 def test_damaged_files_are_named_and_computed_again(store, caplog, damage):
     first = run(toy(), store=store)
-    folder = store.folder / first.runs["key"].iloc[0]
-    table = folder / "measurements.parquet"
+    table = (folder := store.folder / first.runs["key"].iloc[0]) / "measurements.parquet"
     if damage == "flip":
         content = bytearray(table.read_bytes())
         content[100] ^= 1
@@ -304,8 +303,8 @@ def test_damaged_files_are_named_and_computed_again(store, caplog, damage):
     elif damage == "json":
         (folder / "provenance.json").write_text("{")
     else:
-        record = (folder / "provenance.json").read_text()
-        (folder / "provenance.json").write_text(record.replace('"seed": 0', '"seed": 1', 1))
+        record = folder / "provenance.json"
+        record.write_text(record.read_text().replace('"seed": 0', '"seed": 1', 1))
     second = run(toy(), store=store)
     assert "damaged result" in caplog.text
     assert str(folder) in caplog.text

@@ -13,8 +13,8 @@ from nrc_core.experiments import low_rank_targets
 from nrc_core.figures.canvas import Picture
 from nrc_core.figures.low_rank import low_rank, low_rank_control, noise_by_rank
 from nrc_core.measurement import decompose, spectra
-from nrc_core.moments import collect
 from nrc_core.runs import Results
+from nrc_core.sites import collect
 from nrc_core.sweeps import at_rank, by_network, by_width
 from tests.pictures import check_picture
 

@@ -7,7 +7,7 @@ from torch import nn
 
 from nrc_core import MLP, measure, nrc1, nrc2, nrc3, nrc4, stable_rank
 from nrc_core.measurement import decompose, input_spectra, spectra, tabulate
-from nrc_core.moments import collect
+from nrc_core.sites import collect
 from tests import oracle
 
 
@@ -131,3 +131,35 @@ def test_a_networks_input_spectra_serve_every_view(network):
 def test_errors_teach(network, options, message):
     with pytest.raises(ValueError, match=message):
         measure(*network, **options)
+
+
+def test_an_error_leaves_the_network_in_its_mode():
+    network = nn.Sequential(nn.Linear(3, 4), nn.Dropout(), nn.Linear(4, 2)).train()
+    with pytest.raises(RuntimeError):
+        collect(network, torch.randn(9, 5), torch.randn(9, 2))
+    assert network.training
+
+
+def test_as_many_outputs_as_targets():
+    with pytest.raises(ValueError, match="as many outputs as there are targets: got 2 for 3"):
+        measure(nn.Linear(3, 2), torch.randn(9, 3), torch.randn(9, 3))
+
+
+def test_sites_are_names_of_layers():
+    network = nn.Sequential(nn.Linear(3, 2))
+    network.sites = ["O"]
+    with pytest.raises(ValueError, match=r"`sites` names no linear or convolutional layer with 'O': there is 0"):
+        measure(network, torch.randn(9, 3), torch.randn(9, 2))
+
+
+def test_a_layer_that_did_not_run_is_told(caplog):
+    class Skips(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.used, self.skipped = nn.Linear(3, 2), nn.Linear(3, 2)
+
+        def forward(self, x):
+            return self.used(x)
+
+    assert measure(Skips(), torch.randn(9, 3), torch.randn(9, 2))["name"].tolist() == ["used", "output"]
+    assert "Skips: no site at skipped, which did not run as layers" in caplog.text

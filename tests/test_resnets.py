@@ -7,8 +7,8 @@ from torch import nn
 from torchvision.models import resnet18, resnet34
 
 from nrc_core import measure
-from nrc_core.moments import collect, collect_each
 from nrc_core.resnets import ResNet
+from nrc_core.sites import collect, collect_each
 from tests import oracle
 
 PIXELS = {"pixel_mean": (120.0, 110.0, 100.0), "pixel_spread": (60.0, 50.0, 40.0)}

@@ -10,8 +10,8 @@ from torch import nn
 from nrc_core import MLP, RunConfig, Store, TrainingDiverged, load_dataset, run
 from nrc_core.computing import compute, stack_size
 from nrc_core.measurement import decompose, decompose_each, tabulate
-from nrc_core.moments import collect_each
 from nrc_core.single import SingleNetwork
+from nrc_core.sites import collect_each
 from nrc_core.stacked import StackedMLP
 from nrc_core.training import train_together
 

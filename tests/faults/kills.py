@@ -60,17 +60,26 @@ class Build:
 
 def kill(process: subprocess.Popen, whole: bool) -> bool:
     """SIGKILL a build and all it started, or itself only, so that what it started is orphaned; whether it still ran."""
-    running = process.poll() is None
-    victims = psutil.Process(process.pid).children(recursive=True) if running and whole else []
-    if running:
-        os.killpg(process.pid, signal.SIGKILL)
+    if process.poll() is not None:
+        return False
+    started = psutil.Process(process.pid).children(recursive=True)
+    victims = started if whole else [one for one in started if _group(one) == process.pid]
+    os.killpg(process.pid, signal.SIGKILL)
     for victim in victims:
         try:
             victim.kill()
         except psutil.NoSuchProcess:
             continue
     process.wait()
-    return running
+    psutil.wait_procs(victims, timeout=60)  # until they have died they hold the lock
+    return True
+
+
+def _group(process: psutil.Process) -> int | None:
+    try:
+        return os.getpgid(process.pid)
+    except ProcessLookupError:
+        return None
 
 
 def killed(build: Build, kills: int, longest: float, seed: int = 0) -> list[float]:
@@ -84,13 +93,15 @@ def killed(build: Build, kills: int, longest: float, seed: int = 0) -> list[floa
     """
     random, moments = Random(seed), []
     for _ in range(kills):
-        process, moment = build.start(), random.uniform(0, longest)
+        process, moment, whole = build.start(), random.uniform(0, longest), random.random() < 0.5
         try:
-            process.wait(moment)
+            code = process.wait(moment)
         except subprocess.TimeoutExpired:
-            if kill(process, whole=random.random() < 0.5):
+            if kill(process, whole):
                 moments.append(moment)
                 continue
+            code = process.returncode
+        assert code == 0, (build.folder / "build.log").read_text()[-3000:]
         break
     code = build.finish()
     assert code == 0, (build.folder / "build.log").read_text()[-3000:]
