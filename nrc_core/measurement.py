@@ -62,7 +62,8 @@ def measure(
         covariance) and `network_mse`.
 
     Raises:
-        ValueError: a rank below 1, an unknown convention or kind of features, or a model without sites.
+        ValueError: a rank below 1, an unknown convention or kind of features, a model without sites, or with more
+            or fewer outputs than targets.
 
     Example:
         >>> model = nn.Sequential(nn.Linear(3, 8), nn.ReLU(), nn.Linear(8, 2))
@@ -216,6 +217,8 @@ def _site(site: Decomposed, rank: int, tolerance: float) -> dict[str, Any]:
 def _network_mse(output: Moments) -> float:
     """Mean squared error per entry of the output: its variance around the targets plus squared bias."""
     t = len(output.target_covariance)
+    if output.width != t:
+        raise ValueError(f"a network must give as many outputs as there are targets: got {output.width} for {t}")
     covariance = output.feature_covariance + output.target_covariance - 2 * output.cross_covariance
     bias = output.feature_mean - output.mean[t:]
     return (covariance.diagonal() + bias.square()).mean().item()

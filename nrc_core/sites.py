@@ -104,8 +104,7 @@ def collect(
     * "positions": every position of a feature map is a sample, with the targets of its image.
 
     Raises ValueError for another word, when the model has no linear or convolutional layer, when a layer runs twice,
-    when "pre" is asked of a network that is not such a
-    chain, or when it has not as many outputs as there are targets. A layer that did not run is logged.
+    or when "pre" is asked of a network that is not such a chain. A layer that did not run is logged.
     """
     return collect_each(model, x, y, features=(features,), batch_size=batch_size)[features]
 
@@ -185,9 +184,6 @@ class _Collector:
 
     def end(self, output: Tensor) -> None:
         """The network's output, which feeds no weight."""
-        given, wanted = pool(output, channels_first=True).shape[1], self._targets.shape[1]
-        if given != wanted:
-            raise ValueError(f"a network must give as many outputs as there are targets: got {given} for {wanted}")
         for kind in self._sites:
             self._add(kind, OUTPUT, None, pool(output, channels_first=True))
 
