@@ -184,7 +184,7 @@ def main(arguments: list[str]) -> None:
     headline(profile, generated)
     printed = '<a href="book.pdf">The whole book as one PDF.</a>\n' if arguments[4:] == ["pdf"] else ""
     (generated / "print.md").write_text(printed)
-    (generated / "score.md").write_text(ledger.score(entries, "ledger.md"))
+    (generated / "score.md").write_text(ledger.score(entries))
     (generated / "ledger.md").write_text(ledger.page(entries).replace("LEDGER", ""))
     (generated / "status.md").write_text(status.page(profile, each))
     explorer.page(profile, each, generated)

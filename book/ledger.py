@@ -7,33 +7,44 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from statistics import median
 from typing import Any
+from urllib.parse import urlencode
 
 from nrc_core.claims import VERDICTS
 from nrc_core.thresholds import read_thresholds
 
 Entry = Mapping[str, Any]
+CONTROLS = Path(__file__).with_name("ledger.html")
 # Verdicts by shape and word together; the colour comes from the style sheet.
 SHAPES = dict(zip(VERDICTS, ("●", "▲", "✕", "◇", "○"), strict=True))
-SECTIONS = {
-    "deep_nrc": "Deep NRC, the four conditions (sections 3 and 4.2)",
-    "low_rank": "Deep NRC, low-rank targets (section 4.3)",
-    "weight_decay": "Deep NRC, weight decay (sections 4.4 and 4.5)",
-    "dynamics": "Deep NRC, training dynamics (figure 5)",
-    "proposition_1": "Deep NRC, theory (section 3 and Appendix C)",
-    "test_vs_train": "Train against test (Hui et al., sections 2 and 3)",
-    "train_size": "Size of the training set (Hui et al., section 3.3)",
-    "transfer": "Transfer (Hui et al., section 4)",
-    "cascading": "Cascading collapse (Hui et al., section 5)",
+PAPERS = {
+    "Deep NRC": {
+        "deep_nrc": "Deep NRC, the four conditions (sections 3 and 4.2)",
+        "low_rank": "Deep NRC, low-rank targets (section 4.3)",
+        "weight_decay": "Deep NRC, weight decay (sections 4.4 and 4.5)",
+        "dynamics": "Deep NRC, training dynamics (figure 5)",
+        "proposition_1": "Deep NRC, theory (section 3 and Appendix C)",
+    },
+    "Limitations": {
+        "test_vs_train": "Train against test (Hui et al., sections 2 and 3)",
+        "train_size": "Size of the training set (Hui et al., section 3.3)",
+        "transfer": "Transfer (Hui et al., section 4)",
+        "cascading": "Cascading collapse (Hui et al., section 5)",
+    },
 }
 STATED = {"all": "stated", "partly": "partly stated", "none": "not stated"}
 
 
-def score(entries: Sequence[Entry], link: str = "ledger") -> str:
-    """How many claims have each verdict, each number a link into the ledger."""
+def score(entries: Sequence[Entry]) -> str:
+    """How many claims have each verdict, each number a link to these claims in the ledger."""
     counts = {verdict: sum(entry["verdict"] == verdict for entry in entries) for verdict in VERDICTS}
-    parts = [f"{badge(verdict)} [{count}]({link})" for verdict, count in counts.items() if count]
+    parts = [
+        f'<a href="ledger.html?{urlencode({"verdict": verdict})}#claims">{badge(verdict)} {count}</a>'
+        for verdict, count in counts.items()
+        if count
+    ]
     thin = sum(
         _fewest(entry) < entry["seeds"] for entry in entries if entry["groups"] and entry["verdict"] in VERDICTS[:3]
     )
@@ -80,11 +91,12 @@ def _doubts(entries: Sequence[Entry], page: str) -> str:
 
 
 def page(entries: Sequence[Entry]) -> str:
-    """The ledger: a table a section, then the thresholds and which verdicts they move."""
-    parts = []
-    for section, title in SECTIONS.items():
-        chosen = [entry for entry in entries if entry["section"] == section]
-        parts.append(f"## {title}\n\n{_table(chosen)}")
+    """The ledger: what filters it, a table a section, then the thresholds and which verdicts they move."""
+    parts = [f"```{{raw}} html\n{_controls()}```"]
+    for paper, sections in PAPERS.items():
+        for section, title in sections.items():
+            chosen = [entry for entry in entries if entry["section"] == section]
+            parts.append(f"## {title}\n\n{_table(chosen, paper)}")
     parts.append("(thresholds)=\n## Thresholds, and what moves with them\n\n" + thresholds_table(entries))
     return "\n\n".join(parts) + "\n"
 
@@ -110,16 +122,41 @@ def thresholds_table(entries: Sequence[Entry]) -> str:
     return "\n".join(rows)
 
 
-def _table(entries: Sequence[Entry]) -> str:
+def _controls() -> str:
+    """The menus of the ledger; they do something only where scripts run, which show them."""
+    options = {
+        "PAPERS": _options({paper: paper for paper in PAPERS}),
+        "SECTIONS": "".join(
+            f'<optgroup label="{paper}">{_options(sections)}</optgroup>' for paper, sections in PAPERS.items()
+        ),
+        "VERDICTS": _options({verdict: f"{SHAPES[verdict]} {verdict}" for verdict in VERDICTS}),
+    }
+    text = CONTROLS.read_text()
+    for name, choices in options.items():
+        text = text.replace(name, choices)
+    return text
+
+
+def _options(words: Mapping[str, str]) -> str:
+    return "".join(f'<option value="{value}">{text}</option>' for value, text in words.items())
+
+
+def _table(entries: Sequence[Entry], paper: str) -> str:
     rows = ["| claim | verdict | evidence |", "|---|---|---|"]
     for entry in entries:
         where = f"*{entry['source']}; hyper-parameters {STATED[entry['stated']]}*"
         note = f"<br>{entry['note']}" if entry["note"] else ""
+        mark = f'<span id="{entry["id"]}" {_data(entry, paper)}></span>'
         rows.append(
-            f'| <span id="{entry["id"]}"></span>**{entry["id"]}** {entry["statement"]}<br>{where}{note} '
+            f"| {mark}**{entry['id']}** {entry['statement']}<br>{where}{note} "
             f"| {badge(entry['verdict'])} | {_found(entry)} |"
         )
     return "\n".join(rows)
+
+
+def _data(entry: Entry, paper: str) -> str:
+    """What the claim can be found by."""
+    return f'data-paper="{paper}" data-section="{entry["section"]}" data-verdict="{entry["verdict"]}"'
 
 
 def _link(entry: Entry) -> str:
@@ -128,8 +165,13 @@ def _link(entry: Entry) -> str:
 
 def _found(entry: Entry) -> str:
     """The numbers, their limit, how sure they are, what moves them, and where they are from."""
-    if not entry["groups"]:
-        return entry["reason"]
+    lines = _judged(entry) if entry["groups"] else [entry["reason"]]
+    if pages := (*entry["pages"], *entry["shown_on"]):
+        lines.append(", ".join(f"[{page.replace('_', ' ')}](pages/{page}.ipynb)" for page in pages))
+    return "<br>".join(lines)
+
+
+def _judged(entry: Entry) -> list[str]:
     lines = [_groups(entry, entry["groups"]) + _limit(entry)]
     fewest = _fewest(entry)
     doubts = [f"only {fewest} of {entry['seeds']} networks"] if fewest < entry["seeds"] else []
@@ -137,9 +179,7 @@ def _found(entry: Entry) -> str:
     lines += [f"**doubt**: {', '.join(doubts)}"] if doubts else []
     if entry["moved"]:
         lines.append("**moves**: " + ", ".join(f"{now} at {what}" for what, now in entry["moved"].items()))
-    if entry["pages"]:
-        lines.append(", ".join(f"[{page.replace('_', ' ')}](pages/{page}.ipynb)" for page in entry["pages"]))
-    return "<br>".join(lines)
+    return lines
 
 
 def _fewest(entry: Entry) -> int:

@@ -1,15 +1,18 @@
-"""The book at toy size, built once for all tests of it, whichever process runs them."""
+"""The book at toy size, built once for all tests of it, whichever process runs them, and a browser to read it in."""
 
 from __future__ import annotations
 
 import os
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from filelock import FileLock
+from playwright.sync_api import Browser, sync_playwright
 
+from tests.chromium import CHROMIUM
 from tests.fakes import prepare_images
 from tests.fakes_images import prepare_classes
 from tests.toy_book import TOY, snakemake
@@ -51,3 +54,14 @@ def build(shared: Path, environment: dict[str, str]) -> Path:
 def site(build: Path) -> Path:
     """Its pages."""
     return build / "_build" / "html"
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    """The Chromium of this machine."""
+    if CHROMIUM is None:
+        pytest.skip("no chromium on this machine")
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox", "--disable-gpu"])
+        yield browser
+        browser.close()

@@ -2,8 +2,8 @@
 
 import hashlib
 import json
+import math
 import re
-import shutil
 from dataclasses import replace
 from pathlib import Path
 
@@ -13,13 +13,13 @@ import pytest
 from nrc_core import figures
 from nrc_core.profiles import Page, Profile
 from nrc_core.runs import Results
+from tests.chromium import SIZES, Visit
 from tests.fakes import network, results
 from tests.pictures import check_picture
 from tests.scripts import script
 
 ROOT = Path(__file__).parent.parent
 STATIC = ROOT / "book" / "_static"
-CHROMIUM = shutil.which("chromium") or shutil.which("google-chrome")
 
 
 @pytest.fixture(scope="module")
@@ -134,18 +134,16 @@ def test_the_library_is_the_released_one():
 
 
 @pytest.fixture
-def open_page(explorer, swimmer, tmp_path):
+def open_page(explorer, swimmer, tmp_path, browser):
     """Opens the explorer in Chromium, with or without scripts; nothing it does may fail or leave the machine."""
-    if CHROMIUM is None:
-        pytest.skip("no chromium on this machine")
-    driver = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
     explorer.page(profile("swimmer"), {"swimmer": swimmer}, tmp_path)
     scripts = "".join(
         f'<script src="{(STATIC / name).as_uri()}"></script>'
-        for name in ("explorer.js", "uPlot.min.js", "explorer_drawing.js")
+        for name in ("explorer.js", "uPlot.min.js", "explorer_drawing.js", "explorer_points.js")
     )
     styles = "".join(
-        f'<link rel="stylesheet" href="{(STATIC / name).as_uri()}">' for name in ("uPlot.min.css", "explorer.css")
+        f'<link rel="stylesheet" href="{(STATIC / name).as_uri()}">'
+        for name in ("uPlot.min.css", "controls.css", "explorer.css")
     )
     (tmp_path / "page.html").write_text(
         f'<!doctype html><html lang="en" data-theme="light"><head><meta charset="utf-8">{scripts}'
@@ -153,21 +151,16 @@ def open_page(explorer, swimmer, tmp_path):
         f"{(tmp_path / 'explorer_controls.html').read_text()}"
         '<img class="explorer-picture" src="explorer.svg" alt="a picture"></body></html>'
     )
-    wrong: list[str] = []
-    with driver.sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
+    visits: list[Visit] = []
 
-        def opened(address: str = "", **options):
-            page = browser.new_context(**options).new_page()
-            page.on("console", lambda message: wrong.append(message.text) if message.type == "error" else None)
-            page.on("pageerror", lambda error: wrong.append(str(error)))
-            page.on("request", lambda request: wrong.append(request.url) if request.url.startswith("http") else None)
-            page.goto((tmp_path / "page.html").as_uri() + address)
-            return page
+    def opened(address: str = "", **options):
+        visits.append(Visit(browser, (tmp_path / "page.html").as_uri() + address, **options))
+        return visits[-1].page
 
-        yield opened
-        browser.close()
-    assert not wrong
+    yield opened
+    for visited in visits:
+        assert not visited.complaints + visited.outside()
+        visited.close()
 
 
 def summary(page) -> str:
@@ -223,7 +216,7 @@ def test_playing_goes_through_the_epochs_to_the_end(open_page):
 
 @pytest.mark.browser
 def test_an_address_names_a_view_and_the_page_fits_a_phone(open_page):
-    page = open_page("#metric=nrc3&epoch=10&layout=over&wd2=0.001&seed2=1", viewport={"width": 390, "height": 800})
+    page = open_page("#metric=nrc3&epoch=10&layout=over&wd2=0.001&seed2=1", size="phone")
     assert "epoch 10: Feature-weight alignment (NRC3)" in summary(page)
     assert "Second run: SWIMMER, weight decay 0.001, seed 1" in summary(page)
     assert page.evaluate("document.documentElement.scrollWidth") <= 390
@@ -238,3 +231,82 @@ def test_without_scripts_there_is_the_picture(open_page):
     assert page.locator("#explorer").is_hidden()
     assert page.locator(".explorer-picture").is_visible()
     assert "here is a picture instead" in page.inner_text("body")
+
+
+def place(page, site: int, epoch: int) -> tuple[float, float]:
+    """Where the first run's noise at a site and an epoch is drawn on the screen, by the axes of the plot."""
+    page.locator(".explorer-plots").scroll_into_view_if_needed()
+    box = page.locator(".u-over").first.bounding_box()
+    noise = {10: [0.31, 0.1335, 0.05, 0.02], 100: [0.4, 0.2235, 0.14, 0.11], 1000: [0.3, 0.1235, 0.04, 0.01]}
+    low, high = math.log(0.01 / 1.3), math.log(0.4 * 1.3)  # the range of all epochs, and some room
+    up = (math.log(noise[epoch][site]) - low) / (high - low)
+    return box["x"] + box["width"] * (site + 0.3) / 3.6, box["y"] + box["height"] * (1 - up)
+
+
+@pytest.mark.browser
+def test_a_point_tells_its_site_epoch_and_value_to_the_mouse(open_page):
+    page = open_page()
+    told = page.locator(".explorer-point")
+    page.mouse.move(*place(page, 2, 1000))
+    assert told.inner_text() == "site 2, epoch 1000: noise 0.04"
+    page.mouse.move(*place(page, 2, 100))
+    assert told.inner_text() == "site 2, epoch 100: noise 0.14"
+    x, y = place(page, 2, 100)
+    page.mouse.move(x + 40, y - 60)
+    assert told.inner_text() == ""
+
+
+@pytest.mark.browser
+def test_a_point_tells_its_value_to_a_finger_and_stays_on_the_screen(open_page):
+    page = open_page(size="phone", has_touch=True)
+    told = page.locator(".explorer-point")
+    for site, value in ((0, "0.3"), (3, "0.01")):
+        page.touchscreen.tap(*place(page, site, 1000))
+        assert told.inner_text() == f"site {site}, epoch 1000: noise {value}"
+        words = told.locator("span").bounding_box()
+        assert words["x"] >= 0 and words["x"] + words["width"] <= SIZES["phone"][0]
+    assert page.evaluate("document.documentElement.scrollWidth") <= SIZES["phone"][0]
+
+
+@pytest.mark.browser
+def test_arrow_keys_go_from_point_to_point_of_both_runs(open_page):
+    page = open_page("#layout=over")
+    told = page.locator(".explorer-point")
+    page.focus(".explorer-plots > div")
+    page.keyboard.press("ArrowRight")
+    assert told.inner_text() == "site 0, epoch 1000: noise 0.3"
+    page.keyboard.press("ArrowRight")
+    page.keyboard.press("ArrowRight")
+    page.keyboard.press("ArrowLeft")
+    assert told.inner_text() == "site 1, epoch 1000: noise 0.1235"
+    for _ in range(20):
+        page.keyboard.press("ArrowRight")
+    assert told.inner_text().startswith("second run, site 3, epoch 1000: noise ")
+    page.keyboard.press("Escape")
+    assert told.inner_text() == ""
+
+
+@pytest.mark.browser
+@pytest.mark.parametrize("size", SIZES)
+def test_the_built_page_answers_to_clicks_and_keys(browser, site, size):
+    visited = Visit(browser, (site / "explorer.html").as_uri(), size=size)
+    page = visited.page
+    before = summary(page)
+    assert "HOPPER" in before.upper()  # the network of the landing page
+    page.focus("input[name=epoch]")
+    page.keyboard.press("ArrowLeft")
+    assert "epoch=1" in page.url
+    assert summary(page) != before
+    page.get_by_label("Metric").select_option("nrc4")
+    assert "NRC4" in summary(page)
+    page.get_by_label("Network").first.select_option("swimmer-swimmer")
+    assert summary(page).startswith("Swimmer")
+    page.get_by_label("Second run").select_option("beside")
+    assert page.locator("canvas").count() == 2
+    page.get_by_role("button", name="Play").click()
+    page.get_by_role("button", name="Play").wait_for(timeout=10_000)  # it was "Pause" meanwhile
+    page.focus(".explorer-plots > div")
+    page.keyboard.press("ArrowRight")
+    assert re.fullmatch(r"site 0, epoch 2: mean squared error [\d.]+", page.inner_text(".explorer-point"))
+    assert not visited.complaints + visited.outside()
+    visited.close()

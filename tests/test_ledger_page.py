@@ -23,7 +23,7 @@ def entries() -> list[dict]:
 
 
 def row(text: str, name: str) -> str:
-    return next(line for line in text.splitlines() if line.startswith(f'| <span id="{name}">'))
+    return next(line for line in text.splitlines() if line.startswith(f'| <span id="{name}" '))
 
 
 def test_every_claim_is_a_row_with_a_verdict(ledger, entries):
@@ -66,8 +66,32 @@ def test_what_has_no_verdict_has_a_reason(ledger, entries):
 
 
 def test_the_score_adds_up(ledger, entries):
-    counts = [int(number) for number in re.findall(r"\[(\d+)\]", ledger.score(entries))]
+    counts = [int(number) for number in re.findall(r"(\d+)</a>", ledger.score(entries))]
     assert sum(counts) == len(entries) == len(read_claims())
+
+
+def test_each_number_of_the_score_leads_to_its_claims(ledger, entries):
+    links = dict(re.findall(r'href="ledger.html\?verdict=([^"]*)#claims">.*? (\d+)</a>', ledger.score(entries)))
+    not_reproduced = sum(one["verdict"] == "not reproduced" for one in entries)
+    assert int(links["not+reproduced"]) == not_reproduced > 0
+
+
+def test_a_row_says_by_what_it_can_be_found_and_the_menus_offer_it(ledger, entries):
+    text = ledger.page(entries)
+    for one in entries:
+        found = dict(re.findall(r'data-(\w+)="([^"]*)"', row(text, one["id"])))
+        assert found["paper"] == ("Limitations" if one["id"].startswith("B") else "Deep NRC")
+        assert (found["section"], found["verdict"]) == (one["section"], one["verdict"])
+        for value in found.values():
+            assert f'<option value="{value}">' in text, value
+
+
+def test_every_row_leads_to_the_pages_of_its_claim(ledger, entries):
+    text = ledger.page(entries)
+    for one in entries:
+        pages = re.findall(r"\(pages/(\w+)\.ipynb\)", row(text, one["id"]))
+        assert pages == [*one["pages"], *one["shown_on"]], one["id"]
+        assert pages or not one["groups"], f"{one['id']} has a verdict and no evidence"
 
 
 def test_the_box_of_a_page_has_its_claims_and_no_others(ledger, entries):

@@ -1,16 +1,17 @@
-// The explorer: menus and a slider choose runs, a metric and an epoch; explorer_drawing.js draws
-// it. Everything shown is in the page's own JSON, see book/explorer.py; nothing is asked of another file.
+// The explorer: menus and a slider choose runs, a metric and an epoch; explorer_drawing.js draws it, and
+// explorer_points.js tells of its points. Everything shown is in the page's own JSON, see book/explorer.py; nothing is asked of another file.
 "use strict";
 
 addEventListener("DOMContentLoaded", () => {
   const root = document.getElementById("explorer");
   const source = document.getElementById("explorer-data");
-  if (!root || !source || typeof uPlot === "undefined" || typeof drawBySite === "undefined") return; // the picture stays
+  if (!root || !source || typeof uPlot === "undefined" || typeof drawBySite === "undefined" || typeof tellPoints === "undefined") return; // the picture stays
 
   const { floor, metrics, start, networks } = JSON.parse(source.textContent);
   const form = root.querySelector("form");
   const controls = form.elements;
   const plots = root.querySelector(".explorer-plots");
+  const ring = root.querySelector(".explorer-point");
   const PAUSE = 900; // milliseconds an epoch is shown while playing
   let drawn = [];
   let wantedEpoch = Infinity; // what the reader chose, also where a network was not measured then
@@ -141,12 +142,14 @@ addEventListener("DOMContentLoaded", () => {
     const lastSite = Math.max(...entries.flatMap(({ network: { sites } }) => sites));
     const holders = panels.map(() => document.createElement("div"));
     plots.replaceChildren(...holders);
+    ring.replaceChildren();
     holders.forEach((holder, order) => {
       holder.setAttribute("role", "img");
       holder.setAttribute("aria-label", panels[order].map(({ words }) => words).join(" "));
     });
     const view = { metric: metric(), scale: yRange(entries, metric(), floor), lastSite, floor };
     drawn = holders.map((holder, order) => drawBySite(holder, panels[order], view));
+    drawn.forEach((plot, order) => tellPoints(holders[order], plot, panels[order], view, ring));
   }
 
   // ---- the page follows ----

@@ -58,13 +58,17 @@ function drawMark(plot, shape, [x, y], colour) {
   plot.ctx.restore();
 }
 
-function drawBySite(holder, entries, { metric, scale, lastSite, floor }) {
+// A value as it is drawn: a logarithmic axis ends at the floor of float arithmetic.
+const plotted = (value, { scale, floor }) => (scale.log ? Math.max(value, floor) : value);
+
+function drawBySite(holder, entries, view) {
+  const { metric, scale, lastSite } = view;
   const x = Array.from({ length: lastSite + 1 }, (_, site) => site);
   const bySite = (sites, values) => {
     const found = new Map(sites.map((site, place) => [site, values[place]]));
     return x.map((site) => {
       const value = found.get(site) ?? null;
-      return value !== null && scale.log ? Math.max(value, floor) : value;
+      return value === null ? null : plotted(value, view);
     });
   };
   const plain = { points: { show: false } };
