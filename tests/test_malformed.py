@@ -15,7 +15,7 @@ from tests.faults.malformed import KINDS
 from tests.faults.mutations import BYTES, mutate, replant
 from tests.faults.prepared import prepare_all
 
-EACH = 60  # inputs of a kind; `python -m tests.faults` takes more
+EACH = 50  # inputs of a kind; `python -m tests.faults` takes more
 STORED = ("results", "checkpoints")  # each trains a network
 
 

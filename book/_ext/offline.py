@@ -30,15 +30,18 @@ def _copy(app: Sphinx, error: Exception | None) -> None:
 
 # Browsers refuse such preloads of a page that is a file, and say so on every page; the fonts come without.
 PRELOADED_FONT = re.compile(r'<link rel="preload" as="font"[^>]*>\n?')
-RESULTS_TABLE = re.compile(r'<table (?=id="T_)')
+# Of results, and of Markdown: where they are wide they scroll.
+WIDE_TABLE = re.compile(r'<table (?=id="T_|class="table")')
+CITATIONS = '<div role="list" class="citation-list">'  # a list, it says, but its entries are no items of one
 
 
 def _mend(app: Sphinx, error: Exception | None) -> None:
-    """What the themes leave: fonts asked for ahead, and wide tables of results that no key scrolls."""
+    """What the themes leave: fonts asked for ahead, wide tables that no key scrolls, and a list that is none."""
     if error is None and app.builder.format == "html":
         for page in Path(app.outdir).rglob("*.html"):
             text = page.read_text()
-            mended = RESULTS_TABLE.sub('<table tabindex="0" ', PRELOADED_FONT.sub("", text))
+            mended = WIDE_TABLE.sub('<table tabindex="0" ', PRELOADED_FONT.sub("", text))
+            mended = mended.replace(CITATIONS, CITATIONS.replace('role="list" ', ""))
             if mended != text:
                 page.write_text(mended)
 
