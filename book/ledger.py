@@ -48,7 +48,7 @@ def score(entries: Sequence[Entry]) -> str:
     thin = sum(
         _fewest(entry) < entry["seeds"] for entry in entries if entry["groups"] and entry["verdict"] in VERDICTS[:3]
     )
-    note = f" {thin} of the verdicts rest on fewer networks than wanted." if thin else ""
+    note = f" {thin} of the verdicts rest{'s' * (thin == 1)} on fewer networks than wanted." if thin else ""
     return f"Of {len(entries)} claims of the two papers: " + ", ".join(parts) + f".{note}\n"
 
 
