@@ -136,6 +136,14 @@ def test_what_is_not_there_is_not_measured(discrepancies, tmp_path, pages, sourc
     assert "<a href" not in text
 
 
+def test_what_changes_no_verdict_is_measured_but_not_in_the_summary(discrepancies, tmp_path):
+    alike = results(network(seed=0), network(seed=1))
+    text = discrepancies.page(profile("swimmer"), {"swimmer": alike}, discrepancies.read(written(tmp_path, MEASURED)))
+    assert "1 can be measured on what this book has computed, of these 1 bear on a threshold, and 0 change a" in text
+    assert "Another verdict at 0 of 2 networks." in text
+    assert "<a href" not in text
+
+
 # The measurements
 
 
