@@ -48,8 +48,9 @@ def test_few_networks_are_said(ledger, entries):
     few = one | {"groups": [one["groups"][0] | {"networks": 1, "held": 1}]}
     assert "only 1 of 5 networks" in ledger.page([few])
     assert "only 1 of the 5 networks wanted" in ledger.box([few], "swimmer", ["swimmer"])
-    assert "1 of the verdicts rest on fewer networks" in ledger.score([few, one])
-    assert "rest on fewer" not in ledger.score([one])
+    assert "1 of the verdicts rests on fewer networks" in ledger.score([few, one])
+    assert "2 of the verdicts rest on fewer networks" in ledger.score([few, few])
+    assert "on fewer networks" not in ledger.score([one])
 
 
 def test_smaller_networks_are_said(ledger, entries):
