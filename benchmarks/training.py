@@ -58,9 +58,9 @@ def wait(device: torch.device) -> None:
         torch.cuda.synchronize()
 
 
-def loop_a(network: nn.Module, x: Tensor, y: Tensor, device: torch.device) -> Callable[[], None]:
+def loop_a(network: nn.Module, rows: Dataset[tuple[Tensor, Tensor]], device: torch.device) -> Callable[[], None]:
     """An epoch of the loop in wide use."""
-    loader = DataLoader(Rows(x.cpu(), y.cpu()), batch_size=BATCH, shuffle=True)
+    loader = DataLoader(rows, batch_size=BATCH, shuffle=True)
     optimiser = torch.optim.SGD(network.parameters(), RATE, momentum=0.9, weight_decay=DECAY)
 
     def epoch() -> None:
@@ -131,7 +131,7 @@ def compare(name: str, device: torch.device, repeats: int, limit: float) -> list
         return MLP(inputs, width, depth, targets).to(device)
 
     calls = {
-        ("(a) DataLoader", 1): loop_a(network(), x, y, device),
+        ("(a) DataLoader", 1): loop_a(network(), Rows(x.cpu(), y.cpu()), device),
         ("(b) tensors on the device", 1): loop_b(network(), x, y, device),
         **{("stacked", m): stacked([network() for _ in range(m)], x, y, device) for m in STACKS},
     }

@@ -18,15 +18,15 @@ import torch
 from PIL import Image
 from timing import seconds, spread, write
 from torch import Tensor, nn
-from torch.nn import functional
-from torch.utils.data import DataLoader, Dataset
+from torch.utils.data import Dataset
+from training import BATCH, DECAY, RATE, loop_a, loop_b
 
 from nrc_core.computing import chosen_device
 from nrc_core.resnets import ResNet
 from nrc_core.single import SingleNetwork
 from nrc_core.training import reproducible_arithmetic
 
-BATCH, RATE, DECAY, TARGETS = 64, 0.01, 5e-4, 2
+TARGETS = 2
 SIZES = {"32 x 32": (512, 32), "128 x 128": (128, 128)}  # images, and their sides: CIFAR-10's, and UTKFace's here
 
 
@@ -50,43 +50,6 @@ def _png(pixels: np.ndarray) -> bytes:
     return buffer.getvalue()
 
 
-def wait(device: torch.device) -> None:
-    """Until the device has done what it was told."""
-    if device.type == "cuda":
-        torch.cuda.synchronize()
-
-
-def loop_a(network: nn.Module, x: Tensor, y: Tensor) -> Callable[[], None]:
-    """An epoch of the loop in wide use."""
-    loader = DataLoader(Pictures(x, y), batch_size=BATCH, shuffle=True)
-    optimiser = torch.optim.SGD(network.parameters(), RATE, momentum=0.9, weight_decay=DECAY)
-
-    def epoch() -> None:
-        total = 0.0
-        for inputs, targets in loader:
-            optimiser.zero_grad()
-            loss = functional.mse_loss(network(inputs.to(x.device)), targets.to(x.device))
-            loss.backward()
-            optimiser.step()
-            total += loss.item()
-
-    return epoch
-
-
-def loop_b(network: nn.Module, x: Tensor, y: Tensor) -> Callable[[], None]:
-    """An epoch of a plain loop on decoded images that lie on the device."""
-    optimiser = torch.optim.SGD(network.parameters(), RATE, momentum=0.9, weight_decay=DECAY)
-
-    def epoch() -> None:
-        for rows in torch.randperm(len(x), device=x.device).split(BATCH):
-            optimiser.zero_grad()
-            functional.mse_loss(network(x[rows]), y[rows]).backward()
-            optimiser.step()
-        wait(x.device)
-
-    return epoch
-
-
 def ours(network: nn.Module, x: Tensor, y: Tensor) -> Callable[[], None]:
     """An epoch as this project trains."""
     single = SingleNetwork(network, rate=RATE, weight_decay=DECAY)
@@ -99,8 +62,8 @@ def compiled(network: nn.Module, x: Tensor, y: Tensor) -> Callable[[], None]:
 
 
 LOOPS: dict[str, Callable[[nn.Module, Tensor, Tensor], Callable[[], None]]] = {
-    "(a) DataLoader": loop_a,
-    "(b) tensors on the device": loop_b,
+    "(a) DataLoader": lambda network, x, y: loop_a(network, Pictures(x, y), x.device),
+    "(b) tensors on the device": lambda network, x, y: loop_b(network, x, y, x.device),
     "this project": ours,
     "this project, compiled": compiled,
 }

@@ -109,7 +109,11 @@ def experts_table(data_dir: Path) -> str:
     """The returns of the expert policies, and of the episodes that became data."""
     rows = ["| data | environment | mean return | spread | solved at | trained with |", "|---|---|---|---|---|---|"]
     for name in ROLLED_OUT:
-        facts = read_manifest(data_dir / name).facts
+        try:
+            facts = read_manifest(data_dir / name).facts
+        except DataUnavailable as error:
+            rows.append(f"| {name} | {error} | - | - | - | - |")
+            continue
         if (expert := facts.get("expert")) is None:
             rows.append(f"| {name} | demonstrations of your own | - | - | - | - |")
             continue

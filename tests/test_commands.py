@@ -3,7 +3,6 @@
 import json
 import os
 import shlex
-import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -15,6 +14,7 @@ from nbformat.v4 import new_code_cell, new_notebook
 from nrc_core import ConfigError, NotebookFailed, Store
 from nrc_core.cli import _parser, main
 from nrc_core.notebooks import check_parameters, parameters_of, run_notebook
+from tests.faults.disk import small_disk
 
 ROOT = Path(__file__).parent.parent
 NOTEBOOK = ROOT / "notebooks" / "deep_nrc_mlp.ipynb"
@@ -124,34 +124,31 @@ def test_an_unwritable_folder_is_one_line(tmp_path):
 
 
 @pytest.fixture
-def small_disk(tmp_path):
+def full_disk(tmp_path):
     """A file system of 48 kB, where the user may mount one."""
-    folder = tmp_path / "disk"
-    folder.mkdir()
-    mount = ["mount", "-t", "tmpfs", "-o", "size=48k", "tmpfs", str(folder)]
-    if shutil.which("mount") is None or subprocess.run(mount, capture_output=True).returncode:
-        pytest.skip("needs the right to mount a small file system")
-    yield folder
-    subprocess.run(["umount", str(folder)], check=True)
+    with small_disk(tmp_path / "disk", 48) as disk:
+        if disk is None:
+            pytest.skip("needs the right to mount a small file system")
+        yield disk.folder
 
 
-def test_a_full_disk_is_one_line_and_loses_nothing(small_disk):
-    (small_disk / "filler").write_bytes(b"0" * 20_000)
-    result = nrc("compute", "deep_nrc_mlp", *TOY, "--store", small_disk / "store", OMP_NUM_THREADS="1")
+def test_a_full_disk_is_one_line_and_loses_nothing(full_disk):
+    (full_disk / "filler").write_bytes(b"0" * 20_000)
+    result = nrc("compute", "deep_nrc_mlp", *TOY, "--store", full_disk / "store", OMP_NUM_THREADS="1")
     assert result.returncode == 1
     assert "No space left on device" in result.stderr.strip().splitlines()[-1]
     assert "Traceback" not in result.stderr
-    assert [path.name for path in (small_disk / "store").iterdir()] == [".locks"]
-    assert (small_disk / "filler").stat().st_size == 20_000
+    assert [path.name for path in (full_disk / "store").iterdir()] == [".locks"]
+    assert (full_disk / "filler").stat().st_size == 20_000
 
 
-def test_a_full_disk_for_the_notebook_is_one_line(small_disk):
-    (small_disk / "filler").write_bytes(b"0" * 45_000)
-    result = nrc("run", NOTEBOOK, *TOY, "--output", small_disk / "out.ipynb")
+def test_a_full_disk_for_the_notebook_is_one_line(full_disk):
+    (full_disk / "filler").write_bytes(b"0" * 45_000)
+    result = nrc("run", NOTEBOOK, *TOY, "--output", full_disk / "out.ipynb")
     assert result.returncode == 1
     assert "No space left on device" in result.stderr.strip().splitlines()[-1]
     assert "Traceback" not in result.stderr
-    assert not (small_disk / "out.ipynb").exists()
+    assert not (full_disk / "out.ipynb").exists()
 
 
 @pytest.mark.parametrize(

@@ -3,6 +3,7 @@
 import logging
 import os
 import pickle
+import shutil
 from pathlib import Path
 from random import Random
 
@@ -73,7 +74,13 @@ def test_the_watch_sees_what_it_must(watch, tmp_path):
     assert attempt(watch, "", moved, inside).deeds == [f"os.rename {outside}"]
     made = Case("make", lambda: (inside / ".." / "folder").mkdir())
     assert attempt(watch, "", made, inside).deeds == [f"os.mkdir {tmp_path / 'folder'}"]
-    loaded = Case("load", lambda: pickle.loads(pickled()))
+    linked = Case("link", lambda: (tmp_path / "link").symlink_to(inside))
+    assert attempt(watch, "", linked, inside).deeds == [f"os.symlink {tmp_path / 'link'}"]
+    (tmp_path / "tree").mkdir()
+    (tmp_path / "tree" / "leaf").touch()
+    felled = Case("remove", lambda: shutil.rmtree(tmp_path / "tree"))  # from open folders
+    assert attempt(watch, "", felled, inside).deeds[0] == f"os.remove {tmp_path / 'tree' / 'leaf'}"
+    loaded = Case("load", lambda: pickle.loads(pickled()))  # our own, which runs `echo`: the watch must see it
     deeds = attempt(watch, "", loaded, inside).deeds
     assert deeds[0].startswith("unpickled posix.system")
     assert deeds[1].startswith("os.system")
@@ -107,5 +114,6 @@ def test_mutations_are_those_of_their_seed():
 
 
 def test_what_is_harmful_would_do_harm(capfd):
+    """The pickle that no command may load does run a program, here `echo`, when it is loaded."""
     assert pickle.loads(pickle.dumps(Harmful())) == 0
     assert capfd.readouterr().out == f"unpickled{os.linesep}"

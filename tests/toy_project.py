@@ -13,6 +13,7 @@ import pandas as pd
 import yaml
 
 from nrc_core.store import Store
+from tests.faults.stored import tables_of
 
 ROOT = Path(__file__).parent.parent
 # The pages that the book's own texts refer to, which want a GPU here, and one that wants none and trains for seconds.
@@ -106,6 +107,4 @@ class ToyProject:
 
     def tables(self) -> dict[tuple[str, str], pd.DataFrame]:
         """Every table of the store, by content key and name."""
-        store = Store(self.folder / "store")
-        loaded = {key: store.load(key) for key in store.all_keys()}
-        return {(key, name): table for key, run in loaded.items() if run for name, table in run.tables.items()}
+        return tables_of(Store(self.folder / "store"))

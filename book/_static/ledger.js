@@ -45,7 +45,7 @@ addEventListener("DOMContentLoaded", () => {
   // An address that ends in a claim or a section shows it, whatever is chosen.
   function reveal() {
     const { hash } = location;
-    const target = document.getElementById(decodeURIComponent(hash.slice(1)));
+    const target = document.getElementById(hash.slice(1));
     if (target?.closest("tr[hidden], section[hidden]")) {
       clear();
       history.replaceState(null, "", hash);

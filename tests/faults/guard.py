@@ -19,8 +19,19 @@ from nrc_core.cli import main
 from nrc_core.errors import NrcError
 
 LINE = 6000  # characters of an error: ODD values of 5,000 are quoted
-SECONDS = 60  # that an attempt may take: the longest measured takes five
-CHANGES = ("os.mkdir", "os.rename", "os.remove", "os.rmdir", "os.link", "os.symlink", "os.truncate", "os.chmod")
+SECONDS = 60  # that an attempt may take: the longest measured took three
+# Events that change a folder or a file: which of their arguments are paths, each with the open folder that it may be
+# relative to.
+CHANGES: dict[str, tuple[tuple[int, int | None], ...]] = {
+    "os.mkdir": ((0, 2),),
+    "os.rename": ((0, 2), (1, 3)),
+    "os.remove": ((0, 1),),
+    "os.rmdir": ((0, 1),),
+    "os.link": ((1, 3),),
+    "os.symlink": ((1, 2),),
+    "os.truncate": ((0, None),),
+    "os.chmod": ((0, 2),),
+}
 PROGRAMS = ("subprocess.Popen", "os.system", "os.exec", "os.posix_spawn")
 GIT = "git"  # asked for the commit that a result is made at
 ACCEPTED, REFUSED, BROKEN = "accepted", "refused", "broken"
@@ -52,20 +63,20 @@ class Watch:
         if event == "open" and _writes(*arguments[1:3]):
             self._place(event, arguments[0])
         elif event in CHANGES:
-            for path in arguments[: 2 if event in ("os.rename", "os.link") else 1]:
-                self._place(event, path, arguments[-1])
+            for path, folder in CHANGES[event]:
+                self._place(event, arguments[path], -1 if folder is None else arguments[folder])
         elif event == "pickle.find_class":
             self.seen.append(f"unpickled {arguments[0]}.{arguments[1]}")
         elif event in PROGRAMS and arguments[0] != GIT:
             self.seen.append(f"{event} {arguments[0]}")
 
-    def _place(self, event: str, path: Any, folder: Any = None) -> None:
+    def _place(self, event: str, path: Any, folder: int = -1) -> None:
         """Note a path that is not in an allowed folder; it may be relative to one that is open."""
         if not isinstance(path, str | bytes | os.PathLike):
             return  # a file that is open already
         allowed, self._allowed = self._allowed or (), None  # resolving a path is no deed of what is watched
         try:
-            within = Path(f"/proc/self/fd/{folder}") if isinstance(folder, int) and folder >= 0 else Path()
+            within = Path(f"/proc/self/fd/{folder}") if folder >= 0 else Path()
             place = (within / os.fsdecode(path)).resolve()
             if place != Path(os.devnull) and not any(place.is_relative_to(folder) for folder in allowed):
                 self.seen.append(f"{event} {place}")

@@ -55,7 +55,7 @@ def _array(header: str, content: bytes = b"") -> bytes:
 
 def _saved(array: np.ndarray) -> bytes:
     buffer = io.BytesIO()
-    np.save(buffer, array, allow_pickle=True)
+    np.save(buffer, array, allow_pickle=True)  # written for a reader that must refuse it; never loaded here
     return buffer.getvalue()
 
 

@@ -38,7 +38,7 @@ def assert_equal(found: dict[tuple[str, str], pd.DataFrame], expected: dict[tupl
 
 @lru_cache(maxsize=1)
 def sound(folder: Path) -> tuple[Path, dict[tuple[str, str], pd.DataFrame]]:
-    """A store with one run and the checkpoint that it had two epochs before its end; and its tables."""
+    """A store with one run and the checkpoint that it had an epoch before its end; and its tables."""
     store = Store(folder / "sound")
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(Checkpoint, "due", lambda self: True)
