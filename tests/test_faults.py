@@ -10,8 +10,8 @@ import pandas as pd
 import psutil
 import pytest
 
-from nrc_core.store import Store
-from tests.faults.disk import fill, small_disk
+from nrc_core.store import RunResult, Store
+from tests.faults.disk import fill, holds, small_disk
 from tests.faults.kills import Build, different_tables, kill, killed
 from tests.scripts import ROOT, script
 
@@ -83,6 +83,20 @@ def test_tables_that_differ_in_a_bit_or_are_missing_are_told(tmp_path):
     assert different_tables(first, first) == []
     assert different_tables(first, second) == different_tables(second, first)
     assert different_tables(first, second) == ["0a/spectra.parquet", "0b/losses.parquet"]
+
+
+def test_a_result_that_lacks_a_row_or_is_gone_is_lost_and_one_measured_more_widely_is_not():
+    table = pd.DataFrame({"epoch": [0, 1, 2], "nrc1": [0.5, float("nan"), 0.1]})
+    narrow, wide, altered = (
+        RunResult("a", {"measurements": one}, {})
+        for one in (table.iloc[[0, 1]], table, table.iloc[[0, 2]].reset_index(drop=True))
+    )
+    assert holds(wide, narrow)
+    assert holds(narrow, narrow)
+    assert not holds(narrow, wide)
+    assert not holds(altered, narrow)
+    assert not holds(None, narrow)
+    assert not holds(RunResult("a", {}, {}), narrow)
 
 
 def test_a_kill_is_one():

@@ -99,6 +99,7 @@ def disk(folder: Path, n: int) -> tuple[list[Row], bool]:
         if small is None:
             sys.exit("needs the right to mount a small file system")
         found = fill(Build(TOY, small.folder / "build"), small, SIZES, reference.store)
+    print(*found.lost, *found.different, sep="\n")
     row = {
         "kB on the disk": ", ".join(map(str, SIZES)),
         "builds that failed": found.failures,
