@@ -68,7 +68,7 @@ def fill(build: Build, disk: SmallDisk, sizes: list[int], reference: Path) -> Fi
 
 
 def holds(after: RunResult | None, before: RunResult) -> bool:
-    """Whether every row of an earlier result is there still; another page may have had the run measured at more times."""
+    """Whether every row of an earlier result is there still; another page may have had it measured at more times."""
     return after is not None and all(
         name in after.tables and _has_rows(after.tables[name], table) for name, table in before.tables.items()
     )
