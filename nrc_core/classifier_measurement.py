@@ -19,7 +19,7 @@ from nrc_core.classifier_config import MARGIN_QUANTILES
 from nrc_core.config import OUTPUT
 from nrc_core.measurement import Decomposed, decompose, tabulate
 from nrc_core.metrics import Eigen, alignment, linear_cka
-from nrc_core.sites import Site, pool, watched, weight_matrix
+from nrc_core.sites import Site, evaluating, pool, watched, weight_matrix
 
 ROWS_AT_ONCE = 512
 
@@ -69,8 +69,7 @@ def look(model: nn.Module, x: Tensor, y: Float[Tensor, "n k"]) -> Seen:
         if name != OUTPUT:
             last[:] = [*last[: len(logits)], rows]  # the last layer to run before the batch is over
 
-    model.eval()
-    with watched(model, see):
+    with evaluating(model), watched(model, see):
         for start in range(0, len(x), ROWS_AT_ONCE):
             output = model(x[start : start + ROWS_AT_ONCE])
             add(OUTPUT, output)
@@ -103,8 +102,7 @@ def nearest_mean(model: nn.Module, x: Tensor, seen: Seen) -> tuple[dict[str, flo
     def see(name: str, layer: nn.Linear | nn.Conv2d, features: Tensor, _: Tensor) -> None:
         add(name, pool(features, channels_first=isinstance(layer, nn.Conv2d)))
 
-    model.eval()
-    with watched(model, see):
+    with evaluating(model), watched(model, see):
         for start in range(0, len(x), ROWS_AT_ONCE):
             add(OUTPUT, model(x[start : start + ROWS_AT_ONCE]))
     return tuple({name: count / len(x) for name, count in counts.items()} for counts in (differs, errs))  # type: ignore[return-value]

@@ -24,7 +24,7 @@ PACKAGES = ("nrc-core", "numpy", "pandas")
 SOURCES = (
     "class_metrics", "class_moments", "classification", "classified", "classifier_computing", "classifier_config",
     "classifier_measurement", "classifiers", "computing", "config", "datasets", "images", "measurement", "metrics",
-    "models", "moments", "resnets", "single", "stacked", "synthetic", "tables", "training", "transfer",
+    "models", "moments", "resnets", "single", "sites", "stacked", "synthetic", "tables", "training", "transfer",
 )  # fmt: skip
 
 

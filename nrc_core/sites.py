@@ -111,13 +111,14 @@ def collect(
 
 @contextmanager
 def evaluating(model: nn.Module) -> Iterator[None]:
-    """In evaluation mode while the block runs, and then as it was."""
-    training = model.training
+    """In evaluation mode while the block runs, and then every module as it was, frozen ones too."""
+    modes = [(module, module.training) for module in model.modules()]
     model.eval()
     try:
         yield
     finally:
-        model.train(training)
+        for module, training in modes:
+            module.training = training
 
 
 @torch.no_grad()

@@ -230,9 +230,11 @@ def test_a_residual_network_has_sites_but_none_before_the_activation():
 
 def test_measuring_leaves_the_model_as_it_was():
     model = MLP(4, 8, 3, 2).train()
+    model.layers[2].eval()  # frozen by its owner
     before = [p.clone() for p in model.parameters()]
     collect(model, torch.randn(9, 4), torch.randn(9, 2))
     assert model.training
+    assert [layer.training for layer in model.layers] == [number != 2 for number in range(len(model.layers))]
     assert all(torch.equal(a, b) for a, b in zip(before, model.parameters(), strict=True))
     assert not any(layer._forward_hooks for layer in model.modules())
 
