@@ -86,10 +86,10 @@ def linear_prediction_error(
     Directions whose eigenvalue is at most `tolerance` times the largest are left out; the second
     number says how many were kept. Rounding below zero is clipped to zero.
     """
-    kept = spectrum.values > tolerance * spectrum.values[0]
-    explained = (spectrum.vectors[:, kept].T @ cross).square() / spectrum.values[kept, None]
+    kept = int((spectrum.values > tolerance * spectrum.values[0]).sum())
+    explained = (spectrum.vectors[:, :kept].T @ cross).square() / spectrum.values[:kept, None]
     error = (targets.diagonal() - explained.sum(0)).mean().clamp(min=0.0)
-    return error.item(), int(kept.sum())
+    return error.item(), kept
 
 
 def principal_angles(first: Matrix, second: Matrix) -> Float[Tensor, " r"]:
