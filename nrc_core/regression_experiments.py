@@ -151,6 +151,7 @@ def weight_decay(
     learning_rate: float | None = None,
     epochs: int | None = None,
     samples: int | None = None,
+    targets: Sequence[str] = (),
     image_size: int | None = None,
     measurements: int = 1,
 ) -> list[RunConfig]:
@@ -166,7 +167,7 @@ def weight_decay(
         for config in _configurations(
             dataset,
             seeds,
-            options={"samples": samples, "image_size": image_size},
+            options={"samples": samples, "targets": list(targets) or None, "image_size": image_size},
             measurements=measurements,
             width=width,
             depth=depth,
@@ -222,6 +223,7 @@ def paper_or_code(
     weight_decay: float | None = None,
     epochs: int | None = None,
     samples: int | None = None,
+    targets: Sequence[str] = (),
 ) -> list[RunConfig]:
     """The paper's networks, measured by each definition of the metrics there is.
 
@@ -231,7 +233,7 @@ def paper_or_code(
     return _configurations(
         dataset,
         seeds,
-        options={"samples": samples},
+        options={"samples": samples, "targets": list(targets) or None},
         measurements=1,
         weight_decay=weight_decay,
         epochs=epochs,
@@ -252,6 +254,7 @@ def what_decides_collapse(
     weight_decay: float | None = None,
     epochs: int | None = None,
     samples: int | None = None,
+    targets: Sequence[str] = (),
 ) -> list[RunConfig]:
     """The paper's network and others that differ from it in one respect each.
 
@@ -266,7 +269,7 @@ def what_decides_collapse(
     variants += [{"depth": value} for value in depths] + [{"width": value} for value in widths]
     recipe = vars(RECIPES.get(dataset, OTHER)) | {"bias": False}
     variants = [one for one in variants if not one or any(recipe[name] != value for name, value in one.items())]
-    options: dict[str, Any] = {"samples": samples}
+    options: dict[str, Any] = {"samples": samples, "targets": list(targets) or None}
     options |= {"teacher": "linear", "target_dim": 2, "teacher_rank": 2} if linear_teacher else {}
     return [
         config
