@@ -186,6 +186,7 @@ def training_dynamics(
     splits: Sequence[str] = ("random", "blocked"),
     width: int | None = None,
     epochs: int | None = None,
+    targets: Sequence[str] = (),
     measurements: int = 10,
 ) -> list[RunConfig]:
     """Losses and the onset of collapse, under random and blocked splits: figure 5 of the Deep NRC paper.
@@ -200,20 +201,29 @@ def training_dynamics(
         for dataset in datasets
         for split in splits
         for config in _configurations(
-            dataset, seeds, options={"split": split}, measurements=measurements, width=width, epochs=epochs
+            dataset,
+            seeds,
+            options={"split": split, "targets": list(targets) or None},
+            measurements=measurements,
+            width=width,
+            epochs=epochs,
         )
     ]
 
 
 def proposition_1(
-    datasets: Sequence[str] = ("swimmer",), *, seeds: Sequence[int] = (0,), epochs: int | None = None
+    datasets: Sequence[str] = ("swimmer",),
+    *,
+    seeds: Sequence[int] = (0,),
+    epochs: int | None = None,
+    targets: Sequence[str] = (),
 ) -> list[RunConfig]:
     """The networks on which Proposition 1 of the Deep NRC paper (Appendix C) is checked.
 
     Raises:
         ConfigError: an unknown data set, no seeds or data sets.
     """
-    return training_dynamics(datasets, seeds=seeds, splits=["random"], epochs=epochs, measurements=1)
+    return training_dynamics(datasets, seeds=seeds, splits=["random"], epochs=epochs, targets=targets, measurements=1)
 
 
 def paper_or_code(
