@@ -58,8 +58,8 @@ def attach(
 
 def _line(results: Results | None, files: dict[str, str | None]) -> str:
     parts = [] if results is None else _origin(results.runs)
-    parts.append(", ".join(f'<a href="../{file}" download>{name}</a>' for name, file in files.items() if file))
-    return "{.evidence}\n" + " · ".join(parts)
+    links = ", ".join(f'<a href="../{file}" download>{name}</a>' for name, file in files.items() if file)
+    return "{.evidence}\n" + " · ".join(parts) + f'<span class="files">{" · " if parts else ""}{links}</span>'
 
 
 def _origin(runs: pd.DataFrame) -> list[str]:
