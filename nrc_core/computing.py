@@ -15,8 +15,9 @@ from nrc_core.classifier_config import ClassifierConfig, TransferConfig
 from nrc_core.config import Configuration, RunConfig
 from nrc_core.datasets import Dataset
 from nrc_core.errors import TrainingDiverged
-from nrc_core.measurement import Decomposed, decompose_each, input_spectra, spectra, tabulate
+from nrc_core.measurement import Decomposed, decompose_each, input_spectra_each, spectra, tabulate
 from nrc_core.provenance import checkpoint_identity, describe_run
+from nrc_core.sites import Site
 from nrc_core.training import Together, Training, reproducible_arithmetic, train_together
 
 Computed = tuple[dict[str, pd.DataFrame], dict[str, Any]]
@@ -120,16 +121,18 @@ def measure_together(together: Together, epoch: int) -> None:
     if not trainings:
         return
     config, data = trainings[0].config, trainings[0].dataset
-    inputs = [input_spectra(training.model) for training in trainings]
-    tables: list[list[dict[str, pd.DataFrame]]] = [[] for _ in trainings]
+    seen: dict[tuple[str, str], list[list[Site]]] = {}  # by split and kind of features, the sites of every network
     for split, kinds in VIEWS[config.architecture].items():
         x, y = (data.x_train, data.y_train) if split == "train" else (data.x_test, data.y_test)
         collected = together.learner.collect(x, y, features=kinds)
-        for features in kinds:
-            decomposed = decompose_each([collected[place][features] for place in together.due], inputs)
-            for training, sites, own in zip(trainings, decomposed, tables, strict=True):
-                own.append(_view(training.config, sites, epoch, split=split, features=features))
-    for training, own in zip(trainings, tables, strict=True):
+        seen |= {(split, kind): [collected[place][kind] for place in together.due] for kind in kinds}
+    inputs = input_spectra_each([training.model for training in trainings])
+    decomposed = iter(decompose_each([sites for each in seen.values() for sites in each], inputs * len(seen)))
+    views = [
+        [_view(training.config, next(decomposed), epoch, split=split, features=kind) for training in trainings]
+        for split, kind in seen
+    ]
+    for training, own in zip(trainings, zip(*views, strict=True), strict=True):
         training.kept[epoch] = {name: pd.concat([one[name] for one in own]) for name in ("measurements", "spectra")}
 
 

@@ -89,12 +89,19 @@ class Decomposed:
 
 def input_spectra(model: nn.Module) -> dict[str, Eigen]:
     """The `input_spectrum` of every layer with a weight, for several calls of `decompose` on one network."""
-    return _input_spectra({name: weight_matrix(layer) for name, layer in weight_layers(model).items()})
+    return input_spectra_each([model])[0]
 
 
-def _input_spectra(weights: Mapping[str, Tensor]) -> dict[str, Eigen]:
-    found = metrics.input_spectrum_each(list(weights.values()))
-    return {name: _at_hand(spectrum) for name, spectrum in zip(weights, found, strict=True)}
+def input_spectra_each(models: Sequence[nn.Module]) -> list[dict[str, Eigen]]:
+    """The `input_spectra` of several networks."""
+    return _input_spectra(
+        [{name: weight_matrix(layer) for name, layer in weight_layers(model).items()} for model in models]
+    )
+
+
+def _input_spectra(each: Sequence[Mapping[str, Tensor]]) -> list[dict[str, Eigen]]:
+    found = iter(metrics.input_spectrum_each([weight for weights in each for weight in weights.values()]))
+    return [{name: next(found) for name in weights} for weights in each]
 
 
 def decompose(sites: list[Site], inputs: Mapping[str, Eigen] | None = None) -> list[Decomposed]:
@@ -107,18 +114,18 @@ def decompose_each(
 ) -> list[list[Decomposed]]:
     """What `decompose` gives for the sites of several networks, or of several views of one.
 
-    Covariances of one width are decomposed in one call on their device. What is left is a thousand small
-    operations a network, which a GPU would do one by one, so the results are on the CPU.
+    What is left after it is a thousand small operations a network, which a GPU would do one by one, so all of
+    it is on the CPU.
     """
     if inputs is None:
-        inputs = [_input_spectra({one.name: one.weight for one in sites if one.weight is not None}) for sites in each]
+        inputs = _input_spectra([{one.name: one.weight for one in sites if one.weight is not None} for sites in each])
     spectra = iter(metrics.eigen_each([site.moments.feature_covariance for sites in each for site in sites]))
     return [
         [
             Decomposed(
                 site.name,
                 site.moments.cpu(),
-                _at_hand(next(spectra)),
+                next(spectra),
                 None if site.weight is None else known[site.name],
                 0 if site.weight is None else len(site.weight),
             )
@@ -126,10 +133,6 @@ def decompose_each(
         ]
         for sites, known in zip(each, inputs, strict=True)
     ]
-
-
-def _at_hand(spectrum: Eigen) -> Eigen:
-    return Eigen(spectrum.values.cpu(), spectrum.vectors.cpu())
 
 
 def tabulate(
@@ -174,15 +177,14 @@ def _curves(site: Decomposed, most: int) -> pd.DataFrame:
     target = torch.linalg.matrix_norm(site.moments.target_covariance)
     aligned = (vectors[:, :k].T @ site.moments.cross_covariance).square().sum(1).cumsum(0)
     cka = aligned / (values[:k].square().cumsum(0).sqrt() * target)
-    angles = [
-        None if site.inputs is None else metrics.alignment_cosines(site.spectrum, site.inputs, rank, site.weight_rows)
-        for rank in range(1, k + 1)
-    ]
+    cosines = sines = torch.full((k,), math.nan)
+    if site.inputs is not None:
+        cosines, sines = metrics.alignment_curves(site.spectrum, site.inputs, k, site.weight_rows)
     shares = {
         "nrc1": metrics.noise_curve(values)[:k].cpu().numpy(),
         "nrc2": cka.cpu().numpy(),
-        "nrc3": [math.nan if a is None else a.mean().item() for a in angles],
-        "nrc3_sine": [math.nan if a is None else (1 - a.square()).sqrt().mean().item() for a in angles],
+        "nrc3": cosines.numpy(),
+        "nrc3_sine": sines.numpy(),
     }
     single = {name: np.asarray(column, np.float32) for name, column in shares.items()}
     return pd.DataFrame({"k": range(1, k + 1), "eigenvalue": values[:k].cpu().numpy(), **single})

@@ -15,8 +15,10 @@ import numpy as np
 import torch
 from jaxtyping import Float, Real
 from torch import Tensor
+from torch.nn.utils.rnn import pad_sequence
 
 from nrc_core.config import NUMERICAL_TOLERANCE
+from nrc_core.cores import on_all_cores
 from nrc_core.moments import Moments
 
 Matrix = Real[Tensor | np.ndarray, "_ _"]
@@ -36,25 +38,21 @@ class Eigen(NamedTuple):
 
 def eigen(covariance: Float[Tensor, "h h"]) -> Eigen:
     """Eigendecomposition of a covariance; rounding below zero is clipped to zero."""
-    return eigen_each([covariance])[0]
+    values, vectors = torch.linalg.eigh(covariance)
+    return Eigen(values.flip(-1).clamp(min=0.0), vectors.flip(-1))
 
 
 def eigen_each(covariances: Sequence[Float[Tensor, "_ _"]]) -> list[Eigen]:
-    """The `eigen` of several covariances on one device, those of one size in one call.
+    """The `eigen` of several covariances, on the CPU.
+
+    A GPU would take those of more than 32 features one after the other, each slower than a CPU's core
+    (pytorch/pytorch, issue 175585).
 
     Example:
         >>> [one.values.tolist() for one in eigen_each([torch.eye(1), torch.eye(2).double()])]
         [[1.0], [1.0, 1.0]]
     """
-    places: dict[torch.Size, list[int]] = {}
-    for place, covariance in enumerate(covariances):
-        places.setdefault(covariance.shape, []).append(place)
-    found: dict[int, Eigen] = {}
-    for alike in places.values():
-        values, vectors = torch.linalg.eigh(torch.stack([covariances[place] for place in alike]))
-        values, vectors = values.flip(-1).clamp(min=0.0), vectors.flip(-1)
-        found |= {place: Eigen(values[i], vectors[i]) for i, place in enumerate(alike)}
-    return [found[place] for place in range(len(covariances))]
+    return on_all_cores(eigen, [covariance.cpu() for covariance in covariances])
 
 
 def noise_curve(eigenvalues: Float[Tensor, " h"]) -> Float[Tensor, " h"]:
@@ -106,14 +104,19 @@ def principal_angles(first: Matrix, second: Matrix) -> Float[Tensor, " r"]:
     return torch.linalg.svdvals(a.T @ b).clamp(max=1.0).acos()
 
 
-def input_spectrum_each(weights: Sequence[Float[Tensor, "_ _"]]) -> list[Eigen]:
-    """The `input_spectrum` of several weights."""
-    return eigen_each([double.T @ double for double in (weight.double() for weight in weights)])
-
-
 def input_spectrum(weight: Float[Tensor, "rows h"]) -> Eigen:
     """Eigendecomposition of W^T W: squared singular values and right singular vectors of a weight."""
-    return input_spectrum_each([weight])[0]
+    return eigen(_input_products(weight))
+
+
+def input_spectrum_each(weights: Sequence[Float[Tensor, "_ _"]]) -> list[Eigen]:
+    """The `input_spectrum` of several weights, on the CPU as those of `eigen_each`."""
+    return eigen_each([_input_products(weight) for weight in weights])
+
+
+def _input_products(weight: Float[Tensor, "rows h"]) -> Float[Tensor, "h h"]:
+    double = weight.double()
+    return double.T @ double
 
 
 def alignment_cosines(spectrum: Eigen, inputs: Eigen, rank: int, rows: int) -> Float[Tensor, " r"] | None:
@@ -122,9 +125,30 @@ def alignment_cosines(spectrum: Eigen, inputs: Eigen, rank: int, rows: int) -> F
     `inputs` is the `input_spectrum` of a weight with `rows` rows, which span at most `rows`
     directions.
     """
+    product = _alignment_products(spectrum, inputs, rank, rows)
+    return None if product is None else _cosines(product)
+
+
+def alignment_curves(
+    spectrum: Eigen, inputs: Eigen, most: int, rows: int
+) -> tuple[Float[Tensor, " most"], Float[Tensor, " most"]]:
+    """Means of the `alignment_cosines` and of the sines of the same angles, at ranks 1 to `most`; NaN without any."""
+    product = _alignment_products(spectrum, inputs, most, rows)
+    if product is None:
+        return (torch.full((most,), math.nan, dtype=torch.float64),) * 2
+    cosines = [_cosines(product[:rank, :rank]) for rank in range(1, most + 1)]
+    padded, counts = pad_sequence(cosines, batch_first=True), torch.tensor([len(one) for one in cosines])
+    there = torch.arange(padded.shape[1]) < counts[:, None]
+    return padded.sum(1) / counts, ((1 - padded.square()).sqrt() * there).sum(1) / counts
+
+
+def _alignment_products(spectrum: Eigen, inputs: Eigen, rank: int, rows: int) -> Float[Tensor, "r _"] | None:
     if inputs.values[0] <= 0 or spectrum.values[0] <= 0:
         return None
-    product = spectrum.vectors[:, :rank].T @ inputs.vectors[:, : min(rank, rows)]
+    return spectrum.vectors[:, :rank].T @ inputs.vectors[:, : min(rank, rows)]
+
+
+def _cosines(product: Float[Tensor, "_ _"]) -> Float[Tensor, " r"]:
     return torch.linalg.svdvals(product).clamp(max=1.0)
 
 

@@ -23,8 +23,9 @@ PACKAGES = ("nrc-core", "numpy", "pandas")
 # The files whose code decides the numbers of a run.
 SOURCES = (
     "class_metrics", "class_moments", "classification", "classified", "classifier_computing", "classifier_config",
-    "classifier_measurement", "classifiers", "computing", "config", "datasets", "images", "measurement", "metrics",
-    "models", "moments", "resnets", "single", "sites", "stacked", "synthetic", "tables", "training", "transfer",
+    "classifier_measurement", "classifiers", "computing", "config", "cores", "datasets", "images", "measurement",
+    "metrics", "models", "moments", "resnets", "single", "sites", "stacked", "synthetic", "tables", "training",
+    "transfer",
 )  # fmt: skip
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import partial
 from typing import Any
 
 import torch
@@ -10,6 +11,7 @@ from jaxtyping import Float, Int
 from torch import Tensor, nn
 
 from nrc_core.config import OUTPUT
+from nrc_core.cores import on_all_cores
 from nrc_core.models import MLP
 from nrc_core.moments import Moments
 from nrc_core.sites import Site, rows_at_once, weight_layers
@@ -133,12 +135,17 @@ class StackedMLP:
         size = rows_at_once(x)
         for a, b in zip(x.split(size), y.split(size), strict=True):
             before = self._shared(a)  # the activation
+            updates: list[tuple[Moments, Tensor]] = []
             for site in range(depth + 1):
                 after = before if site in (0, depth) else before.relu()
-                for kind, found in moments.items():
-                    found[site].update(before if kind == "pre" else after, b)
+                updates += [(found[site], before if kind == "pre" else after) for kind, found in moments.items()]
                 if site < depth:
                     before = self._product(after, self._weights[site], site)
+            if x.is_cuda:  # does one after the other itself
+                for one, rows in updates:
+                    one.update(rows, b)
+            else:
+                on_all_cores(partial(_update, targets=b), updates)
         names = [*weight_layers(self.networks[0]), OUTPUT]
         weights = [*self._weights, None]
         each = {kind: [one.each() for one in found] for kind, found in moments.items()}
@@ -198,6 +205,11 @@ class StackedMLP:
     def memory(self) -> tuple[Tensor, Tensor]:
         """All that a step changes."""
         return self._parameters, self._velocities
+
+
+def _update(one: tuple[Moments, Tensor], targets: Tensor) -> None:
+    moments, features = one
+    moments.update(features, targets)
 
 
 class _Captured:
