@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from functools import partial
 from typing import Any
 
@@ -127,23 +127,21 @@ class StackedMLP:
         self, x: Float[Tensor, "n d"], y: Float[Tensor, "n t"], *, features: Sequence[str]
     ) -> list[dict[str, list[Site]]]:
         """What `collect_each` returns, for every network: moments of all sites of all of them in one pass."""
-        members, depth = len(self.networks), len(self._weights)
+        members = len(self.networks)
         widths = [*(weight.shape[2] for weight in self._weights), self._weights[-1].shape[1]]
         moments = {
             kind: [Moments(width, y.shape[1], x.device, members=members) for width in widths] for kind in features
         }
         size = rows_at_once(x)
         for a, b in zip(x.split(size), y.split(size), strict=True):
-            before = self._shared(a)  # the activation
-            updates: list[tuple[Moments, Tensor]] = []
-            for site in range(depth + 1):
-                after = before if site in (0, depth) else before.relu()
-                updates += [(found[site], before if kind == "pre" else after) for kind, found in moments.items()]
-                if site < depth:
-                    before = self._product(after, self._weights[site], site)
-            if x.is_cuda:  # does one after the other itself
-                for one, rows in updates:
-                    one.update(rows, b)
+            updates = (
+                (moments[kind][site], before if kind == "pre" else after)
+                for site, (before, after) in enumerate(self._activations(a))
+                for kind in features
+            )
+            if x.is_cuda:  # one after the other, so that no more than one site is held
+                for update in updates:
+                    _update(update, b)
             else:
                 on_all_cores(partial(_update, targets=b), updates)
         names = [*weight_layers(self.networks[0]), OUTPUT]
@@ -183,6 +181,15 @@ class StackedMLP:
         for layer, weight in enumerate(weights[:-1]):
             inputs.append(self._product(inputs[-1], weight, layer).relu_())
         return inputs, self._product(inputs[-1], weights[-1], len(weights) - 1)
+
+    def _activations(self, x: Tensor) -> Iterator[tuple[Tensor, Tensor]]:
+        """Of every site, (M, b, h), before and after the activation; there is none at the input and the output."""
+        before = after = self._shared(x)
+        for layer, weight in enumerate(self._weights):
+            yield before, after
+            before = self._product(after, weight, layer)
+            after = before.relu()
+        yield before, before
 
     def _views(self, rows: Tensor) -> list[Tensor]:
         """Of the parameters in a row or in each of several rows, one by one, in the order of a network's."""
