@@ -189,8 +189,9 @@ def _joined(tables: list[pd.DataFrame]) -> pd.DataFrame:
 def _words(config: Configuration) -> str:
     """A configuration by what tells it from others of its page."""
     names = ("weight_decay", "width", "depth", "bias", "init_scale", "label_smoothing", "start", "seed")
-    told = [f"{name.replace('_', ' ')} {getattr(config, name)}" for name in names if hasattr(config, name)]
-    return ", ".join([config.dataset, *told])
+    told = {name: getattr(config, name) for name in names if hasattr(config, name)}
+    values = [f"{name.replace('_', ' ')} {f'{v:g}' if isinstance(v, float) else v}" for name, v in told.items()]
+    return ", ".join([config.dataset, *values])
 
 
 def _wanted(one: Obtained) -> dict[str, pd.DataFrame]:
