@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from conftest import local_copies
-from nrc_core import ConfigError, DataDamaged, DataUnavailable, load_dataset
+from nrc_core import EXPERIMENTS, ConfigError, DataDamaged, DataUnavailable, load_dataset
 from nrc_core.catalogue import ROLLED_OUT
 from nrc_core.prepared import Manifest, read_prepared, write_prepared
 from nrc_core.synthetic import LEAST_SHARE, synthetic
@@ -269,3 +269,22 @@ def test_wrong_row_counts_are_refused(prepared):
     (prepared / "manifest.json").write_text(json.dumps(manifest))
     with pytest.raises(DataDamaged, match="has 10 rows, its manifest says 11"):
         read_prepared(prepared)
+
+
+@pytest.mark.parametrize(
+    "experiment",
+    [
+        "deep_nrc_mlp",
+        "weight_decay",
+        "training_dynamics",
+        "proposition_1",
+        "paper_or_code",
+        "what_decides_collapse",
+    ],
+)
+def test_a_table_of_ones_own_is_taken_with_its_targets(tmp_path, experiment):
+    path = write_table(tmp_path / "mine.csv")
+    several = experiment in ("training_dynamics", "proposition_1")
+    for config in EXPERIMENTS[experiment]([str(path)] if several else str(path), targets=["y2"], epochs=1):
+        dataset = load_dataset(config.dataset, **config.dataset_options)
+        assert (dataset.input_dim, dataset.target_dim) == (3, 1)

@@ -278,26 +278,6 @@ def test_a_table_has_the_same_key_wherever_it_lies(tmp_path):
     assert keys[0] == keys[1]
 
 
-@pytest.mark.parametrize(
-    "experiment",
-    [
-        "deep_nrc_mlp",
-        "weight_decay",
-        "training_dynamics",
-        "proposition_1",
-        "paper_or_code",
-        "what_decides_collapse",
-    ],
-)
-def test_a_table_of_ones_own_is_taken_with_its_targets(tmp_path, experiment):
-    path = tmp_path / "mine.csv"
-    path.write_text("a,b,y,z\n" + "".join(f"{i},{-i},{i * i},{i**3}\n" for i in range(20)))
-    several = experiment in ("training_dynamics", "proposition_1")
-    for config in experiments.EXPERIMENTS[experiment]([str(path)] if several else str(path), targets=["z"], epochs=1):
-        dataset = load_dataset(config.dataset, **config.dataset_options)
-        assert (dataset.input_dim, dataset.target_dim) == (3, 1)
-
-
 def test_provenance_says_what_made_it(store):
     results = run(toy(), store=store)
     (record,) = results.provenance.values()
