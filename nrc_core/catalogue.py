@@ -23,6 +23,7 @@ SUPERCLASSES: dict[str, dict[str, tuple[int, ...]]] = {
 }
 STAND_IN = "stand-in"  # the kind of data that take the place of others which are not to be had
 BUILT_IN = ("synthetic", *SIMULATED, "sgemm", "utkface", "carla2d", *CLASSIFIED)
+SPLITS = ("random", "blocked")
 
 
 def check_name(name: str) -> None:
@@ -30,6 +31,15 @@ def check_name(name: str) -> None:
     if name not in BUILT_IN and not is_table(name):
         hint = suggestion(name, BUILT_IN, "built in are")
         raise ConfigError(f"unknown data set {name!r}: {hint} (a CSV, NPZ or Parquet file of your own works too)")
+
+
+def check_request(name: str, *, split: str, targets: Sequence[str]) -> None:
+    """Raise ConfigError for an unknown data set or split, or for targets of data that have their own; loads nothing."""
+    check_name(name)
+    if split not in SPLITS:
+        raise ConfigError(f"split must be one of {', '.join(SPLITS)}: got {split!r}")
+    if not is_table(name) and targets:
+        raise ConfigError(f"targets are named for a table of your own; {name!r} has its own targets")
 
 
 def data_identity(name: str, *, targets: Sequence[str] = ()) -> str:

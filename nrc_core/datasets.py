@@ -14,7 +14,7 @@ import torch
 from jaxtyping import Float, UInt8
 from torch import Tensor
 
-from nrc_core.catalogue import CLASSIFIED, IMAGES, SIMULATED, check_name, data_identity, table_identity
+from nrc_core.catalogue import CLASSIFIED, IMAGES, SIMULATED, check_request, data_identity, table_identity
 from nrc_core.classified import classified
 from nrc_core.errors import ConfigError, DataDamaged, DataUnavailable
 from nrc_core.images import DEFAULT_SIZE, decode, pixel_statistics
@@ -23,7 +23,6 @@ from nrc_core.synthetic import synthetic
 from nrc_core.tables import is_table, read_table
 
 TRAIN_SHARE = 0.8  # Deep NRC paper, section 4.1
-SPLITS = ("random", "blocked")
 
 
 @dataclass(frozen=True)
@@ -119,11 +118,7 @@ def load_dataset(
         >>> dataset.x_train.shape, dataset.y_test.shape
         (torch.Size([80, 20]), torch.Size([20, 2]))
     """
-    check_name(name)
-    if split not in SPLITS:
-        raise ConfigError(f"split must be one of {', '.join(SPLITS)}: got {split!r}")
-    if not is_table(name) and targets:
-        raise ConfigError(f"targets are named for a table of your own; {name!r} has its own targets")
+    check_request(name, split=split, targets=targets)
     if name in CLASSIFIED:
         if split != "random" or samples is not None or shuffled or image_size is not None:
             raise ConfigError(

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from nrc_core.catalogue import IMAGES, check_name
+from nrc_core.catalogue import IMAGES, check_request
 from nrc_core.config import CONVENTIONS, RunConfig, check_several, log_spaced_epochs
 from nrc_core.errors import ConfigError
 from nrc_core.recipes import LOW_RANK, OTHER, RECIPES, Recipe
@@ -307,7 +307,6 @@ def _configurations(
     **fields: Any,
 ) -> list[RunConfig]:
     """One configuration a seed; what is None is the recipe's, or left out where it has none."""
-    check_name(dataset)
     check_several("seeds", seeds)
     recipe = recipe or RECIPES.get(dataset, OTHER)
     names = ("architecture", "width", "depth", "learning_rate", "weight_decay", "epochs", "batch_size", "init_scale")
@@ -315,6 +314,7 @@ def _configurations(
     given = {name: value for name, value in fields.items() if value is not None}
     values = defaults | given
     used = {"split": recipe.split} | {name: value for name, value in options.items() if value is not None}
+    check_request(dataset, split=used["split"], targets=used.get("targets", ()))
     RunConfig(dataset, **values)  # a wrong number of epochs is said before it is used
     measured = log_spaced_epochs(values["epochs"], measurements)
     return [

@@ -288,3 +288,10 @@ def test_a_table_of_ones_own_is_taken_with_its_targets(tmp_path, experiment):
     for config in EXPERIMENTS[experiment]([str(path)] if several else str(path), targets=["y2"], epochs=1):
         dataset = load_dataset(config.dataset, **config.dataset_options)
         assert (dataset.input_dim, dataset.target_dim) == (3, 1)
+
+
+def test_a_wrong_split_and_targets_of_data_that_have_their_own_are_told_before_any_data_are_loaded():
+    with pytest.raises(ConfigError, match="split must be one of random, blocked: got 'blocky'"):
+        EXPERIMENTS["deep_nrc_mlp"]("swimmer", split="blocky")
+    with pytest.raises(ConfigError, match="'swimmer' has its own targets"):
+        EXPERIMENTS["weight_decay"]("swimmer", targets=["y"])
