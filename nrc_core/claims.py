@@ -201,7 +201,9 @@ def _judge(claim: Claim, evidence: Mapping[str, _Page]) -> Judged:
         used, observation = every, CHECKS[claim.check](every, limits, **claim.arguments)
     verdict = verdict_of(observation, claim, limits)
     missing = sum(evidence[name].missing for name in claim.pages if name in evidence)
+    diverged = sum(len(results.failures) for results in every.values())
     reasons = [f"{missing} of its networks {'is' if missing == 1 else 'are'} not in the store"] if missing else []
+    reasons += [f"{diverged} of its networks diverged"] if diverged else []
     if observation.rows.empty:
         reasons.append("the networks there are say nothing about it")
     elif only_weaker:

@@ -37,8 +37,10 @@ def compute(
     device: torch.device | str | None = None,
     checkpoints: Sequence[Path | None],
     weights: Path | None = None,
-) -> list[Computed | TrainingDiverged]:
-    """The tables of each run, as `TABLES` names them, and its provenance; or why its loss is no longer finite.
+) -> list[Computed]:
+    """The tables of each run, as `TABLES` names them, and its provenance.
+
+    One whose loss is no longer finite has no tables, and the reason as the `failure` of its provenance.
 
     Runs of regression of one shape are trained as a stack; of the other kinds there is one at a time. The
     seconds of the provenance are a run's share of those of its stack.
@@ -58,13 +60,14 @@ def compute(
     from nrc_core.classifier_computing import compute_classifier
     from nrc_core.transfer import compute_transfer
 
+    started = time.monotonic()
     try:
         if isinstance(config, ClassifierConfig):
             return [compute_classifier(config, dataset, device=device, checkpoint=checkpoint, weights=weights)]
         assert isinstance(config, TransferConfig) and weights is not None
         return [compute_transfer(config, dataset, device=device, weights=weights)]
     except TrainingDiverged as error:
-        return [error]
+        return [({}, describe_run(config, dataset, device, time.monotonic() - started) | {"failure": str(error)})]
 
 
 def chosen_device(device: torch.device | str | None) -> torch.device:
@@ -88,7 +91,7 @@ def stack_size(config: RunConfig, device: torch.device) -> int:
 
 def _regressions(
     configs: Sequence[RunConfig], dataset: Dataset, device: torch.device, checkpoints: Sequence[Path | None]
-) -> list[Computed | TrainingDiverged]:
+) -> list[Computed]:
     started = time.monotonic()
     kept = [
         None if path is None else Checkpoint(path, checkpoint_identity(config, dataset, device))
@@ -103,16 +106,15 @@ def _regressions(
     return [_finished(trainings[id(config)], dataset, device, share, len(configs)) for config in configs]
 
 
-def _finished(
-    training: Training, dataset: Dataset, device: torch.device, seconds: float, stacked: int
-) -> Computed | TrainingDiverged:
+def _finished(training: Training, dataset: Dataset, device: torch.device, seconds: float, stacked: int) -> Computed:
+    provenance = describe_run(training.config, dataset, device, training.seconds + seconds, stacked=stacked)
     if training.failure:
-        return training.failure
+        return {}, provenance | {"failure": str(training.failure)}
     tables = {
         name: pd.concat([one[name] for _, one in sorted(training.kept.items())]) for name in ("measurements", "spectra")
     }
     tables["losses"] = pd.DataFrame(training.losses)
-    return tables, describe_run(training.config, dataset, device, training.seconds + seconds, stacked=stacked)
+    return tables, provenance
 
 
 def measure_together(together: Together, epoch: int) -> None:

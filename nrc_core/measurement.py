@@ -181,13 +181,13 @@ def _curves(site: Decomposed, most: int) -> pd.DataFrame:
     if site.inputs is not None:
         cosines, sines = metrics.alignment_curves(site.spectrum, site.inputs, k, site.weight_rows)
     shares = {
-        "nrc1": metrics.noise_curve(values)[:k].cpu().numpy(),
-        "nrc2": cka.cpu().numpy(),
+        "nrc1": metrics.noise_curve(values)[:k].numpy(),
+        "nrc2": cka.numpy(),
         "nrc3": cosines.numpy(),
         "nrc3_sine": sines.numpy(),
     }
     single = {name: np.asarray(column, np.float32) for name, column in shares.items()}
-    return pd.DataFrame({"k": range(1, k + 1), "eigenvalue": values[:k].cpu().numpy(), **single})
+    return pd.DataFrame({"k": range(1, k + 1), "eigenvalue": values[:k].numpy(), **single})
 
 
 def _site(site: Decomposed, rank: int, tolerance: float) -> dict[str, Any]:

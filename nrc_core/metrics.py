@@ -45,8 +45,7 @@ def eigen(covariance: Float[Tensor, "h h"]) -> Eigen:
 def eigen_each(covariances: Sequence[Float[Tensor, "_ _"]]) -> list[Eigen]:
     """The `eigen` of several covariances, on the CPU.
 
-    A GPU would take those of more than 32 features one after the other, each slower than a CPU's core
-    (pytorch/pytorch, issue 175585).
+    A GPU would take those of more than 32 features one after the other (pytorch/pytorch, issue 175585).
 
     Example:
         >>> [one.values.tolist() for one in eigen_each([torch.eye(1), torch.eye(2).double()])]

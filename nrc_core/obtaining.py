@@ -39,7 +39,7 @@ def find(config: Configuration, store: Store) -> RunResult | None:
         found = store.load(content_key(config, _identity(config)))
     except DataUnavailable:
         found = store.find(config)
-    return found if found is not None and found.config.covers(config) else None
+    return found if found is not None and (found.failure or found.config.covers(config)) else None
 
 
 def is_prepared(config: Configuration) -> bool:
@@ -80,21 +80,20 @@ class Obtaining:
             self._loaded[name] = load_dataset(config.dataset, **config.dataset_options)
         return self._loaded[name]
 
-    def obtain(self, configs: Sequence[Configuration]) -> list[Obtained | TrainingDiverged]:
-        """The result of every configuration, or why there is none."""
-        outcomes: list[Obtained | TrainingDiverged | None] = [self._look_up(config) for config in configs]
+    def obtain(self, configs: Sequence[Configuration]) -> list[Obtained]:
+        """The result of every configuration."""
+        outcomes: list[Obtained | None] = [self._look_up(config) for config in configs]
         missing = [config for config, outcome in zip(configs, outcomes, strict=True) if outcome is None]
-        trained: dict[str, RunResult | TrainingDiverged] = {}
+        trained: dict[str, RunResult] = {}
         for stack in self._stacks(missing):
             trained |= self._train(stack)
         for place, config in enumerate(configs):
             if outcomes[place] is None:
-                found = trained.get(self._key(config))
-                if isinstance(found, RunResult):
+                found = trained.pop(self._key(config), None)
+                if found is not None:
                     outcomes[place] = Obtained(config, found, cached=False)
-                    del trained[found.key]
                 else:  # another process was faster, or it is the second time that it is wanted
-                    outcomes[place] = found or self._look_up(config)
+                    outcomes[place] = self._look_up(config)
         return [outcome for outcome in outcomes if outcome is not None]
 
     def _look_up(self, config: Configuration) -> Obtained | None:
@@ -132,7 +131,7 @@ class Obtaining:
 
         return stack_size(config, chosen_device(self._device)) if isinstance(config, RunConfig) else 1
 
-    def _train(self, stack: dict[str, Configuration]) -> dict[str, RunResult | TrainingDiverged]:
+    def _train(self, stack: dict[str, Configuration]) -> dict[str, RunResult]:
         """Train and store what the store still lacks; another process may have been faster."""
         self._store.check_writable()
         with ExitStack() as locks:
@@ -141,7 +140,7 @@ class Obtaining:
             lacking = {key: config for key, config in stack.items() if find(config, self._store) is None}
             return self._compute(lacking) if lacking else {}
 
-    def _compute(self, stack: dict[str, Configuration]) -> dict[str, RunResult | TrainingDiverged]:
+    def _compute(self, stack: dict[str, Configuration]) -> dict[str, RunResult]:
         from nrc_core.computing import compute
 
         wider = {}
@@ -156,9 +155,9 @@ class Obtaining:
             checkpoints=list(checkpoints.values()),
             weights=self._weights(*next(iter(wider.items()))),
         )
-        done: dict[str, RunResult | TrainingDiverged] = {}
+        done: dict[str, RunResult] = {}
         for key, computed in zip(stack, found, strict=True):
-            done[key] = computed if isinstance(computed, TrainingDiverged) else self._store.save(key, *computed)
+            done[key] = self._store.save(key, *computed)
             checkpoints[key].unlink(missing_ok=True)
         return done
 
@@ -180,8 +179,8 @@ class Obtaining:
             for _ in range(2):
                 if not is_whole(path):
                     (outcome,) = self._compute({key: pretraining}).values()
-                    if isinstance(outcome, TrainingDiverged):
-                        raise outcome
+                    if outcome.failure:
+                        raise TrainingDiverged(outcome.failure)
         return path
 
 

@@ -40,7 +40,8 @@ def deep_nrc_mlp(
     return _configurations(
         dataset,
         seeds,
-        options={"split": split, "samples": samples, "targets": list(targets) or None},
+        options={"split": split, "samples": samples},
+        targets=targets,
         measurements=measurements,
         width=width,
         depth=depth,
@@ -167,7 +168,8 @@ def weight_decay(
         for config in _configurations(
             dataset,
             seeds,
-            options={"samples": samples, "targets": list(targets) or None, "image_size": image_size},
+            options={"samples": samples, "image_size": image_size},
+            targets=targets,
             measurements=measurements,
             width=width,
             depth=depth,
@@ -203,7 +205,8 @@ def training_dynamics(
         for config in _configurations(
             dataset,
             seeds,
-            options={"split": split, "targets": list(targets) or None},
+            options={"split": split},
+            targets=targets,
             measurements=measurements,
             width=width,
             epochs=epochs,
@@ -243,7 +246,8 @@ def paper_or_code(
     return _configurations(
         dataset,
         seeds,
-        options={"samples": samples, "targets": list(targets) or None},
+        options={"samples": samples},
+        targets=targets,
         measurements=1,
         weight_decay=weight_decay,
         epochs=epochs,
@@ -279,7 +283,7 @@ def what_decides_collapse(
     variants += [{"depth": value} for value in depths] + [{"width": value} for value in widths]
     recipe = vars(RECIPES.get(dataset, OTHER)) | {"bias": False}
     variants = [one for one in variants if not one or any(recipe[name] != value for name, value in one.items())]
-    options: dict[str, Any] = {"samples": samples, "targets": list(targets) or None}
+    options: dict[str, Any] = {"samples": samples}
     options |= {"teacher": "linear", "target_dim": 2, "teacher_rank": 2} if linear_teacher else {}
     return [
         config
@@ -288,6 +292,7 @@ def what_decides_collapse(
             dataset,
             seeds,
             options=options,
+            targets=targets,
             measurements=1,
             learning_rate=learning_rate,
             weight_decay=weight_decay,
@@ -303,6 +308,7 @@ def _configurations(
     *,
     options: Mapping[str, Any],
     measurements: int,
+    targets: Sequence[str] = (),
     recipe: Recipe | None = None,
     **fields: Any,
 ) -> list[RunConfig]:
@@ -314,7 +320,8 @@ def _configurations(
     given = {name: value for name, value in fields.items() if value is not None}
     values = defaults | given
     used = {"split": recipe.split} | {name: value for name, value in options.items() if value is not None}
-    check_request(dataset, split=used["split"], targets=used.get("targets", ()))
+    used |= {"targets": list(targets)} if targets else {}
+    check_request(dataset, split=used["split"], targets=targets)
     RunConfig(dataset, **values)  # a wrong number of epochs is said before it is used
     measured = log_spaced_epochs(values["epochs"], measurements)
     return [

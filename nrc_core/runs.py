@@ -102,8 +102,8 @@ def run(
     """Results of every configuration: from the store where it has them, else trained, measured and stored.
 
     Networks of one shape are trained together where that is faster. A run whose loss stops being finite is
-    reported in `failures`; the others go on. Of several processes that want the same run, one computes it and
-    the others wait.
+    reported in `failures` and stored as one that does, so that it is not tried again; the others go on. Of
+    several processes that want the same run, one computes it and the others wait.
 
     Args:
         store: the default `Store()` unless given.
@@ -119,36 +119,30 @@ def run(
         >>> sorted(results.final()["site"])
         [0, 1, 2, 3, 4, 5, 6, 7, 8]
     """
-    store = Store() if store is None else store
-    done: list[Obtained] = []
-    failures: dict[str, str] = {}
-    wanted = list(configs)
-    for config, outcome in zip(wanted, Obtaining(store, device).obtain(wanted), strict=True):
-        if isinstance(outcome, TrainingDiverged):
-            logger.warning("%s", outcome)
-            failures[_words(config)] = str(outcome)
-        else:
-            done.append(outcome)
-    if not done:
-        raise TrainingDiverged("; ".join(failures.values()) or "no configuration was given")
-    return _collect(done, failures)
+    results = _collect(Obtaining(Store() if store is None else store, device).obtain(list(configs)))
+    for failure in results.failures.values():
+        logger.warning("%s", failure)
+    if results.runs.empty:
+        raise TrainingDiverged("; ".join(results.failures.values()) or "no configuration was given")
+    return results
 
 
 def stored(configs: Iterable[Configuration], *, store: Store) -> tuple[Results | None, int]:
-    """What the store has of these configurations, and how many it lacks; nothing is trained.
+    """What the store has of these configurations, None without any tables, and how many it lacks; trains nothing.
 
     Example:
         >>> stored(deep_nrc_mlp("synthetic", seeds=[0, 1]), store=Store(tmp))
         (None, 2)
     """
-    done, missing = [], 0
+    obtained, missing = [], 0
     for config in configs:
         found = find(config, store)
         if found is None:
             missing += 1
         else:
-            done.append(Obtained(config, found, cached=True))
-    return (_collect(done, {}) if done else None), missing
+            obtained.append(Obtained(config, found, cached=True))
+    results = _collect(obtained)
+    return (None if results.runs.empty else results), missing
 
 
 def check_obtainable(configs: Iterable[Configuration], *, store: Store) -> None:
@@ -162,7 +156,9 @@ def check_obtainable(configs: Iterable[Configuration], *, store: Store) -> None:
             obtaining.load(config)  # simulates what can be simulated
 
 
-def _collect(done: list[Obtained], failures: dict[str, str]) -> Results:
+def _collect(obtained: list[Obtained]) -> Results:
+    failures = {_words(one.wanted): one.result.failure for one in obtained if one.result.failure}
+    done = [one for one in obtained if not one.result.failure]
     each = [(one.result.key, _wanted(one)) for one in done]
     frames = {
         name: _joined([tables[name].assign(key=key) for key, tables in each if name in tables]) for name in TABLES

@@ -53,7 +53,7 @@ def _canonical(config: Configuration) -> str:
 
 @dataclass(frozen=True)
 class RunResult:
-    """The tables of one run and its provenance."""
+    """The tables of one run and its provenance; a run whose loss stopped being finite has no tables."""
 
     key: str
     tables: Mapping[str, pd.DataFrame]
@@ -63,6 +63,11 @@ class RunResult:
     def config(self) -> Configuration:
         """The configuration that was run."""
         return read_configuration(self.provenance["config"])
+
+    @property
+    def failure(self) -> str | None:
+        """Why there are no tables."""
+        return self.provenance.get("failure")
 
 
 def read_configuration(values: Mapping[str, Any]) -> Configuration:

@@ -16,6 +16,7 @@ from nrc_core.claims import is_smaller
 from nrc_core.experiments import EXPERIMENTS
 from nrc_core.profiles import read_profile
 from tests.toy_book import ROOT, TOY, snakemake
+from tests.toy_project import ToyProject
 
 PROFILES = sorted((ROOT / "book" / "profiles").glob("*.yml"))
 
@@ -197,3 +198,9 @@ def test_published_notebooks_hide_their_parameter_cells(build):
     cells = nbformat.read(build / "book" / "pages" / "swimmer.ipynb", 4).cells
     assert not any("parameters" in tag for cell in cells for tag in cell.metadata.get("tags", []))
     assert cells[0].source.startswith("# Swimmer\n")
+
+
+def test_the_folder_that_slurm_is_tested_in_lacks_no_input(tmp_path):
+    """That test is run by hand only; this one tells when a rule wants a new file."""
+    project = ToyProject(tmp_path, tmp_path)
+    assert project.snakemake("--dry-run", "--cores", "1") == 0, project.log

@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 import torch
 
-from nrc_core import TrainingDiverged, classification, load_dataset
+from nrc_core import TrainingDiverged, classification, computing, load_dataset
 from nrc_core.checkpoints import Checkpoint, load_state
 from nrc_core.classification import train_classifier
 from nrc_core.classifier_computing import compute_classifier
@@ -117,3 +117,6 @@ def test_a_network_that_is_measured_just_after_it_burst_has_diverged(rate, data)
     run = config(learning_rate=rate, measure_iterations=tuple(range(1, 30)))
     with pytest.raises(TrainingDiverged, match=r"fashion_mnist, seed 0: .* finite"):
         compute(run, data)
+    ((tables, provenance),) = computing.compute([run], data, device="cpu", checkpoints=[None])
+    assert tables == {}
+    assert "finite" in provenance["failure"]

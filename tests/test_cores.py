@@ -8,6 +8,8 @@ import torch
 from nrc_core import cores
 from nrc_core.cores import on_all_cores
 from nrc_core.metrics import eigen, eigen_each
+from nrc_core.models import MLP
+from nrc_core.stacked import StackedMLP
 from nrc_core.training import reproducible_arithmetic
 
 SMALLEST = torch.finfo(torch.float32).tiny
@@ -58,6 +60,21 @@ def test_threads_flush_denormal_numbers_as_the_one_that_asks_does():
         halves = on_all_cores(lambda number: (tiny / number).item(), [2.0, 4.0, 8.0])
     assert halves == [0.0, 0.0, 0.0]
     assert (tiny / 2).item() > 0
+
+
+@pytest.mark.parametrize("features", ["post", "pre"])
+def test_moments_of_a_stack_have_the_bits_that_one_core_gives_them(monkeypatch, features):
+    torch.manual_seed(0)
+    stack = StackedMLP([MLP(5, 70, 4, 2) for _ in range(2)], rates=[0.1, 0.1], weight_decays=[0.0, 0.0])
+    x, y = torch.randn(5000, 5), torch.randn(5000, 2)  # two batches
+    with reproducible_arithmetic():
+        several = stack.collect(x, y, features=[features])
+        monkeypatch.setattr(cores, "_cores", lambda: 1)
+        alone = stack.collect(x, y, features=[features])
+    for one, other in zip(several, alone, strict=True):
+        for site, expected in zip(one[features], other[features], strict=True):
+            assert torch.equal(site.moments.scatter, expected.moments.scatter)
+            assert torch.equal(site.moments.mean, expected.moments.mean)
 
 
 def test_decompositions_have_the_bits_they_have_one_by_one():

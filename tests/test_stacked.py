@@ -7,7 +7,7 @@ import pytest
 import torch
 from torch import nn
 
-from nrc_core import MLP, RunConfig, Store, TrainingDiverged, load_dataset, run
+from nrc_core import MLP, RunConfig, Store, TrainingDiverged, computing, load_dataset, run, stored
 from nrc_core.computing import compute, stack_size
 from nrc_core.measurement import decompose, decompose_each, tabulate
 from nrc_core.single import SingleNetwork
@@ -180,15 +180,13 @@ def test_results_do_not_depend_on_who_was_trained_along(data):
     together = compute(configs, data, device=CPU, checkpoints=[None] * 3)
     for one, found in zip(configs, together, strict=True):
         (alone,) = compute([one], data, device=CPU, checkpoints=[None])
-        assert not isinstance(found, TrainingDiverged)
-        assert not isinstance(alone, TrainingDiverged)
         tables, provenance = found
         assert (provenance["stacked"], alone[1]["stacked"]) == (3, 1)
         for name, expected in alone[0].items():
             pd.testing.assert_frame_equal(tables[name], expected, rtol=1e-3, atol=1e-5)
 
 
-def test_a_diverged_run_is_reported_and_the_others_are_stored(tmp_path, data):
+def test_a_diverged_run_is_reported_and_stored_as_one_as_are_the_others(tmp_path, monkeypatch):
     options = {"samples": 200, "target_dim": 2}
     configs = [config(dataset_options=options, learning_rate=rate) for rate in (0.05, 1e6, 0.02)]
     store = Store(tmp_path)
@@ -197,7 +195,14 @@ def test_a_diverged_run_is_reported_and_the_others_are_stored(tmp_path, data):
     assert [one["stacked"] for one in results.provenance.values()] == [3, 3]
     ((who, why),) = results.failures.items()
     assert "the loss became" in why and "synthetic" in who
-    assert run([configs[0]], store=store).runs["cached"].all()
+    monkeypatch.setattr(computing, "compute", None)  # none of them is tried again
+    again = run(configs, store=store)
+    assert again.runs["cached"].all() and again.failures == results.failures
+    with pytest.raises(TrainingDiverged, match="the loss became"):
+        run(configs[1:2], store=store)
+    found, missing = stored(configs, store=store)
+    assert found is not None and (found.failures, missing) == (results.failures, 0)
+    assert stored(configs[1:2], store=store) == (None, 0)
 
 
 def test_a_run_that_is_wanted_twice_is_trained_once(tmp_path):

@@ -10,8 +10,6 @@ from pathlib import Path
 import pytest
 import yaml
 
-from tests.toy_project import ToyProject
-
 ROOT = Path(__file__).parent.parent
 WORKFLOWS = {path.stem: yaml.safe_load(path.read_text()) for path in (ROOT / ".github" / "workflows").glob("*.yml")}
 ACTIONLINT = shutil.which("actionlint")
@@ -158,9 +156,3 @@ def test_the_archive_holds_the_book_and_its_results(tmp_path):
     members = ("html/index.html", "results/key/losses.parquet", "LICENSE", "CITATION.cff")
     assert files == {f"{name}/{member}" for member in members}
     assert bash("sha256sum --check SHA256SUMS", release).returncode == 0
-
-
-def test_the_folder_that_slurm_is_tested_in_lacks_no_input(tmp_path):
-    """That test is run by hand only; this one tells when a rule wants a new file."""
-    project = ToyProject(tmp_path, tmp_path)
-    assert project.snakemake("--dry-run", "--cores", "1") == 0, project.log
