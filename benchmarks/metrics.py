@@ -5,7 +5,8 @@
 The Gram method is the way CKA is computed where the features' n x n matrix is made: two Gram
 matrices, a centring matrix, products of n x n matrices, their traces, in single precision. The frugal
 one makes the two matrices too, but centres them by their means and takes traces entry by entry. The
-moment method gives CKA, projected CKA, NRC1, NRC4 and both ranks from one pass in double precision.
+moment method gives CKA, projected CKA, NRC1, NRC4 and both ranks from one pass in double precision. The
+layers of a network are measured at once, a core to each, so their share of the time is compared too.
 Then all rows of the size of SGEMM go through `measure` on an 8 x 512 network, in a process of its own.
 """
 
@@ -25,8 +26,9 @@ from torch import Tensor
 
 from nrc_core import MLP, Moments, measure, metrics
 from nrc_core.config import NUMERICAL_TOLERANCE
+from nrc_core.cores import on_all_cores
 
-WIDTH, TARGETS = 256, 2
+WIDTH, TARGETS, LAYERS = 256, 2, 8
 SIZES = (800, 1_600, 3_200, 8_000)
 SGEMM_ROWS, SGEMM_INPUTS, SGEMM_TARGETS = 241_600, 14, 4
 
@@ -86,8 +88,28 @@ def compare(n: int, repeats: int) -> list[dict[str, Any]]:
         rows.append(
             {"threads": torch.get_num_threads(), "rows": n, "method": name, **_in_seconds(times), "CKA": answers[-1]}
         )
-    fastest = rows[-1]["median, s"]
-    return [row | {"times the moments": row["median, s"] / fastest} for row in rows]
+    return _against_last(rows)
+
+
+def share_of_network(n: int, repeats: int, alone: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """A layer's share of the time of `LAYERS` measured at once, as in training, against the rows of one `alone`.
+
+    Those at once have a thread each, of one core. Matrices of n x n gain nothing from that: alone, a layer has all
+    cores already.
+    """
+    features, targets = layer(n, WIDTH, TARGETS)
+    layers, threads = [features.clone() for _ in range(LAYERS)], torch.get_num_threads()
+    answers: list[float] = []
+    torch.set_num_threads(1)
+    times = seconds(lambda: answers.extend(on_all_cores(lambda one: moment_metrics(one, targets), layers)), repeats)
+    torch.set_num_threads(threads)
+    shares = _in_seconds([time / LAYERS for time in times])
+    own = {"threads": threads, "rows": n, "method": f"moments, {LAYERS} layers at once", **shares, "CKA": answers[-1]}
+    return _against_last([*alone, own])
+
+
+def _against_last(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    return [row | {"times the moments": row["median, s"] / rows[-1]["median, s"]} for row in rows]
 
 
 def _in_seconds(times: list[float]) -> dict[str, float]:
@@ -124,6 +146,7 @@ def main() -> None:
     for count in sorted({1, threads}):  # results are made with one; the Gram method gains more from a second
         torch.set_num_threads(count)
         rows += [row for n in SIZES for row in compare(n, given.repeats)]
+    alone = [row for row in rows if (row["threads"], row["rows"]) == (threads, SIZES[-1])]
     write(
         given.output,
         "Layer metrics",
@@ -133,6 +156,12 @@ def main() -> None:
                 "CKA alone, in single precision; the moments give it with NRC1, NRC2, NRC4 and both ranks, in double "
                 "precision. The last column is a method's time over that of the moments.",
                 "rows": rows,
+            },
+            {
+                "caption": f"The same for a layer of a network of {LAYERS}, whose layers are measured at once, one "
+                "thread each on all cores, as in training: its share of the time. The Gram methods have all cores "
+                "for one layer, as above.",
+                "rows": share_of_network(SIZES[-1], given.repeats, alone),
             },
             {
                 "caption": "`measure`: all metrics at all sites of a network of 8 weight layers, 512 wide, in one pass "
