@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from datetime import datetime
 from typing import Any
 
 import pandas as pd
@@ -186,20 +187,24 @@ def provenance(results: Results) -> str:
     if len(tasks := results.runs["task"].unique()) > 1:
         return "\n\n".join(provenance(results.where(task=task)) for task in tasks)
     varied = [name for name in VARIED if name in results.runs and len(results.runs[name].unique()) > 1]
-    head = [*(name.replace("_", " ") for name in varied), "seed", "content key", "device", "seconds", "date", "stored"]
+    devices = results.runs["device"].unique()
+    apart = ["device"] if len(devices) > 1 else []
+    head = [*(name.replace("_", " ") for name in varied), "seed", "content key", *apart, "seconds", "date", "stored"]
     lines = [f"| {' | '.join(head)} |", "|---" * len(head) + "|"]
     for row in results.runs.to_dict("records"):
         cells = ["no" if row[name] is None or row[name] != row[name] else row[name] for name in varied]
-        cells += [row["seed"], f"`{row['key']}`", row["device"], f"{row['seconds']:.0f}", row["date"]]
-        cells += ["before" if row["cached"] else "now"]
+        date = datetime.fromisoformat(row["date"])
+        cells += [row["seed"], f"`{row['key']}`", *(row[name] for name in apart), f"{row['seconds']:.0f}"]
+        cells += [f"{date:%Y-%m-%d %H:%M}", "before" if row["cached"] else "now"]
         lines.append(f"| {' | '.join(str(cell) for cell in cells)} |")
     if len(results.runs) > 10:
         lines = [":::{dropdown} All runs", *lines, ":::"]
     record = results.provenance[results.runs["key"].iloc[0]]
     packages = ", ".join(f"{name} {number}" for name, number in record["packages"].items())
+    computed = "" if apart else f"Computed on {devices[0]}. "
     lines += [
         "",
-        f"Code: commit `{record['commit']}`, sources `{record['source_checksum']}`, results version "
+        f"{computed}Code: commit `{record['commit']}`, sources `{record['source_checksum']}`, results version "
         f"{record['results_version']}. Data: `{record['data']['identity'][:16]}`. {packages}.",
     ]
     return "\n".join(lines)

@@ -115,6 +115,16 @@ def test_reports_name_failures_and_keys(results):
     assert results.runs["key"].iloc[1] in report.provenance(results)
 
 
+def test_provenance_has_a_column_of_devices_only_where_they_differ(results):
+    one = results.runs["device"].iloc[0]
+    assert f"Computed on {one}. Code: commit" in report.provenance(results)
+    assert report.provenance(results).count(one) == 1
+    mixed = results.runs.assign(device=["a GPU", *results.runs["device"].iloc[1:]], date="2026-11-22T05:04:39+00:00")
+    text = report.provenance(Results(**{**vars(results), "runs": mixed}))
+    assert "| device |" in text and "| a GPU |" in text and "Computed on" not in text
+    assert text.count("| 2026-11-22 05:04 |") == len(mixed)
+
+
 DRAWN = ["strip", "conditions", "headline", "losses", "stable_ranks", "dynamics", "spectrum", "views"]
 
 
