@@ -34,8 +34,9 @@ environment: .venv/complete
 	$(BIN)/uv pip install --quiet --python $(BIN)/python --no-deps -e .
 	touch $@
 
-# Simulated data are made here, SGEMM and classified images are downloaded; UTKFace is taken from NRC_DATA_MIRROR, as
-# it is given out by hand only. What is missing, its page says why. CarRacing takes longest, so it comes first.
+# Simulated data are made here; SGEMM, CIFAR-10, MNIST and FashionMNIST are downloaded; UTKFace is taken from
+# NRC_DATA_MIRROR, as it is given out by hand only. What is missing, its page says why. CarRacing takes longest, so it
+# comes first.
 data: environment
 	-printf '%s\n' car_racing hopper swimmer sgemm reacher cifar10 mnist fashion_mnist utkface | xargs -P $(CORES) -n 1 nrc data
 

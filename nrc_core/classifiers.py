@@ -84,8 +84,8 @@ def classifier(
     * "resnet": depth 18 or 50; `width` channels in the first stage. Sites: the convolutions of the four
       stages, without those of the stem and of the shortcuts, and the head.
     * "vgg": depth 11, batch normalisation; `width` channels after the first convolution. It halves images
-      five times: those below 32 pixels get a frame of the mean colour. Sites: all eight convolutions and
-      three linear layers.
+      five times: those below 32 pixels get a frame of the mean colour. Sites: all eight convolutions, and
+      the linear layers but the first, whose input is copies of a map of one pixel.
     * "densenet": depth 121 or 201; `width` channels after the stem and a growth rate of half as many.
       Sites: the convolutions of the three transitions, and the head.
 

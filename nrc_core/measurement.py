@@ -42,7 +42,7 @@ def measure(
         rank: r of NRC1 to NRC3, at most the number of features of a site; the target dimension
             unless given.
         convention: "careful"; "printed" for the paper's formulas to the letter: CKA without projection
-            (section 3) and NRC4 without centring, summed over the targets; or "released" for what its
+            (section 3) and NRC4 of uncentred features, summed over the targets; or "released" for what its
             released code computes where it differs: CKA of the first t coordinates with its guard,
             uncentred NRC4 with a relative cutoff of 1e-3 on singular values, stable ranks of
             covariances.

@@ -277,7 +277,7 @@ def linear_cka(a: Matrix, b: Matrix) -> float:
     """Linear centred kernel alignment (CKA) of A (n, p) and B (n, q).
 
     ``||A^T B||_F^2 / (||A^T A||_F ||B^T B||_F)`` with A and B centred, Kornblith et al. (2019), in feature
-    space: O(n p q), no n x n matrix. Range [0, 1]; NaN when one side has no variance. Invariant to
+    space: O(n (p + q)^2), no n x n matrix. Range [0, 1]; NaN when one side has no variance. Invariant to
     rotation, isotropic scale and shift.
 
     Example:

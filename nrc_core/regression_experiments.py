@@ -30,7 +30,7 @@ def deep_nrc_mlp(
 ) -> list[RunConfig]:
     """Deep NRC on MLPs: figures 2, 6, 7 and 8 of the Deep NRC paper, one configuration a seed.
 
-    What is None is the paper's value for that data set (Appendix A).
+    What is None is the paper's value for that data set (Appendix A), or ours for synthetic data and tables.
 
     Raises:
         ConfigError: an unknown data set or split, images, no seeds, or a value out of range.

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 
 import pandas as pd
 
 from nrc_core.catalogue import STAND_IN
-from nrc_core.recipes import RECIPES
+from nrc_core.recipes import LOW_RANK, RECIPES
 from nrc_core.runs import Results
 from nrc_core.verdicts import is_inner, last_sites, weight_sites
 
@@ -81,17 +82,15 @@ def _departures(results: Results) -> str:
     stand_in = data["kind"] == STAND_IN
     if recipe is None or not (recipe.stated or stand_in):
         if config["dataset_options"].get("target_dim") == 10:
-            return (
+            recipe, _, (width,) = LOW_RANK["synthetic"]
+            other = _other_than({"width": width, "depth": recipe.depth}, runs)
+            return (f"**Not the paper's**: {'; '.join(other)}. " if other else "") + (
                 "The paper states depth, width and teacher, but no hyper-parameters: those above are choices made here."
             )
         return "The paper states no network and hyper-parameters for these data: those above are choices made here."
     names = ("width", "learning_rate", "weight_decay", "epochs", "depth", "batch_size")
     paper = {name: getattr(recipe, name) for name in names} | {"init_scale": 1.0}
-    other = [
-        f"{name.replace('_', ' ')} {runs[name].iloc[0]:g}, there {value:g}"
-        for name, value in paper.items()
-        if value not in set(runs[name])
-    ]
+    other = _other_than(paper, runs)
     other += ["a bias, there none"] if runs["bias"].all() else []
     other += [f"{data['samples']} rows, there all"] if "samples" in data else []
     if "image_size" in config["dataset_options"]:
@@ -102,6 +101,14 @@ def _departures(results: Results) -> str:
         but = ", but for what is varied" if varied else ""
         return f"Network, hyper-parameters and epochs are those of {whose}{but}."
     return f"**Not {whose}**: {'; '.join(other)}. What follows may differ from it for that reason."
+
+
+def _other_than(paper: Mapping[str, float | int], runs: pd.DataFrame) -> list[str]:
+    return [
+        f"{name.replace('_', ' ')} {runs[name].iloc[0]:g}, there {value:g}"
+        for name, value in paper.items()
+        if value not in set(runs[name])
+    ]
 
 
 def caveats(results: Results) -> str:

@@ -109,6 +109,14 @@ def test_reports_say_where_they_leave_the_paper(results):
     assert "epochs 5, there 200" in text
 
 
+def test_a_smaller_network_for_targets_of_rank_two_is_said_to_be_one(results):
+    runs = results.runs.assign(dataset_options=[{"target_dim": 10}] * len(results.runs))
+    text = report.setting(Results(**{**vars(results), "runs": runs.assign(width=128, depth=10)}))
+    assert "**Not the paper's**: width 128, there 1024. The paper states depth, width and teacher" in text
+    text = report.setting(Results(**{**vars(results), "runs": runs.assign(width=1024, depth=10)}))
+    assert "Not the paper's" not in text and "The paper states depth, width and teacher" in text
+
+
 def test_reports_name_failures_and_keys(results):
     failed = Results(**{**vars(results), "failures": {"synthetic, seed 9": "the loss became nan"}})
     assert "No result for synthetic, seed 9: the loss became nan" in report.caveats(failed)
