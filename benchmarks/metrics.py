@@ -94,8 +94,8 @@ def compare(n: int, repeats: int) -> list[dict[str, Any]]:
 def share_of_network(n: int, repeats: int, alone: list[dict[str, Any]]) -> list[dict[str, Any]]:
     """A layer's share of the time of `LAYERS` measured at once, as in training, against the rows of one `alone`.
 
-    Those at once have a thread each, of one core. Matrices of n x n gain nothing from that: alone, a layer has all
-    cores already.
+    Those at once have a thread each, of one core; one alone has all of them. The Gram methods are not measured at
+    once: on c cores, that would be at best a c-th of their time with one thread, which `compare` has.
     """
     features, targets = layer(n, WIDTH, TARGETS)
     layers, threads = [features.clone() for _ in range(LAYERS)], torch.get_num_threads()

@@ -82,8 +82,8 @@ def _departures(results: Results) -> str:
     stand_in = data["kind"] == STAND_IN
     if recipe is None or not (recipe.stated or stand_in):
         if config["dataset_options"].get("target_dim") == 10:
-            recipe, _, (width,) = LOW_RANK["synthetic"]
-            other = _other_than({"width": width, "depth": recipe.depth}, runs)
+            recipe = LOW_RANK["synthetic"][0]
+            other = _other_than({"width": recipe.width, "depth": recipe.depth}, runs)
             return (f"**Not the paper's**: {'; '.join(other)}. " if other else "") + (
                 "The paper states depth, width and teacher, but no hyper-parameters: those above are choices made here."
             )
