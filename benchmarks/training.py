@@ -209,7 +209,7 @@ def main() -> None:
                 "rows": shares,
             },
         ]
-        write(given.output, "Training", tables, device=device)
+        write(given.output, "Training" if device.type == "cpu" else "Training, on a GPU", tables, device=device)
 
 
 if __name__ == "__main__":
