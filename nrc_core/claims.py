@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -16,6 +17,7 @@ from nrc_core.classifier_experiments import CLASSIFIER_EXPERIMENTS
 from nrc_core.classifier_sizes import shortfalls
 from nrc_core.errors import ConfigError
 from nrc_core.experiments import EXPERIMENTS
+from nrc_core.margins import CLOSE, chance_of_change
 from nrc_core.profiles import Profile
 from nrc_core.recipes import LOW_RANK, RECIPES
 from nrc_core.runs import Results, stored
@@ -80,6 +82,7 @@ class Judged:
         moved: by threshold and value, the verdicts that would differ.
         weaker: its pages whose networks give no verdict, and why: their size or their data are not the paper's.
         keys: of the runs that are the evidence.
+        change: the chance of another verdict on another machine, see `chance_of_change`; None if not known.
     """
 
     claim: Claim
@@ -90,6 +93,12 @@ class Judged:
     moved: Mapping[str, str] = field(default_factory=dict)
     weaker: Mapping[str, str] = field(default_factory=dict)
     keys: tuple[str, ...] = ()
+    change: float | None = None
+
+    @property
+    def close(self) -> bool:
+        """Whether another machine may well give another verdict."""
+        return self.change is not None and self.change >= CLOSE
 
     def as_dict(self) -> dict[str, Any]:
         """Plain values for JSON."""
@@ -116,6 +125,8 @@ class Judged:
             "moved": dict(self.moved),
             "weaker": dict(self.weaker),
             "keys": self.keys,
+            "change": self.change,
+            "close": self.close,
         }
 
 
@@ -154,11 +165,14 @@ class _Page:
     weaker: str = ""  # why its networks give no verdict
 
 
-def judge(profile: Profile, store: Store) -> list[Judged]:
+def judge(profile: Profile, store: Store, share: float | None = None) -> list[Judged]:
     """Every claim against what the store has of a profile's pages; nothing is trained.
 
     Networks smaller than the paper's, or trained on a stand-in for its data, give no verdict: where there
     are others they are left out, where there are none the claim is "not yet run", with what they would say.
+
+    Args:
+        share: the spread between machines over that between seeds; None leaves open what another machine changes.
     """
     evidence: dict[str, _Page] = {}
     for page in profile.pages:
@@ -166,7 +180,7 @@ def judge(profile: Profile, store: Store) -> list[Judged]:
             results, missing = stored(EXPERIMENTS[page.experiment](**page.parameters), store=store)
             weaker = "" if results is None else weakness(results, page.experiment)
             evidence[page.name] = _Page(results, missing, weaker)
-    return [_judge(claim, evidence) for claim in read_claims()]
+    return [_judge(claim, evidence, share) for claim in read_claims()]
 
 
 def verdict_of(observation: Observation, claim: Claim, limits: Limits) -> str:
@@ -186,7 +200,7 @@ def verdict_of(observation: Observation, claim: Claim, limits: Limits) -> str:
     return NOT if bad.all() else PARTLY
 
 
-def _judge(claim: Claim, evidence: Mapping[str, _Page]) -> Judged:
+def _judge(claim: Claim, evidence: Mapping[str, _Page], share: float | None) -> Judged:
     if claim.check is None:
         return Judged(claim, WAITING if "yet" in claim.reason else UNTESTABLE, claim.reason)
     there = {name: evidence[name] for name in claim.pages if name in evidence and evidence[name].results is not None}
@@ -223,6 +237,13 @@ def _judge(claim: Claim, evidence: Mapping[str, _Page]) -> Judged:
         {} if verdict == WAITING else _moved(claim, used, verdict),
         {name: page.weaker for name, page in there.items() if page.weaker},
         tuple(key for results in used.values() for key in results.runs["key"]),
+        None if share is None or verdict == WAITING else _change(claim, observation, limits, share),
+    )
+
+
+def _change(claim: Claim, observation: Observation, limits: Limits, share: float) -> float | None:
+    return chance_of_change(
+        observation, lambda rows: verdict_of(dataclasses.replace(observation, rows=rows), claim, limits), share
     )
 
 

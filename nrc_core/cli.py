@@ -1,4 +1,4 @@
-"""The command line `nrc`: run a notebook, prepare data, compute without a notebook, judge the claims."""
+"""The command line `nrc`: run a notebook, prepare data, compute without one, judge the claims, check a rerun."""
 
 from __future__ import annotations
 
@@ -8,9 +8,14 @@ import logging
 import os
 import sys
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from nrc_core.errors import ConfigError, NrcError
+
+if TYPE_CHECKING:
+    from nrc_core.profiles import Profile
+
+MOST_SEEDS = 100  # more would take days
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -67,6 +72,25 @@ def _parser() -> argparse.ArgumentParser:
     claims.add_argument("--record", type=Path, help="write the verdicts to this file")
     claims.add_argument("--against", type=Path, help="fail if a claim reproduced in this file no longer is")
     claims.set_defaults(function=_claims)
+
+    check = commands.add_parser("check", help="do the runs of a store agree with the reference runs? Trains nothing")
+    check.add_argument("pages", nargs="*", metavar="PAGE", help="pages of the profile (default: all)")
+    check.add_argument("--profile", type=Path, help="whose pages were run (default: quick)")
+    check.add_argument("--store", type=Path, help="folder of results (default: NRC_STORE, or the profile's)")
+    check.add_argument("--references", type=Path, help="folder of the references (default: results/references)")
+    check.add_argument("--json", action="store_true", help="everything behind the outcomes, as JSON")
+    check.set_defaults(function=_check)
+
+    references = commands.add_parser("references", help="make the reference runs of pages that are missing")
+    references.add_argument("pages", nargs="*", metavar="PAGE", help="pages of the profile (default: all)")
+    references.add_argument("--profile", type=Path, help="whose pages (default: quick)")
+    references.add_argument("--seeds", type=int, default=5, help="seeds 0, 1, ... of each page (default: 5)")
+    references.add_argument("--store", type=Path, help="where runs are kept (default: build/references)")
+    references.add_argument("--references", type=Path, help="folder of the references (default: results/references)")
+    references.add_argument(
+        "--machine", metavar="NAME", help="train here whatever is published, for results/machines/NAME"
+    )
+    references.set_defaults(function=_references)
     return parser
 
 
@@ -184,15 +208,15 @@ def _planned(given: argparse.Namespace) -> list[tuple[Any, dict[str, Any]]]:
 
 def _claims(given: argparse.Namespace) -> None:
     from nrc_core.claims import judge, regressions, score
+    from nrc_core.machines import machine_share, read_machines
     from nrc_core.prepared import project_folder
-    from nrc_core.profiles import read_profile
+    from nrc_core.references import References
     from nrc_core.store import Store
 
-    project = project_folder()
-    profile = read_profile(given.profile or project / "book" / "profiles" / "paper.yml")
-    folder = given.store or os.environ.get("NRC_STORE") or project / profile.store
+    profile = _profile(given, "paper")
+    folder = given.store or os.environ.get("NRC_STORE") or project_folder() / profile.store
     expected = _read_verdicts(given.against) if given.against else {}
-    judged = judge(profile, Store(folder))
+    judged = judge(profile, Store(folder), machine_share(References.read(), read_machines()))
     if given.json:
         print(json.dumps([one.as_dict() for one in judged], indent=1))
     else:
@@ -218,6 +242,57 @@ def _read_verdicts(path: Path) -> dict[str, str]:
     if not isinstance(content, dict):
         raise ConfigError(f"{path} must map claims to verdicts: make it with `nrc claims --record {path}`")
     return content
+
+
+def _profile(given: argparse.Namespace, name: str) -> Profile:
+    from nrc_core.prepared import project_folder
+    from nrc_core.profiles import read_profile
+
+    return read_profile(given.profile or project_folder() / "book" / "profiles" / f"{name}.yml")
+
+
+def _check(given: argparse.Namespace) -> None:
+    from nrc_core.agreement import LIMIT
+    from nrc_core.prepared import project_folder
+    from nrc_core.rechecks import DIFFERS, check, summary
+    from nrc_core.references import References, trained_pages
+    from nrc_core.store import Store
+
+    profile = _profile(given, "quick")
+    store = Store(given.store or os.environ.get("NRC_STORE") or project_folder() / profile.store)
+    checked = check(trained_pages(profile, given.pages), store, References.read(given.references))
+    if given.json:
+        pages = [one.as_dict() for one in checked]
+        print(json.dumps({"profile": profile.name, "limit": LIMIT, "pages": pages}, indent=1))
+    else:
+        print(summary(checked))
+    if differing := [one.page for one in checked if one.outcome == DIFFERS]:
+        raise NrcError(
+            f"{len(differing)} of {len(checked)} pages differ from their references ({', '.join(differing)}): see what "
+            "changed the numbers, and mend it, or make new references with `nrc references`"
+        )
+
+
+def _references(given: argparse.Namespace) -> None:
+    from nrc_core.heartbeat import heartbeat
+    from nrc_core.prepared import project_folder
+    from nrc_core.references import default_folder, make, trained_pages
+    from nrc_core.store import Store
+
+    if not 1 <= given.seeds <= MOST_SEEDS:
+        raise ConfigError(f"--seeds must be from 1 to {MOST_SEEDS}: got {given.seeds}")
+    project = project_folder()
+    pages = trained_pages(_profile(given, "quick"), given.pages)
+    if given.machine is not None and not given.machine.isidentifier():
+        raise ConfigError(f"--machine must be a word of letters, digits and _: got {given.machine!r}")
+    published = Store(project / "results") if given.machine is None else None
+    store = Store(given.store or project / "build" / (f"machine_{given.machine}" if given.machine else "references"))
+    folder = given.references or default_folder(given.machine)
+    with heartbeat("nrc references"):
+        lacking = make(pages, range(given.seeds), folder, store, published)
+    for line in lacking:
+        print(line)
+    print(f"references of {len(pages) - len(lacking)} of {len(pages)} pages are there")
 
 
 if __name__ == "__main__":

@@ -157,7 +157,7 @@ def check_obtainable(configs: Iterable[Configuration], *, store: Store) -> None:
 
 
 def _collect(obtained: list[Obtained]) -> Results:
-    failures = {_words(one.wanted): one.result.failure for one in obtained if one.result.failure}
+    failures = {in_words(one.wanted): one.result.failure for one in obtained if one.result.failure}
     done = [one for one in obtained if not one.result.failure]
     each = [(one.result.key, _wanted(one)) for one in done]
     frames = {
@@ -182,7 +182,7 @@ def _joined(tables: list[pd.DataFrame]) -> pd.DataFrame:
     return pd.concat(tables, ignore_index=True) if tables else pd.DataFrame(columns=["key"])
 
 
-def _words(config: Configuration) -> str:
+def in_words(config: Configuration) -> str:
     """A configuration by what tells it from others of its page."""
     names = ("weight_decay", "width", "depth", "bias", "init_scale", "label_smoothing", "start", "seed")
     told = {name: getattr(config, name) for name in names if hasattr(config, name)}

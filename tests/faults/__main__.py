@@ -1,8 +1,9 @@
 """Count what faults do, and write the numbers where the book's page on faults reads them.
 
-python -m tests.faults malformed|kills|two|disk [--n N]
+python -m tests.faults malformed|kills|two|disk|planted [--n N]
 
-The kills want `build/store` as `make book` leaves it, to compare with.
+The kills want `build/store` as `make book` leaves it, to compare with; planted faults want the book's data, and
+keep what they trained in `build/planted`, from which they go on.
 """
 
 from __future__ import annotations
@@ -22,11 +23,15 @@ from typing import Any
 import pytest
 
 from benchmarks.timing import write
+from nrc_core.agreement import LIMIT
 from nrc_core.prepared import project_folder
+from nrc_core.profiles import read_profile
+from nrc_core.references import References, trained_pages
 from tests.faults.disk import fill, small_disk
 from tests.faults.guard import ACCEPTED, BROKEN, REFUSED, Watch, attempt
 from tests.faults.kills import Build, different_tables, killed, leftovers
 from tests.faults.malformed import KINDS
+from tests.faults.planted import planted
 from tests.faults.prepared import prepare_all
 
 PROJECT = project_folder()
@@ -110,6 +115,13 @@ def disk(folder: Path, n: int) -> tuple[list[Row], bool]:
     return [row], found.failures > 0 and found.complete > 0 and not found.lost and not found.different
 
 
+def plant(folder: Path, n: int) -> tuple[list[Row], bool]:
+    """Faults in training, data and metrics, and which pages see them."""
+    del folder, n
+    pages = trained_pages(read_profile(QUICK))
+    return planted(pages, References.read(), PROJECT / "build" / "planted"), True
+
+
 def _expect(build: Build) -> None:
     if build.finish():
         sys.exit(f"a build without faults failed:\n{(build.folder / 'build.log').read_text()[-3000:]}")
@@ -121,6 +133,13 @@ PARTS: dict[str, tuple[Callable[[Path, int], tuple[list[Row], bool]], str, str, 
     "kills": (kills, "Killed builds", "The quick book, killed at random moments and resumed after each", 50),
     "two": (two, "Two builds at once", "Pairs of builds of the test book, started in one folder", 5),
     "disk": (disk, "A full disk", "The test book on a disk that is too small, and grows after each failure", 1),
+    "planted": (
+        plant,
+        "Planted faults",
+        "Each page was run with one fault at a time; the number is its distance to the nearest reference run, and it "
+        f"differs beyond {LIMIT:g}",
+        1,
+    ),
 }
 
 
@@ -134,7 +153,7 @@ def main() -> None:
     logging.disable(logging.WARNING)
     with tempfile.TemporaryDirectory(prefix="faults-") as name:
         folder = Path(name)
-        if given.part != "kills":  # which wants the book's own data
+        if given.part not in ("kills", "planted"):  # which want the book's own data
             prepare_all(folder / "data")
             os.environ["NRC_DATA_DIR"] = str(folder / "data")
         rows, sound = act(folder, given.n or n)

@@ -1,0 +1,237 @@
+"""Faults planted into training, data and metrics, one at a time: does the re-check of a page see them?"""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+
+from nrc_core import classification, datasets, measurement, metrics, training
+from nrc_core.agreement import LIMIT
+from nrc_core.errors import NrcError
+from nrc_core.experiments import EXPERIMENTS
+from nrc_core.moments import Moments
+from nrc_core.profiles import Page
+from nrc_core.rechecks import DIFFERS, check_page
+from nrc_core.references import References
+from nrc_core.runs import run
+from nrc_core.stacked import StackedMLP
+from nrc_core.store import Store
+
+REGRESSION = ("paper_or_code", "reacher", "cone")
+CLASSIFICATION = ("classification_and_regression",)
+Plant = Callable[[pytest.MonkeyPatch], None]
+
+
+def of_stack(**factors: float) -> Plant:
+    """Other learning rates, weight decays or momentum than asked for."""
+
+    def plant(patch: pytest.MonkeyPatch) -> None:
+        def made(networks: Any, *, rates: list[float], weight_decays: list[float], momentum: float, **rest: Any) -> Any:
+            return StackedMLP(
+                networks,
+                rates=[rate * factors.get("rate", 1) for rate in rates],
+                weight_decays=[decay * factors.get("decay", 1) for decay in weight_decays],
+                momentum=momentum * factors.get("momentum", 1),
+                **rest,
+            )
+
+        patch.setattr(training, "StackedMLP", made)
+
+    return plant
+
+
+def of_configuration(**changes: Any) -> Plant:
+    """A network built from another configuration than the run's."""
+
+    def plant(patch: pytest.MonkeyPatch) -> None:
+        build = training.build_model
+        patch.setattr(training, "build_model", lambda config, data: build(_changed(config, changes), data))
+
+    return plant
+
+
+def _changed(config: Any, changes: dict[str, Any]) -> Any:
+    return dataclasses.replace(
+        config, **{name: value(config) if callable(value) else value for name, value in changes.items()}
+    )
+
+
+def of_data(change: Callable[[Any], dict[str, Any]]) -> Plant:
+    """Other data than the run's."""
+
+    def plant(patch: pytest.MonkeyPatch) -> None:
+        load = datasets.load_dataset
+
+        def loaded(*given: Any, **options: Any) -> Any:
+            data = load(*given, **options)
+            return dataclasses.replace(data, **change(data))
+
+        patch.setattr(datasets, "load_dataset", loaded)
+
+    return plant
+
+
+def of_epoch(change: Callable[[torch.Tensor, int], tuple[torch.Tensor, int]]) -> Plant:
+    """Batches drawn in another way."""
+
+    def plant(patch: pytest.MonkeyPatch) -> None:
+        epoch = StackedMLP.epoch
+        patch.setattr(StackedMLP, "epoch", lambda self, x, y, order, size: epoch(self, x, y, *change(order, size)))
+
+    return plant
+
+
+def rate_not_divided(patch: pytest.MonkeyPatch) -> None:
+    """The learning rate stays as it begins."""
+    patch.setattr(StackedMLP, "scale_rates", lambda self, factor: None)
+
+
+def relu_missing(patch: pytest.MonkeyPatch) -> None:
+    """The third hidden layer has no ReLU, neither in training nor when it is measured."""
+
+    def forward(self: StackedMLP, x: torch.Tensor, weights: Sequence[torch.Tensor]) -> Any:
+        inputs = [x]
+        for layer, weight in enumerate(weights[:-1]):
+            product = self._product(inputs[-1], weight, layer)
+            inputs.append(product if layer == 2 else product.relu_())
+        return inputs, self._product(inputs[-1], weights[-1], len(weights) - 1)
+
+    patch.setattr(StackedMLP, "_forward", forward)
+
+
+def alignment_not_centred(patch: pytest.MonkeyPatch) -> None:
+    """NRC2 of features around zero."""
+    right = measurement._site
+
+    def wrong(site: measurement.Decomposed, rank: int, tolerance: float) -> dict[str, Any]:
+        m = site.moments
+        alignment = metrics.projected_cka(measurement._uncentred(m), m.cross_covariance, m.target_covariance, rank)
+        return right(site, rank, tolerance) | {"nrc2": alignment}
+
+    patch.setattr(measurement, "_site", wrong)
+
+
+def other_side(patch: pytest.MonkeyPatch) -> None:
+    """NRC3 with the output directions of square weights."""
+    right = metrics._input_products
+    patch.setattr(
+        metrics, "_input_products", lambda weight: right(weight.T if weight.shape[0] == weight.shape[1] else weight)
+    )
+
+
+def squared_ranks(patch: pytest.MonkeyPatch) -> None:
+    """Stable ranks of covariances."""
+    right = metrics.spectral_ratio
+    patch.setattr(metrics, "spectral_ratio", lambda values: right(values.square()))
+
+
+def noise_not_centred(patch: pytest.MonkeyPatch) -> None:
+    """Features of moments around zero."""
+    centred = Moments.feature_covariance
+    patch.setattr(
+        Moments,
+        "feature_covariance",
+        property(lambda self: centred.fget(self) + self.feature_mean[..., :, None] * self.feature_mean[..., None, :]),
+    )
+
+
+def of_optimiser(**changes: float) -> Plant:
+    """Other options of a classifier's SGD than asked for."""
+
+    def plant(patch: pytest.MonkeyPatch) -> None:
+        right = torch.optim.SGD
+
+        def made(parameters: Any, rate: float, **options: Any) -> Any:
+            return right(parameters, rate, **options | {n: options[n] * factor for n, factor in changes.items()})
+
+        patch.setattr(classification.torch.optim, "SGD", made)
+
+    return plant
+
+
+def rate_not_annealed(patch: pytest.MonkeyPatch) -> None:
+    """A classifier's learning rate stays as it begins."""
+    patch.setattr(classification.math, "cos", lambda angle: 1.0)
+
+
+def without_rest(order: torch.Tensor, size: int) -> tuple[torch.Tensor, int]:
+    """Whole batches only."""
+    return order[:, : order.shape[1] // size * size], size
+
+
+def shifted(data: Any) -> dict[str, Any]:
+    """Every training row has the target of the row before it."""
+    return {"y_train": data.y_train.roll(1, 0)}
+
+
+def swapped(data: Any) -> dict[str, Any]:
+    """Training and test set."""
+    return {"x_train": data.x_test, "y_train": data.y_test, "x_test": data.x_train, "y_test": data.y_train}
+
+
+# What is planted, in words; the pages that are run with it.
+PLANTED: dict[str, tuple[Plant, tuple[str, ...]]] = {
+    "weight decay doubled": (of_stack(decay=2), REGRESSION),
+    "weight decay a fifth larger": (of_stack(decay=1.2), REGRESSION),
+    "no weight decay": (of_stack(decay=0), REGRESSION),
+    "no momentum": (of_stack(momentum=0), REGRESSION),
+    "learning rate halved": (of_stack(rate=0.5), REGRESSION),
+    "learning rate not divided": (rate_not_divided, REGRESSION),
+    "a ReLU missing": (relu_missing, REGRESSION),
+    "a layer less": (of_configuration(depth=lambda config: config.depth - 1), REGRESSION),
+    "a bias in every layer": (of_configuration(bias=lambda config: not config.bias), REGRESSION),
+    "initial weights a tenth larger": (of_configuration(init_scale=lambda config: 1.1 * config.init_scale), REGRESSION),
+    "batches of half the size": (of_epoch(lambda order, size: (order, size // 2)), REGRESSION),
+    "the last batch dropped": (of_epoch(without_rest), REGRESSION),
+    "rows not shuffled": (of_epoch(lambda order, size: (order.sort(dim=1).values, size)), REGRESSION),
+    "targets not scaled (three times too large)": (
+        of_data(lambda data: {"y_train": 3 * data.y_train, "y_test": 3 * data.y_test}), REGRESSION),
+    "training and test set swapped": (of_data(swapped), REGRESSION),
+    "targets off by one row": (of_data(shifted), REGRESSION),
+    "NRC2 not centred": (alignment_not_centred, REGRESSION),
+    "NRC3 with the wrong side of the weight": (other_side, REGRESSION),
+    "stable ranks of squares": (squared_ranks, REGRESSION),
+    "noise around zero, not around the mean": (noise_not_centred, REGRESSION),
+    "classifier: labels off by one row": (of_data(shifted), CLASSIFICATION),
+    "classifier: no momentum": (of_optimiser(momentum=0), CLASSIFICATION),
+    "classifier: weight decay doubled": (of_optimiser(weight_decay=2), CLASSIFICATION),
+    "classifier: learning rate not annealed": (rate_not_annealed, CLASSIFICATION),
+    "classifier: training and test set swapped": (of_data(swapped), CLASSIFICATION),
+}  # fmt: skip
+
+
+def planted(pages: Sequence[Page], references: References, folder: Path) -> list[dict[str, Any]]:
+    """Train every page of a fault with it, into a store of its own, and compare: a row a fault."""
+    known = {page.name: page for page in pages}
+    rows = []
+    for number, (words, (plant, names)) in enumerate(PLANTED.items()):
+        row: dict[str, Any] = {"fault": words, "flagged": False}
+        for name in names:
+            page, store = known[name], Store(folder / f"{number}")
+            with pytest.MonkeyPatch.context() as patch:
+                plant(patch)
+                row[name] = _outcome(page, store, references)
+            row["flagged"] |= isinstance(row[name], str) or row[name] > LIMIT
+        print(row, flush=True)
+        rows.append(row)
+    return rows
+
+
+def _outcome(page: Page, store: Store, references: References) -> float | str:
+    """The number of a page, or what was wrong besides."""
+    try:
+        run(EXPERIMENTS[str(page.experiment)](**page.parameters), store=store, device="cpu")
+    except NrcError as error:
+        return type(error).__name__
+    found = check_page(page, store, references)
+    number = found.number
+    if found.outcome == DIFFERS and (number is None or not math.isfinite(number)):
+        return "lacks what its references have" if "lacks" in found.reason else "diverged"
+    assert number is not None, found.reason
+    return round(number, 2)

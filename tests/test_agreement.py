@@ -1,0 +1,153 @@
+"""Agreement with reference runs: the statistic by hand, invariances, and what a page is told."""
+
+import math
+
+import numpy as np
+import pandas as pd
+import pytest
+from scipy import stats
+
+from nrc_core import agreement
+from nrc_core.agreement import FEWEST, LIMIT, NORMAL, PRIOR_FREEDOM, Setting
+from nrc_core.quantities import COLUMNS, SCALES, Scale, crossing, quantities, setting
+from nrc_core.store import RunResult
+from tests.fakes import network, results
+
+
+def table(*values: float, kind: str = "normalised margin", floor: float = 0.0) -> pd.DataFrame:
+    return pd.DataFrame([(kind, f"site {i}", value, floor) for i, value in enumerate(values)], columns=COLUMNS)
+
+
+def normal(seed: int, n: int, q: int, *, shift: float = 0.0) -> list[pd.DataFrame]:
+    generator = np.random.default_rng(seed)
+    return [table(*(shift + generator.standard_normal(q))) for _ in range(n)]
+
+
+def test_the_unit_is_the_median_difference_of_two_references_moderated_by_its_kind():
+    # Differences of pairs of (0, 1, 2, 6): 1, 2, 6, 1, 5, 4, median 3; of ten times these: median 30.
+    references = Setting.of({seed: table(x, 10 * x) for seed, x in enumerate((0.0, 1.0, 2.0, 6.0))})
+    own = np.array([3.0, 30.0]) / NORMAL
+    prior = np.median(own**2)
+    expected = np.sqrt((PRIOR_FREEDOM * prior + 3 * own**2) / (PRIOR_FREEDOM + 3))
+    assert references.spread == pytest.approx(expected, rel=1e-12)
+
+
+def test_the_constant_of_the_median_difference_is_that_of_the_normal_distribution():
+    assert math.sqrt(2) * stats.norm.ppf(0.75) == pytest.approx(NORMAL, rel=1e-11)
+
+
+def test_the_number_is_the_distance_to_the_nearest_reference():
+    references = Setting.of({seed: table(x) for seed, x in enumerate((0.0, 1.0, 2.0, 6.0))})
+    found = references.compare(table(5.0))
+    assert found.number == pytest.approx(1 / (math.sqrt(2) * references.spread[0]))
+    assert found.table["z"].iloc[0] == pytest.approx(-found.number)
+    assert references.compare(table(6.0)).number == 0
+
+
+def test_two_seeds_are_about_one_apart():
+    """A root mean square of 200 independent quantities: its standard error is 1 / sqrt(400) = 0.05."""
+    references = Setting.of(dict(enumerate(normal(0, 30, 200))))
+    each = [np.sqrt(np.mean(np.square(references.differences(run)[3]))) for run in normal(1, 20, 200)]
+    assert np.mean(each) == pytest.approx(1, abs=0.1)
+
+
+def test_units_and_order_do_not_matter():
+    runs, rerun = normal(0, 5, 8), normal(9, 1, 8)[0]
+    plain = Setting.of(dict(enumerate(runs))).compare(rerun).number
+    scaled = [run.assign(value=7 * run["value"] - 3) for run in [*runs, rerun]]
+    assert Setting.of(dict(enumerate(scaled[:-1]))).compare(scaled[-1]).number == pytest.approx(plain, rel=1e-9)
+    shuffled = Setting.of(dict(enumerate(run.sample(frac=1, random_state=1) for run in reversed(runs))))
+    assert shuffled.compare(rerun.sample(frac=1, random_state=2)).number == pytest.approx(plain, rel=1e-12)
+
+
+def test_a_shift_is_seen_and_one_odd_reference_does_not_hide_it():
+    runs = normal(0, 5, 30)
+    odd = [*runs[:4], table(*([50.0] * 30))]
+    far = normal(1, 1, 30, shift=8)[0]
+    assert Setting.of(dict(enumerate(runs))).compare(normal(2, 1, 30)[0]).number < LIMIT
+    assert Setting.of(dict(enumerate(odd))).compare(far).number > LIMIT
+    assert Setting.of(dict(enumerate(odd))).compare(table(*([50.5] * 30))).number < LIMIT  # like the odd one
+
+
+def test_spreads_below_the_floor_say_nothing():
+    references = Setting.of({seed: table(1.0, floor=0.5) for seed in range(4)})
+    assert references.compare(table(1.5, floor=0.5)).number == pytest.approx(1 / math.sqrt(2))
+
+
+def test_what_references_have_and_a_run_lacks_is_told():
+    references = Setting.of({seed: table(float(seed), 1.0) for seed in range(4)})
+    found = references.compare(table(1.0))
+    assert math.isinf(found.number)
+    assert found.lacking == ["normalised margin, site 1"]
+
+
+def test_a_quantity_that_not_every_reference_has_is_left_out():
+    runs = {seed: table(float(seed), 1.0) for seed in range(3)} | {3: table(3.0)}
+    assert list(Setting.of(runs).names.get_level_values(1)) == ["site 0"]
+
+
+def test_too_few_references_are_refused():
+    with pytest.raises(ValueError, match=f"at least {FEWEST} references: got 3"):
+        Setting.of(dict(enumerate(normal(0, 3, 2))))
+
+
+def test_without_leaves_out_one_seed():
+    references = Setting.of({seed + 10: run for seed, run in enumerate(normal(0, 5, 3))})
+    assert references.without(12).seeds == (10, 11, 13, 14)
+    assert references.without(12).values == pytest.approx(np.delete(references.values, 2, axis=0))
+
+
+def test_the_interval_reaches_beyond_the_references():
+    references = Setting.of({seed: table(x, kind="NRC3") for seed, x in enumerate((0.9, 0.92, 0.91, 0.93))})
+    row = references.compare(table(0.8988, kind="NRC3")).table.iloc[0]
+    assert row["low"] < 0.9 < 0.93 < row["high"] < 1
+    assert row["value"] == 0.8988
+
+
+@pytest.mark.parametrize("name", ["log", "rest", "share", "plain"])
+def test_scales_go_there_and_back(name):
+    values = np.array([1e-6, 0.2, 0.5, 0.999])
+    scale = Scale(name, 1e-12)
+    assert [scale.backward(x) for x in scale.forward(values)] == pytest.approx(values, rel=1e-9)
+
+
+def test_the_binomial_spread_of_a_share_is_the_same_everywhere():
+    """On the scale of shares it is 1 / (2 sqrt(n)), whatever the share (delta method)."""
+    generator = np.random.default_rng(0)
+    for share in (0.1, 0.3, 0.5):
+        drawn = generator.binomial(1000, share, 4000) / 1000
+        assert SCALES["wrong answers, share"].forward(drawn).std() == pytest.approx(0.5 / math.sqrt(1000), rel=0.05)
+
+
+@pytest.mark.parametrize(
+    ("values", "expected"), [([0.01, 0.01], 1.0), ([1.0, 1.0], 200.0), ([1.0, 0.01], 10.0), ([0.01, 1.0], 200.0)]
+)
+def test_noise_falls_below_the_limit_for_good(values, expected):
+    assert crossing(pd.Series([1, 100]), pd.Series(values), 0.1) == pytest.approx(expected)
+
+
+def config(**changes):
+    from nrc_core import RunConfig
+
+    return RunConfig(**{"dataset": "swimmer", "epochs": 1000, "learning_rate": 0.1, "weight_decay": 1e-3} | changes)
+
+
+def test_a_setting_is_all_but_the_seed_and_when_it_is_measured_counts():
+    assert setting(config(seed=1)) == setting(config(seed=2))
+    assert setting(config(width=64)) != setting(config())
+    assert setting(config(measure_epochs=(10,))) != setting(config())
+
+
+def test_the_quantities_of_a_network_are_those_of_its_sites_and_errors():
+    made = results(network(sites=3, train=0.01, test=0.02, nrc3=[0.5, 0.6, 0.7]))
+    measured = made.measurements.drop(columns=["key", "seed"])
+    found = quantities(RunResult("0", {"measurements": measured}, {}), config()).set_index(["kind", "place"])["value"]
+    assert found["NRC3"].to_dict() == {"site 0": 0.5, "site 1": 0.6, "site 2": 0.7}
+    assert list(found["NRC1"].index) == ["site 1", "site 2"]  # of the raw input it is a fact about the data
+    assert found["error, share of variance"].to_dict() == {"train": 0.01, "test": 0.02}
+    assert "output" in found["NRC2"].index
+    assert "output" not in found["NRC3"].index
+
+
+def test_the_limit_lies_where_the_text_says():
+    assert agreement.LIMIT > 1  # farther than two seeds usually are from each other
