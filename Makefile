@@ -1,4 +1,4 @@
-# Two commands: `make book` builds the book, `make test` checks everything.
+# Two commands: `make book` builds the book, `make test` checks the code and the texts.
 # Both need Python 3.11 or 3.12, make and git, and make their own environment in .venv.
 
 PYTHON ?= $(shell command -v python3.11 || command -v python3.12 || command -v python3)
@@ -8,13 +8,21 @@ CORES ?= $(shell nproc 2>/dev/null || echo 2)
 BIN := .venv/bin
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 
-.PHONY: book test environment data bench lock clean
+.PHONY: book check test machines environment data bench lock clean
 
-# Builds the pages, then fails if a claim that was reproduced at this profile no longer is. PDF=yes prints them too.
+# Ends well when the book is built; it says which pages differ from the reference runs. PDF=yes prints it too.
 book: environment data
 	python book/build.py book/profiles/$(PROFILE).yml $(CORES) pdf=$(PDF)
 	@echo "open book/_build/html/index.html"
-	nrc claims --profile book/profiles/$(PROFILE).yml --against book/profiles/$(PROFILE).verdicts.json
+
+# Fails where what was trained here differs from the reference runs; of the published book, where a claim that was
+# reproduced no longer is.
+check: environment
+ifeq ($(PROFILE),paper)
+	nrc claims --against book/profiles/paper.verdicts.json
+else
+	nrc check --profile book/profiles/$(PROFILE).yml
+endif
 
 # In the order that fails fastest.
 test: environment
@@ -23,6 +31,10 @@ test: environment
 	python .ci/sync_environment.py --check
 	mypy
 	pytest -n $(CORES) --dist loadfile
+
+# The numeric tests and re-checks once more, under other instruction sets of this processor.
+machines: environment data
+	.ci/machines
 
 environment: .venv/complete
 

@@ -3,15 +3,29 @@
 #
 #   python book/build.py book/profiles/quick.yml 2
 #   snakemake --workflow-profile book/slurm --config profile=book/profiles/quick.yml
+#
+# Claims are judged on the published runs, whatever the profile. What the profile trains is compared with reference
+# runs: the re-check.
 
+import json
+import shlex
 from pathlib import Path
 
+from nrc_core.catalogue import BUILT_IN, SIMULATED
 from nrc_core.prepared import data_folder
 from nrc_core.profiles import read_profile
 
 PROFILE_FILE = config.get("profile", "book/profiles/quick.yml")
 PROFILE = read_profile(Path(PROFILE_FILE))
 PAGES = {page.name: page for page in PROFILE.pages}
+PUBLISHED_FILE = "book/profiles/paper.yml"
+STORE = read_profile(Path(PUBLISHED_FILE)).store  # of the published runs
+PUBLISHED = [PUBLISHED_FILE, *sorted(str(path) for path in Path(STORE).glob("*/provenance.json"))]
+# The reference runs, and runs of the same seeds on other machines.
+REFERENCES = sorted(str(path) for name in ("references", "machines/*") for path in Path(STORE).glob(f"{name}/*.parquet"))
+NOTHING = json.dumps({"profile": PROFILE.name, "pages": []})
+PREPARED = set(BUILT_IN) - {"synthetic"}
+SHOWS_PUBLISHED = PROFILE.store == STORE
 BUILD = Path(config.get("build", f"build/{PROFILE.name}"))
 HTML = Path(config.get("html", "book"))  # jupyter-book adds _build/html
 PDF = str(config.get("pdf", "no")).lower() in ("yes", "true")
@@ -27,10 +41,16 @@ def notebook(wildcards):
     return f"notebooks/{PAGES[wildcards.page].notebook}.ipynb"
 
 
-def manifest(wildcards):
-    """The page's prepared data, those that live on disk and are there: a page without its data says so."""
-    paths = [data_folder() / name / "manifest.json" for name in PAGES[wildcards.page].datasets]
-    return [str(path) for path in paths if path.is_file()]
+def data(wildcards):
+    """The page's prepared data, those that live on disk and are there. Without them it shows the published runs."""
+    names = [name for name in PAGES[wildcards.page].datasets if name in PREPARED]
+    paths = [data_folder() / name / "manifest.json" for name in names]
+    lacks = any(not path.is_file() for name, path in zip(names, paths) if name not in SIMULATED)
+    return [str(path) for path in paths if path.is_file()] + (PUBLISHED if lacks else [])
+
+
+def pages():
+    return expand(str(BUILD / "pages/{page}.ipynb"), page=PAGES)
 
 
 wildcard_constraints:
@@ -41,6 +61,7 @@ wildcard_constraints:
 localrules:
     all,
     claims,
+    check,
     assemble,
     html,
     pdf,
@@ -55,7 +76,7 @@ rule all:
 rule run:
     input:
         notebook,
-        manifest,
+        data,
         CORE,
     output:
         BUILD / "pages/{page}.ipynb",
@@ -70,30 +91,59 @@ rule run:
         "OMP_NUM_THREADS={threads} python book/pages.py {PROFILE_FILE:q} {wildcards.page} {output:q} > {log:q} 2>&1"
 
 
-# What the networks of all pages say about the claims of the papers.
+# What the published runs say about the claims of the papers. They are found by their configuration, as no data are at
+# `nowhere`: so the verdicts are the same on every machine. The pages are waited for only if they add published runs.
 rule claims:
     input:
-        expand(str(BUILD / "pages/{page}.ipynb"), page=PAGES),
+        PUBLISHED,
+        REFERENCES,
         CORE,
         sorted(str(path) for path in Path("nrc_core").glob("claims*.yaml")),
-        PROFILE_FILE,
+        pages() if SHOWS_PUBLISHED else [],
     output:
         BUILD / "claims.json",
     log:
         BUILD / "logs/claims.log",
+    params:
+        nowhere=str(BUILD / "nowhere"),
     shell:
-        "nrc claims --json --profile {PROFILE_FILE:q} > {output:q} 2> {log:q}"
+        "NRC_DATA_DIR={params.nowhere:q} nrc claims --json --profile {PUBLISHED_FILE:q} --store {STORE:q} "
+        "> {output:q} 2> {log:q}"
+
+
+# Whether what the pages trained agrees with the reference runs. `nrc check` ends with 1 if a page differs, which is a
+# result; the second program fails on what is none.
+rule check:
+    input:
+        pages(),
+        REFERENCES,
+        CORE,
+        PROFILE_FILE,
+    output:
+        BUILD / "check.json",
+    log:
+        BUILD / "logs/check.log",
+    params:
+        # A book of the published runs themselves has nothing to compare.
+        compare=f"printf %s {shlex.quote(NOTHING)}" if SHOWS_PUBLISHED else "nrc check --json --profile",
+        profile=[] if SHOWS_PUBLISHED else PROFILE_FILE,
+        build=str(BUILD),
+    shell:
+        "({params.compare} {params.profile:q} > {output:q} 2> {log:q} || test $? -eq 1) && "
+        "python book/recheck.py {PROFILE_FILE:q} build={params.build:q} >> {log:q} 2>&1"
 
 
 rule assemble:
     input:
-        expand(str(BUILD / "pages/{page}.ipynb"), page=PAGES),
+        pages(),
         SOURCES,
         CORE,
         PROFILE_FILE,
         "pyproject.toml",  # the repository's address
         "book/profiles/quick.yml",  # the values that are tried elsewhere
+        PUBLISHED_FILE,
         claims=BUILD / "claims.json",
+        check=BUILD / "check.json",
     output:
         BUILD / "book/index.md",
     log:
@@ -103,7 +153,8 @@ rule assemble:
         build=str(BUILD),
         pdf="pdf" if PDF else "",
     shell:
-        "python book/assemble.py {PROFILE_FILE:q} {params.data:q} {params.build:q} {input.claims:q} {params.pdf} > {log:q} 2>&1"
+        "python book/assemble.py {PROFILE_FILE:q} {params.data:q} {params.build:q} {input.claims:q} {input.check:q} "
+        "{params.pdf} > {log:q} 2>&1"
 
 
 rule html:

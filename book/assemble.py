@@ -1,13 +1,12 @@
 """Gather the book's hand-written sources and what is filled from results into one folder to build.
 
-python book/assemble.py PROFILE DATA_DIR BUILD CLAIMS.json [pdf]
+python book/assemble.py PROFILE DATA_DIR BUILD CLAIMS.json CHECK.json [pdf]
 """
 
 from __future__ import annotations
 
 import io
 import json
-import os
 import shutil
 import sys
 from pathlib import Path
@@ -17,21 +16,24 @@ import discrepancies
 import evidence
 import explorer
 import ledger
+import machines
 import nbformat
+import published
+import recheck
 import speed
 import status
 import yaml
-from pages import publish
+from pages import PUBLISHED, UNAVAILABLE, publish, state
 from PIL import Image
 
 from nrc_core import figures, verdicts
 from nrc_core.catalogue import CLASSIFIED, ROLLED_OUT
 from nrc_core.errors import ConfigError, DataDamaged, DataUnavailable
-from nrc_core.experiments import EXPERIMENTS
+from nrc_core.machines import read_machines
 from nrc_core.prepared import read_manifest, read_prepared
-from nrc_core.profiles import Profile, read_profile
-from nrc_core.runs import run
-from nrc_core.store import Store
+from nrc_core.profiles import Page, Profile, read_profile
+from nrc_core.references import References
+from nrc_core.runs import Results
 from nrc_core.thresholds import thresholds
 
 BOOK = Path(__file__).resolve().parent
@@ -57,23 +59,29 @@ CLASSES = {
 }
 
 
-def headline(profile: Profile, folder: Path) -> None:
-    """The landing page's figure and sentences, from the results of one page."""
-    page = next(page for page in profile.pages if page.name == profile.headline)
-    results = run(
-        EXPERIMENTS[page.notebook](**page.parameters), store=Store(os.environ.get("NRC_STORE", profile.store))
-    )
+def headline(page: Page, results: Results | None, origin: str, folder: Path) -> None:
+    """The landing page's figure and sentences, from the results of one page.
+
+    Args:
+        results: None if the page was never run.
+        origin: the profile whose runs these are.
+    """
+    if results is None:
+        (folder / "headline.md").write_text(f"*[{page.title}](pages/{page.name}.ipynb) was never run.*\n")
+        (folder / "verdict.md").write_text("")
+        return
     picture = figures.headline(results)
     (folder / "headline.svg").write_text(picture.svg)
     config = results.runs.iloc[0]
-    made = f"{config['device']}, {config['date'][:10]}, content key `{config['key']}`, profile *{profile.name}*"
+    made = f"{config['device']}, {config['date'][:10]}, content key `{config['key']}`, profile *{origin}*"
     (folder / "headline.md").write_text(
         f"```{{image}} generated/headline.svg\n:alt: {picture.alt}\n:width: 100%\n```\n\n"
         f"*{page.title}: {config['depth']} weight layers, {config['width']} wide, after {config['epochs']} epochs. "
         f"The green line is the first layer from which on noise stays below {thresholds()['noise_most']:g}. {made}; "
         f"[the whole page](pages/{page.name}.ipynb).*\n"
     )
-    (folder / "verdict.md").write_text(verdicts.words(results) + "\n")
+    intro = "What this network says, in numbers taken from its results:"
+    (folder / "verdict.md").write_text(f"{intro}\n\n{verdicts.words(results)}\n")
 
 
 def data_table(data_dir: Path) -> str:
@@ -164,19 +172,37 @@ def only_pages_of(profile: Profile, entries: list[dict[str, Any]]) -> list[dict[
     ]
 
 
+def box(entries: list[dict[str, Any]], check: recheck.Check, page: Page, what: str) -> str:
+    """The box of a page: whether it agrees with the reference runs, and the claims it bears on.
+
+    Args:
+        what: the state of the page, as `pages.state` gives it.
+    """
+    figures = "The figures on this page are of what was trained here, not of these runs."
+    if what == UNAVAILABLE:
+        figures = ""
+    elif what == PUBLISHED or not check["pages"]:
+        figures = "The figures on this page are of these runs."
+    datasets = (published.page_of(page.name) or page).datasets
+    text = ledger.box(entries, page.name, datasets, rechecked=recheck.line(check, page.name), figures=figures)
+    return text.replace("LEDGER", "../ledger.html")
+
+
 def main(arguments: list[str]) -> None:
     """Publish the pages, copy the sources and write the generated parts."""
     profile, data_dir, build = read_profile(Path(arguments[0])), Path(arguments[1]), Path(arguments[2])
     entries = only_pages_of(profile, json.loads(Path(arguments[3]).read_text()))
+    executed = {page.name: build / f"pages/{page.name}.ipynb" for page in profile.pages}
+    states = {name: state(notebook) for name, notebook in executed.items()}
+    check = recheck.without_data(recheck.read(Path(arguments[4])), [name for name, what in states.items() if what])
     output = build / "book"
     shutil.rmtree(output, ignore_errors=True)
     (output / "pages").mkdir(parents=True)
-    each = {page.name: evidence.results_of(profile, page) for page in profile.pages}
+    each = {page.name: evidence.results_of(profile, page, states[page.name]) for page in profile.pages}
     for page in profile.pages:
-        name = f"pages/{page.name}.ipynb"
-        claims = ledger.box(entries, page.name, page.datasets).replace("LEDGER", "../ledger.html")
-        dressed = publish(profile, page, build / name, claims)
-        nbformat.write(evidence.attach(dressed, page, build / name, each[page.name], output), output / name)
+        dressed = publish(profile, page, executed[page.name], box(entries, check, page, states[page.name]))
+        dressed = evidence.attach(dressed, page, executed[page.name], each[page.name], output)
+        nbformat.write(dressed, output / f"pages/{page.name}.ipynb")
     for pattern in SOURCES:
         for source in BOOK.glob(pattern):
             target = output / source.relative_to(BOOK)
@@ -185,13 +211,22 @@ def main(arguments: list[str]) -> None:
     (output / "_toc.yml").write_text(yaml.safe_dump(contents(profile)))
     generated = output / "generated"
     generated.mkdir()
-    headline(profile, generated)
-    printed = '<a href="book.pdf">The whole book as one PDF.</a>\n' if arguments[4:] == ["pdf"] else ""
+    first = next(page for page in profile.pages if page.name == profile.headline)
+    origin = published.profile() if states[first.name] == PUBLISHED else profile
+    headline(first, each[first.name], origin.name, generated)
+    printed = '<a href="book.pdf">The whole book as one PDF.</a>\n' if arguments[5:] == ["pdf"] else ""
     (generated / "print.md").write_text(printed)
     (generated / "score.md").write_text(ledger.score(entries))
-    (generated / "ledger.md").write_text(ledger.page(entries).replace("LEDGER", ""))
-    (generated / "status.md").write_text(status.page(profile, each))
+    (generated / "rechecked.md").write_text(recheck.score(check))
+    (generated / "recheck.md").write_text(recheck.page(check, {page.name: page.title for page in profile.pages}))
+    (generated / "ledger.md").write_text(ledger.page(entries, check).replace("LEDGER", ""))
+    shown = [name for name, what in states.items() if what == PUBLISHED]
+    (generated / "status.md").write_text(status.page(profile, each, shown=shown))
     explorer.page(profile, each, generated)
+    references, elsewhere = References.read(), read_machines()
+    (generated / "machines.md").write_text(machines.page(references, elsewhere, entries))
+    if elsewhere:
+        (generated / "machines.svg").write_text(machines.figure(references, elsewhere).svg)
     (generated / "data.md").write_text(data_table(data_dir))
     (generated / "classes.md").write_text(classes_table(data_dir))
     (generated / "frames.md").write_text(frames(data_dir, generated))

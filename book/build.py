@@ -1,5 +1,7 @@
 """Build a profile: one build at a time in a folder, and whatever stopped the last one, this one goes on from it.
 
+Ends by saying which pages of what was trained here agree with the reference runs.
+
 python book/build.py PROFILE.yml CORES [name=value of the Snakefile ...]
 """
 
@@ -10,6 +12,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+RECHECK = Path(__file__).with_name("recheck.py")
 LOCK = Path(".snakemake") / "build.lock"
 
 
@@ -32,7 +35,10 @@ def main(arguments: list[str]) -> int:
             print("another build is at work in this folder: wait until it has ended, or stop it", file=sys.stderr)
             return 1
         # Snakemake inherits the lock, and holds it should only this process be killed.
-        return subprocess.call(command(profile, cores, *settings), pass_fds=(lock.fileno(),))
+        code = subprocess.call(command(profile, cores, *settings), pass_fds=(lock.fileno(),))
+    if code == 0:  # the book is built, whatever the re-check says
+        subprocess.call([sys.executable, str(RECHECK), profile, *settings])
+    return code
 
 
 if __name__ == "__main__":

@@ -12,7 +12,9 @@ from typing import Any
 
 import nbformat
 import pandas as pd
+import published
 from nbformat.v4 import new_markdown_cell
+from pages import PUBLISHED
 from PIL import Image
 
 from nrc_core.experiments import EXPERIMENTS
@@ -26,10 +28,16 @@ KEYS_SHOWN = 3
 COLOURS = 64  # of a PNG: lines, not photographs
 
 
-def results_of(profile: Profile, page: Page) -> Results | None:
-    """The runs that a page is made of, from the store; None for a page that trains nothing or was not run."""
+def results_of(profile: Profile, page: Page, state: str) -> Results | None:
+    """The runs that a page shows; None for a page that trains nothing or was never run.
+
+    Args:
+        state: what its executed notebook shows, as `pages.state` gives it.
+    """
     if page.experiment is None:
         return None
+    if state == PUBLISHED:
+        return published.results_of(published.page_of(page.name) or page)
     configs = EXPERIMENTS[page.experiment](**page.parameters)
     found, _ = stored(configs, store=Store(os.environ.get("NRC_STORE", profile.store)))
     return found

@@ -1,6 +1,7 @@
 """The ledger of claims as Markdown: the page, the box on every result page, and the score on the landing page.
 
-Works on the JSON that `nrc claims --json` prints.
+Works on the JSON that `nrc claims --json` prints for the published runs, and on that of `nrc check --json` for what
+was trained on this machine.
 """
 
 from __future__ import annotations
@@ -12,13 +13,15 @@ from statistics import median
 from typing import Any
 from urllib.parse import urlencode
 
+import recheck
+from badges import NOT_HERE, OUTCOMES, SHAPES, badge
+
 from nrc_core.claims import VERDICTS
 from nrc_core.thresholds import read_thresholds
 
 Entry = Mapping[str, Any]
 CONTROLS = Path(__file__).with_name("ledger.html")
-# Verdicts by shape and word together; the colour comes from the style sheet.
-SHAPES = dict(zip(VERDICTS, ("●", "▲", "✕", "◇", "○"), strict=True))
+NOTHING: recheck.Check = {"pages": []}  # of a book in which nothing was trained
 PAPERS = {
     "Deep NRC": {
         "deep_nrc": "Deep NRC, the four conditions (sections 3 and 4.2)",
@@ -34,6 +37,7 @@ PAPERS = {
         "cascading": "Cascading collapse (Hui et al., section 5)",
     },
 }
+RECHECKED = '<label>re-checked here <select name="here"><option value="">all</option>{}</select></label>'
 STATED = {"all": "stated", "partly": "partly stated", "none": "not stated"}
 
 
@@ -49,31 +53,56 @@ def score(entries: Sequence[Entry]) -> str:
         _fewest(entry) < entry["seeds"] for entry in entries if entry["groups"] and entry["verdict"] in VERDICTS[:3]
     )
     note = f" {thin} of the verdicts rest{'s' * (thin == 1)} on fewer networks than wanted." if thin else ""
-    return f"Of {len(entries)} claims of the two papers: " + ", ".join(parts) + f".{note}\n"
+    return f"On the published runs, of {len(entries)} claims of the two papers: " + ", ".join(parts) + f".{note}\n"
 
 
-def box(entries: Sequence[Entry], page: str, datasets: Sequence[str]) -> str:
-    """What a page bears on: verdicts, claims, and what the networks of its data sets say. Empty if nothing."""
+def box(entries: Sequence[Entry], page: str, datasets: Sequence[str], *, rechecked: str = "", figures: str = "") -> str:
+    """What a page bears on: verdicts, claims, and what the networks of its data sets say.
+
+    Empty if there is nothing to say.
+
+    Args:
+        datasets: of the published runs of the page.
+        rechecked: whether the page agrees with the reference runs.
+        figures: a sentence on the runs that the page draws.
+    """
     here = [entry for entry in entries if page in (*entry["pages"], *entry["shown_on"])]
     if not here:
-        return ""
+        return f":::{{admonition}} What was trained here\n:class: claims\n{rechecked}\n:::" if rechecked else ""
     counts = ", ".join(
         f"{badge(verdict)} {count}"
         for verdict in VERDICTS
         if (count := sum(entry["verdict"] == verdict for entry in here))
     )
-    rows = ["| verdict | claim | on this page |", "|---|---|---|"]
+    rows = ["| verdict | claim | published runs |", "|---|---|---|"]
     for entry in sorted(here, key=lambda entry: len(entry["pages"]) > 1):
         groups = [group for group in entry["groups"] if len(entry["pages"]) < 2 or _is_of(group, datasets)]
-        found = _groups(entry, groups) + _limit(entry)
+        found = _published(groups) + _groups(entry, groups) + _limit(entry)
         elsewhere = "" if len(entry["pages"]) < 2 else " *(several data sets)*"
         rows.append(
             f"| {badge(entry['verdict'])} | **{_link(entry)}** {entry['statement']}{elsewhere} | "
             f"{found if groups else entry['reason'] or 'too little to say'} |"
         )
     doubts = _doubts([entry for entry in here if len(entry["pages"]) == 1] or here, page)
-    table = "\n".join(rows)
-    return f":::{{admonition}} What is claimed, and what we found\n:class: claims\n{counts}{doubts}\n\n{table}\n:::"
+    found = f"On the published runs: {counts}{doubts} {figures}".rstrip()
+    parts = [*([rechecked] if rechecked else []), found, "\n".join(rows)]
+    text = "\n\n".join(parts)
+    return f":::{{admonition}} What is claimed, and what we found\n:class: claims\n{text}\n:::"
+
+
+def _published(groups: Sequence[Mapping[str, Any]]) -> str:
+    """Whose the numbers are, and how many networks there are of each data set.
+
+    Example:
+        >>> _published([{"networks": 5}]), _published([{"networks": 1}, {"networks": 5}])
+        ('*published, 5 networks:*', '*published, 1 to 5 networks each:*')
+    """
+    sizes = sorted({group["networks"] for group in groups})
+    if not sizes:
+        return ""
+    few, many = sizes[0], sizes[-1]
+    number = f"{many}" if few == many else f"{few} to {many}"
+    return f"*published, {number} network{'' if many == 1 else 's'}{' each' if len(groups) > 1 else ''}:*"
 
 
 def _is_of(group: Mapping[str, Any], datasets: Sequence[str]) -> bool:
@@ -90,20 +119,19 @@ def _doubts(entries: Sequence[Entry], page: str) -> str:
     return f". **How sure:** {', '.join(doubts)}." if doubts else "."
 
 
-def page(entries: Sequence[Entry]) -> str:
-    """The ledger: what filters it, a table a section, then the thresholds and which verdicts they move."""
-    parts = [f"```{{raw}} html\n{_controls()}```"]
+def page(entries: Sequence[Entry], check: recheck.Check = NOTHING) -> str:
+    """The ledger: what filters it, a table a section, then the thresholds and which verdicts they move.
+
+    Args:
+        check: what was re-checked on this machine, as `nrc check --json` prints it.
+    """
+    parts = [f"```{{raw}} html\n{_controls(check)}```"]
     for paper, sections in PAPERS.items():
         for section, title in sections.items():
             chosen = [entry for entry in entries if entry["section"] == section]
-            parts.append(f"## {title}\n\n{_table(chosen, paper)}")
+            parts.append(f"## {title}\n\n{_table(chosen, paper, check)}")
     parts.append("(thresholds)=\n## Thresholds, and what moves with them\n\n" + thresholds_table(entries))
     return "\n\n".join(parts) + "\n"
-
-
-def badge(verdict: str) -> str:
-    """A verdict by colour, shape and word."""
-    return f'<span class="verdict {verdict.replace(" ", "-")}">{SHAPES[verdict]} {verdict}</span>'
 
 
 def thresholds_table(entries: Sequence[Entry]) -> str:
@@ -122,14 +150,15 @@ def thresholds_table(entries: Sequence[Entry]) -> str:
     return "\n".join(rows)
 
 
-def _controls() -> str:
+def _controls(check: recheck.Check) -> str:
     """The menus of the ledger; they do something only where scripts run, which show them."""
     options = {
         "PAPERS": _options({paper: paper for paper in PAPERS}),
         "SECTIONS": "".join(
             f'<optgroup label="{paper}">{_options(sections)}</optgroup>' for paper, sections in PAPERS.items()
         ),
-        "VERDICTS": _options({verdict: f"{SHAPES[verdict]} {verdict}" for verdict in VERDICTS}),
+        "VERDICTS": _options(_with_shapes(VERDICTS)),
+        "RECHECKED": RECHECKED.format(_options(_with_shapes((*OUTCOMES[:2], NOT_HERE)))) if check["pages"] else "",
     }
     text = CONTROLS.read_text()
     for name, choices in options.items():
@@ -137,35 +166,42 @@ def _controls() -> str:
     return text
 
 
+def _with_shapes(words: Sequence[str]) -> dict[str, str]:
+    return {word: f"{SHAPES[word]} {word}" for word in words}
+
+
 def _options(words: Mapping[str, str]) -> str:
     return "".join(f'<option value="{value}">{text}</option>' for value, text in words.items())
 
 
-def _table(entries: Sequence[Entry], paper: str) -> str:
+def _table(entries: Sequence[Entry], paper: str, check: recheck.Check) -> str:
     rows = ["| claim | verdict | evidence |", "|---|---|---|"]
     for entry in entries:
+        here, reason = recheck.of_claim(check, entry["pages"]) if check["pages"] else ("", "")
         where = f"*{entry['source']}; hyper-parameters {STATED[entry['stated']]}*"
         note = f"<br>{entry['note']}" if entry["note"] else ""
-        mark = f'<span id="{entry["id"]}" {_data(entry, paper)}></span>'
+        mark = f'<span id="{entry["id"]}" {_data(entry, paper, here)}></span>'
+        verdict = badge(entry["verdict"]) + (f"<br>re-checked here: {badge(here)}" if here else "")
         rows.append(
-            f"| {mark}**{entry['id']}** {entry['statement']}<br>{where}{note} "
-            f"| {badge(entry['verdict'])} | {_found(entry)} |"
+            f"| {mark}**{entry['id']}** {entry['statement']}<br>{where}{note} | {verdict} | {_found(entry, reason)} |"
         )
     return "\n".join(rows)
 
 
-def _data(entry: Entry, paper: str) -> str:
+def _data(entry: Entry, paper: str, here: str) -> str:
     """What the claim can be found by."""
-    return f'data-paper="{paper}" data-section="{entry["section"]}" data-verdict="{entry["verdict"]}"'
+    data = f'data-paper="{paper}" data-section="{entry["section"]}" data-verdict="{entry["verdict"]}"'
+    return f'{data} data-here="{here}"' if here else data
 
 
 def _link(entry: Entry) -> str:
     return f"<a class='claim' href='LEDGER#{entry['id']}'>{entry['id']}</a>"
 
 
-def _found(entry: Entry) -> str:
-    """The numbers, their limit, how sure they are, what moves them, and where they are from."""
+def _found(entry: Entry, not_here: str) -> str:
+    """The numbers, their limit, how sure they are, what moves them, why not re-checked, and where they are from."""
     lines = _judged(entry) if entry["groups"] else [entry["reason"]]
+    lines += [f"**not re-checked here**: {recheck.safe(not_here)}"] if not_here else []
     if pages := (*entry["pages"], *entry["shown_on"]):
         lines.append(", ".join(f"[{page.replace('_', ' ')}](pages/{page}.ipynb)" for page in pages))
     return "<br>".join(lines)
@@ -179,6 +215,9 @@ def _judged(entry: Entry) -> list[str]:
     lines += [f"**doubt**: {', '.join(doubts)}"] if doubts else []
     if entry["moved"]:
         lines.append("**moves**: " + ", ".join(f"{now} at {what}" for what, now in entry["moved"].items()))
+    if entry.get("close"):
+        chance = f"{entry['change']:.0%} for another verdict"
+        lines.append(f'<a href="machines.html">**close call**</a>: on another machine, a chance of {chance}')
     return lines
 
 

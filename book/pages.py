@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import nbformat
+import published
 from launch import launch, repository
 from nbformat.v4 import new_markdown_cell, new_notebook
 
@@ -20,31 +21,60 @@ from nrc_core.notebooks import parameters_of, run_notebook
 from nrc_core.profiles import Page, Profile, read_profile
 
 NOTEBOOKS = Path(__file__).resolve().parent.parent / "notebooks"
-UNAVAILABLE = "nrc_unavailable"  # notebook metadata: why the page could not be run
+# Notebook metadata: why a page shows the published runs, or shows no runs.
+PUBLISHED, UNAVAILABLE = "nrc_published", "nrc_unavailable"
+_WITH_DATA = (
+    "Once the data are there, this runs the page with the parameters that it has in the profile of this book:\n\n"
+)
 
 
 def run(profile: Profile, page: Page, output: Path) -> None:
-    """Execute the page's notebook; where its data cannot be had, write one that says so."""
+    """Execute the page's notebook. Where its data are not there, show the published runs; without them, say so."""
     os.environ.setdefault("NRC_STORE", profile.store)
     try:
         run_notebook(NOTEBOOKS / f"{page.notebook}.ipynb", output, page.parameters)
     except DataUnavailable as error:
         print(f"{page.name}: {error}", file=sys.stderr)
+        show_published(page.name, output, str(error))
+
+
+def show_published(name: str, output: Path, reason: str) -> None:
+    """Execute a page's notebook with the published parameters on the published runs; without them, write why not.
+
+    Args:
+        reason: why the page was not run with its own parameters.
+    """
+    page = published.page_of(name)
+    if page is None or published.results_of(page) is None:
+        print(f"{name}: there are no published runs either", file=sys.stderr)
         notebook = new_notebook()
         notebook.metadata["kernelspec"] = {"name": "python3", "display_name": "Python 3", "language": "python"}
-        notebook.metadata[UNAVAILABLE] = str(error)
-        nbformat.write(notebook, output)
+        notebook.metadata[UNAVAILABLE] = reason
+    else:
+        print(f"{name}: shows the published runs", file=sys.stderr)
+        with published.store_only():
+            run_notebook(NOTEBOOKS / f"{page.notebook}.ipynb", output, page.parameters)
+        notebook = nbformat.read(output, as_version=4)
+        notebook.metadata[PUBLISHED] = reason
+    nbformat.write(notebook, output)
+
+
+def state(executed: Path) -> str:
+    """What an executed notebook shows: `PUBLISHED` runs, no runs (`UNAVAILABLE`), or those of its profile (empty)."""
+    metadata = nbformat.read(executed, as_version=4).metadata
+    return next((name for name in (PUBLISHED, UNAVAILABLE) if name in metadata), "")
 
 
 def publish(profile: Profile, page: Page, executed: Path, claims: str) -> nbformat.NotebookNode:
     """The executed notebook as a page: title, profile, claims, alternative texts, parameters and rerun command."""
     notebook = nbformat.read(executed, as_version=4)
+    box = [new_markdown_cell(claims)] if claims else []
     if reason := notebook.metadata.get(UNAVAILABLE):
         text = (
-            f"# {page.title}\n\n:::{{warning}}\nThis page was not run: {reason}.\n:::\n\n"
-            "Then build the book again: only this page is run."
+            f"# {page.title}\n\n:::{{warning}}\nNever run: this page has no published runs. {_sentence(reason)} "
+            "Then build the book again: only this page is run.\n:::"
         )
-        notebook.cells = [new_markdown_cell(text), _rerun(page)]
+        notebook.cells = [new_markdown_cell(text), *box, _rerun(page, _WITH_DATA)]
         return notebook
     cells = [cell for cell in notebook.cells if not {"parameters", "injected-parameters"} & set(_tags(cell))]
     for cell in cells:
@@ -52,10 +82,25 @@ def publish(profile: Profile, page: Page, executed: Path, claims: str) -> nbform
         cell.metadata.pop("papermill", None)
         cell.metadata.pop("execution", None)
     body = cells[0].source.split("\n", 1)[1].strip()
-    cells[0].source = f"# {page.title}\n\n*Profile {profile.name}: {profile.note.strip()}*\n\n{body}"
-    box = [new_markdown_cell(claims)] if claims else []
-    notebook.cells = [cells[0], *box, *cells[1:], _rerun(page)]
+    reason = notebook.metadata.get(PUBLISHED)
+    origin = published.profile() if reason else profile
+    above = f"{_published(reason)}\n\n" if reason else ""
+    cells[0].source = f"# {page.title}\n\n{above}*Profile {origin.name}: {origin.note.strip()}*\n\n{body}"
+    notebook.cells = [cells[0], *box, *cells[1:], _rerun(page, _WITH_DATA if reason else "")]
     return notebook
+
+
+def _published(reason: str) -> str:
+    """What stands under the title of a page whose data are not there."""
+    return (
+        ":::{admonition} These are the published runs\n:class: note\n"
+        f"Nothing was trained here. {_sentence(reason)} Then build the book again: only this page is run.\n:::"
+    )
+
+
+def _sentence(reason: str) -> str:
+    """An error message as a sentence."""
+    return f"{reason[:1].upper()}{reason[1:].rstrip('.')}."
 
 
 def _tags(cell: nbformat.NotebookNode) -> list[str]:
@@ -69,8 +114,12 @@ def _describe_pictures(cell: nbformat.NotebookNode) -> None:
             cell.metadata["mystnb"] = {"image": {"alt": alt}}
 
 
-def _rerun(page: Page) -> nbformat.NotebookNode:
-    """The command that runs the page again, the table of its parameters, and where else it can be run."""
+def _rerun(page: Page, before: str) -> nbformat.NotebookNode:
+    """The command that runs the page again, the table of its parameters, and where else it can be run.
+
+    Args:
+        before: a sentence that stands before the command.
+    """
     values = {name: _text(value) for name, value in page.parameters.items() if value is not None}
     given = " ".join(f"{name}={text}" for name, text in values.items())
     command = f"nrc run notebooks/{page.notebook}.ipynb {given}".strip()
@@ -78,9 +127,9 @@ def _rerun(page: Page) -> nbformat.NotebookNode:
         f"| `{name}` | {entry['type']} | `{entry['default']}` | {_code(values.get(name))} | {entry['help']} |"
         for name, entry in parameters_of(NOTEBOOKS / f"{page.notebook}.ipynb").items()
     ]
-    table = "\n".join(["| parameter | type | default | here | meaning |", "|---|---|---|---|---|", *rows])
+    table = "\n".join(["| parameter | type | default | in the command | meaning |", "|---|---|---|---|---|", *rows])
     return new_markdown_cell(
-        f"## Run it again\n\n```sh\n{command}\n```\n\nChange a value, or add any of these:\n\n"
+        f"## Run it again\n\n{before}```sh\n{command}\n```\n\nChange a value, or add any of these:\n\n"
         f":::{{dropdown}} Parameters\n{table}\n:::\n\n{launch(page, repository())}".rstrip()
     )
 

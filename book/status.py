@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from datetime import UTC, datetime
 
 import pandas as pd
@@ -12,22 +12,28 @@ from nrc_core.provenance import source_checksum
 from nrc_core.runs import Results
 
 
-def page(profile: Profile, each: Mapping[str, Results | None], now: datetime | None = None) -> str:
+def page(
+    profile: Profile, each: Mapping[str, Results | None], now: datetime | None = None, shown: Collection[str] = ()
+) -> str:
     """Tables of the pages and of all runs of a profile, by the results of its pages.
 
     Args:
-        each: by name of a page, its results; None for a page that trains nothing or was not run.
+        each: by name of a page, its results; None for a page that trains nothing or was never run.
         now: when ages are counted to; the present unless given.
+        shown: names of the pages that show the published runs, as their data are not on this machine.
     """
     now = now or datetime.now(UTC)
     runs = {name: _runs(results, now) for name, results in each.items() if results is not None}
     every = _every(runs)
     total = every["seconds"].sum() / 3600
     unchanged = int(every["unchanged"].sum())
+    verb, whose = ("shows", "its") if len(shown) == 1 else ("show", "their")
+    lent = f" {len(shown)} of the pages {verb} the published runs, as {whose} data are not on this machine."
     lines = [
         f"Profile *{profile.name}*, built on {now:%Y-%m-%d}: {len(every)} runs, {total:.1f} hours of computing, made "
         f"by {every['commit'].nunique()} commits. The code that decides their numbers is still the same for "
-        f"{unchanged} of them. A test holds changes of it to the numbers of a run made by the first version.",
+        f"{unchanged} of them. A test holds changes of it to the numbers of a run made by the first version."
+        f"{lent if shown else ''}",
         "",
         "| page | runs | computing, hours | device | torch | made | age, days | code as now |",
         "|---|---|---|---|---|---|---|---|",
@@ -40,7 +46,8 @@ def page(profile: Profile, each: Mapping[str, Results | None], now: datetime | N
         table = runs[name]
         days = sorted(table["day"])
         lines.append(
-            f"| [{title}](pages/{name}.ipynb) | {len(table)} | {table['seconds'].sum() / 3600:.2f} "
+            f"| [{title}](pages/{name}.ipynb){', published runs' if name in shown else ''} | {len(table)} "
+            f"| {table['seconds'].sum() / 3600:.2f} "
             f"| {_each(table['device'])} | {_each(table['torch'])} "
             f"| {days[0] if days[0] == days[-1] else f'{days[0]} to {days[-1]}'} "
             f"| {table['age'].max()} | {table['unchanged'].sum()} of {len(table)} |"

@@ -77,8 +77,8 @@ def half_time(times: Sequence[float] | np.ndarray, values: Sequence[float] | np.
     the last value is not below the first.
 
     Example:
-        >>> half_time([1.0, 10.0, 100.0], [4.0, 3.0, 1.0]), half_time([1.0, 2.0], [1.0, 2.0])
-        (17.78279410038923, nan)
+        >>> round(half_time([1.0, 10.0, 100.0], [4.0, 3.0, 1.0]), 6), half_time([1.0, 2.0], [1.0, 2.0])
+        (17.782794, nan)
     """
     middle = (values[0] + values[-1]) / 2
     if not values[-1] < values[0]:

@@ -23,7 +23,7 @@ def read_machines(folder: Path | None = None) -> dict[str, References]:
         DataDamaged: a folder that holds something else.
     """
     folder = project_folder() / "results" / "machines" if folder is None else folder
-    return {path.name: References.read(path) for path in sorted(folder.glob("*")) if path.is_dir()}
+    return {path.name: References.read(path) for path in sorted(folder.glob("[!.]*")) if path.is_dir()}
 
 
 def differences(references: References, machines: Mapping[str, References]) -> pd.DataFrame:

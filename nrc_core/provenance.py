@@ -92,6 +92,7 @@ def describe_run(
         "packages": {name: version(name) for name in PACKAGES}
         | {"torch": torch.__version__, "python": platform.python_version()},
         "device": device_name(device),
+        "instructions": torch.backends.cpu.get_cpu_capability() if device.type == "cpu" else "",
         "seconds": round(seconds, 2),
         "stacked": stacked,
         "date": datetime.now(UTC).isoformat(timespec="seconds"),

@@ -46,7 +46,7 @@ class PageCheck:
         outcome: one of `OUTCOMES`.
         reason: why it is not compared, or what differs besides its quantities.
         runs: those compared.
-        other_data: whether the data here have another identity than those of the references.
+        other_data: whether the data here differ from those of the references in any bit.
     """
 
     page: str
@@ -126,7 +126,7 @@ def check_page(page: Page, store: Store, references: References) -> PageCheck:
             return PageCheck(page.name, DIFFERS, reason)
         known_seed = config.seed in there.seeds
         runs.append(Compared(in_words(config), name, known_seed, len(there.seeds), compared))
-        other_data |= not references.same_data(name, result.provenance["data"].get("identity", ""))
+        other_data |= not references.same_data(name, result)
     return _judge(page.name, tuple(runs), other_data)
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import inspect
 import json
 import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -27,7 +27,21 @@ from nrc_core.runs import run
 from nrc_core.store import RunResult, Store
 
 logger = logging.getLogger(__name__)
-RUNS = ["setting", "seed", "page", "key", "device", "torch", "seconds", "date", "commit", "data", "failure", "config"]
+RUNS = [
+    "setting",
+    "seed",
+    "page",
+    "key",
+    "device",
+    "instructions",
+    "torch",
+    "seconds",
+    "date",
+    "commit",
+    "data",
+    "failure",
+    "config",
+]
 QUANTITIES = ["setting", "seed", *COLUMNS]
 
 
@@ -88,9 +102,9 @@ class References:
         """Whether a run of a setting did."""
         return bool((self.runs.loc[self.runs["setting"] == name, "failure"] != "").any())
 
-    def same_data(self, name: str, identity: str) -> bool:
-        """Whether the references of a setting were trained on data of this identity."""
-        return identity in set(self.runs.loc[self.runs["setting"] == name, "data"])
+    def same_data(self, name: str, result: RunResult) -> bool:
+        """Whether the references of a setting were trained on the same data as a run, to the bit."""
+        return _data(result.provenance) in set(self.runs.loc[self.runs["setting"] == name, "data"])
 
     def has(self, config: Configuration) -> bool:
         """Whether this very run is there."""
@@ -110,15 +124,21 @@ class References:
             "seed": config.seed,
             "page": page,
             "torch": record["packages"]["torch"],
-            "data": record["data"].get("identity", ""),
+            "data": _data(record),
             "failure": result.failure or "",
             "config": json.dumps(config.identity(), sort_keys=True),
             **{name: record[name] for name in ("key", "device", "seconds", "date")},
+            "instructions": record.get("instructions", ""),  # which older runs do not say
             "commit": record["commit"] or "",
         }
         found = pd.DataFrame(columns=COLUMNS) if result.failure else quantities(result, config)
         tables = [[self.runs, pd.DataFrame([row])], [self.quantities, found.assign(setting=name, seed=config.seed)]]
         return References(*(pd.concat([t for t in pair if len(t)], ignore_index=True) for pair in tables))
+
+
+def _data(record: Mapping[str, Any]) -> str:
+    """Of the provenance of a run, the checksum of its table; of synthetic data, their identity."""
+    return str(record["data"].get("table_sha256") or record["data"].get("identity", ""))
 
 
 def seeds_of(page: Page, seeds: Sequence[int]) -> list[Configuration]:
@@ -150,8 +170,9 @@ def make(
         What could not be made, a line each: pages whose data are not on this machine.
     """
     lacking = []
-    folder.parent.mkdir(parents=True, exist_ok=True)
-    with FileLock(folder.with_name(f".{folder.name}.lock")):
+    locks = folder.parent / ".locks"
+    locks.mkdir(parents=True, exist_ok=True)
+    with FileLock(locks / folder.name):
         references = References.read(folder)
         for page in pages:
             wanted = [config for config in seeds_of(page, seeds) if not references.has(config)]

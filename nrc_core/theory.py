@@ -173,9 +173,9 @@ def ufm_minimum(target_covariance: Float[Tensor, "t t"], feature_decay: float, w
         ValueError: a decay that is not positive.
 
     Example:
-        >>> ufm_minimum(torch.eye(2), feature_decay=0.25, weight_decay=1.0)
-        UfmMinimum(weight_gram=tensor([[0.2500, 0.0000],
-                [0.0000, 0.2500]], dtype=torch.float64), rank=2, loss=0.75)
+        >>> found = ufm_minimum(torch.eye(2), feature_decay=0.25, weight_decay=1.0)
+        >>> found.weight_gram.round(decimals=12).tolist(), found.rank, round(found.loss, 12)
+        ([[0.25, 0.0], [0.0, 0.25]], 2, 0.75)
     """
     _check_positive(feature_decay, weight_decay)
     values, vectors = eigen(target_covariance.double())
@@ -240,7 +240,8 @@ def unregularised_solution(weight: Matrix, targets: Matrix, free: Matrix) -> Flo
         ValueError: a weight without full row rank, which cannot give all targets.
 
     Example:
-        >>> unregularised_solution(np.array([[2.0, 0.0]]), np.array([[6.0]]), np.array([[7.0, 5.0]])).tolist()
+        >>> found = unregularised_solution(np.array([[2.0, 0.0]]), np.array([[6.0]]), np.array([[7.0, 5.0]]))
+        >>> found.round(decimals=12).tolist()
         [[3.0, 5.0]]
     """
     w, y, z = (torch.as_tensor(array).detach().double() for array in (weight, targets, free))

@@ -1,17 +1,20 @@
-"""The book at toy size, built once for all tests of it, whichever process runs them, and a browser to read it in."""
+"""The book at toy size, built once for all tests of it, a browser to read it in, and arithmetic of double precision."""
 
 from __future__ import annotations
 
 import os
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
+import torch
 from filelock import FileLock
 from playwright.sync_api import Browser, sync_playwright
 
+from nrc_core.datasets import Dataset
 from tests.chromium import CHROMIUM
 from tests.fakes import prepare_images
 from tests.fakes_images import prepare_classes
@@ -65,3 +68,20 @@ def browser() -> Iterator[Browser]:
         browser = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox", "--disable-gpu"])
         yield browser
         browser.close()
+
+
+@pytest.fixture
+def double() -> Iterator[Callable[[Dataset], Dataset]]:
+    """New networks are in double precision; what is given makes a data set so too.
+
+    For two ways to the same network. In single precision they drift apart, by how much depends on the processor:
+    a sample that falls on the other side of a ReLU changes a gradient by far more than rounding does.
+    """
+
+    def doubled(data: Dataset) -> Dataset:
+        tensors = {name: getattr(data, name) for name in ("x_train", "y_train", "x_test", "y_test")}
+        return replace(data, **{name: one.double() for name, one in tensors.items() if one.is_floating_point()})
+
+    torch.set_default_dtype(torch.float64)
+    yield doubled
+    torch.set_default_dtype(torch.float32)

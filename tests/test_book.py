@@ -2,6 +2,7 @@
 
 import html
 import html.parser
+import json
 import re
 import shutil
 from pathlib import Path
@@ -14,7 +15,8 @@ import yaml
 from nrc_core import ConfigError, Results
 from nrc_core.claims import is_smaller
 from nrc_core.experiments import EXPERIMENTS
-from nrc_core.profiles import read_profile
+from nrc_core.profiles import Page, read_profile
+from nrc_core.store import read_configuration
 from tests.toy_book import ROOT, TOY, snakemake
 from tests.toy_project import ToyProject
 
@@ -44,7 +46,19 @@ def pages(site: Path) -> list[Path]:
 def test_every_page_is_there(site):
     names = {path.relative_to(site).as_posix() for path in pages(site)}
     expected = {f"pages/{name}.html" for name in yaml.safe_load(TOY.read_text())["pages"]}
-    written = ("index", "ledger", "status", "explorer", "data", "rerun", "own_data", "own_network", "speed", "api")
+    written = (
+        "index",
+        "ledger",
+        "recheck",
+        "status",
+        "explorer",
+        "data",
+        "rerun",
+        "own_data",
+        "own_network",
+        "speed",
+        "api",
+    )
     assert expected | {f"{name}.html" for name in (*written, "references", "discrepancies", "faults")} <= names
 
 
@@ -87,10 +101,66 @@ def test_under_every_figure_stand_its_runs_and_the_files_behind_it(site):
     assert not any(cell.get("outputs") for cell in bare.cells)
 
 
-def test_a_page_without_its_data_says_so_and_the_rest_is_built(site):
-    text = re.sub(r"<[^>]+>", "", (site / "pages" / "sgemm.html").read_text())
-    assert "This page was not run" in text
+def test_a_page_without_its_data_shows_the_published_runs_and_says_so(site):
+    page = site / "pages" / "sgemm.html"
+    text = re.sub(r"<[^>]+>", "", page.read_text())
+    assert re.search(r"These are the published runs\s+Nothing was trained here", text)
     assert "nrc data sgemm" in text
+    assert "Profile paper" in text
+    assert re.search(r"Re-checked here: · not compared: its data are not here", text)
+    assert "nrc run notebooks/deep_nrc_mlp.ipynb dataset=sgemm samples=200 width=8" in text
+    published = published_page("sgemm")
+    (file,) = set(re.findall(r'href="([^"]+\.csv\.zip)"', page.read_text()))
+    shown = set(pd.read_csv(page.parent / file)["key"])
+    configs = EXPERIMENTS[published.notebook](**published.parameters)
+    recorded = [json.loads(path.read_text()) for path in (ROOT / "results").glob("*/provenance.json")]
+    identities = [config.identity() for config in configs]
+    assert len(shown) == len(configs)
+    assert all(read_configuration(one["config"]).identity() in identities for one in recorded if one["key"] in shown)
+    assert shown <= {one["key"] for one in recorded}
+
+
+def published_page(name: str) -> Page:
+    return next(page for page in read_profile(ROOT / "book" / "profiles" / "paper.yml").pages if page.name == name)
+
+
+def test_a_page_that_was_never_run_says_so_and_the_rest_is_built(site):
+    text = re.sub(r"<[^>]+>", "", (site / "pages" / "carla2d.html").read_text())
+    assert "Never run: this page has no published runs" in text
+    assert "nrc data carla2d" in text
+
+
+def test_the_verdicts_are_those_of_the_published_runs(build):
+    recorded = json.loads((ROOT / "book" / "profiles" / "paper.verdicts.json").read_text())
+    assert {one["id"]: one["verdict"] for one in json.loads((build / "claims.json").read_text())} == recorded
+
+
+def test_every_page_that_trains_is_rechecked_or_has_a_reason(build, site):
+    pages = json.loads((build / "check.json").read_text())["pages"]
+    assert [page["page"] for page in pages] == [page.name for page in read_profile(TOY).pages if page.experiment]
+    text = (site / "recheck.html").read_text()
+    counted = dict.fromkeys(("agrees", "differs", "not compared"), 0)
+    for page in pages:
+        (row,) = re.findall(rf"<tr[^>]*>(?:(?!</tr>).)*pages/{page['page']}\.html.*?</tr>", text, re.DOTALL)
+        (outcome,) = re.findall(r'class="verdict [^"]*">. ([^<]+)</span>', row)
+        without = page["page"] in ("sgemm", "carla2d")
+        assert outcome == ("not compared" if without else page["outcome"])
+        assert ("its data are not here" in row) == without
+        counted[outcome] += 1
+    landing = re.findall(
+        r'href="recheck\.html#([a-z-]+)"><span[^>]*>. ([^<]+)</span> (\d+)</a>', (site / "index.html").read_text()
+    )
+    assert {outcome: int(number) for _, outcome, number in landing} == {k: v for k, v in counted.items() if v}
+    assert all(f'id="{anchor}"' in text for anchor, *_ in landing)
+
+
+def test_a_box_says_whose_the_verdicts_are_and_whose_the_figures(site):
+    for name, figures in (("hopper", "of what was trained here, not of these runs"), ("sgemm", "of these runs")):
+        text = re.sub(r"<[^>]+>", "", (site / "pages" / f"{name}.html").read_text())
+        assert re.search(
+            r"On the published runs: [^.]+\.( How sure: [^.]+\.)? The figures on this page are " + figures, text
+        )
+        assert "published, 5 networks:" in text
 
 
 def test_a_page_of_images_says_what_stands_in_and_which_layers_are_which(site):

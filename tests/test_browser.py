@@ -13,7 +13,10 @@ from tests.chromium import SIZES, Visit
 
 pytestmark = pytest.mark.browser
 LOADS = 5
-KINDS = ("index", "ledger", "explorer", "status", "discrepancies", "pages/swimmer", "pages/car_racing", "pages/sgemm")
+KINDS = (
+    "index", "ledger", "recheck", "explorer", "status", "discrepancies", "pages/swimmer", "pages/car_racing",
+    "pages/sgemm", "pages/carla2d",
+)  # fmt: skip
 
 
 def pages(site: Path) -> list[Path]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections import Counter
 
 import pytest
@@ -86,7 +87,7 @@ def test_paper_and_section_never_contradict_each_other(open_ledger):
 def test_words_are_found_by_keyboard_alone(open_ledger):
     page = open_ledger()
     page.get_by_label("of paper").focus()
-    for _ in range(3):
+    for _ in range(4):
         page.keyboard.press("Tab")
     page.keyboard.type("b31")
     assert shown(page) == {"B31"}
@@ -162,3 +163,24 @@ def test_scripts_are_on_their_pages_only(site):
         having = [file.stem for file in site.glob("*.html") if f"_static/{script}" in file.read_text()]
         assert having == [name]
         assert "controls.css" in (site / f"{name}.html").read_text()
+
+
+def test_what_was_rechecked_here_can_be_chosen(browser, site, build, claims, tmp_path):
+    """On a copy of the page in which one claim has another outcome than the others."""
+    text = (site / "ledger.html").read_text()
+    assert text.count("data-here=") == len(claims)
+    mark = re.search(r'<span id="A01"[^>]*data-here="([^"]+)"', text)
+    other = next(outcome for outcome in ("agrees", "differs", "not here") if outcome != mark[1])
+    (tmp_path / "_static").symlink_to(site / "_static")
+    edited = re.sub(r'data-here="[^"]+"', f'data-here="{mark[1]}"', text)
+    changed = edited[: mark.start()] + edited[mark.start() :].replace(
+        f'data-here="{mark[1]}"', f'data-here="{other}"', 1
+    )
+    (tmp_path / "ledger.html").write_text(changed)
+    visited = Visit(browser, (tmp_path / "ledger.html").as_uri())
+    visited.page.get_by_label("re-checked here").select_option(other)
+    assert shown(visited.page) == {"A01"}
+    assert visited.page.url.endswith(f"ledger.html?here={other.replace(' ', '+')}")
+    visited.page.get_by_label("re-checked here").select_option(mark[1])
+    assert shown(visited.page) == {one["id"] for one in claims} - {"A01"}
+    visited.close()

@@ -19,7 +19,7 @@ def ledger():
 def entries() -> list[dict]:
     five = results(*[network("swimmer", seed, nrc1=0.03 + seed / 1000, nrc3=0.5) for seed in range(5)])
     evidence = {"swimmer": claims._Page(five, 0)}
-    return [claims._judge(one, evidence).as_dict() for one in read_claims()]
+    return [claims._judge(one, evidence, None).as_dict() for one in read_claims()]
 
 
 def row(text: str, name: str) -> str:
@@ -41,6 +41,15 @@ def test_a_row_has_number_limit_seeds_interval_and_what_moves_it(ledger, entries
     assert "**5 of 5** (48 to 100 %)" in line
     assert "not reproduced at noise_most = 0.01" in line
     assert "pages/swimmer.ipynb" in line
+
+
+def test_a_box_has_the_published_numbers_and_says_so(ledger, entries):
+    text = ledger.box(entries, "swimmer", ["swimmer"], figures="The figures are others.")
+    assert "\nOn the published runs: " in text
+    assert "The figures are others.\n\n| verdict | claim | published runs |" in text
+    line = next(line for line in text.splitlines() if "F2-S1</a>" in line)
+    assert "| *published, 5 networks:*<span" in line
+    assert "**5 of 5** (48 to 100 %)" in line
 
 
 def test_few_networks_are_said(ledger, entries):

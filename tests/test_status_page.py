@@ -55,5 +55,13 @@ def test_a_run_on_two_pages_is_counted_once(status, two):
     assert f"| `{two.runs['key'].iloc[0]}` | [two]" not in text
 
 
+def test_a_page_of_published_runs_is_marked(status, two):
+    text = status.page(profile("one", "two"), {"one": two, "two": two}, NOW, shown=["two"])
+    assert "| [TWO](pages/two.ipynb), published runs | 2 |" in text
+    assert "| [ONE](pages/one.ipynb) | 2 |" in text
+    assert " 1 of the pages shows the published runs, as its data are not on this machine.\n" in text
+    assert "published" not in status.page(profile("one"), {"one": two}, NOW)
+
+
 def test_a_book_without_runs_has_the_page_too(status):
     assert "0 runs, 0.0 hours" in status.page(profile("none"), {"none": None}, NOW)

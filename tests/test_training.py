@@ -22,15 +22,15 @@ def trained(run: RunConfig, data) -> list[torch.Tensor]:
 
 
 def test_the_network_of_the_paper():
-    model = MLP(8, 256, 8, 2)
+    model = MLP(8, 256, 8, 2).double()
     linear = [layer for layer in model.modules() if isinstance(layer, nn.Linear)]
     assert [layer.weight.shape for layer in linear] == [(256, 8), *[(256, 256)] * 6, (2, 256)]
     assert all(layer.bias is None for layer in linear)
-    x = torch.randn(5, 8)
+    x = torch.randn(5, 8, dtype=torch.float64)
     hidden = x
     for layer in linear[:-1]:
         hidden = (hidden @ layer.weight.T).relu()
-    assert torch.allclose(model(x), hidden @ linear[-1].weight.T, atol=1e-6)
+    torch.testing.assert_close(model(x), hidden @ linear[-1].weight.T, rtol=1e-9, atol=1e-12)
     assert MLP(2, 4, 2, 1, bias=True).layers[0].bias is not None
 
 
@@ -54,9 +54,9 @@ def test_the_same_seed_builds_the_same_network_whatever_ran_before(data):
     assert not torch.equal(first.layers[0].weight, other.layers[0].weight)
 
 
-def test_training_is_what_a_plain_loop_gives(data):
+def test_training_is_what_a_plain_loop_gives(data, double):
     """SGD written out: v <- 0.9 v + (g + wd w), w <- w - lr v, the rate over 10 after 1/3 and 2/3."""
-    run = config(epochs=6)
+    run, data = config(epochs=6), double(data)
     weights = [p.detach().clone().requires_grad_() for p in build_model(run, data).parameters()]
     velocity = [torch.zeros_like(w) for w in weights]
     generator = torch.Generator().manual_seed(run.seed)
@@ -72,7 +72,7 @@ def test_training_is_what_a_plain_loop_gives(data):
                 v.mul_(0.9).add_(g + run.weight_decay * w.detach())
                 w.data.sub_(rate * v)
     for expected, got in zip(weights, trained(run, data), strict=True):
-        assert torch.allclose(expected, got, rtol=1e-4, atol=1e-6)
+        torch.testing.assert_close(got, expected.detach(), rtol=1e-9, atol=1e-12)
 
 
 def test_the_learning_rate_falls_at_a_third_and_two_thirds(data):

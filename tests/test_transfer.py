@@ -189,13 +189,19 @@ def test_the_probe_is_a_logistic_regression_on_the_frozen_features(done):
     mean, spread = h["train"].mean(0), h["train"].std(0, ddof=1)
     scaled = {name: (one - mean) / np.maximum(spread, 1e-12) for name, one in h.items()}
     rows = results.downstream[results.downstream["key"] == key_of(config)]
-    for penalty in (1e-3, 1e-1, 1.0):
-        probe = LogisticRegression(C=penalty, max_iter=2000, tol=1e-6).fit(scaled["train"], labels["train"])
+    for penalty in (1e-3, 1e-2, 1e-1):
+        probe = LogisticRegression(C=penalty, max_iter=5000, tol=1e-10).fit(scaled["train"], labels["train"])
         found = rows[(rows["kind"] == "linear probe") & (rows["setting"] == penalty)].iloc[0]
         for name in parts:
-            wrong = np.mean(probe.predict(scaled[name]) != labels[name])
-            # A sample on the very boundary may fall on either side.
-            assert found[f"{name}_error"] == pytest.approx(wrong, abs=1.01 / len(labels[name]))
+            scores = probe.decision_function(scaled[name])
+            wrong = scores.argmax(1) != labels[name]
+            # The probe stops where no gradient is above 1e-4. The curvature is 1 / (30 C) or more, so its scores may
+            # be 0.5 % of the largest off the optimum. A sample with two classes nearer than that may go to either.
+            second, first = np.sort(scores, axis=1)[:, -2:].T
+            sure = first - second > 5e-3 * np.abs(scores).max()
+            assert sure.mean() > 0.8
+            count = found[f"{name}_error"] * len(sure)
+            assert wrong[sure].sum() - 1e-6 <= count <= (wrong | ~sure).sum() + 1e-6
 
 
 def test_a_second_call_trains_nothing(done, monkeypatch):

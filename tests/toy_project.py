@@ -39,7 +39,7 @@ class ToyProject:
     def __init__(self, folder: Path, data: Path):
         self.folder, self.data, self.profile = folder, data, folder / "toy.yml"
         self.heads: list[subprocess.Popen] = []
-        for name in ("Snakefile", "benchmarks", "book", "notebooks", "nrc_core", "pyproject.toml"):
+        for name in ("Snakefile", "benchmarks", "book", "notebooks", "nrc_core", "pyproject.toml", "results"):
             (folder / name).symlink_to(ROOT / name)
         for name in ("notes", "programs"):
             (folder / name).mkdir()

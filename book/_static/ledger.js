@@ -5,8 +5,9 @@
 addEventListener("DOMContentLoaded", () => {
   const form = document.getElementById("ledger-filter");
   if (!form) return;
-  const { paper, section, verdict, words, all, count } = form.elements;
-  const fields = [paper, section, verdict, words];
+  const { paper, section, verdict, here, words, all, count } = form.elements;
+  const menus = [paper, section, verdict, here].filter(Boolean); // where nothing was re-checked, `here` is missing
+  const fields = [...menus, words];
   const claims = [...document.querySelectorAll("[data-verdict]")].map((mark) => {
     const row = mark.closest("tr");
     return { ...mark.dataset, row, text: row.textContent.toLowerCase() };
@@ -16,7 +17,7 @@ addEventListener("DOMContentLoaded", () => {
   function show() {
     const asked = words.value.toLowerCase().split(/\s+/);
     for (const claim of claims) {
-      const chosen = [paper, section, verdict].every(({ name, value }) => !value || claim[name] === value);
+      const chosen = menus.every(({ name, value }) => !value || claim[name] === value);
       claim.row.hidden = !chosen || !asked.every((word) => claim.text.includes(word));
     }
     tables.forEach((table) => (table.hidden = !table.querySelector("tbody tr:not([hidden])")));

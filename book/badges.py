@@ -1,0 +1,28 @@
+"""Words that carry colour and shape: verdicts on the published runs, and outcomes of the re-check on this machine."""
+
+from __future__ import annotations
+
+AGREES, DIFFERS, NOT_COMPARED = OUTCOMES = ("agrees", "differs", "not compared")
+NOT_HERE = "not here"  # of a claim: no page of it was compared
+# Each word has a shape of its own; the colour comes from the style sheet.
+SHAPES = {
+    "reproduced": "●",
+    "partly": "▲",
+    "not reproduced": "✕",
+    "not testable": "◇",
+    "not yet run": "○",
+    AGREES: "=",
+    DIFFERS: "≠",
+    NOT_COMPARED: "·",
+    NOT_HERE: "·",
+}
+
+
+def badge(word: str) -> str:
+    """A verdict or an outcome by colour, shape and word.
+
+    Example:
+        >>> badge("not compared")
+        '<span class="verdict not-compared">· not compared</span>'
+    """
+    return f'<span class="verdict {word.replace(" ", "-")}">{SHAPES[word]} {word}</span>'

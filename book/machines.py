@@ -1,0 +1,135 @@
+"""The page on machines: the same runs elsewhere, against the references of the same seeds, as Markdown and a figure."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import pandas as pd
+
+from nrc_core.agreement import LIMIT
+from nrc_core.figures.canvas import COLLAPSE, COLOURS, NETWORK, NEUTRAL, Picture, canvas, picture
+from nrc_core.machines import differences, machine_share, reruns
+from nrc_core.margins import CLOSE
+from nrc_core.references import References
+
+Entry = Mapping[str, Any]
+# What the folders of `results/machines` are, in words.
+NAMES = {
+    "h100": "one NVIDIA H100",
+    "avx2": "an Intel Xeon, AVX2",
+    "plain": "an Intel Xeon, without vector instructions",
+    "xeon": "an Intel Xeon, AVX-512",
+    "epyc": "an AMD EPYC, AVX2",
+}
+IN_SIGHT = ("h100",)  # their runs were known when the limit was set
+SHOWN = {"hopper": (NETWORK, "o"), "swimmer": (COLLAPSE, "D"), "cascading_collapse": (COLOURS["nrc1"], "s")}
+NOTHING = "*No run has been made on another machine: `nrc references PAGE --machine NAME` makes some.*\n"
+
+
+def page(references: References, machines: Mapping[str, References], entries: Sequence[Entry]) -> str:
+    """Finding, figure, and tables: by page and machine, by quantity, rates of false alarms, close verdicts."""
+    every = reruns(references, machines)
+    if not every["published"].any():
+        return NOTHING
+    parts = [
+        _finding(every, machine_share(references, machines)),
+        "```{image} generated/machines.svg\n:alt: " + figure(references, machines).alt + "\n:width: 100%\n```",
+        "## Page by page\n\n" + _by_page(every, references),
+        "## Does the re-check raise false alarms?\n\n" + _alarms(every),
+        "## Which verdicts would move?\n\n" + _close(entries),
+    ]
+    return "\n\n".join(parts) + "\n"
+
+
+def figure(references: References, machines: Mapping[str, References]) -> Picture:
+    """The spread between machines over that between seeds, a row a kind of quantity, a dot a page."""
+    spread = _spreads(differences(references, machines))
+    order = list(spread.groupby("kind")["share"].median().sort_values().index)
+    with canvas(1, 1, size=(8.0, 0.35 * len(order) + 1.4)) as (drawing, axes):
+        axis = axes[0, 0]
+        for name, rows in spread.groupby("page", sort=False):
+            places = [order.index(kind) for kind in rows["kind"]]
+            colour, marker = SHOWN.get(str(name), (NEUTRAL, "."))
+            label = str(name).replace("_", " ") if name in SHOWN else None
+            axis.plot(rows["share"], places, marker, color=colour, label=label, linestyle="none", alpha=0.85)
+        axis.plot([], [], ".", color=NEUTRAL, label="other pages")
+        axis.axvline(1, color=NEUTRAL, linestyle="--")
+        axis.text(1, len(order) - 0.3, " another seed", va="bottom", fontsize=9)
+        axis.set_yticks(range(len(order)), order)
+        axis.set_xlim(0, max(1.25, 1.1 * spread["share"].max()))
+        axis.set_xlabel("difference between machines, in units of that between two seeds")
+        drawing.legend(loc="outside right upper", fontsize=8.5)
+        below = int((spread["share"] < 1).sum())
+        return picture(
+            drawing,
+            f"Differences between machines by kind of quantity: {below} of {len(spread)} dots lie below 1, where "
+            "another machine moves a result as far as another seed.",
+        )
+
+
+def _spreads(found: pd.DataFrame) -> pd.DataFrame:
+    squares = found.assign(square=found["z"].astype(float) ** 2)
+    return (squares.groupby(["page", "kind"], sort=False)["square"].mean() ** 0.5).rename("share").reset_index()
+
+
+def _finding(every: pd.DataFrame, share: float | None) -> str:
+    known = every[every["published"]]
+    assert share is not None
+    answer = "A little" if share < 0.5 else "As much as on the seed" if share > 0.9 else "Somewhat"
+    reruns_of, machines, same = len(known), known["machine"].nunique(), int(known["nearest"].sum())
+    return (
+        f"**{answer}.** The same seed on another machine moves a result by {share:.2f} of what another seed does (root "
+        f"mean square over all compared quantities of {reruns_of} reruns on {machines} machines). In {same} of "
+        f"{reruns_of} reruns the nearest of all reference runs is that of the same seed: where training can end in "
+        "different ways, as on Swimmer, the seed decides which, not the machine."
+    )
+
+
+def _by_page(every: pd.DataFrame, references: References) -> str:
+    known = every[every["published"]]
+    lines = ["| page | machine | reruns | distance to the nearest reference (largest) | same seed is nearest |"]
+    lines.append("|---|---|---:|---:|---:|")
+    for (name, machine), rows in known.groupby(["page", "machine"], sort=False):
+        lines.append(
+            f"| {str(name).replace('_', ' ')} | {NAMES.get(str(machine), str(machine))} | {len(rows)} "
+            f"| {rows['number'].median():.2f} ({rows['number'].max():.2f}) | {int(rows['nearest'].sum())} |"
+        )
+    made = ", ".join(sorted({f"{row.device} (torch {row.torch})" for row in references.runs.itertuples()}))
+    return "\n".join(lines) + f"\n\n*A distance of 1 is that of two seeds. The references were made on: {made}.*"
+
+
+def _alarms(every: pd.DataFrame) -> str:
+    runs = every.groupby(["machine", "page", "seed"])
+    pages = runs.agg(published=("published", "all"), outside=("outside", "any"), number=("number", "max"))
+    known, new = pages[pages["published"]], pages[~pages["published"]]
+    seen = known.index.get_level_values("machine").isin(IN_SIGHT)
+    lines = ["| what | page-runs | outside | alarms |", "|---|---:|---:|---:|"]
+    for words, rows in (
+        ("published seeds on a machine whose runs were known when the limit was set", known[seen]),
+        ("published seeds on machines that came after it", known[~seen]),
+    ):
+        lines.append(f"| {words} | {len(rows)} | {rows['outside'].sum()} | {rows['outside'].sum()} |")
+    lines.append(f"| a seed that no reference has | {len(new)} | {new['outside'].sum()} | 0, by the rule |")
+    return (
+        f"A page differs where a run of a published seed is farther than {LIMIT:g} from every reference.\n\n"
+        + "\n".join(lines)
+        + "\n\nA single new seed is never an alarm: some "
+        "trainings go another way than all references (on Swimmer the output may vary in one direction, or in two), "
+        "and no five references show every way. What the re-check does see is on the [page on faults](faults.md)."
+    )
+
+
+def _close(entries: Sequence[Entry]) -> str:
+    close = [entry for entry in entries if entry.get("close")]
+    if not close:
+        return "None: no verdict has a chance of " + f"{CLOSE:.0%} or more of being another one on another machine."
+    lines = ["| claim | verdict | chance of another one |", "|---|---|---:|"]
+    for entry in close:
+        link = f"<a class='claim' href='ledger.html#{entry['id']}'>{entry['id']}</a>"
+        lines.append(f"| {link} {entry['statement']} | {entry['verdict']} | {entry['change']:.0%} |")
+    return (
+        "A network near a limit may fall on its other side elsewhere. With every value moved by a normal number of the "
+        f"machine's size, these verdicts have a chance of {CLOSE:.0%} or more of being another one; the ledger calls "
+        "them *close calls*.\n\n" + "\n".join(lines)
+    )

@@ -1,0 +1,65 @@
+"""The published runs: the pages of the published profile and their results, whatever data are on this machine."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from functools import cache
+from pathlib import Path
+
+from nrc_core.experiments import EXPERIMENTS
+from nrc_core.profiles import Page, Profile, read_profile
+from nrc_core.runs import Results, stored
+from nrc_core.store import Store
+
+BOOK = Path(__file__).resolve().parent
+PROFILE = BOOK / "profiles" / "paper.yml"
+
+
+@cache
+def profile() -> Profile:
+    """The published profile."""
+    return read_profile(PROFILE)
+
+
+@cache
+def store() -> Store:
+    """The store of the published runs."""
+    return Store(BOOK.parent / profile().store)
+
+
+def page_of(name: str) -> Page | None:
+    """The published page of a name, None if there is none."""
+    return next((page for page in profile().pages if page.name == name), None)
+
+
+def results_of(page: Page) -> Results | None:
+    """The published runs of a page; None if it trains nothing or a run is not in the store. Trains nothing."""
+    if page.experiment is None:
+        return None
+    with store_only():
+        results, missing = stored(EXPERIMENTS[page.experiment](**page.parameters), store=store())
+    return None if missing else results
+
+
+@contextmanager
+def store_only() -> Iterator[None]:
+    """Within this block the published store is the store, and no prepared data are found.
+
+    Runs are found by their configuration where their data are not. So the same runs are found on every machine,
+    also where the data are there in another version.
+    """
+    with tempfile.TemporaryDirectory() as empty:
+        own = {"NRC_STORE": str(store().folder), "NRC_DATA_DIR": empty}
+        before = {name: os.environ.get(name) for name in own}
+        os.environ.update(own)
+        try:
+            yield
+        finally:
+            for name, value in before.items():
+                if value is None:
+                    del os.environ[name]
+                else:
+                    os.environ[name] = value

@@ -1,0 +1,141 @@
+"""A page whose data are not on this machine: it shows the published runs, and says so."""
+
+import os
+from pathlib import Path
+
+import nbformat
+import numpy as np
+import pandas as pd
+import pytest
+from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook
+
+from nrc_core.errors import DataUnavailable
+from nrc_core.prepared import Manifest, write_prepared
+from nrc_core.profiles import Page, Profile
+from nrc_core.regression_experiments import deep_nrc_mlp
+from nrc_core.runs import run
+from nrc_core.store import Store
+from tests.scripts import script
+
+REASON = "data set 'hopper' is not prepared on this machine: run `nrc data hopper`"
+SMALL = {"dataset": "hopper", "seeds": [0, 1], "width": 4, "depth": 2, "epochs": 1, "measurements": 1}
+PAGE = Page("hopper", "Hopper", "deep_nrc_mlp", {"dataset": "hopper", "width": 7})
+QUICK = Profile("quick", "Trained here.", "elsewhere", "hopper", (PAGE,))
+
+
+@pytest.fixture(scope="module")
+def pages():
+    return script("book/pages.py")
+
+
+def prepare(folder, identity: str) -> None:
+    """Noise that is prepared as the data set Hopper."""
+    table = pd.DataFrame(np.random.default_rng(0).standard_normal((40, 4)), columns=list("abcd"))
+    write_prepared(
+        folder / "hopper", table, Manifest("hopper", "simulated", "a", "b", identity, ["a", "b"], ["c", "d"], 40)
+    )
+
+
+@pytest.fixture
+def published(pages, tmp_path, monkeypatch):
+    """A published profile of one page, whose runs are in its store; the data were another version than those here."""
+    module = pages.published
+    monkeypatch.setenv("NRC_DATA_DIR", str(tmp_path / "data"))
+    prepare(tmp_path / "data", "old")
+    run(deep_nrc_mlp(**SMALL), store=Store(tmp_path / "results"), device="cpu")
+    prepare(tmp_path / "data", "new")
+    profile = Profile(
+        "paper", "As in the paper.", "results", "hopper", (Page("hopper", "Hopper", "deep_nrc_mlp", SMALL),)
+    )
+    monkeypatch.setattr(module, "profile", lambda: profile)
+    monkeypatch.setattr(module, "store", lambda: Store(tmp_path / "results"))
+    return module
+
+
+def test_published_runs_are_found_whatever_data_are_here(published, tmp_path):
+    page = published.page_of("hopper")
+    found = published.results_of(page)
+    assert sorted(found.runs["seed"]) == [0, 1]
+    (tmp_path / "data" / "hopper" / "manifest.json").unlink()
+    assert list(published.results_of(page).runs["key"]) == list(found.runs["key"])
+
+
+def test_a_page_of_which_a_run_is_missing_has_no_published_runs(published):
+    more = Page("hopper", "Hopper", "deep_nrc_mlp", SMALL | {"seeds": [0, 1, 2]})
+    assert published.results_of(more) is None
+    assert published.results_of(Page("four", "Four", "four_conditions", {})) is None
+    assert published.page_of("walker") is None
+
+
+def test_the_environment_is_as_before_afterwards(published, monkeypatch, tmp_path):
+    monkeypatch.setenv("NRC_STORE", "mine")
+    monkeypatch.delenv("NRC_DATA_DIR")
+    with pytest.raises(ZeroDivisionError), published.store_only():
+        assert os.environ["NRC_STORE"] == str(tmp_path / "results")
+        assert not list(Path(os.environ["NRC_DATA_DIR"]).iterdir())
+        raise ZeroDivisionError
+    assert os.environ["NRC_STORE"] == "mine"
+    assert "NRC_DATA_DIR" not in os.environ
+
+
+@pytest.fixture
+def executed(pages, published, monkeypatch, tmp_path):
+    """A page that was run where its data are not; instead of executing notebooks, the calls are noted."""
+    calls = []
+
+    def notebook(path, output, parameters):
+        calls.append((path.name, dict(parameters), os.environ.get("NRC_STORE")))
+        if parameters == PAGE.parameters:
+            raise DataUnavailable(REASON)
+        parts = [new_markdown_cell("# Title\n\n**Question.** What?"), new_code_cell("1 + 1")]
+        nbformat.write(new_notebook(cells=parts), output)
+
+    monkeypatch.setenv("NRC_STORE", "mine")
+    monkeypatch.setattr(pages, "run_notebook", notebook)
+    pages.run(QUICK, PAGE, tmp_path / "hopper.ipynb")
+    return tmp_path / "hopper.ipynb", calls
+
+
+def test_without_its_data_a_page_is_made_of_the_published_runs(pages, executed, tmp_path):
+    path, calls = executed
+    assert calls[0] == ("deep_nrc_mlp.ipynb", PAGE.parameters, "mine")
+    assert calls[1:] == [("deep_nrc_mlp.ipynb", SMALL, str(tmp_path / "results"))]
+    assert pages.state(path) == pages.PUBLISHED
+
+
+def test_such_a_page_says_whose_runs_it_shows_and_how_to_get_the_data(pages, executed):
+    first, box, code, again = pages.publish(QUICK, PAGE, executed[0], "the box").cells
+    head, notice, rest = first.source.split("\n\n", 2)
+    assert head == "# Hopper"
+    assert notice.startswith(":::{admonition} These are the published runs\n")
+    assert (
+        "Nothing was trained here. Data set 'hopper' is not prepared on this machine: run `nrc data hopper`." in notice
+    )
+    assert rest == "*Profile paper: As in the paper.*\n\n**Question.** What?"
+    assert (box.source, code.source) == ("the box", "1 + 1")
+    assert "Once the data are there" in again.source
+    assert "nrc run notebooks/deep_nrc_mlp.ipynb dataset=hopper width=7\n" in again.source
+
+
+def test_the_results_of_such_a_page_are_the_published_ones(pages, published):
+    evidence = script("book/evidence.py")
+    assert sorted(evidence.results_of(QUICK, PAGE, pages.PUBLISHED).runs["width"]) == [4, 4]
+
+
+def test_a_page_that_was_never_run_says_so(pages, published, monkeypatch, tmp_path):
+    path = tmp_path / "walker.ipynb"
+    pages.show_published("walker", path, REASON)
+    assert pages.state(path) == pages.UNAVAILABLE
+    warning, box, again = pages.publish(QUICK, PAGE, path, "the box").cells
+    assert "Never run: this page has no published runs. Data set 'hopper' is not prepared" in warning.source
+    assert box.source == "the box"
+    assert "nrc run" in again.source
+
+
+def test_a_page_that_was_run_here_says_nothing_of_published_runs(pages, tmp_path):
+    path = tmp_path / "hopper.ipynb"
+    nbformat.write(new_notebook(cells=[new_markdown_cell("# Title\n\nText."), new_code_cell("1")]), path)
+    assert pages.state(path) == ""
+    first, *_, again = pages.publish(QUICK, PAGE, path, "").cells
+    assert first.source == "# Hopper\n\n*Profile quick: Trained here.*\n\nText."
+    assert "## Run it again\n\n```sh\nnrc run" in again.source
