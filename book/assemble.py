@@ -27,10 +27,10 @@ from pages import PUBLISHED, UNAVAILABLE, publish, state
 from PIL import Image
 
 from nrc_core import figures, verdicts
-from nrc_core.catalogue import CLASSIFIED, ROLLED_OUT
+from nrc_core.catalogue import CLASSIFIED, ROLLED_OUT, SIMULATED
 from nrc_core.errors import ConfigError, DataDamaged, DataUnavailable
 from nrc_core.machines import read_machines
-from nrc_core.prepared import read_manifest, read_prepared
+from nrc_core.prepared import MANIFEST, read_manifest, read_prepared
 from nrc_core.profiles import Page, Profile, read_profile
 from nrc_core.references import References
 from nrc_core.runs import Results
@@ -153,6 +153,12 @@ def frames(data_dir: Path, folder: Path, count: int = 5) -> str:
     )
 
 
+def tables_here(data_dir: Path) -> dict[str, str]:
+    """By data set that is simulated, the checksum of its table on this machine, if it is there."""
+    folders = [data_dir / name for name in SIMULATED]
+    return {folder.name: read_manifest(folder).sha256 for folder in folders if (folder / MANIFEST).is_file()}
+
+
 def contents(profile: Profile) -> dict[str, Any]:
     """The table of contents, of the pages that the profile has."""
     there = {f"pages/{page.name}" for page in profile.pages}
@@ -224,7 +230,8 @@ def main(arguments: list[str]) -> None:
     (generated / "status.md").write_text(status.page(profile, each, shown=shown))
     explorer.page(profile, each, generated)
     references, elsewhere = References.read(), read_machines()
-    (generated / "machines.md").write_text(machines.page(references, elsewhere, entries))
+    simulated = machines.data_made_here(tables_here(data_dir), published.tables())
+    (generated / "machines.md").write_text(machines.page(references, elsewhere, entries, simulated))
     if elsewhere:
         (generated / "machines.svg").write_text(machines.figure(references, elsewhere).svg)
     (generated / "data.md").write_text(data_table(data_dir))

@@ -27,8 +27,15 @@ SHOWN = {"hopper": (NETWORK, "o"), "swimmer": (COLLAPSE, "D"), "cascading_collap
 NOTHING = "*No run has been made on another machine: `nrc references PAGE --machine NAME` makes some.*\n"
 
 
-def page(references: References, machines: Mapping[str, References], entries: Sequence[Entry]) -> str:
-    """Finding, figure, and tables: by page and machine, by quantity, rates of false alarms, close verdicts."""
+def page(
+    references: References, machines: Mapping[str, References], entries: Sequence[Entry], simulated: str = ""
+) -> str:
+    """Finding, figure, and tables: by page and machine, rates of false alarms, close verdicts.
+
+    Args:
+        entries: of the ledger.
+        simulated: a sentence on data that are made on the spot, see `data_made_here`.
+    """
     every = reruns(references, machines)
     if not every["published"].any():
         return NOTHING
@@ -38,6 +45,7 @@ def page(references: References, machines: Mapping[str, References], entries: Se
         "## Page by page\n\n" + _by_page(every, references),
         "## Does the re-check raise false alarms?\n\n" + _alarms(every),
         "## Which verdicts would move?\n\n" + _close(entries),
+        *([f"## Are the data the same?\n\n{simulated}"] if simulated else []),
     ]
     return "\n\n".join(parts) + "\n"
 
@@ -66,6 +74,26 @@ def figure(references: References, machines: Mapping[str, References]) -> Pictur
             f"Differences between machines by kind of quantity: {below} of {len(spread)} dots lie below 1, where "
             "another machine moves a result as far as another seed.",
         )
+
+
+def data_made_here(here: Mapping[str, str], published: Mapping[str, set[str]]) -> str:
+    """Whether simulated data are the same as those of the published runs, to the bit.
+
+    Args:
+        here: by data set, the checksum of the table on this machine.
+        published: by data set, those of the tables that published runs were trained on.
+
+    Example:
+        >>> data_made_here({"hopper": "a"}, {"hopper": {"b"}})
+        'Made here and different: hopper.'
+    """
+    both = [name for name in here if name in published]
+    same = [name for name in both if published[name] == {here[name]}]
+    other = [name for name in both if name not in same]
+    alike = f"Made on this machine and the same to the bit as for the published runs: {', '.join(same)}."
+    parts = [alike] if same else []
+    parts += [f"Made here and different: {', '.join(other)}."] if other else []
+    return " ".join(parts)
 
 
 def _spreads(found: pd.DataFrame) -> pd.DataFrame:

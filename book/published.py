@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import tempfile
 from collections.abc import Iterator
@@ -12,7 +13,7 @@ from pathlib import Path
 from nrc_core.experiments import EXPERIMENTS
 from nrc_core.profiles import Page, Profile, read_profile
 from nrc_core.runs import Results, stored
-from nrc_core.store import Store
+from nrc_core.store import PROVENANCE, Store
 
 BOOK = Path(__file__).resolve().parent
 PROFILE = BOOK / "profiles" / "paper.yml"
@@ -42,6 +43,16 @@ def results_of(page: Page) -> Results | None:
     with store_only():
         results, missing = stored(EXPERIMENTS[page.experiment](**page.parameters), store=store())
     return None if missing else results
+
+
+def tables() -> dict[str, set[str]]:
+    """By data set, the checksums of the tables that published runs were trained on."""
+    found: dict[str, set[str]] = {}
+    for path in store().folder.glob(f"*/{PROVENANCE}"):
+        record = json.loads(path.read_text())
+        if checksum := record["data"].get("table_sha256"):
+            found.setdefault(record["config"]["dataset"], set()).add(checksum)
+    return found
 
 
 @contextmanager

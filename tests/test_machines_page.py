@@ -59,3 +59,11 @@ def test_the_figure_says_how_many_dots_lie_below_a_seed(machines, references):
     picture = machines.figure(references, {"avx2": references})
     assert "8 of 8 dots lie below 1" in picture.alt
     assert "<svg" in picture.svg
+
+
+def test_data_that_are_made_here_are_compared_to_the_bit(machines):
+    published = {"hopper": {"a"}, "swimmer": {"a", "b"}, "car_racing": {"c"}}
+    text = machines.data_made_here({"hopper": "a", "swimmer": "a", "car_racing": "d", "reacher": "e"}, published)
+    assert text.startswith("Made on this machine and the same to the bit as for the published runs: hopper.")
+    assert text.endswith("Made here and different: swimmer, car_racing.")
+    assert machines.data_made_here({}, published) == ""
