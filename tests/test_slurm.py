@@ -16,7 +16,7 @@ from tests.toy_project import GPU, PAGES, PLAIN, ToyProject
 LACKING = lacking()
 pytestmark = [pytest.mark.slurm, pytest.mark.skipif(LACKING is not None, reason=str(LACKING))]
 ON_SLURM = ("--workflow-profile", "book/slurm")
-CLAIMS = "build/claims.json"  # all but the HTML
+CLAIMS = "build/check.json"  # all but the HTML
 
 
 @pytest.fixture(scope="module", autouse=True)
