@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from nrc_core.agreement import LIMIT, Comparison
@@ -127,7 +127,15 @@ def check_page(page: Page, store: Store, references: References) -> PageCheck:
         known_seed = config.seed in there.seeds
         runs.append(Compared(in_words(config), name, known_seed, len(there.seeds), compared))
         other_data |= not references.same_data(name, result)
-    return _judge(page.name, tuple(runs), other_data)
+    found_here = _judge(page.name, tuple(runs), other_data)
+    if found_here.outcome == AGREES and len(known) < len(wanted):
+        lacking = _without_references(page, wanted, references)
+        reason = f"{len(wanted) - len(known)} of its {len(wanted)} runs: {lacking}"
+        return replace(found_here, outcome=NOT_COMPARED, reason=reason)
+    if found_here.outcome == AGREES and len(found) < len(known):
+        reason = f"{len(known) - len(found)} of its {len(known)} runs are not in the store"
+        return replace(found_here, outcome=NOT_COMPARED, reason=reason)
+    return found_here
 
 
 def _judge(page: str, runs: tuple[Compared, ...], other_data: bool) -> PageCheck:
@@ -152,7 +160,7 @@ def _without_references(page: Page, wanted: Sequence[Configuration], references:
     if not is_prepared(wanted[0]):
         return "its data are not here"
     made = page.name in set(references.runs["page"])
-    what = "it has changed since its references were made" if made else "it has no references"
+    what = "changed since the references were made" if made else "no references"
     return f"{what}: make them with `nrc references {page.name}`"
 
 

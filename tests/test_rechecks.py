@@ -90,8 +90,8 @@ def test_why_a_page_is_not_compared(made, tmp_path):
     references, store = made
     cases = {
         "it was not run here": check_page(PAGE, Store(tmp_path / "empty"), references),
-        "it has changed since its references were made": check_page(changed(PAGE, width=9), store, references),
-        "it has no references": check_page(Page("other", "", "deep_nrc_mlp", TOY | {"width": 9}), store, references),
+        "changed since the references were made": check_page(changed(PAGE, width=9), store, references),
+        "no references": check_page(Page("other", "", "deep_nrc_mlp", TOY | {"width": 9}), store, references),
         "its data are not here": check_page(
             Page("hopper", "", "deep_nrc_mlp", {"dataset": "hopper"}), store, references
         ),
@@ -101,6 +101,17 @@ def test_why_a_page_is_not_compared(made, tmp_path):
         assert reason in found.reason
     counted = summary(list(cases.values())).splitlines()[-1]
     assert counted == "0 of 4 pages agree with their references, 0 differ, 4 are not compared"
+
+
+def test_a_page_agrees_only_if_all_of_it_was_compared(made, tmp_path):
+    references, store = made
+    wider = Page("toy", "", "weight_decay", TOY | {"weight_decays": [0.0, 0.5]})
+    assert check_page(wider, store, references).outcome == NOT_COMPARED
+    two = Store(tmp_path / "two")
+    run(seeds_of(PAGE, [0]), store=two)
+    found = check_page(changed(PAGE, seeds=[0, 1]), two, references)
+    assert found.outcome == NOT_COMPARED
+    assert "1 of its 2 runs are not in the store" in found.reason
 
 
 def test_a_run_that_diverged_differs_where_no_reference_did(made, tmp_path):
