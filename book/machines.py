@@ -54,7 +54,7 @@ def figure(references: References, machines: Mapping[str, References]) -> Pictur
     """The spread between machines over that between seeds, a row a kind of quantity, a dot a page."""
     spread = _spreads(differences(references, machines))
     order = list(spread.groupby("kind")["share"].median().sort_values().index)
-    with canvas(1, 1, size=(8.0, 0.35 * len(order) + 1.4)) as (drawing, axes):
+    with canvas(1, 1, size=(6.4, 0.35 * len(order) + 1.8)) as (drawing, axes):
         axis = axes[0, 0]
         for name, rows in spread.groupby("page", sort=False):
             places = [order.index(kind) for kind in rows["kind"]]
@@ -66,8 +66,8 @@ def figure(references: References, machines: Mapping[str, References]) -> Pictur
         axis.text(1, len(order) - 0.3, " another seed", va="bottom", fontsize=9)
         axis.set_yticks(range(len(order)), order)
         axis.set_xlim(0, max(1.25, 1.1 * spread["share"].max()))
-        axis.set_xlabel("difference between machines, in units of that between two seeds")
-        drawing.legend(loc="outside right upper", fontsize=8.5)
+        axis.set_xlabel("between machines, over between seeds")
+        drawing.legend(loc="outside lower center", ncols=2)
         below = int((spread["share"] < 1).sum())
         return picture(
             drawing,
@@ -108,9 +108,9 @@ def _finding(every: pd.DataFrame, share: float | None) -> str:
     reruns_of, machines, same = len(known), known["machine"].nunique(), int(known["nearest"].sum())
     return (
         f"**{answer}.** The same seed on another machine moves a result by {share:.2f} of what another seed does (root "
-        f"mean square over all compared quantities of {reruns_of} reruns on {machines} machines). In {same} of "
-        f"{reruns_of} reruns the nearest of all reference runs is that of the same seed: where training can end in "
-        "different ways, as on Swimmer, the seed decides which, not the machine."
+        f"mean square over all compared quantities of {reruns_of} reruns, on {machines} machines or instruction sets). "
+        f"In {same} of {reruns_of} reruns the nearest of all reference runs is that of the same seed: where training "
+        "can end in different ways, as on Swimmer, the seed decides which, not the machine."
     )
 
 

@@ -120,7 +120,8 @@ def _details(entry: Entry) -> list[str]:
     )
     parts = [part for part in (_numbers(entry), made if entry["runs"] else "") if part]
     others = [OTHER_DATA] if entry.get("other_data") else []
-    return ["; ".join(parts), *map(safe, [*_worst(entry), *others])]
+    worst = _worst(entry) if entry["outcome"] == DIFFERS else []
+    return ["; ".join(parts), *map(safe, [*worst, *others])]
 
 
 def _numbers(entry: Entry) -> str:
