@@ -200,7 +200,7 @@ def verdict_of(observation: Observation, claim: Claim, limits: Limits) -> str:
     return NOT if bad.all() else PARTLY
 
 
-def _judge(claim: Claim, evidence: Mapping[str, _Page], share: float | None) -> Judged:
+def _judge(claim: Claim, evidence: Mapping[str, _Page], share: float | None = None) -> Judged:
     if claim.check is None:
         return Judged(claim, WAITING if "yet" in claim.reason else UNTESTABLE, claim.reason)
     there = {name: evidence[name] for name in claim.pages if name in evidence and evidence[name].results is not None}
