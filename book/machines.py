@@ -8,9 +8,9 @@ from typing import Any
 import pandas as pd
 
 from nrc_core.agreement import LIMIT
+from nrc_core.close_calls import CLOSE
 from nrc_core.figures.canvas import COLLAPSE, COLOURS, NETWORK, NEUTRAL, Picture, canvas, picture
 from nrc_core.machines import differences, machine_share, reruns
-from nrc_core.margins import CLOSE
 from nrc_core.references import References
 
 Entry = Mapping[str, Any]

@@ -15,9 +15,9 @@ from nrc_core.catalogue import STAND_IN
 from nrc_core.checks import CHECKS, Limits, Observation
 from nrc_core.classifier_experiments import CLASSIFIER_EXPERIMENTS
 from nrc_core.classifier_sizes import shortfalls
+from nrc_core.close_calls import CLOSE, chance_of_change
 from nrc_core.errors import ConfigError
 from nrc_core.experiments import EXPERIMENTS
-from nrc_core.margins import CLOSE, chance_of_change
 from nrc_core.profiles import Profile
 from nrc_core.recipes import LOW_RANK, RECIPES
 from nrc_core.runs import Results, stored

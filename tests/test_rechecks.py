@@ -8,8 +8,8 @@ import pytest
 from nrc_core import ConfigError, DataDamaged, Store, run
 from nrc_core.checks import Observation
 from nrc_core.cli import main
+from nrc_core.close_calls import chance_of_change
 from nrc_core.machines import differences, machine_share, reruns
-from nrc_core.margins import chance_of_change
 from nrc_core.profiles import Page, Profile, read_profile
 from nrc_core.quantities import setting
 from nrc_core.rechecks import AGREES, DIFFERS, NOT_COMPARED, check_page, summary
