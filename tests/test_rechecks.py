@@ -86,8 +86,9 @@ def test_a_fault_in_training_is_seen(made, tmp_path, monkeypatch):
     assert "expected from" in summary([found])
 
 
-def test_why_a_page_is_not_compared(made, tmp_path):
+def test_why_a_page_is_not_compared(made, tmp_path, monkeypatch):
     references, store = made
+    monkeypatch.setenv("NRC_DATA_DIR", str(tmp_path / "no data"))
     cases = {
         "it was not run here": check_page(PAGE, Store(tmp_path / "empty"), references),
         "changed since the references were made": check_page(changed(PAGE, width=9), store, references),
