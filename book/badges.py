@@ -10,6 +10,7 @@ SHAPES = {
     "partly": "▲",
     "not reproduced": "✕",
     "not testable": "◇",
+    "not yet as in the paper": "◌",
     "not yet run": "○",
     AGREES: "=",
     DIFFERS: "≠",

@@ -16,13 +16,12 @@ import pandas as pd
 from ledger import numbers
 
 from nrc_core import conventions, dynamics, variants
-from nrc_core.claims import UNTESTABLE, WAITING
+from nrc_core.claims import UNJUDGED
 from nrc_core.runs import Results
 from nrc_core.thresholds import read_thresholds, thresholds
 from nrc_core.verdicts import holds, is_inner, last_sites, verdicts, weight_sites
 
 RELEASED_BATCH = 512  # `BATCH_SIZE` in the released `config.py`
-UNJUDGED = (UNTESTABLE, WAITING)
 
 
 class NotMeasured(Exception):

@@ -24,13 +24,15 @@ from nrc_core.runs import Results, stored
 from nrc_core.store import Store
 from nrc_core.thresholds import read_ledger, read_thresholds, thresholds
 
-REPRODUCED, PARTLY, NOT, UNTESTABLE, WAITING = VERDICTS = (
+REPRODUCED, PARTLY, NOT, UNTESTABLE, UNLIKE, WAITING = VERDICTS = (
     "reproduced",
     "partly",
     "not reproduced",
     "not testable",
+    "not yet as in the paper",
     "not yet run",
 )
+UNJUDGED = (UNTESTABLE, UNLIKE, WAITING)
 
 
 @dataclass(frozen=True)
@@ -169,7 +171,8 @@ def judge(profile: Profile, store: Store, share: float | None = None) -> list[Ju
     """Every claim against what the store has of a profile's pages; nothing is trained.
 
     Networks smaller than the paper's, or trained on a stand-in for its data, give no verdict: where there
-    are others they are left out, where there are none the claim is "not yet run", with what they would say.
+    are others they are left out, where there are none the claim is "not yet as in the paper", with what they would
+    say.
 
     Args:
         share: the spread between machines over that between seeds; None leaves open what another machine changes.
@@ -223,7 +226,7 @@ def _judge(claim: Claim, evidence: Mapping[str, _Page], share: float | None = No
     elif only_weaker:
         kinds = dict.fromkeys(page.weaker for page in there.values() if page.weaker)
         reasons.append(f"only {' and '.join(kinds)} so far; by them: {verdict}")
-        verdict = WAITING
+        verdict = UNLIKE
     elif missing > sum(len(results.runs) for results in used.values()):
         verdict = WAITING
     if left := [name for name in claim.pages if name not in used]:
@@ -234,10 +237,10 @@ def _judge(claim: Claim, evidence: Mapping[str, _Page], share: float | None = No
         "; ".join(reasons),
         observation,
         _groups(observation),
-        {} if verdict == WAITING else _moved(claim, used, verdict),
+        {} if verdict in UNJUDGED else _moved(claim, used, verdict),
         {name: page.weaker for name, page in there.items() if page.weaker},
         tuple(key for results in used.values() for key in results.runs["key"]),
-        None if share is None or verdict == WAITING else _change(claim, observation, limits, share),
+        None if share is None or verdict in UNJUDGED else _change(claim, observation, limits, share),
     )
 
 

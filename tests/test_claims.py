@@ -12,7 +12,7 @@ from nrc_core.checks import CHECKS
 from nrc_core.checks.classification import CLASSIFICATION
 from nrc_core.checks.observation import observe
 from nrc_core.checks.transfer import TRANSFER
-from nrc_core.claims import NOT, PARTLY, REPRODUCED, WAITING, Claim, judge, read_claims, regressions, verdict_of
+from nrc_core.claims import NOT, PARTLY, REPRODUCED, UNLIKE, WAITING, Claim, judge, read_claims, regressions, verdict_of
 from nrc_core.profiles import read_profile
 from nrc_core.thresholds import read_ledger, read_thresholds, thresholds
 from tests.fakes import network, results
@@ -185,7 +185,7 @@ def judged(tmp_path):
 
 def test_a_verdict_comes_with_its_evidence(judged):
     one = judged["F8-1"]
-    assert one.verdict == WAITING
+    assert one.verdict == UNLIKE
     assert one.reason.startswith("only networks smaller than the paper's so far; by them: ")
     assert one.groups[0].networks == 2
     assert len(one.keys) == 2
@@ -206,7 +206,7 @@ def test_smaller_networks_give_no_verdict():
     (one,) = [c for c in read_claims() if c.id == "A04"]
     good, bad = network("swimmer"), network("hopper", nrc1=0.5)
     only = claims._judge(one, {"swimmer": page(good, smaller=True)})
-    assert (only.verdict, only.reason.split(": ")[1].split(";")[0]) == (WAITING, REPRODUCED)
+    assert (only.verdict, only.reason.split(": ")[1].split(";")[0]) == (UNLIKE, REPRODUCED)
     both = claims._judge(one, {"swimmer": page(good), "hopper": page(bad, smaller=True)})
     assert (both.verdict, list(both.weaker)) == (REPRODUCED, ["hopper"])
     assert [group.name for group in both.groups] == ["swimmer"]
@@ -217,7 +217,7 @@ def test_smaller_networks_are_heard_where_the_others_say_nothing():
     without_control = page(network("sgemm"))
     control = page(network("synthetic", shuffled=True), network("synthetic"), smaller=True)
     judged = claims._judge(one, {"low_rank_sgemm": without_control, "low_rank_control": control})
-    assert judged.verdict == WAITING
+    assert judged.verdict == UNLIKE
     assert judged.reason == "only networks smaller than the paper's so far; by them: not reproduced"
     assert [(group.name, group.networks) for group in judged.groups] == [("synthetic, 256 wide", 1)]
     alone = claims._judge(one, {"low_rank_sgemm": without_control})
@@ -255,7 +255,7 @@ def test_a_stand_in_gives_no_verdict_but_is_heard():
     one = next(claim for claim in read_claims() if claim.id == "F1-C1")
     weaker = claims._Page(results(network("car_racing", nrc1=0.01)), 0, "networks on a stand-in for its data")
     judged = claims._judge(one, {"car_racing": weaker})
-    assert judged.verdict == WAITING
+    assert judged.verdict == UNLIKE
     assert judged.reason.startswith("only networks on a stand-in for its data so far; by them: reproduced")
 
 
