@@ -35,9 +35,10 @@ class Page:
 
     @property
     def datasets(self) -> list[str]:
-        """The data sets that the page names."""
-        several = [name for names in ("datasets", "regression_datasets") for name in self.parameters.get(names, [])]
-        return [*several, *([name] if (name := self.parameters.get("dataset")) else [])]
+        """The data sets of its networks; none if it trains nothing."""
+        if self.experiment is None:
+            return []
+        return list(dict.fromkeys(config.dataset for config in EXPERIMENTS[self.experiment](**self.parameters)))
 
 
 @dataclass(frozen=True)

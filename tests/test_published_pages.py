@@ -52,6 +52,13 @@ def published(pages, tmp_path, monkeypatch):
     return module
 
 
+def test_the_data_sets_of_a_page_are_those_of_its_networks_named_or_by_default():
+    regression = ["mnist", "swimmer"]
+    assert Page("p", "", "classification_and_regression", {"dataset": "mnist"}).datasets == regression
+    assert Page("p", "", "deep_nrc_mlp", {"dataset": "hopper", "seeds": [0, 1]}).datasets == ["hopper"]
+    assert Page("p", "", "four_conditions", {}).datasets == []
+
+
 def test_published_runs_are_found_whatever_data_are_here(published, tmp_path):
     page = published.page_of("hopper")
     found = published.results_of(page)
