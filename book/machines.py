@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from itertools import combinations
 from typing import Any
 
 import pandas as pd
@@ -11,6 +12,7 @@ from nrc_core.agreement import LIMIT
 from nrc_core.close_calls import CLOSE
 from nrc_core.figures.canvas import COLLAPSE, COLOURS, NETWORK, NEUTRAL, Picture, canvas, picture
 from nrc_core.machines import differences, machine_share, reruns
+from nrc_core.rechecks import NEW_SEEDS
 from nrc_core.references import References
 
 Entry = Mapping[str, Any]
@@ -131,6 +133,7 @@ def _alarms(every: pd.DataFrame) -> str:
     runs = every.groupby(["machine", "page", "seed"])
     pages = runs.agg(published=("published", "all"), outside=("outside", "any"), number=("number", "max"))
     known, new = pages[pages["published"]], pages[~pages["published"]]
+    together, alarms = _of_new_seeds(every[~every["published"]])
     seen = known.index.get_level_values("machine").isin(IN_SIGHT)
     lines = ["| what | page-runs | outside | alarms |", "|---|---:|---:|---:|"]
     for words, rows in (
@@ -139,13 +142,26 @@ def _alarms(every: pd.DataFrame) -> str:
     ):
         lines.append(f"| {words} | {len(rows)} | {rows['outside'].sum()} | {rows['outside'].sum()} |")
     lines.append(f"| a seed that no reference has | {len(new)} | {new['outside'].sum()} | 0, by the rule |")
+    lines.append(f"| {NEW_SEEDS} such seeds together, all choices of them | {together} | | {alarms} |")
     return (
-        f"A page differs where a run of a published seed is farther than {LIMIT:g} from every reference.\n\n"
+        f"A page differs where a run of a published seed is farther than {LIMIT:g} from every reference, or "
+        f"where those of {NEW_SEEDS} or more new seeds all are.\n\n"
         + "\n".join(lines)
-        + "\n\nA single new seed is never an alarm: some "
+        + "\n\nOne new seed is never an alarm, nor are two: some "
         "trainings go another way than all references (on Swimmer the output may vary in one direction, or in two), "
         "and no five references show every way. What the re-check does see is on the [page on faults](faults.md)."
     )
+
+
+def _of_new_seeds(new: pd.DataFrame) -> tuple[int, int]:
+    """How many choices of so many new seeds of a page there are, and in how many a setting has all of them outside."""
+    choices = alarms = 0
+    for _, rows in new.groupby(["machine", "page"]):
+        outside = rows.pivot_table(index="setting", columns="seed", values="outside", aggfunc="first")
+        for seeds in combinations(outside.columns, NEW_SEEDS):
+            choices += 1
+            alarms += bool(outside[list(seeds)].eq(True).all(axis=1).any())
+    return choices, alarms
 
 
 def _close(entries: Sequence[Entry]) -> str:

@@ -19,6 +19,7 @@ from nrc_core.store import Store
 
 AGREES, DIFFERS, NOT_COMPARED = OUTCOMES = ("agrees", "differs", "not compared")
 WORST = 3  # quantities that are named
+NEW_SEEDS = 3  # of one setting that must all be outside to be a sign
 
 
 @dataclass(frozen=True)
@@ -95,10 +96,10 @@ def check(pages: Sequence[Page], store: Store, references: References) -> list[P
 
 
 def check_page(page: Page, store: Store, references: References) -> PageCheck:
-    """One page: it differs if a run of a published seed is outside, or all of several new seeds of a setting are.
+    """One page: it differs if a run of a published seed is outside, or all of three or more new seeds of a setting are.
 
-    One new seed that is outside is no sign: training sometimes goes another way, and no number of references shows
-    all of them. A run that diverged differs where no reference did.
+    One new seed that is outside is no sign, nor are two: training sometimes goes another way (on Swimmer with two
+    seeds of five), and no five references show every way. A run that diverged differs where no reference did.
     """
     assert page.experiment is not None
     wanted = list(EXPERIMENTS[page.experiment](**page.parameters))
@@ -147,7 +148,7 @@ def _judge(page: str, runs: tuple[Compared, ...], other_data: bool) -> PageCheck
     alone = []
     for name in dict.fromkeys(run.setting for run in new if run.outside):
         own = [run for run in new if run.setting == name]
-        if len(own) > 1 and all(run.outside for run in own):
+        if len(own) >= NEW_SEEDS and all(run.outside for run in own):
             return PageCheck(page, DIFFERS, "", runs, other_data)
         alone += [run.words for run in own if run.outside]
     if alone and not any(run.published_seed for run in runs):

@@ -1,5 +1,6 @@
 """The page on machines says what its tables hold."""
 
+import pandas as pd
 import pytest
 
 from nrc_core import Store
@@ -53,6 +54,15 @@ def test_alarms_are_counted_for_machines_that_the_limit_did_not_know(machines, r
     assert rows[1].endswith("| 2 | 2 | 2 |")
     assert "ledger.html#X1" in text
     assert "| partly | 25% |" in text
+
+
+def test_three_new_seeds_alarm_where_one_setting_has_all_of_them_outside(machines):
+    """Of four seeds three are outside in one setting, three others in another: 2 of 4 choices."""
+    outside = {"a": [True, True, True, False], "b": [False, True, True, True]}
+    rows = [("m", "p", name, seed, out) for name, outs in outside.items() for seed, out in enumerate(outs, start=5)]
+    new = pd.DataFrame(rows, columns=["machine", "page", "setting", "seed", "outside"])
+    assert machines._of_new_seeds(new) == (4, 2)
+    assert machines._of_new_seeds(new[new["seed"] < 7]) == (0, 0)
 
 
 def test_the_figure_says_how_many_dots_lie_below_a_seed(machines, references):
