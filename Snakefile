@@ -7,6 +7,7 @@
 # Claims are judged on the published runs, whatever the profile. What the profile trains is compared with reference
 # runs: the re-check.
 
+import hashlib
 import json
 import shlex
 from pathlib import Path
@@ -37,16 +38,38 @@ SOURCES = sorted(
 ) + sorted(str(path) for path in Path("benchmarks").glob("*/*.json"))
 
 
+def digest(paths):
+    """One checksum of many files, a parameter of the rules that wait for a core: Snakemake looks at the files among
+    the inputs of each waiting job several times a second, and with hundreds of them takes a tenth of a core."""
+    found = hashlib.sha256()
+    for path in paths:
+        found.update(f"{path} {hashlib.sha256(Path(path).read_bytes()).hexdigest()}\n".encode())
+    return found.hexdigest()
+
+
+CORE_DIGEST = digest(CORE)
+PUBLISHED_DIGEST = digest(PUBLISHED)
+
+
 def notebook(wildcards):
     return f"notebooks/{PAGES[wildcards.page].notebook}.ipynb"
 
 
-def data(wildcards):
-    """The page's prepared data, those that live on disk and are there. Without them it shows the published runs."""
+def manifests(wildcards):
+    """By name, where the prepared data of a page would be, those that live on disk."""
     names = [name for name in PAGES[wildcards.page].datasets if name in PREPARED]
-    paths = [data_folder() / name / "manifest.json" for name in names]
-    lacks = any(not path.is_file() for name, path in zip(names, paths) if name not in SIMULATED)
-    return [str(path) for path in paths if path.is_file()] + (PUBLISHED if lacks else [])
+    return {name: data_folder() / name / "manifest.json" for name in names}
+
+
+def data(wildcards):
+    """The page's prepared data that are there."""
+    return [str(path) for path in manifests(wildcards).values() if path.is_file()]
+
+
+def shown(wildcards):
+    """The published runs, which a page shows whose data are not there and are not made on the spot."""
+    lacks = any(not path.is_file() for name, path in manifests(wildcards).items() if name not in SIMULATED)
+    return PUBLISHED_DIGEST if lacks else ""
 
 
 def pages():
@@ -77,13 +100,15 @@ rule run:
     input:
         notebook,
         data,
-        CORE,
     output:
         BUILD / "pages/{page}.ipynb",
     log:
         BUILD / "logs/{page}.log",
     params:
-        values=lambda wildcards: dict(PAGES[wildcards.page].parameters),  # a change of these runs the page again
+        # A change of these runs the page again.
+        values=lambda wildcards: dict(PAGES[wildcards.page].parameters),
+        core=CORE_DIGEST,
+        shown=shown,
     threads: 1
     resources:
         gpu=lambda wildcards: int(PAGES[wildcards.page].gpu),
@@ -95,10 +120,8 @@ rule run:
 # `nowhere`: so the verdicts are the same on every machine. The pages are waited for only if they add published runs.
 rule claims:
     input:
-        PUBLISHED,
+        PUBLISHED_FILE,
         REFERENCES,
-        CORE,
-        sorted(str(path) for path in Path("nrc_core").glob("claims*.yaml")),
         pages() if SHOWS_PUBLISHED else [],
     output:
         BUILD / "claims.json",
@@ -106,6 +129,9 @@ rule claims:
         BUILD / "logs/claims.log",
     params:
         nowhere=str(BUILD / "nowhere"),
+        core=CORE_DIGEST,
+        ledger=digest(sorted(str(path) for path in Path("nrc_core").glob("claims*.yaml"))),
+        published=PUBLISHED_DIGEST,
     shell:
         "NRC_DATA_DIR={params.nowhere:q} nrc claims --json --profile {PUBLISHED_FILE:q} --store {STORE:q} "
         "> {output:q} 2> {log:q}"

@@ -1,0 +1,37 @@
+"""What makes a page run again: its parameters, its data, and the core, by what its files hold."""
+
+import shutil
+
+import pytest
+
+from tests.toy_project import ToyProject
+
+TARGET = "build/pages/four_conditions.ipynb"
+
+
+@pytest.fixture
+def project(tmp_path, data_dir):
+    project = ToyProject(tmp_path, data_dir)
+    yield project
+    project.kill()
+
+
+def plan(project: ToyProject) -> None:
+    """Ask Snakemake what it would do for the page; its log says it."""
+    assert project.snakemake(TARGET, "--dry-run", "--cores", "1") == 0, project.log
+
+
+def test_a_page_is_run_again_when_the_core_is_another_and_only_then(project):
+    assert project.snakemake(TARGET, "--cores", "1") == 0, project.log
+    core = project.folder / "nrc_core"
+    original = core.resolve()
+    core.unlink()
+    shutil.copytree(original, core, ignore=shutil.ignore_patterns("__pycache__"))
+    for path in core.rglob("*.py"):
+        path.touch()
+    plan(project)
+    assert "Nothing to be done" in project.log
+    module = core / "metrics.py"
+    module.write_text(module.read_text() + "\n# changed\n")
+    plan(project)
+    assert "triggered jobs: run" in project.log
