@@ -54,7 +54,7 @@ def build_classifier(config: ClassifierConfig, dataset: Dataset) -> Classifier:
     height, width = dataset.x_train.shape[2:]
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(config.seed)
-        model = classifier(
+        return classifier(
             config.architecture,
             depth=config.depth,
             width=config.width,
@@ -65,7 +65,6 @@ def build_classifier(config: ClassifierConfig, dataset: Dataset) -> Classifier:
             pixel_mean=dataset.pixel_mean or (),
             pixel_spread=dataset.pixel_spread or (),
         )
-    return model.to(memory_format=torch.channels_last)
 
 
 def train_classifier(

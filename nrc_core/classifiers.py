@@ -15,6 +15,7 @@ from torchvision.models.vgg import cfgs, make_layers
 
 from nrc_core.classifier_config import CLASSIFIERS, STEMS
 from nrc_core.errors import ConfigError
+from nrc_core.images import map_format
 from nrc_core.models import MLP
 
 TORCHVISION_WIDTH = 64
@@ -37,6 +38,7 @@ class Classifier(nn.Module):
         sites: names in `network` of the layers whose inputs are measured, in order of execution; the last is
             the head.
         pixel_mean, pixel_spread: of each channel of the training images, 0 to 255.
+        memory_format: the order of its feature maps in memory.
 
     Attributes:
         sites: the same names with "network." before them, as in `named_modules`.
@@ -52,10 +54,16 @@ class Classifier(nn.Module):
     pixel_spread: Tensor
 
     def __init__(
-        self, network: nn.Module, sites: Sequence[str], *, pixel_mean: Sequence[float], pixel_spread: Sequence[float]
+        self,
+        network: nn.Module,
+        sites: Sequence[str],
+        *,
+        pixel_mean: Sequence[float],
+        pixel_spread: Sequence[float],
+        memory_format: torch.memory_format = torch.channels_last,
     ):
         super().__init__()
-        self.network = network
+        self.network, self.memory_format = network.to(memory_format=memory_format), memory_format
         self.sites = tuple(f"network.{name}" for name in sites)
         for name, values in (("pixel_mean", pixel_mean), ("pixel_spread", pixel_spread)):
             self.register_buffer(name, torch.tensor(values, dtype=torch.float32).view(1, -1, 1, 1))
@@ -63,7 +71,7 @@ class Classifier(nn.Module):
     def forward(self, x: UInt8[Tensor, "n c height width"]) -> Float[Tensor, "n k"]:
         """Logits for images."""
         scaled = (x.float() - self.pixel_mean) / self.pixel_spread
-        return self.network(scaled.contiguous(memory_format=torch.channels_last))
+        return self.network(scaled.contiguous(memory_format=self.memory_format))
 
 
 def classifier(
@@ -128,7 +136,8 @@ def classifier(
             )
         network = _densenet(depth, width, channels, classes, stem)
     sites = [name for name, layer in network.named_modules() if _is_site(architecture, name, layer)]
-    return Classifier(network, sites, pixel_mean=pixel_mean, pixel_spread=pixel_spread)
+    order = map_format(width)
+    return Classifier(network, sites, pixel_mean=pixel_mean, pixel_spread=pixel_spread, memory_format=order)
 
 
 def _check_offered(architecture: str, depth: int, stem: str) -> None:

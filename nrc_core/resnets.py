@@ -11,6 +11,8 @@ from jaxtyping import Float, UInt8
 from torch import Tensor, nn
 from torchvision.models.resnet import BasicBlock
 
+from nrc_core.images import map_format
+
 BLOCKS = {18: [2, 2, 2, 2], 34: [3, 4, 6, 3]}
 TORCHVISION_WIDTH = 64
 
@@ -60,11 +62,12 @@ class ResNet(torchvision.models.ResNet):
         for name, values in (("pixel_mean", pixel_mean), ("pixel_spread", pixel_spread)):
             self.register_buffer(name, torch.tensor(values, dtype=torch.float32).view(1, -1, 1, 1))
         self.sites = tuple(name for name, layer in self.named_modules() if _is_site(name, layer))
+        self.to(memory_format=map_format(width))
 
     def forward(self, x: UInt8[Tensor, "n c height width"]) -> Float[Tensor, "n t"]:
         """Predictions for images."""
         scaled = (x.float() - self.pixel_mean) / self.pixel_spread
-        return super().forward(scaled.contiguous(memory_format=torch.channels_last))
+        return super().forward(scaled.contiguous(memory_format=map_format(self.width)))
 
     def _make_layer(self, block: Any, planes: int, blocks: int, *rest: Any, **more: Any) -> nn.Sequential:
         """A stage as torchvision makes it, but for its width; the first one follows the stem."""

@@ -1,6 +1,9 @@
 """Networks for classification: torchvision's at full size, their stems and sites, and how they scale pixels."""
 
 import math
+import os
+import subprocess
+import sys
 
 import pytest
 import torch
@@ -212,11 +215,29 @@ def test_images_need_not_be_square(architecture, depth):
 
 @pytest.mark.parametrize("channels", [1, 3])
 @pytest.mark.parametrize(("architecture", "depth"), [n for n in NETWORKS if n[0] != "mlp"])
-def test_feature_maps_are_channels_last_from_the_first_layer_on(architecture, depth, channels):
-    model = build(architecture, depth, channels=channels, size=28).to(memory_format=torch.channels_last)
+@pytest.mark.parametrize(("width", "order"), [(8, torch.channels_last), (4, torch.contiguous_format)])
+def test_feature_maps_have_one_order_from_the_first_layer_on(architecture, depth, channels, width, order):
+    model = build(architecture, depth, width=width, channels=channels, size=28)
     maps = inputs_of(model, [n for n, m in model.named_modules() if isinstance(m, nn.BatchNorm2d)],
                      images(2, channels=channels, size=28))  # fmt: skip
-    assert all(x.is_contiguous(memory_format=torch.channels_last) for x in maps.values())
+    assert all(x.is_contiguous(memory_format=order) for x in maps.values())
+
+
+NARROW = """
+import torch
+from nrc_core.classifiers import classifier
+torch.set_num_threads(1)
+pixels = {"pixel_mean": [33.0], "pixel_spread": [79.0]}
+model = classifier("resnet", depth=18, width=4, channels=1, image_size=(28, 28), classes=3, **pixels)
+for step in range(5):
+    model(torch.zeros(16, 1, 28, 28, dtype=torch.uint8)).square().mean().backward()
+"""
+
+
+def test_narrow_networks_survive_a_processor_without_avx512():
+    """With other feature maps oneDNN writes past their end there, and the process is killed."""
+    done = subprocess.run([sys.executable, "-c", NARROW], env=os.environ | {"ONEDNN_MAX_CPU_ISA": "AVX2"}, timeout=120)
+    assert done.returncode == 0
 
 
 def test_the_last_layers_of_vgg_drop_out_only_in_training():

@@ -180,7 +180,7 @@ def test_mixed_precision_is_another_run_that_learns_too(folder):
 
 
 def test_networks_are_channels_last_and_images_stay_bytes(folder):
-    (config,) = deep_nrc_resnet("car_racing", width=4)
+    (config,) = deep_nrc_resnet("car_racing", width=8)
     data = load_dataset("car_racing").to("cpu")
     assert data.x_train.dtype == torch.uint8
     model = build_model(config, data)
