@@ -183,10 +183,20 @@ def _joined(tables: list[pd.DataFrame]) -> pd.DataFrame:
 
 
 def in_words(config: Configuration) -> str:
-    """A configuration by what tells it from others of its page."""
+    """A configuration by what tells it from others of its page; what is usual goes without saying.
+
+    Example:
+        >>> in_words(EXPERIMENTS["deep_nrc_mlp"]("hopper", seeds=[3])[0])
+        'hopper, weight decay 0.001, width 256, depth 8, seed 3'
+    """
     names = ("weight_decay", "width", "depth", "bias", "init_scale", "label_smoothing", "start", "seed")
+    usual = {"bias": False, "init_scale": 1, "label_smoothing": 0}
     told = {name: getattr(config, name) for name in names if hasattr(config, name)}
-    values = [f"{name.replace('_', ' ')} {f'{v:g}' if isinstance(v, float) else v}" for name, v in told.items()]
+    values = [
+        "with biases" if name == "bias" else f"{name.replace('_', ' ')} {f'{v:g}' if isinstance(v, float) else v}"
+        for name, v in told.items()
+        if name not in usual or v != usual[name]
+    ]
     return ", ".join([config.dataset, *values])
 
 
