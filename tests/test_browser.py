@@ -66,7 +66,7 @@ def test_the_search_finds_what_the_papers_call_it(browser, site):
 
 
 def test_the_landing_page_is_readable_within_a_second(browser, site):
-    """From disk, each time in a new profile of the browser; the fastest counts, as what else a machine does only adds."""
+    """From disk, each time in a new profile of the browser; the fastest counts: other work only adds to it."""
     times: dict[str, list[float]] = {"first words or picture": [], "whole text": [], "all loaded": []}
     for _ in range(LOADS):
         visited = Visit(browser, (site / "index.html").as_uri())
