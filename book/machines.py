@@ -120,7 +120,7 @@ def _by_page(every: pd.DataFrame, references: References) -> str:
     known = every[every["published"]]
     lines = ["| page | machine | reruns | distance to the nearest reference (largest) | same seed is nearest |"]
     lines.append("|---|---|---:|---:|---:|")
-    for (name, machine), rows in known.groupby(["page", "machine"], sort=False):
+    for (name, machine), rows in known.groupby(["page", "machine"]):
         lines.append(
             f"| {str(name).replace('_', ' ')} | {NAMES.get(str(machine), str(machine))} | {len(rows)} "
             f"| {rows['number'].median():.2f} ({rows['number'].max():.2f}) | {int(rows['nearest'].sum())} |"
