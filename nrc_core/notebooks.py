@@ -19,6 +19,7 @@ from nrc_core.runs import check_obtainable
 from nrc_core.store import Store
 
 PARTIAL = ".partial.ipynb"  # what a run that failed had written
+STARTS_WITHIN = 600  # seconds in which a kernel must answer; papermill's 60 are too few where much else is at work
 
 
 def parameters_of(notebook: Path) -> dict[str, dict[str, str]]:
@@ -123,6 +124,7 @@ def _execute(notebook: Path, output: Path, values: Mapping[str, Any], timeout: i
                 log_output=True,
                 autosave_cell_every=30,
                 execution_timeout=timeout,
+                start_timeout=STARTS_WITHIN,
                 kernel_manager_class=manager,
             )
     except papermill.PapermillExecutionError as error:
