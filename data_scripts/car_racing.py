@@ -18,13 +18,14 @@ import time
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pandas as pd
+from joblib import Parallel, cpu_count, delayed
 
 from data_scripts import driver
 from data_scripts.images import png
@@ -35,9 +36,10 @@ logger = logging.getLogger(__name__)
 FRAMES, FIRST_SEED = 20_000, 0  # episode i is the track of seed FIRST_SEED + i
 ROWS_KEPT = 84  # of 96; the instruments are under them
 FIRST_STEP = 51  # the picture zooms in during the first second
-# 25 frames a second: the car moves by about a quarter of its length between two of them, and a lap gives about
-# 720, so that there are close to thirty tracks.
+# 25 frames a second: the car moves by about a quarter of its length between two of them, and there are close to
+# thirty tracks.
 EVERY = 2
+FRAMES_A_LAP = 720  # about
 LONGEST = 4_000  # steps of an episode; a lap takes about 1,500
 LOG_EVERY_SECONDS = 15.0
 # A shape whose first corner lies further from the car is out of the picture: it reaches 48 units, a shape at most 24.
@@ -52,6 +54,10 @@ class Episode:
     pictures: list[bytes]
     targets: np.ndarray
     lap_progress: float
+
+    def first(self, frames: int) -> Episode:
+        """The same lap, of which at most so many frames are recorded."""
+        return replace(self, pictures=self.pictures[:frames], targets=self.targets[:frames])
 
 
 def prepare(name: str, data_dir: Path, from_dir: Path | None) -> Manifest:
@@ -89,15 +95,24 @@ def prepare(name: str, data_dir: Path, from_dir: Path | None) -> Manifest:
 
 
 def roll_out(frames: int) -> tuple[pd.DataFrame, list[float]]:
-    """Frames in order of episodes, and the share of its track that each episode drove."""
+    """Frames in order of episodes, and the share of its track that each episode drove.
+
+    Episodes are driven on all cores at once. Each has a seed of its own, so the frames are those of driving one
+    episode after the other.
+    """
     episodes: list[Episode] = []
     done, logged = 0, time.monotonic()
     while done < frames:
-        episodes.append(drive(FIRST_SEED + len(episodes), frames - done))
-        done += len(episodes[-1].pictures)
-        if time.monotonic() - logged > LOG_EVERY_SECONDS:
-            logged = time.monotonic()
-            logger.info("car_racing: %d of %d frames", done, frames)
+        count = math.ceil((frames - done) / FRAMES_A_LAP)
+        seeds = range(FIRST_SEED + len(episodes), FIRST_SEED + len(episodes) + count)
+        driving = Parallel(n_jobs=min(cpu_count(), count), return_as="generator")
+        for episode in driving(delayed(drive)(seed, frames) for seed in seeds):
+            if done < frames:  # laps may be shorter or longer than expected, so the last ones may not be needed
+                episodes.append(episode.first(frames - done))
+                done += len(episodes[-1].pictures)
+            if time.monotonic() - logged > LOG_EVERY_SECONDS:
+                logged = time.monotonic()
+                logger.info("car_racing: %d of %d frames", done, frames)
     targets = np.concatenate([episode.targets for episode in episodes])
     table = pd.DataFrame(
         {

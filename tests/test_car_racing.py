@@ -15,11 +15,15 @@ from nrc_core.cli import main
 from nrc_core.prepared import read_prepared
 
 
-def test_driving_is_the_same_twice():
-    first, laps = car_racing.roll_out(200)
-    second, _ = car_racing.roll_out(200)
+def test_driving_is_the_same_twice_and_on_any_number_of_cores(monkeypatch):
+    """A lap more or less than expected, driven beside the others or after them, changes no row."""
+    first, laps = car_racing.roll_out(900)
+    monkeypatch.setattr(car_racing, "FRAMES_A_LAP", 900)
+    monkeypatch.setattr(car_racing, "cpu_count", lambda: 1)
+    second, _ = car_racing.roll_out(900)
     pd.testing.assert_frame_equal(first, second, check_exact=True)
-    assert (len(first), laps) == (200, [1.0])
+    assert (len(first), laps) == (900, [1.0, 1.0])
+    assert first["episode"].tolist() == [0] * 800 + [1] * 100
     assert all(fault(content, "PNG", (96, 84)) is None for content in first["image"])
     assert first["steering"].between(-1, 1).all()
 
