@@ -15,7 +15,7 @@ from torchvision.models.vgg import cfgs, make_layers
 
 from nrc_core.classifier_config import CLASSIFIERS, STEMS
 from nrc_core.errors import ConfigError
-from nrc_core.images import map_format
+from nrc_core.images import in_order, map_format
 from nrc_core.models import MLP
 
 TORCHVISION_WIDTH = 64
@@ -71,7 +71,7 @@ class Classifier(nn.Module):
     def forward(self, x: UInt8[Tensor, "n c height width"]) -> Float[Tensor, "n k"]:
         """Logits for images."""
         scaled = (x.float() - self.pixel_mean) / self.pixel_spread
-        return self.network(scaled.contiguous(memory_format=self.memory_format))
+        return self.network(in_order(scaled, self.memory_format))
 
 
 def classifier(

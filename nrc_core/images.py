@@ -8,7 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import torch
-from jaxtyping import UInt8
+from jaxtyping import Float, UInt8
 from PIL import Image
 from torch import Tensor
 
@@ -33,6 +33,21 @@ def map_format(width: int) -> torch.memory_format:
         (torch.contiguous_format, torch.channels_last)
     """
     return torch.channels_last if width >= VECTOR else torch.contiguous_format
+
+
+def in_order(images: Float[Tensor, "n c height width"], order: torch.memory_format) -> Tensor:
+    """The same images in an order in memory that torch keeps for the feature maps made of them.
+
+    With one channel both orders are the same in memory, and torch goes by the strides, so `contiguous` does not do.
+
+    Example:
+        >>> grey = torch.zeros(2, 5, 5, 1).movedim(3, 1)
+        >>> grey.contiguous().stride(), in_order(grey, torch.contiguous_format).stride()
+        ((25, 1, 5, 1), (25, 25, 5, 1))
+    """
+    if order == torch.channels_last:
+        return images.contiguous(memory_format=order)
+    return images.flatten(1).unflatten(1, images.shape[1:])
 
 
 def decode(encoded: Sequence[bytes] | np.ndarray, size: int | None = None) -> UInt8[Tensor, "n c height width"]:

@@ -11,7 +11,7 @@ from jaxtyping import Float, UInt8
 from torch import Tensor, nn
 from torchvision.models.resnet import BasicBlock
 
-from nrc_core.images import map_format
+from nrc_core.images import in_order, map_format
 
 BLOCKS = {18: [2, 2, 2, 2], 34: [3, 4, 6, 3]}
 TORCHVISION_WIDTH = 64
@@ -67,7 +67,7 @@ class ResNet(torchvision.models.ResNet):
     def forward(self, x: UInt8[Tensor, "n c height width"]) -> Float[Tensor, "n t"]:
         """Predictions for images."""
         scaled = (x.float() - self.pixel_mean) / self.pixel_spread
-        return super().forward(scaled.contiguous(memory_format=map_format(self.width)))
+        return super().forward(in_order(scaled, map_format(self.width)))
 
     def _make_layer(self, block: Any, planes: int, blocks: int, *rest: Any, **more: Any) -> nn.Sequential:
         """A stage as torchvision makes it, but for its width; the first one follows the stem."""

@@ -213,13 +213,16 @@ def test_images_need_not_be_square(architecture, depth):
         assert inputs_of(model, model.sites[:1], x)[model.sites[0]].shape[2:] == (32, 40)
 
 
+@pytest.mark.parametrize("given", [torch.channels_last, torch.contiguous_format])
 @pytest.mark.parametrize("channels", [1, 3])
 @pytest.mark.parametrize(("architecture", "depth"), [n for n in NETWORKS if n[0] != "mlp"])
 @pytest.mark.parametrize(("width", "order"), [(8, torch.channels_last), (4, torch.contiguous_format)])
-def test_feature_maps_have_one_order_from_the_first_layer_on(architecture, depth, channels, width, order):
+def test_feature_maps_have_one_order_from_the_first_layer_on(architecture, depth, channels, width, order, given):
+    """Also of one channel, whose strides alone say how torch goes on."""
+    x = images(2, channels=channels, size=28)
+    x = x.movedim(1, 3).contiguous().movedim(3, 1) if given == torch.channels_last else x
     model = build(architecture, depth, width=width, channels=channels, size=28)
-    maps = inputs_of(model, [n for n, m in model.named_modules() if isinstance(m, nn.BatchNorm2d)],
-                     images(2, channels=channels, size=28))  # fmt: skip
+    maps = inputs_of(model, [n for n, m in model.named_modules() if isinstance(m, nn.BatchNorm2d)], x)
     assert all(x.is_contiguous(memory_format=order) for x in maps.values())
 
 
@@ -230,7 +233,7 @@ torch.set_num_threads(1)
 pixels = {"pixel_mean": [33.0], "pixel_spread": [79.0]}
 model = classifier("resnet", depth=18, width=4, channels=1, image_size=(28, 28), classes=3, **pixels)
 for step in range(5):
-    model(torch.zeros(16, 1, 28, 28, dtype=torch.uint8)).square().mean().backward()
+    model(torch.zeros(16, 28, 28, 1, dtype=torch.uint8).movedim(3, 1)).square().mean().backward()
 """
 
 
