@@ -5,7 +5,7 @@ import math
 import pandas as pd
 import pytest
 
-from nrc_core import Store, deep_nrc_resnet, experiments, figures, report, run, verdicts
+from nrc_core import Store, deep_nrc_resnet, experiments, figures, page_parts, run, verdicts
 from nrc_core.verdicts import is_inner, residual_stream, weight_sites
 from tests.fakes import prepare_images
 
@@ -48,7 +48,7 @@ def test_the_residual_stream_is_half_of_the_sites_and_keeps_its_numbers(results)
 
 
 def test_the_setting_says_what_stands_in_and_what_is_smaller(results):
-    text = report.setting(results)
+    text = page_parts.setting(results)
     assert "car_racing (stand-in): noise" in text
     assert "32 x 36 x 3 pixels, 40 for training, 8 for test, blocked split" in text
     assert "ResNet-18 from scratch, 4 channels in its first stage, linear head" in text
@@ -57,24 +57,24 @@ def test_the_setting_says_what_stands_in_and_what_is_smaller(results):
 
 
 def test_runs_that_are_older_than_a_field_have_its_default(results):
-    text = report.setting(results)
+    text = page_parts.setting(results)
     younger = ("precision", "head", "architecture")
     for record in results.provenance.values():
         record["config"] = {name: value for name, value in record["config"].items() if name not in younger}
-    assert report.setting(results) == text
+    assert page_parts.setting(results) == text
 
 
 def test_the_doubts_say_what_weight_decay_can_do_at_all(results):
     """One step of 40 images an epoch; rates 0.01, 0.001 and 0.0001, two epochs each; momentum 0.9."""
     share = 1 - math.exp(-0.1 * 2 * (0.01 + 0.001 + 0.0001) / (1 - 0.9))
-    text = report.caveats(results)
+    text = page_parts.caveats(results)
     assert f"0.00% at 0, {share:.2%} at 0.1." in text
     assert "CarRacing stands in for CARLA" in text
     assert "6 laps of a scripted driver (100% driven)" in text
     assert "a random split" not in text
     leaking = results.where(weight_decay=0.0)
     leaking.runs["split"] = "random"
-    assert "fall on both sides of a random split" in report.caveats(leaking)
+    assert "fall on both sides of a random split" in page_parts.caveats(leaking)
 
 
 def test_faces_are_spoken_of_in_years(results):
@@ -84,7 +84,7 @@ def test_faces_are_spoken_of_in_years(results):
     faces = results.where(key=key)
     faces.provenance[key] = record
     faces.runs["dataset"] = "utkface"
-    text = report.caveats(faces)
+    text = page_parts.caveats(faces)
     train = faces.final().iloc[0]["network_mse"] * 400
     assert f"In years squared the mean squared error is {train:.3g} in training" in text
     assert "the ages have a variance of 400" in text
@@ -93,7 +93,7 @@ def test_faces_are_spoken_of_in_years(results):
 
 
 def test_the_layers_are_listed_by_number(results):
-    text = report.sites(results)
+    text = page_parts.sites(results)
     assert "| 0 | `layer1.0.conv1` | 4 | residual stream |" in text
     assert "| 15 | `layer4.1.conv2` | 32 | inside a block |" in text
     assert "| 16 | `fc` | 32 | residual stream |" in text

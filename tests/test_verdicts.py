@@ -3,7 +3,7 @@
 import pandas as pd
 import pytest
 
-from nrc_core import Store, deep_nrc_mlp, figures, report, run
+from nrc_core import Store, deep_nrc_mlp, figures, page_parts, run
 from nrc_core.runs import Results
 from nrc_core.verdicts import first_site, holds, summary, verdicts, words
 from tests.pictures import check_picture
@@ -96,14 +96,14 @@ def test_the_summary_has_a_row_a_network(results):
 
 
 def test_reports_say_where_they_leave_the_paper(results):
-    assert "The paper states no network" in report.setting(results)
+    assert "The paper states no network" in page_parts.setting(results)
     runs = {**vars(results)}
     key = results.runs["key"].iloc[0]
     record = results.provenance[key]
     data = {**record["data"], "kind": "real"}
     runs["provenance"] = {key: {**record, "data": data}}
     runs["runs"] = results.runs.assign(dataset="sgemm")
-    text = report.setting(Results(**runs))
+    text = page_parts.setting(Results(**runs))
     assert "**Not the paper's Appendix A**" in text
     assert "width 8, there 512" in text
     assert "epochs 5, there 200" in text
@@ -111,24 +111,24 @@ def test_reports_say_where_they_leave_the_paper(results):
 
 def test_a_smaller_network_for_targets_of_rank_two_is_said_to_be_one(results):
     runs = results.runs.assign(dataset_options=[{"target_dim": 10}] * len(results.runs))
-    text = report.setting(Results(**{**vars(results), "runs": runs.assign(width=128, depth=10)}))
+    text = page_parts.setting(Results(**{**vars(results), "runs": runs.assign(width=128, depth=10)}))
     assert "**Not the paper's**: width 128, there 1024. The paper states depth, width and teacher" in text
-    text = report.setting(Results(**{**vars(results), "runs": runs.assign(width=1024, depth=10)}))
+    text = page_parts.setting(Results(**{**vars(results), "runs": runs.assign(width=1024, depth=10)}))
     assert "Not the paper's" not in text and "The paper states depth, width and teacher" in text
 
 
 def test_reports_name_failures_and_keys(results):
     failed = Results(**{**vars(results), "failures": {"synthetic, seed 9": "the loss became nan"}})
-    assert "No result for synthetic, seed 9: the loss became nan" in report.caveats(failed)
-    assert results.runs["key"].iloc[1] in report.provenance(results)
+    assert "No result for synthetic, seed 9: the loss became nan" in page_parts.caveats(failed)
+    assert results.runs["key"].iloc[1] in page_parts.provenance(results)
 
 
 def test_provenance_has_a_column_of_devices_only_where_they_differ(results):
     one = results.runs["device"].iloc[0]
-    assert f"Computed on {one}. Code: commit" in report.provenance(results)
-    assert report.provenance(results).count(one) == 1
+    assert f"Computed on {one}. Code: commit" in page_parts.provenance(results)
+    assert page_parts.provenance(results).count(one) == 1
     mixed = results.runs.assign(device=["a GPU", *results.runs["device"].iloc[1:]], date="2026-11-22T05:04:39+00:00")
-    text = report.provenance(Results(**{**vars(results), "runs": mixed}))
+    text = page_parts.provenance(Results(**{**vars(results), "runs": mixed}))
     assert "| device |" in text and "| a GPU |" in text and "Computed on" not in text
     assert text.count("| 2026-11-22 05:04 |") == len(mixed)
 
