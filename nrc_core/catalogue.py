@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Sequence
+from functools import lru_cache
 from pathlib import Path
 
-from nrc_core.atomic import sha256
 from nrc_core.errors import ConfigError, suggestion
 from nrc_core.prepared import data_folder, read_manifest
-from nrc_core.tables import is_table, read_table
+from nrc_core.tables import FORMATS, checksum, conversion, is_table, read_table
 
 ROLLED_OUT = ("swimmer", "reacher", "hopper")  # states and actions of expert policies
 SIMULATED = (*ROLLED_OUT, "car_racing")  # made on the spot, without a download
@@ -29,8 +28,10 @@ SPLITS = ("random", "blocked")
 def check_name(name: str) -> None:
     """Raise ConfigError unless `name` is built in or the path of a table."""
     if name not in BUILT_IN and not is_table(name):
+        if remedy := conversion(name):
+            raise ConfigError(f"data set {name!r} is none of the tables that are read, {FORMATS}: {remedy}")
         hint = suggestion(name, BUILT_IN, "built in are")
-        raise ConfigError(f"unknown data set {name!r}: {hint} (a CSV, NPZ or Parquet file of your own works too)")
+        raise ConfigError(f"unknown data set {name!r}: {hint} (a file of your own works too: {FORMATS})")
 
 
 def check_request(name: str, *, split: str, targets: Sequence[str]) -> None:
@@ -38,18 +39,26 @@ def check_request(name: str, *, split: str, targets: Sequence[str]) -> None:
     check_name(name)
     if split not in SPLITS:
         raise ConfigError(f"split must be one of {', '.join(SPLITS)}: got {split!r}")
-    if not is_table(name) and targets:
+    if isinstance(targets, str):
+        raise ConfigError(f"targets must be a list of names, as [{targets!r}]: got the text {targets!r}")
+    if name in BUILT_IN and targets:
         raise ConfigError(f"targets are named for a table of your own; {name!r} has its own targets")
 
 
-def data_identity(name: str, *, targets: Sequence[str] = ()) -> str:
+def check_own_split(name: str, split: str) -> None:
+    """Raise ConfigError where another split is asked for than the one that a table brings."""
+    if split != "random":  # what is used unless a split is named
+        raise ConfigError(f"{name} brings its own split, so it is not to be {split}: leave the split as it is, random")
+
+
+def data_identity(name: str, *, targets: Sequence[str] = (), split: str = "random") -> str:
     """What content keys know a data set by, besides the options it is loaded with.
 
-    Of prepared data it is their manifest's; of a table of your own, a fingerprint of the file and of its
-    target columns; of synthetic data the name alone, since their options decide every number.
+    Of prepared data it is their manifest's; of a table of your own, a fingerprint of its numbers, of the names of its
+    target columns and of its own split; of synthetic data the name alone, since their options decide every number.
 
     Raises:
-        ConfigError: an unknown name, or targets that the table does not have.
+        ConfigError: an unknown name, targets that the table does not have, or a split of a table that brings its own.
         DataUnavailable: prepared data that are not on this machine.
         DataDamaged: a manifest or a table that cannot be read.
 
@@ -60,13 +69,17 @@ def data_identity(name: str, *, targets: Sequence[str] = ()) -> str:
     check_name(name)
     if name == "synthetic":
         return name
-    if is_table(name):
-        path = Path(name)
-        table, inputs = read_table(path, list(targets))
-        return table_identity(path, [column for column in table.columns if column not in inputs])
-    return read_manifest(data_folder() / name).identity
+    if name in BUILT_IN:
+        return read_manifest(data_folder() / name).identity
+    path = Path(name)
+    identity, own_split = _of_table(path, checksum(path), tuple(targets))
+    if own_split:
+        check_own_split(name, split)
+    return identity
 
 
-def table_identity(path: Path, targets: Sequence[str]) -> str:
-    """Fingerprint of a table's content and of the names of its target columns."""
-    return hashlib.sha256(f"{sha256(path)} {list(targets)}".encode()).hexdigest()
+@lru_cache(maxsize=64)  # asked for once a configuration
+def _of_table(path: Path, checksum: str, targets: tuple[str, ...]) -> tuple[str, bool]:
+    """Identity of a table, and whether it brings its own split."""
+    table = read_table(path, targets)
+    return table.identity, table.test is not None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import logging
 import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -14,14 +15,23 @@ import torch
 from jaxtyping import Float, UInt8
 from torch import Tensor
 
-from nrc_core.catalogue import CLASSIFIED, IMAGES, SIMULATED, check_request, data_identity, table_identity
+from nrc_core.catalogue import (
+    BUILT_IN,
+    CLASSIFIED,
+    IMAGES,
+    SIMULATED,
+    check_own_split,
+    check_request,
+    data_identity,
+)
 from nrc_core.classified import classified
 from nrc_core.errors import ConfigError, DataDamaged, DataUnavailable
 from nrc_core.images import DEFAULT_SIZE, decode, pixel_statistics
 from nrc_core.prepared import Manifest, data_folder, read_prepared
 from nrc_core.synthetic import synthetic
-from nrc_core.tables import is_table, read_table
+from nrc_core.tables import read_table
 
+logger = logging.getLogger(__name__)
 TRAIN_SHARE = 0.8  # Deep NRC paper, section 4.1
 
 
@@ -75,10 +85,11 @@ class _Raw:
     y: np.ndarray
     groups: np.ndarray | None
     provenance: dict[str, Any]
+    test: np.ndarray | None = None  # rows that are for the test by a split of the data's own
 
 
 def load_dataset(
-    name: str,
+    name: str | os.PathLike[str],
     *,
     data_dir: str | os.PathLike[str] | None = None,
     seed: int = 0,
@@ -93,13 +104,14 @@ def load_dataset(
 
     Args:
         name: `synthetic`, `swimmer`, `reacher`, `hopper`, `sgemm`, `utkface`, `carla2d`, `car_racing`, the
-            classified images `mnist`, `fashion_mnist`, `cifar10`, `svhn`, `stl10`, or the path of a CSV,
-            NPZ or Parquet file.
+            classified images `mnist`, `fashion_mnist`, `cifar10`, `svhn`, `stl10`, or the path of a table
+            in CSV, TSV, Parquet, NPZ or NPY, see `nrc_core.tables.read_table`.
         data_dir: where prepared data sets are; NRC_DATA_DIR or `data/` unless given. Simulated
             data sets that are not there yet are made and kept there.
         seed: of the random split and of the choice of `samples`.
         split: "random" rows, or "blocked": the last fifth, cut between episodes where there are
-            any. Neighbouring time steps leak from train to test in a random split.
+            any. Neighbouring time steps leak from train to test in a random split. A table that brings its
+            own split is split by that.
         samples: use only so many rows, drawn at random (for `synthetic`, make so many).
         targets: the target columns of a table of your own; every other column is an input.
         shuffled: a control: every row gets the targets of a row drawn at random.
@@ -118,6 +130,7 @@ def load_dataset(
         >>> dataset.x_train.shape, dataset.y_test.shape
         (torch.Size([80, 20]), torch.Size([20, 2]))
     """
+    name = os.fspath(name)
     check_request(name, split=split, targets=targets)
     if name in CLASSIFIED:
         if split != "random" or samples is not None or shuffled or image_size is not None:
@@ -132,10 +145,13 @@ def load_dataset(
     if name == "synthetic":
         raw = _synthetic(options | ({} if samples is None else {"samples": samples}))
     else:
-        raw = _table(Path(name), list(targets)) if is_table(name) else _prepared(name, data_folder(data_dir))
+        raw = _prepared(name, data_folder(data_dir)) if name in BUILT_IN else _table(Path(name), targets)
         raw = _subsample(raw, samples, seed)
     if split == "blocked" and name in IMAGES and raw.groups is None:
         raise ConfigError(f"a blocked split is one between episodes, and {name!r} has none: use split=random")
+    if raw.test is not None:
+        check_own_split(name, split)
+        split = "own"
     targets_of_rows = raw.y[np.random.default_rng(seed).permutation(len(raw.y))] if shuffled else raw.y
     train, test = _split(raw, split, seed)
     y, y_facts = _scale(targets_of_rows, train, "target")
@@ -207,16 +223,18 @@ def _prepared(name: str, folder: Path) -> _Raw:
     return _Raw(inputs, table[manifest.targets].to_numpy(), groups, provenance)
 
 
-def _table(path: Path, targets: list[str]) -> _Raw:
-    table, inputs = read_table(path, targets)
-    outputs = [column for column in table.columns if column not in inputs]
+def _table(path: Path, targets: Sequence[str]) -> _Raw:
+    table = read_table(path, targets)
+    for note in table.notes:
+        logger.warning("%s: %s", path.name, note)
     provenance = {
         "kind": "your own",
         "source": path.name,
-        "identity": table_identity(path, outputs),
-        "targets": outputs,
+        "identity": table.identity,
+        "targets": list(table.targets),
+        **({"notes": list(table.notes)} if table.notes else {}),
     }
-    return _Raw(table[inputs].to_numpy(np.float64), table[outputs].to_numpy(np.float64), None, provenance)
+    return _Raw(table.x, table.y, None, provenance, table.test)
 
 
 def _subsample(raw: _Raw, samples: int | None, seed: int) -> _Raw:
@@ -225,12 +243,19 @@ def _subsample(raw: _Raw, samples: int | None, seed: int) -> _Raw:
     if not 1 <= samples <= len(raw.x):
         raise ConfigError(f"samples must be between 1 and the {len(raw.x)} rows there are: got {samples}")
     rows = np.sort(np.random.default_rng(seed).choice(len(raw.x), samples, replace=False))
-    groups = None if raw.groups is None else raw.groups[rows]
-    return _Raw(raw.x[rows], raw.y[rows], groups, raw.provenance | {"samples": samples})
+    groups, test = (None if marks is None else marks[rows] for marks in (raw.groups, raw.test))
+    return _Raw(raw.x[rows], raw.y[rows], groups, raw.provenance | {"samples": samples}, test)
 
 
 def _split(raw: _Raw, split: str, seed: int) -> tuple[np.ndarray, np.ndarray]:
     n = len(raw.x)
+    if raw.test is not None:
+        train, test = np.flatnonzero(~raw.test), np.flatnonzero(raw.test)
+        if len(train) < 2 or not len(test):
+            raise ConfigError(
+                f"{len(train)} training and {len(test)} test rows are too few: at least 2 and 1 are needed"
+            )
+        return train, test
     cut = int(n * TRAIN_SHARE)
     if split == "random":
         order = np.random.default_rng(seed).permutation(n)

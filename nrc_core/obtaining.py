@@ -52,7 +52,8 @@ def is_prepared(config: Configuration) -> bool:
 
 
 def _identity(config: Configuration) -> str:
-    return data_identity(config.dataset, targets=config.dataset_options.get("targets", ()))
+    options = config.dataset_options
+    return data_identity(config.dataset, targets=options.get("targets", ()), split=options.get("split", "random"))
 
 
 class Obtaining:

@@ -22,10 +22,10 @@ if TYPE_CHECKING:
 PACKAGES = ("nrc-core", "numpy", "pandas")
 # The files whose code decides the numbers of a run.
 SOURCES = (
-    "catalogue", "class_metrics", "class_moments", "classification", "classified", "classifier_computing",
-    "classifier_config", "classifier_measurement", "classifiers", "computing", "config", "cores", "datasets",
-    "images", "measurement", "metrics", "models", "moments", "resnets", "single", "sites", "stacked", "synthetic",
-    "tables", "training", "transfer",
+    "array_tables", "catalogue", "class_metrics", "class_moments", "classification", "classified",
+    "classifier_computing", "classifier_config", "classifier_measurement", "classifiers", "computing", "config",
+    "cores", "datasets", "images", "measurement", "metrics", "models", "moments", "parquet_tables", "resnets",
+    "single", "sites", "stacked", "synthetic", "table_columns", "tables", "text_tables", "training", "transfer",
 )  # fmt: skip
 
 

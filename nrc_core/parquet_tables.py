@@ -1,0 +1,97 @@
+"""Parquet tables, in one file or in the parts of a folder."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.dataset as ds
+import pyarrow.parquet as pq
+
+from nrc_core.errors import ConfigError, DataDamaged, shown
+
+
+def parts_of(folder: Path) -> list[Path]:
+    """The Parquet files of a folder and of its subfolders `column=value`, part 2 before part 10.
+
+    Files that start with a dot or an underscore are a program's own.
+
+    Raises:
+        ConfigError: another subfolder, whose rows would be lost.
+
+    Example:
+        >>> (tmp / "part.10.parquet").touch(), (tmp / "part.2.parquet").touch(), (tmp / "_SUCCESS").touch()
+        (None, None, None)
+        >>> [path.name for path in parts_of(tmp)]
+        ['part.2.parquet', 'part.10.parquet']
+    """
+    parts = []
+    for path in folder.iterdir():
+        if path.name.startswith((".", "_")):
+            continue
+        if path.is_dir():
+            if "=" not in path.name:
+                raise ConfigError(f"folder {folder} has a subfolder {path.name!r}: parts lie in one folder")
+            parts += parts_of(path)
+        elif path.suffix.lower() == ".parquet":
+            parts.append(path)
+    return sorted(parts, key=_in_order)
+
+
+def _in_order(path: Path) -> list[tuple[int, str]]:
+    return [(int(word), "") if word.isdecimal() else (-1, word) for word in re.split(r"(\d+)", str(path))]
+
+
+def read_parquet(path: Path) -> pa.Table:
+    """The table as `to_csv` would write it: what pandas keeps as its index comes first.
+
+    Values that the parts of a folder are sorted by (`year=2020/`) are a column.
+
+    Raises:
+        DataDamaged: parts with other columns than the first, or column names of several levels.
+    """
+    if path.is_dir():
+        return _index_first(_joined(path), path)
+    with pq.ParquetFile(path) as file:  # read_table would take columns from the names of the folders above
+        return _index_first(file.read(), path)
+
+
+def _joined(folder: Path) -> pa.Table:
+    parts = parts_of(folder)
+    schemas = [pq.read_schema(part) for part in parts]
+    for part, schema in zip(parts, schemas, strict=True):
+        # The parts' order of columns may differ, for they are joined by name.
+        if sorted(schema.names) != sorted(schemas[0].names):
+            other = sorted(set(schema.names) ^ set(schemas[0].names)) or schema.names
+            raise DataDamaged(
+                f"{folder}: {part.name} has other columns than {parts[0].name}, as {shown(other[0])}: give all parts "
+                "the same columns"
+            )
+    found = {
+        "format": "parquet",
+        "partitioning": ds.HivePartitioning.discover(infer_dictionary=False),
+        "partition_base_dir": str(folder),
+    }
+    schema = pa.unify_schemas(schemas, promote_options="permissive")  # whole numbers here, fractions there
+    for field in ds.dataset(parts, **found).schema:
+        schema = schema if field.name in schema.names else schema.append(field)
+    return ds.dataset(parts, schema=schema, **found).to_table()
+
+
+def _index_first(table: pa.Table, path: Path) -> pa.Table:
+    pandas = table.schema.pandas_metadata or {}
+    if len(pandas.get("column_indexes", [])) > 1:
+        raise DataDamaged(
+            f"{path} has column names of several levels: join them with `t.columns = ['_'.join(map(str, c)) for c in "
+            "t.columns]`"
+        )
+    index = [name for name in pandas.get("index_columns", []) if name in table.column_names]
+    ordered = [*index, *(name for name in table.column_names if name not in index)]
+    table = table if not index else table.select(ordered)
+    for kept in pandas.get("index_columns", []):  # one that only counts is kept as its bounds
+        if isinstance(kept, dict) and kept.get("name") is not None:
+            counted = range(kept["start"], kept["stop"], kept["step"])
+            if len(counted) == table.num_rows:
+                table = table.add_column(0, str(kept["name"]), pa.array(counted))
+    return table
