@@ -79,9 +79,10 @@ def conversion(name: str) -> str | None:
         "convert it with pd.read_excel('my.xlsx').to_parquet('my.parquet')"
     """
     path = Path(name)
-    function = _CONVERTED.get(path.suffix.lower())
+    if not (function := _CONVERTED.get(path.suffix.lower())):
+        return None
     target = path.with_name(path.name.split(".")[0] + ".parquet")
-    return f"convert it with pd.{function}({name!r}).to_parquet({str(target)!r})" if function else None
+    return f"convert it with pd.{function}({name!r}).to_parquet({str(target)!r})"
 
 
 def checksum(path: Path) -> str:
@@ -193,7 +194,8 @@ def _remedy(target: str, content: Content, path: Path) -> str:
     numbered = [one for one in columns if one.startswith(target) and one.removeprefix(target).isdigit()]
     if numbered:
         return f"did you mean targets={_listed(numbered).replace(', ', ',')}? a target is the exact name of a column"
-    if near := difflib.get_close_matches(target, [*groups, *columns], 1):
+    same = [one for one in [*groups, *columns] if one.lower() == target.strip().lower()]
+    if near := same or difflib.get_close_matches(target, [*groups, *columns], 1):
         return f"did you mean {near[0]!r}?"
     if path.suffix.lower() == ".npy":
         return f"the columns of an NPY file are named by number, {columns[0]} to {columns[-1]}"

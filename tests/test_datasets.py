@@ -7,7 +7,7 @@ import torch
 
 from conftest import local_copies
 from nrc_core import EXPERIMENTS, ConfigError, DataDamaged, DataUnavailable, load_dataset
-from nrc_core.catalogue import ROLLED_OUT
+from nrc_core.catalogue import ROLLED_OUT, data_identity
 from nrc_core.prepared import Manifest, read_prepared, write_prepared
 from nrc_core.synthetic import LEAST_SHARE, synthetic
 
@@ -213,12 +213,59 @@ def test_a_constant_target_is_refused(tmp_path):
     [
         ("hoper", "unknown data set 'hoper': did you mean 'hopper'"),
         ("imagenet", "built in are synthetic"),
+        ("my.xlsx", "is none of the tables that are read"),
         ("missing.csv", "no table at missing.csv"),
     ],
 )
 def test_unknown_names_are_refused(name, message):
     with pytest.raises(ConfigError, match=message):
         load_dataset(name, targets=["y"] if "." in name else ())
+
+
+@pytest.fixture
+def split_table(tmp_path):
+    """A table with its own split, of which the first and third row are for the test."""
+    path = tmp_path / "own.csv"
+    parts = ["test", "train", "test", *["train"] * 5]
+    a = [9.0, 1.0, 7.0, 3.0, 5.0, 1.0, 3.0, 5.0]
+    pd.DataFrame({"a": a, "y": [2 * value for value in a], "split": parts}).to_csv(path, index=False)
+    return str(path)
+
+
+def test_a_tables_own_split_is_kept_and_scaled_by_its_training_rows(split_table, caplog):
+    data = load_dataset(split_table, targets=["y"])
+    spread = np.sqrt(8 / 3)  # of 1, 3, 5, 1, 3, 5 about their mean of 3
+    assert torch.allclose(data.x_train[:, 0], torch.tensor([-2, 0, 2, -2, 0, 2]) / spread)
+    assert torch.allclose(data.x_test[:, 0], torch.tensor([6, 4]) / spread)
+    assert torch.allclose(data.y_test, data.x_test)
+    provenance = data.provenance
+    assert (provenance["split"], provenance["n_train"], provenance["n_test"]) == ("own", 6, 2)
+    assert caplog.messages == ["own.csv: its own split is used, 6 rows for training and 2 for the test"]
+    again = load_dataset(split_table, targets=["y"], seed=1)
+    assert torch.equal(again.x_train, data.x_train)
+
+
+def test_a_tables_own_split_is_kept_when_rows_are_drawn(split_table):
+    data = load_dataset(split_table, targets=["y"], samples=7)
+    assert (len(data.x_train), len(data.x_test)) in ((5, 2), (6, 1))
+    with pytest.raises(ConfigError, match=r"training and \d test rows are too few: at least 2 and 1 are needed"):
+        load_dataset(split_table, targets=["y"], samples=1)
+
+
+def test_another_split_of_a_table_that_has_its_own_is_refused_before_anything_is_trained(split_table):
+    with pytest.raises(ConfigError, match=r"own.csv brings its own split, so it is not to be blocked"):
+        load_dataset(split_table, targets=["y"], split="blocked")
+    with pytest.raises(ConfigError, match=r"own.csv brings its own split, so it is not to be blocked"):
+        data_identity(split_table, targets=["y"], split="blocked")
+
+
+def test_what_was_left_out_of_a_table_is_said_and_recorded(tmp_path, caplog):
+    table = pd.DataFrame({"a": [5.0, 1, 7, 3, 2], "y": [2.0, 4, 3, 1, 0]})
+    table.to_csv(tmp_path / "t.csv")
+    data = load_dataset(tmp_path / "t.csv", targets=["y"])
+    assert data.input_dim == 1
+    assert "column 1 has no name and numbers the rows: left out" in data.provenance["notes"][0]
+    assert caplog.messages == [f"t.csv: {data.provenance['notes'][0]}"]
 
 
 def test_unknown_synthetic_options_are_refused():

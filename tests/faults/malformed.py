@@ -59,9 +59,9 @@ def table(random: Random, folder: Path, patch: pytest.MonkeyPatch) -> Case:
     """A table of one's own, on which a network is to be trained."""
     draw = np.random.default_rng(random.getrandbits(32))
     frame = pd.DataFrame(draw.standard_normal((30, 5)), columns=["a", "b", "c", "y0", "y1"])
-    suffix = random.choice((".csv", ".npz", ".parquet"))
+    suffix = random.choice((".csv", ".csv.gz", ".npz", ".parquet"))
     path = folder / f"table{suffix}"
-    if random.random() < 0.4:
+    if suffix != ".csv.gz" and random.random() < 0.4:
         what = _another_table(random, frame, path)
     else:
         _write(frame, path)
@@ -73,7 +73,7 @@ def table(random: Random, folder: Path, patch: pytest.MonkeyPatch) -> Case:
 
 
 def _write(frame: pd.DataFrame, path: Path) -> None:
-    if path.suffix == ".csv":
+    if path.suffix in (".csv", ".gz"):
         frame.to_csv(path, index=False)
     elif path.suffix == ".parquet":
         frame.to_parquet(path)
