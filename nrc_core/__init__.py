@@ -17,6 +17,7 @@ from nrc_core.runs import Results, run, stored
 from nrc_core.store import Store, content_key
 
 if TYPE_CHECKING:
+    from nrc_core.any_network import measure
     from nrc_core.class_metrics import (
         class_distance_normalized_variance,
         margins,
@@ -33,8 +34,8 @@ if TYPE_CHECKING:
     from nrc_core.classification import build_classifier, train_classifier
     from nrc_core.classifiers import Classifier, classifier
     from nrc_core.datasets import Dataset, load_dataset
-    from nrc_core.measurement import measure
-    from nrc_core.metrics import linear_cka, nrc1, nrc2, nrc3, nrc4, principal_angles, stable_rank
+    from nrc_core.measured import plot, report
+    from nrc_core.metrics import debiased_cka, linear_cka, nrc1, nrc2, nrc3, nrc4, principal_angles, stable_rank
     from nrc_core.models import MLP, build_model
     from nrc_core.moments import Moments
     from nrc_core.training import train
@@ -63,6 +64,7 @@ __all__ = [
     "class_distance_normalized_variance",
     "classifier",
     "content_key",
+    "debiased_cka",
     "deep_nrc_mlp",
     "deep_nrc_resnet",
     "linear_cka",
@@ -79,7 +81,9 @@ __all__ = [
     "nrc2",
     "nrc3",
     "nrc4",
+    "plot",
     "principal_angles",
+    "report",
     "run",
     "stable_rank",
     "stored",
@@ -92,6 +96,7 @@ __all__ = [
 
 # What needs torch comes at its first use: torch takes seconds to import, and stored results do without it.
 _NEEDS_TORCH = {
+    "any_network": ("measure",),
     "class_metrics": (
         "class_distance_normalized_variance", "margins", "nc1", "nc2", "nc3", "nc4", "normalised_margins",
         "strong_test_variance", "train_variance", "weak_test_variance",
@@ -100,8 +105,8 @@ _NEEDS_TORCH = {
     "classification": ("build_classifier", "train_classifier"),
     "classifiers": ("Classifier", "classifier"),
     "datasets": ("Dataset", "load_dataset"),
-    "measurement": ("measure",),
-    "metrics": ("linear_cka", "nrc1", "nrc2", "nrc3", "nrc4", "principal_angles", "stable_rank"),
+    "measured": ("plot", "report"),
+    "metrics": ("debiased_cka", "linear_cka", "nrc1", "nrc2", "nrc3", "nrc4", "principal_angles", "stable_rank"),
     "models": ("MLP", "build_model"),
     "moments": ("Moments",),
     "training": ("train",),

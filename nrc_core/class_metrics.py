@@ -15,8 +15,8 @@ import torch
 from jaxtyping import Float, Int, Real
 from torch import Tensor
 
+from nrc_core.arrays import Matrix, checked_matrix
 from nrc_core.class_moments import ClassMoments
-from nrc_core.metrics import Matrix, checked_matrix
 
 Labels = Real[Tensor | np.ndarray, " _"]
 # Directions between classes with a smaller share of the largest variance do not count in NC1.

@@ -17,9 +17,10 @@ from nrc_core import class_metrics
 from nrc_core.class_moments import ClassMoments
 from nrc_core.classifier_config import MARGIN_QUANTILES
 from nrc_core.config import OUTPUT
+from nrc_core.layers import WeightLayer, channels_first, weight_matrix
 from nrc_core.measurement import Decomposed, decompose, tabulate
 from nrc_core.metrics import Eigen, alignment, linear_cka
-from nrc_core.sites import Site, evaluating, pool, watched, weight_matrix
+from nrc_core.sites import Site, evaluating, pool, watched
 
 ROWS_AT_ONCE = 512
 
@@ -58,9 +59,9 @@ def look(model: nn.Module, x: Tensor, y: Float[Tensor, "n k"]) -> Seen:
     last: list[Tensor] = []
     logits: list[Tensor] = []
 
-    def see(name: str, layer: nn.Linear | nn.Conv2d, features: Tensor, _: Tensor) -> None:
+    def see(name: str, layer: WeightLayer, features: Tensor, _: Tensor) -> None:
         layers[name] = layer
-        add(name, pool(features, channels_first=isinstance(layer, nn.Conv2d)))
+        add(name, pool(features, channels_first=channels_first(layer)))
 
     def add(name: str, rows: Tensor) -> None:
         if name not in moments:
@@ -99,8 +100,8 @@ def nearest_mean(model: nn.Module, x: Tensor, seen: Seen) -> tuple[dict[str, flo
         differs[name] += int((found != decisions[here]).sum())
         errs[name] += int((found != seen.labels[here]).sum())
 
-    def see(name: str, layer: nn.Linear | nn.Conv2d, features: Tensor, _: Tensor) -> None:
-        add(name, pool(features, channels_first=isinstance(layer, nn.Conv2d)))
+    def see(name: str, layer: WeightLayer, features: Tensor, _: Tensor) -> None:
+        add(name, pool(features, channels_first=channels_first(layer)))
 
     with evaluating(model), watched(model, see):
         for start in range(0, len(x), ROWS_AT_ONCE):

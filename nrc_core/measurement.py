@@ -1,4 +1,4 @@
-"""All metrics at all sites of a network, from one pass over the data."""
+"""All metrics at all sites of a network, from the moments that one pass over the data gave."""
 
 from __future__ import annotations
 
@@ -10,70 +10,14 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import torch
-from jaxtyping import Float
 from torch import Tensor, nn
 
 from nrc_core import metrics
-from nrc_core.config import CONVENTIONS, NUMERICAL_TOLERANCE
+from nrc_core.config import NUMERICAL_TOLERANCE
+from nrc_core.layers import weight_layers, weight_matrix
 from nrc_core.metrics import SIGNAL_TOLERANCE, Eigen
 from nrc_core.moments import Moments
-from nrc_core.sites import Site, collect, weight_layers, weight_matrix
-
-
-def measure(
-    model: nn.Module,
-    x: Tensor,
-    y: Float[Tensor, "n t"],
-    *,
-    rank: int | None = None,
-    convention: str = "careful",
-    features: str = "post",
-    tolerance: float = NUMERICAL_TOLERANCE,
-    batch_size: int | None = None,
-) -> pd.DataFrame:
-    """NRC1 to NRC4 and their companions at every site of a network, one row a site.
-
-    Site i is the input of weight layer i, site 0 the raw input; the last row is the network's
-    output, which feeds no weight (its NRC3 and weight stable rank are NaN).
-
-    Args:
-        model: any module whose linear and convolutional layers each run once in a forward pass.
-        x, y: inputs (n, ...) and targets (n, t), on the model's device.
-        rank: r of NRC1 to NRC3, at most the number of features of a site; the target dimension
-            unless given.
-        convention: "careful"; "printed" for the paper's formulas to the letter: CKA without projection
-            (section 3) and NRC4 of uncentred features, summed over the targets; or "released" for what its
-            released code computes where it differs: CKA of the first t coordinates with its guard,
-            uncentred NRC4 with a relative cutoff of 1e-3 on singular values, stable ranks of
-            covariances.
-        features: "post" for the layer inputs as they are, feature maps averaged over their positions;
-            "pre" for before the activation; "positions" to take every position of a feature map for a
-            sample, as the paper's section 4.2 has it for NRC3 (NRC2 and NRC4 then say what a single
-            position tells of the targets).
-        tolerance: of NRC4, see `nrc4`; reported in the table.
-        batch_size: samples at a time; 4096 vectors or 256 images unless given.
-
-    Returns:
-        Columns `site, name, width, rank, nrc1, nrc2, nrc3, nrc4`, `cka` (without projection),
-        `nrc4_unexplained` (share of target variance), `nrc4_signal` (NRC4 from directions above a
-        thousandth of the largest only), `nrc4_directions`, `nrc4_tolerance`, `feature_stable_rank`,
-        `feature_effective_rank` (99 % of variance), `weight_stable_rank`, `target_stable_rank`,
-        `target_effective_rank`, `target_variance` (per entry), `feature_variance` (trace of the
-        covariance) and `network_mse`.
-
-    Raises:
-        ValueError: a rank below 1, an unknown convention or kind of features, a model without sites, or with more
-            or fewer outputs than targets.
-
-    Example:
-        >>> model = nn.Sequential(nn.Linear(3, 8), nn.ReLU(), nn.Linear(8, 2))
-        >>> measure(model, torch.randn(50, 3), torch.randn(50, 2))["name"].tolist()
-        ['0', '2', 'output']
-    """
-    if convention not in CONVENTIONS:
-        raise ValueError(f"convention must be one of {', '.join(CONVENTIONS)}: got {convention!r}")
-    sites = decompose(collect(model, x, y, features=features, batch_size=batch_size))
-    return tabulate(sites, rank=rank, convention=convention, tolerance=tolerance)
+from nrc_core.sites import Site
 
 
 @dataclass(frozen=True)
@@ -138,7 +82,7 @@ def decompose_each(
 def tabulate(
     sites: list[Decomposed], *, rank: int | None, convention: str = "careful", tolerance: float = NUMERICAL_TOLERANCE
 ) -> pd.DataFrame:
-    """The table that `measure` returns, from sites already decomposed."""
+    """The columns of `measure` that are metrics, from sites already decomposed; a rank above a width is that width."""
     target_dim = len(sites[0].moments.target_covariance)
     wanted = target_dim if rank is None else rank
     if wanted < 1:

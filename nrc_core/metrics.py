@@ -9,19 +9,20 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from numbers import Integral
 from typing import NamedTuple
 
-import numpy as np
 import torch
-from jaxtyping import Float, Real
+from jaxtyping import Float
 from torch import Tensor
 from torch.nn.utils.rnn import pad_sequence
 
+from nrc_core.arrays import Matrix, checked_matrix
 from nrc_core.config import NUMERICAL_TOLERANCE
 from nrc_core.cores import on_all_cores
+from nrc_core.debiasing import SquaredNorms, debiased_covariance_cka
+from nrc_core.errors import ConfigError
 from nrc_core.moments import Moments
-
-Matrix = Real[Tensor | np.ndarray, "_ _"]
 
 # Directions whose variance is below this share of the largest do not count in NRC4. The numerical
 # tolerance is a relative singular value of 1e-6, ten times the rounding of the float32 features; this
@@ -239,7 +240,7 @@ def nrc3(features: Matrix, weight: Matrix, rank: int) -> float:
     """
     h, w = checked_matrix(features, "features"), checked_matrix(weight, "weight")
     if h.shape[1] != w.shape[1]:
-        raise ValueError(
+        raise ConfigError(
             f"the weight must have one column per feature: features {tuple(h.shape)}, weight {tuple(w.shape)}; "
             "pass the weight of the layer that takes these features as input"
         )
@@ -267,7 +268,7 @@ def nrc4(features: Matrix, targets: Matrix, *, tolerance: float = NUMERICAL_TOLE
         0.0
     """
     if not 0 <= tolerance < 1:
-        raise ValueError(f"tolerance is a share of the largest variance, in [0, 1): got {tolerance}")
+        raise ConfigError(f"tolerance is a share of the largest variance, in [0, 1): got {tolerance}")
     moments = _moments(features, targets)
     spectrum = eigen(moments.feature_covariance)
     return linear_prediction_error(spectrum, moments.cross_covariance, moments.target_covariance, tolerance)[0]
@@ -286,6 +287,28 @@ def linear_cka(a: Matrix, b: Matrix) -> float:
     """
     moments = _moments(a, b)
     return covariance_cka(moments.cross_covariance, moments.feature_covariance, moments.target_covariance)
+
+
+def debiased_cka(a: Matrix, b: Matrix) -> float:
+    """Linear CKA of A (n, p) and B (n, q) without the bias of few samples.
+
+    HSIC(A, B) / sqrt(HSIC(A, A) HSIC(B, B)) with the unbiased estimator of Song et al. (2012), equation 5, in feature
+    space, O(n (p + q)^2). Independent A and B have about 0 whatever their sizes are, where `linear_cka` has more the
+    more columns there are for n rows. At most 1, where A and B are the same up to rotation and scale, and slightly
+    below 0 by chance; NaN for fewer than four rows or without variance. Invariant as `linear_cka` is.
+
+    Raises:
+        ValueError: not real and finite matrices with equal rows.
+
+    Example:
+        >>> noise, other = torch.randn(50, 200), torch.randn(50, 40)
+        >>> linear_cka(noise, other) > 0.5, abs(debiased_cka(noise, other)) < 0.1
+        (True, True)
+    """
+    moments = _moments(a, b)
+    norms = SquaredNorms(moments.width, len(moments.mean) - moments.width)
+    norms.update(checked_matrix(a, "features"), checked_matrix(b, "targets"))
+    return debiased_covariance_cka(moments, norms)
 
 
 def stable_rank(matrix: Matrix) -> float:
@@ -308,20 +331,10 @@ def spectral_ratio(values: Float[Tensor, " h"]) -> float:
     return (values.sum() / largest).item() if largest > 0 else math.nan
 
 
-def checked_matrix(array: Matrix, name: str) -> Tensor:
-    """A matrix in float64; ValueError unless it is one, not empty and finite."""
-    tensor = torch.as_tensor(array).detach().double()
-    if tensor.ndim != 2 or 0 in tensor.shape:
-        raise ValueError(f"{name} must be a matrix with samples in rows, not empty: got shape {tuple(tensor.shape)}")
-    if not tensor.isfinite().all():
-        raise ValueError(f"{name} must be finite, but holds NaN or infinity: drop or mend those rows first")
-    return tensor
-
-
 def _moments(features: Matrix, targets: Matrix) -> Moments:
     h, y = checked_matrix(features, "features"), checked_matrix(targets, "targets")
     if len(h) != len(y):
-        raise ValueError(f"features and targets must have equal rows: got {len(h)} and {len(y)}")
+        raise ConfigError(f"features and targets must have equal rows: got {len(h)} and {len(y)}")
     return Moments.of(h, y)
 
 
@@ -330,5 +343,5 @@ def _self_moments(features: Tensor) -> Tensor:
 
 
 def _check_rank(rank: int, width: int) -> None:
-    if not 1 <= rank <= width:
-        raise ValueError(f"rank must be between 1 and the number of features, {width}: got {rank}")
+    if isinstance(rank, bool) or not isinstance(rank, Integral) or not 1 <= rank <= width:
+        raise ConfigError(f"rank must be between 1 and the number of features, {width}: got {rank}")

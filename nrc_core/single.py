@@ -9,7 +9,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from nrc_core.sites import Site, collect_each, rows_at_once
+from nrc_core.batches import rows_at_once
+from nrc_core.sites import Site, collect_each
 
 
 class SingleNetwork:

@@ -3,18 +3,22 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from functools import partial
 
 import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
+from nrc_core.batches import rows_at_once
 from nrc_core.config import OUTPUT
-from nrc_core.errors import suggestion
+from nrc_core.debiasing import SquaredNorms
+from nrc_core.errors import ConfigError
+from nrc_core.layers import WeightLayer, channels_first, listening, weight_layers, weight_matrix
+from nrc_core.layouts import Layout
 from nrc_core.moments import Moments
+from nrc_core.trace import INPUT
 
 logger = logging.getLogger(__name__)
 FEATURES = ("post", "pre", "positions")
@@ -31,34 +35,7 @@ class Site:
     name: str
     weight: Float[Tensor, "rows h"] | None
     moments: Moments
-
-
-def weight_matrix(layer: nn.Linear | nn.Conv2d) -> Float[Tensor, "rows h"]:
-    """The weight of a layer as a matrix with one column per input unit or input channel.
-
-    A convolution's filters (c_out, c_in, k, k) become (c_out k k, c_in), as in the Deep NRC paper,
-    section 4.2.
-    """
-    weight = layer.weight.detach()
-    if isinstance(layer, nn.Linear):
-        return weight
-    if layer.groups != 1:
-        raise ValueError(f"grouped convolutions have no one input subspace: groups = {layer.groups}, use groups = 1")
-    return weight.permute(0, 2, 3, 1).reshape(-1, layer.in_channels)
-
-
-def weight_layers(model: nn.Module) -> dict[str, nn.Linear | nn.Conv2d]:
-    """The layers whose inputs are sites: those a network names in `sites`, else all with a weight matrix.
-
-    Raises:
-        ValueError: a name in `sites` of no linear or convolutional layer.
-    """
-    layers = {name: layer for name, layer in model.named_modules() if isinstance(layer, nn.Linear | nn.Conv2d)}
-    named = getattr(model, "sites", None)
-    if unknown := [name for name in named or () if name not in layers]:
-        hint = suggestion(unknown[0], list(layers), "there is")
-        raise ValueError(f"`sites` names no linear or convolutional layer with {unknown[0]!r}: {hint}")
-    return layers if named is None else {name: layers[name] for name in named}
+    norms: SquaredNorms | None = None  # where the debiased CKA is wanted
 
 
 def pool(activation: Tensor, *, channels_first: bool) -> Float[Tensor, "n h"]:
@@ -75,18 +52,10 @@ def unfold(activation: Tensor, *, channels_first: bool) -> Float[Tensor, "rows h
 
 
 @contextmanager
-def watched(model: nn.Module, see: Callable[[str, nn.Linear | nn.Conv2d, Tensor, Tensor], None]) -> Iterator[None]:
+def watched(model: nn.Module, see: Callable[[str, WeightLayer, Tensor, Tensor], None]) -> Iterator[None]:
     """Call `see(name, layer, input, output)` whenever a layer of `weight_layers` has run."""
-
-    def hook(name: str, layer: nn.Linear | nn.Conv2d, inputs: tuple[Tensor, ...], output: Tensor) -> None:
-        see(name, layer, inputs[0], output)
-
-    handles = [layer.register_forward_hook(partial(hook, name)) for name, layer in weight_layers(model).items()]
-    try:
+    with listening(weight_layers(model), see):
         yield
-    finally:
-        for handle in handles:
-            handle.remove()
 
 
 def collect(
@@ -103,8 +72,9 @@ def collect(
       in a plain chain of layers (the first site and the output have no other).
     * "positions": every position of a feature map is a sample, with the targets of its image.
 
-    Raises ValueError for another word, when the model has no linear or convolutional layer, when a layer runs twice,
-    or when "pre" is asked of a network that is not such a chain. A layer that did not run is logged.
+    Raises ConfigError for another word, other rows in x than in y, when the model has no linear or convolutional
+    layer, when a layer runs twice, or when "pre" is asked of a network that is not such a chain. A layer that did not
+    run is logged.
     """
     return collect_each(model, x, y, features=(features,), batch_size=batch_size)[features]
 
@@ -129,16 +99,16 @@ def collect_each(
 
     Activations are summed up as soon as a layer has run, so no more than those of one batch are ever held.
     """
-    if unknown := set(features) - set(FEATURES):
-        raise ValueError(f"features must be one of {', '.join(FEATURES)}: got {unknown.pop()!r}")
-    collector = _Collector(features)
+    if len(x) != len(y):
+        raise ConfigError(f"x and y must have equal rows: got {len(x)} and {len(y)}")
+    collector = Collector(features)
     size = batch_size or rows_at_once(x)
     with evaluating(model), watched(model, collector.see):
         for start in range(0, len(x), size):
             collector.begin(y[start : start + size])
             output = model(x[start : start + size])
             if not collector.seen:
-                raise ValueError(f"{type(model).__name__} has no linear or convolutional layer, hence no site")
+                raise ConfigError(f"{type(model).__name__} has no linear or convolutional layer, hence no site")
             collector.end(output)
     if absent := sorted(weight_layers(model).keys() - set(collector.seen)):
         logger.warning(
@@ -149,63 +119,106 @@ def collect_each(
     return collector.sites()
 
 
-def rows_at_once(x: Tensor) -> int:
-    """How many samples go through a network at a time when nothing is learned: fewer where they are images."""
-    return 4096 if x.ndim == 2 else 256
+class Collector:
+    """Adds up the moments of every site as its layer runs.
 
+    Args:
+        features: the kinds, see `collect`.
+        layouts: how a layer takes its samples, given its name, input and their number, or None where it takes the same
+            whatever they are; unless given, the first axis of every input is that of the samples.
+        before: the layer whose output alone each layer's input is made of, for "pre"; unless given, the one that ran
+            before it.
+        debias: sum up what the debiased CKA needs, too.
+    """
 
-class _Collector:
-    """Adds up the moments of every site as its layer runs."""
-
-    def __init__(self, features: Sequence[str]):
+    def __init__(
+        self,
+        features: Sequence[str],
+        *,
+        layouts: Callable[[str, WeightLayer, Tensor, int], Layout | None] | None = None,
+        before: Mapping[str, str] | None = None,
+        debias: bool = False,
+    ):
+        if unknown := set(features) - set(FEATURES):
+            raise ConfigError(f"features must be one of {', '.join(FEATURES)}: got {unknown.pop()!r}")
         self._sites: dict[str, dict[str, Site]] = {kind: {} for kind in features}
+        self._layouts, self._before, self._debias = layouts, before, debias
         self.seen: list[str] = []
         self._targets = torch.empty(0)
-        self._before: Tensor | None = None  # what the previous layer gave, pooled
+        self._given: dict[str, Tensor] = {}  # what layers gave in this batch, pooled
 
     def begin(self, targets: Tensor) -> None:
         """A new batch."""
-        self.seen, self._before, self._targets = [], None, targets
+        self.seen, self._given, self._targets = [], {}, targets
 
-    def see(self, name: str, layer: nn.Linear | nn.Conv2d, features: Tensor, output: Tensor) -> None:
+    def see(self, name: str, layer: WeightLayer, features: Tensor, output: Tensor) -> None:
         """The input and output of a weight layer."""
         if name in self.seen:
-            raise ValueError(f"layer {name!r} ran twice in one pass: a shared layer is not one site, give it copies")
-        self.seen.append(name)
-        channels_first = isinstance(layer, nn.Conv2d)
-        pooled = pool(features, channels_first=channels_first)
+            raise ran_twice(name)
+        n, first = len(self._targets), channels_first(layer)
+        layout = Layout() if self._layouts is None else self._layouts(name, layer, features, n)
+        if layout is None:
+            return
+        rows = layout.samples_first(features, n, channels_first=first)
+        if len(rows) != n:
+            raise ConfigError(
+                f"layer {name!r} takes {len(rows)} rows for {n} samples: samples must stand along its first axis"
+            )
+        pooled = pool(rows, channels_first=first)
         for kind in self._sites:
             if kind == "positions":
-                rows = unfold(features, channels_first=channels_first)
+                self._add(kind, name, layer, unfold(rows, channels_first=first))
             else:
-                rows = self._pre(name, pooled) if kind == "pre" else pooled
-            self._add(kind, name, layer, rows)
+                self._add(kind, name, layer, self._pre(name, pooled) if kind == "pre" else pooled)
+        self.seen.append(name)
         if "pre" in self._sites:
-            self._before = pool(output, channels_first=channels_first)
+            given = pool(layout.samples_first(output, n, channels_first=first), channels_first=first)
+            # A copy, as the activation may write over it.
+            self._given = {**({} if self._before is None else self._given), name: given.clone()}
 
-    def end(self, output: Tensor) -> None:
+    def end(self, output: Float[Tensor, "n t"]) -> None:
         """The network's output, which feeds no weight."""
+        if output.ndim != 2:
+            raise ConfigError(f"a network must give (n, t), one row a sample: got shape {tuple(output.shape)}")
         for kind in self._sites:
-            self._add(kind, OUTPUT, None, pool(output, channels_first=True))
+            self._add(kind, OUTPUT, None, output)
 
     def sites(self) -> dict[str, list[Site]]:
         """By kind of features, in order of execution."""
         return {kind: list(sites.values()) for kind, sites in self._sites.items()}
 
     def _pre(self, name: str, pooled: Tensor) -> Tensor:
-        before = pooled if self._before is None else self._before
+        source = next(iter(self._given), INPUT) if self._before is None else self._before.get(name, "")
+        if source == INPUT:
+            return pooled
+        if source not in self._given:
+            raise ConfigError(
+                f"features before the activation exist in a chain of layers; {name!r} takes more than what one layer "
+                "gave: use features='post'"
+            )
+        before = self._given[source]
         if before.shape != pooled.shape:
-            raise ValueError(
+            raise ConfigError(
                 f"features before the activation exist in a chain of layers; {name!r} takes {pooled.shape[1]} "
                 f"features but the layer before it gives {before.shape[1]}: use features='post'"
             )
         return before
 
-    def _add(self, kind: str, name: str, layer: nn.Linear | nn.Conv2d | None, rows: Tensor) -> None:
-        targets = self._targets
+    def _add(self, kind: str, name: str, layer: WeightLayer | None, rows: Tensor) -> None:
+        targets = self._targets.to(rows.device)
         if name not in self._sites[kind]:
             weight = None if layer is None else weight_matrix(layer)
-            self._sites[kind][name] = Site(name, weight, Moments(rows.shape[1], targets.shape[1], rows.device))
+            sizes = rows.shape[1], targets.shape[1], rows.device
+            norms = SquaredNorms(*sizes) if self._debias else None
+            self._sites[kind][name] = Site(name, weight, Moments(*sizes), norms)
         positions = len(rows) // len(targets)
         repeated = targets if positions == 1 else targets.repeat_interleave(positions, dim=0)
-        self._sites[kind][name].moments.update(rows, repeated)
+        site = self._sites[kind][name]
+        site.moments.update(rows, repeated)
+        if site.norms is not None:
+            site.norms.update(rows, repeated)
+
+
+def ran_twice(name: str) -> ConfigError:
+    """The error of a layer that more than one site would be at."""
+    return ConfigError(f"layer {name!r} ran twice in one pass: a shared layer is not one site, give it copies")

@@ -10,11 +10,13 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor, nn
 
+from nrc_core.batches import rows_at_once
 from nrc_core.config import OUTPUT
 from nrc_core.cores import on_all_cores
+from nrc_core.layers import weight_layers
 from nrc_core.models import MLP
 from nrc_core.moments import Moments
-from nrc_core.sites import Site, rows_at_once, weight_layers
+from nrc_core.sites import Site
 
 
 class StackedMLP:

@@ -19,8 +19,8 @@ from nrc_core.classifier_config import ClassifierConfig, TransferConfig
 from nrc_core.classifier_measurement import ROWS_AT_ONCE, look
 from nrc_core.datasets import Dataset, load_dataset
 from nrc_core.errors import TrainingDiverged
+from nrc_core.layers import weight_layers
 from nrc_core.provenance import describe_run
-from nrc_core.sites import weight_layers
 from nrc_core.training import reproducible_arithmetic
 
 logger = logging.getLogger(__name__)

@@ -174,26 +174,39 @@ def summary(results: Results) -> pd.DataFrame:
 
 def words(results: Results) -> str:
     """What to think of a page's results, in Markdown, every number taken from them."""
-    table = results.final()
-    found = verdicts(table)
-    asked = rules()
-    lines = [f"* {CONDITIONS[name]}, {asked[name]}: {_count(found, name)}." for name in CONDITIONS]
-    lines.append(f"* **All four together**: {_count(found, None)}.")
+    found = verdicts(results.final())
+    lines = condition_lines(found)
     verb = "network leaves" if len(found) == 1 else "networks leave"
     lines.append(
         f"* The {verb} {_range([v.unexplained for v in found], '.1%')} of the variance of the training targets "
         f"unexplained, and an error of {_range(results.final('test').groupby('key')['network_mse'].first(), '.3g')} "
         "on test data (in units of the training variance)."
     )
-    if over := [v for v in found if v.over_collapsed]:
-        lines.append(
+    lines += over_collapse_lines(found)
+    lines.append(_comparison(results, found[0].last_site))
+    lines.append(outlook(found))
+    return "\n".join(lines)
+
+
+def condition_lines(found: list[Verdict]) -> list[str]:
+    """Where each condition holds, and all four."""
+    asked = rules()
+    lines = [f"* {CONDITIONS[name]}, {asked[name]}: {_count(found, name)}." for name in CONDITIONS]
+    return [*lines, f"* **All four together**: {_count(found, None)}."]
+
+
+def over_collapse_lines(found: list[Verdict]) -> list[str]:
+    """In how many networks the output varies in fewer directions than the targets; no line if in none."""
+    over = [v for v in found if v.over_collapsed]
+    return (
+        [
             f"* **Over-collapse** in {len(over)} of {len(found)}: 99 % of the output's variance lies in "
             f"{_range([v.output_rank for v in over], 'd')}, of the targets' in {over[0].target_rank} directions. "
             "A noise of zero is then no sign of having learned all of the targets."
-        )
-    lines.append(_comparison(results, found[0].last_site))
-    lines.append(_outlook(found))
-    return "\n".join(lines)
+        ]
+        if over
+        else []
+    )
 
 
 def _comparison(results: Results, site: int) -> str:
@@ -211,7 +224,8 @@ def _comparison(results: Results, site: int) -> str:
     return f"* Noise at the last site, {site}: {', '.join(found)}."
 
 
-def _outlook(found: list[Verdict]) -> str:
+def outlook(found: list[Verdict]) -> str:
+    """Whether the networks are collapsed below the last layer."""
     deep = [v for v in found if v.collapsed_from is not None and v.collapsed_from < v.last_site]
     if len(deep) == len(found):
         return "* So Deep NRC as the paper describes it, below the last layer, **appears in every network here**."

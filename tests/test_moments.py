@@ -7,8 +7,9 @@ from torch import nn
 from torchvision.models import resnet18
 
 from nrc_core import MLP, Moments, measure
+from nrc_core.layers import weight_matrix
 from nrc_core.moments import BLOCK_ROWS
-from nrc_core.sites import collect, watched, weight_matrix
+from nrc_core.sites import collect, watched
 
 
 def samples(seed: int, n: int, h: int, t: int, offset: float = 0.0) -> tuple[torch.Tensor, torch.Tensor]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pandas as pd
 import seaborn
 from matplotlib.axes import Axes
 from matplotlib.colors import LogNorm
@@ -54,14 +55,22 @@ def conditions(results: Results) -> Picture:
     Where there are convolutions, NRC3 is drawn in both readings of the paper: of features averaged over the
     positions of a feature map, as all other metrics, and with every position as a sample.
     """
-    table = weight_sites(results.final())
-    found = verdicts(results.final())
+    return _four_panels(results.final(), results.final(features="positions"), "The network's own training error")
+
+
+def measured(table: pd.DataFrame) -> Picture:
+    """NRC1 to NRC4 by site of one network, as `measure` gives them, in the layout of `conditions`."""
+    return _four_panels(table.assign(key="", seed=0), table[:0], "The network's own error")
+
+
+def _four_panels(measurements: pd.DataFrame, positions: pd.DataFrame, own_error: str) -> Picture:
+    table, found = weight_sites(measurements), verdicts(measurements)
     with canvas(2, 2, size=(8.2, 6.2)) as (figure, axes):
         for axis, name in zip(axes.flat, CONDITIONS, strict=True):
             by_site(axis, table, name, COLOURS[name])
             axis.set(title=_title(name, found), xlabel="site (weight layer)", ylabel=AXIS[name])
             _mark_collapse(axis, found)
-        if len(each := weight_sites(results.final(features="positions"))):
+        if len(each := weight_sites(positions)):
             by_site(axes.flat[2], each, "nrc3", NEUTRAL, label="every position a sample", line="--")
             axes.flat[2].legend()
         for axis in axes.flat[[0, 3]]:
@@ -73,7 +82,7 @@ def conditions(results: Results) -> Picture:
         axes.flat[3].axhline(error, color=NETWORK, linestyle="--", label="the network's own")
         axes.flat[3].legend()
         alt = "Four panels by site. " + " ".join(f"{_title(name, found)}." for name in CONDITIONS)
-        return picture(figure, f"{alt} The network's own training error is {error:.3g}.")
+        return picture(figure, f"{alt} {own_error} is {error:.3g}.")
 
 
 def headline(results: Results) -> Picture:

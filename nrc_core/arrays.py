@@ -1,0 +1,122 @@
+"""What people hold numbers in, as real tensors: torch, NumPy, pandas, lists."""
+
+from __future__ import annotations
+
+import warnings
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import torch
+from torch import Tensor
+
+from nrc_core.errors import ConfigError
+
+Matrix = Any  # a tensor, NumPy array or pandas table (rows, columns) of real numbers
+ROWS_AT_ONCE = 65_536  # that are looked at together for what is not finite
+
+
+def as_tensor(value: Any, name: str) -> Tensor:
+    """A tensor, array, table or list as a real tensor: its own memory where that is possible.
+
+    Whole numbers stay whole numbers; a pandas table or column becomes float64, its missing values NaN.
+
+    Raises:
+        ConfigError: complex numbers, text, dates, masked or sparse values, or rows of different lengths.
+
+    Example:
+        >>> as_tensor(pd.DataFrame({"a": [1, 2], "b": [0.5, None]}), "x").tolist()
+        [[1.0, 0.5], [2.0, nan]]
+    """
+    if isinstance(value, Tensor):
+        return _plain(value.detach(), name)
+    if isinstance(value, pd.DataFrame | pd.Series):
+        return torch.from_numpy(_table(value, name))
+    if np.ma.isMaskedArray(value) and np.ma.is_masked(value):
+        raise ConfigError(f"{name} has masked values, which an array of numbers cannot have: drop or fill those rows")
+    try:
+        array = np.asarray(value)
+    except ValueError:
+        raise ConfigError(
+            f"{name} must be an array: got a {type(value).__name__} of rows of different lengths"
+        ) from None
+    return _of_array(array, name, type(value).__name__)
+
+
+def check_finite(tensor: Tensor, name: str) -> None:
+    """ConfigError with the first row that holds NaN or infinity, if there is one."""
+    if not (tensor.is_floating_point() or tensor.is_complex()):
+        return
+    for start in range(0, len(tensor), ROWS_AT_ONCE):
+        finite = tensor[start : start + ROWS_AT_ONCE].isfinite()
+        if not finite.all():
+            row = start + int(finite.flatten(1).all(1).logical_not().nonzero()[0]) if tensor.ndim > 1 else None
+            row = start + int(finite.logical_not().nonzero()[0]) if row is None else row
+            raise ConfigError(
+                f"{name} must be finite, but holds NaN or infinity, first in row {row}: drop or mend those rows first"
+            )
+
+
+def checked_matrix(array: Matrix, name: str) -> Tensor:
+    """A matrix in float64; ConfigError, which is a ValueError, unless it is one, real, not empty and finite."""
+    tensor = as_tensor(array, name).double()
+    if tensor.ndim != 2 or 0 in tensor.shape:
+        raise ConfigError(f"{name} must be a matrix with samples in rows, not empty: got shape {tuple(tensor.shape)}")
+    check_finite(tensor, name)
+    return tensor
+
+
+def check_same_labels(x: Any, y: Any) -> None:
+    """ConfigError if two pandas objects have rows of other labels, which pandas would put in another order."""
+    if (
+        isinstance(x, pd.DataFrame | pd.Series)
+        and isinstance(y, pd.DataFrame | pd.Series)
+        and not x.index.equals(y.index)
+    ):
+        raise ConfigError(
+            "the rows of x and y have different labels: give y.loc[x.index], or y.to_numpy() if both are in one order"
+        )
+
+
+def _plain(tensor: Tensor, name: str) -> Tensor:
+    if tensor.is_complex():
+        raise ConfigError(f"{name} must be real: got {tensor.dtype}; give real and imaginary parts as columns")
+    if tensor.is_nested or tensor.layout != torch.strided or tensor.is_quantized or tensor.is_meta:
+        kind = (
+            "nested"
+            if tensor.is_nested
+            else "meta"
+            if tensor.is_meta
+            else "quantised"
+            if tensor.is_quantized
+            else "sparse"
+        )
+        raise ConfigError(f"{name} must be a dense tensor of numbers: got a {kind} one, convert it first")
+    return tensor
+
+
+def _table(table: pd.DataFrame | pd.Series, name: str) -> np.ndarray:
+    columns = table.to_frame() if isinstance(table, pd.Series) else table
+    for column, dtype in zip(columns.columns, columns.dtypes, strict=True):
+        if not pd.api.types.is_numeric_dtype(dtype) or pd.api.types.is_complex_dtype(dtype):
+            raise ConfigError(f"{name}: column {column!r} holds {dtype} values, not real numbers: encode or drop it")
+    return np.array(table.to_numpy(dtype=np.float64, na_value=np.nan))
+
+
+def _of_array(array: np.ndarray, name: str, kind: str) -> Tensor:
+    if array.dtype.kind == "c":
+        raise ConfigError(f"{name} must be real: got {array.dtype}; give real and imaginary parts as columns")
+    if array.dtype.kind not in "biuf":
+        raise ConfigError(
+            f"{name} must hold numbers: got a {kind} of {array.dtype} values; convert it to an array first"
+        )
+    if array.dtype.itemsize > 8 or (array.dtype.kind == "u" and array.dtype.itemsize == 8):
+        array = array.astype(np.float64)
+    elif array.dtype.kind == "u" and array.dtype.itemsize > 1:
+        array = array.astype(np.int64)
+    array = array.astype(array.dtype.newbyteorder("="), copy=False)
+    if any(stride < 0 for stride in array.strides):
+        array = array.copy()
+    with warnings.catch_warnings():  # that it may not be written to: nothing here writes to it
+        warnings.simplefilter("ignore", UserWarning)
+        return torch.from_numpy(array)

@@ -1,0 +1,162 @@
+"""What a network is measured on: batches of inputs and targets, from arrays or from a loader, checked as they come."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import torch
+from torch import Tensor
+from torch.utils.data import Dataset
+
+from nrc_core.arrays import as_tensor, check_finite, check_same_labels
+from nrc_core.errors import ConfigError
+
+
+@dataclass(frozen=True)
+class Batch:
+    """Some samples: what goes into the network, (n, ...) each, and the targets (n, t)."""
+
+    inputs: tuple[Tensor, ...]
+    targets: Tensor
+
+    def __len__(self) -> int:
+        return len(self.targets)
+
+    def first(self, n: int) -> Batch:
+        """Its first n samples."""
+        return Batch(tuple(one[:n] for one in self.inputs), self.targets[:n])
+
+    def placed(self, device: torch.device | None, dtype: torch.dtype | None) -> Batch:
+        """A copy where the network is, floating-point inputs in its type; a network may write to its inputs."""
+        return Batch(
+            tuple(one.to(device, dtype if one.is_floating_point() else None, copy=True) for one in self.inputs),
+            self.targets.to(device),
+        )
+
+
+def batches(x: Any, y: Any = None, *, batch_size: int | None = None) -> Iterator[Batch]:
+    """The samples in their order, batch by batch.
+
+    Args:
+        x: inputs (n, ...), or a tuple of several; or, without y, a DataLoader or any other iterable of pairs (x, y).
+        y: targets (n, t) or (n,).
+        batch_size: rows of arrays at a time; 4096 vectors or 256 of anything else unless given.
+
+    Raises:
+        ConfigError: other rows in x than in y, no rows, what holds no real and finite numbers, or pairs that are none.
+
+    Example:
+        >>> [len(batch) for batch in batches(np.zeros((5, 2)), np.zeros(5), batch_size=2)]
+        [2, 2, 1]
+    """
+    if batch_size is not None and (isinstance(batch_size, bool) or not isinstance(batch_size, int) or batch_size < 1):
+        raise ConfigError(f"batch_size must be a whole number, at least 1: got {batch_size!r}")
+    return _of_pairs(x, batch_size) if y is None else _of_arrays(x, y, batch_size)
+
+
+def _of_arrays(x: Any, y: Any, batch_size: int | None) -> Iterator[Batch]:
+    if isinstance(x, Dataset | Mapping) or (
+        isinstance(x, Iterable) and not _is_array(x) and not isinstance(x, list | tuple)
+    ):
+        raise ConfigError(
+            f"x must be an array or a tuple of arrays: got a {type(x).__name__}; a DataLoader brings its own targets, "
+            "so give no y"
+        )
+    whole = _batch(x, y, "x", "y")
+    size = batch_size or rows_at_once(whole.inputs[0])
+    return (
+        Batch(tuple(one[start : start + size] for one in whole.inputs), whole.targets[start : start + size])
+        for start in range(0, len(whole), size)
+    )
+
+
+def _of_pairs(x: Any, batch_size: int | None) -> Iterator[Batch]:
+    if _is_array(x) or isinstance(x, Mapping) or not isinstance(x, Iterable):
+        wrap = ": wrap it, DataLoader(dataset, batch_size=256)" if isinstance(x, Dataset) else ""
+        raise ConfigError(
+            f"y is missing: give targets (n, t), or a DataLoader of pairs (x, y); x is a {type(x).__name__}{wrap}"
+        )
+    if batch_size is not None:
+        raise ConfigError(f"a DataLoader has its own size of batches: got batch_size={batch_size} too, leave it out")
+    return _checked_pairs(x)
+
+
+def _checked_pairs(pairs: Iterable[Any]) -> Iterator[Batch]:
+    targets = None
+    for number, pair in enumerate(pairs):
+        if not isinstance(pair, list | tuple) or len(pair) != 2:
+            parts = f"{len(pair)} parts" if isinstance(pair, list | tuple | Mapping) else f"a {type(pair).__name__}"
+            raise ConfigError(
+                f"batch {number} must be a pair (x, y): got {parts}; a generator can make pairs of it, "
+                "as in (((a, b), y) for a, b, y in loader)"
+            )
+        batch = _batch(*pair, f"x of batch {number}", f"y of batch {number}")
+        targets = batch.targets.shape[1] if targets is None else targets
+        if batch.targets.shape[1] != targets:
+            raise ConfigError(f"every batch must have as many targets: got {batch.targets.shape[1]} after {targets}")
+        if len(batch):
+            yield batch
+
+
+def _batch(x: Any, y: Any, x_name: str, y_name: str) -> Batch:
+    """Inputs and targets as tensors, with equally many rows."""
+    several = isinstance(x, tuple) or (isinstance(x, list) and any(_is_array(one) for one in x))
+    given = list(x) if several else [x]
+    names = [f"{x_name}[{place}]" for place in range(len(given))] if several else [x_name]
+    for one in given:
+        check_same_labels(one, y)
+    inputs = [as_tensor(one, name) for one, name in zip(given, names, strict=True)]
+    targets = as_tensor(y, y_name)
+    targets = targets[:, None] if targets.ndim == 1 else targets
+    if targets.ndim != 2 or targets.shape[1] == 0:
+        raise ConfigError(
+            f"{y_name} must be (n, t), one row a sample: got shape {tuple(targets.shape)}; targets over several steps "
+            "count one by one as y.flatten(1), with output=lambda out: out.flatten(1)"
+        )
+    for one, name in zip(inputs, names, strict=True):
+        if one.ndim == 0 or 0 in one.shape[1:]:
+            raise ConfigError(f"{name} must have one row a sample, with columns: got shape {tuple(one.shape)}")
+        if len(one) != len(targets):
+            raise ConfigError(f"x and y must have equal rows: {name} has {len(one)} and {y_name} {len(targets)}")
+    for one, name in zip([*inputs, targets], [*names, y_name], strict=True):
+        check_finite(one, name)
+    return Batch(tuple(inputs), targets)
+
+
+def _is_array(value: Any) -> bool:
+    return isinstance(value, Tensor | np.ndarray | pd.DataFrame | pd.Series)
+
+
+def rows_at_once(x: Tensor) -> int:
+    """How many samples go through a network at a time when nothing is learned: fewer where they are images."""
+    return 4096 if x.ndim == 2 else 256
+
+
+class Copies:
+    """Counts the rows of the inputs that are copies of earlier ones, by their hashes: a few bytes a row.
+
+    Example:
+        >>> copies = Copies()
+        >>> copies.add(Batch((torch.tensor([[1.0], [2.0], [1.0]]),), torch.zeros(3, 1)))
+        >>> copies.rows, copies.different
+        (3, 2)
+    """
+
+    def __init__(self) -> None:
+        self.rows = 0
+        self._hashes: set[int] = set()
+
+    def add(self, batch: Batch) -> None:
+        """Count the rows of one more batch."""
+        parts = [one.reshape(len(batch), -1).cpu().contiguous().view(torch.uint8).numpy() for one in batch.inputs]
+        self.rows += len(batch)
+        self._hashes.update(hash(b"".join(row.tobytes() for row in rows)) for rows in zip(*parts, strict=True))
+
+    @property
+    def different(self) -> int:
+        """Rows that are no copies."""
+        return len(self._hashes)

@@ -1,0 +1,54 @@
+"""Why a number may look like collapse without being it: what the data and the sizes decide, in words."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import pandas as pd
+
+from nrc_core.config import OUTPUT
+from nrc_core.sites import Site
+
+COPIES = 0.01  # a larger share of rows that are copies of others is told
+
+
+@dataclass(frozen=True)
+class Setting:
+    """What a network was measured on: how many samples, how many of them different, and the kind of features."""
+
+    rows: int
+    different: int
+    features: str
+
+
+def doubts(table: pd.DataFrame, sites: Sequence[Site], setting: Setting) -> list[str]:
+    """The doubts at every site, each a few words, joined by semicolons; empty where there are none.
+
+    Args:
+        table: as `tabulate` makes it, with the rank that was asked for.
+    """
+    return ["; ".join(_at(row, site, setting)) for row, site in zip(table.to_dict("records"), sites, strict=True)]
+
+
+def _at(row: dict, site: Site, setting: Setting) -> list[str]:
+    rank, width, targets = row["rank"], row["width"], row["target_effective_rank"]
+    different = round(site.moments.n * setting.different / setting.rows)
+    found = []
+    if setting.rows - setting.different > COPIES * setting.rows:
+        found.append(f"{setting.rows - setting.different} of {setting.rows} rows of x are copies of others")
+    if different <= width:
+        found.append(
+            f"{different} different rows are no more than {width} features: NRC4 is low and CKA high whatever they are"
+        )
+    if targets == 0:
+        found.append("the targets are constant")
+    elif targets < rank:
+        found.append(f"the targets vary in {targets} directions (99 % of their variance), fewer than r = {rank}")
+    if width < rank:
+        found.append(f"{width} features are fewer than r = {rank}: there are no NRC1 to NRC3")
+    elif width == rank and row["name"] != OUTPUT:
+        found.append(f"r = {rank} is all features: NRC1 is 0 and NRC3 likely 1 whatever they are")
+    if site.weight is not None and len(site.weight) < min(rank, width):
+        found.append(f"the weight has {len(site.weight)} rows, fewer than r = {rank}: NRC3 is of so many angles only")
+    return found

@@ -1,0 +1,175 @@
+"""The layers of a network whose inputs are sites: which they are, what each takes, and its weight as a matrix."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from functools import partial
+from typing import Any
+
+import torch
+from jaxtyping import Float
+from torch import Tensor, nn
+from torch.nn.parameter import is_lazy
+
+from nrc_core.errors import ConfigError, shown, suggestion
+
+WeightLayer = (
+    nn.Linear | nn.Conv1d | nn.Conv2d | nn.Conv3d | nn.ConvTranspose1d | nn.ConvTranspose2d | nn.ConvTranspose3d
+)
+# Each with how many dimensions its input has after that of the features.
+KINDS: dict[type[nn.Module], int] = {
+    nn.Linear: 0,
+    nn.Conv1d: 1,
+    nn.Conv2d: 2,
+    nn.Conv3d: 3,
+    nn.ConvTranspose1d: 1,
+    nn.ConvTranspose2d: 2,
+    nn.ConvTranspose3d: 3,
+}
+TRANSPOSED = (nn.ConvTranspose1d, nn.ConvTranspose2d, nn.ConvTranspose3d)
+QUANTISED = ("torch.ao.nn.quantized", "torch.ao.nn.intrinsic.quantized", "torch.nn.quantized")
+
+
+def kind_of(layer: WeightLayer) -> type[nn.Module]:
+    """The class of torch that a layer is of."""
+    return next(kind for kind in KINDS if isinstance(layer, kind))
+
+
+def weight_matrix(layer: WeightLayer) -> Float[Tensor, "rows h"]:
+    """The weight of a layer as a matrix with one column per input unit or input channel.
+
+    A convolution's filters (c_out, c_in, k, k) become (c_out k k, c_in), as in the Deep NRC paper,
+    section 4.2; those of a transposed one, (c_in, c_out, k, k), become the same.
+
+    Raises:
+        ConfigError: a convolution in groups.
+
+    Example:
+        >>> weight_matrix(nn.Conv1d(3, 5, 2)).shape, weight_matrix(nn.ConvTranspose1d(3, 5, 2)).shape
+        (torch.Size([10, 3]), torch.Size([10, 3]))
+    """
+    weight = layer.weight.detach()
+    if isinstance(layer, nn.Linear):
+        return weight
+    if layer.groups != 1:
+        raise ConfigError(f"grouped convolutions have no one input subspace: groups = {layer.groups}, use groups = 1")
+    return weight.movedim(0 if isinstance(layer, TRANSPOSED) else 1, -1).reshape(-1, layer.in_channels)
+
+
+def channels_first(layer: nn.Module | None) -> bool:
+    """Whether the features of a layer's input stand before its positions; a linear layer has them last."""
+    return not isinstance(layer, nn.Linear)
+
+
+def weight_layers(model: nn.Module, sites: Sequence[str] | None = None) -> dict[str, WeightLayer]:
+    """The layers whose inputs are sites: those in `sites`, or that the network names so, else all with a weight matrix.
+
+    Raises:
+        ConfigError: `sites` are not names, or one of no linear or convolutional layer.
+    """
+    layers = {name: layer for name, layer in model.named_modules() if isinstance(layer, tuple(KINDS))}
+    named = getattr(model, "sites", None) if sites is None else sites
+    if named is None:
+        return layers
+    if (
+        isinstance(named, str | nn.Module)
+        or not all(isinstance(name, str) for name in _listed(named))
+        or not len(named)
+    ):
+        raise ConfigError(f"`sites` must be a list of names of layers: got {shown(named)}")
+    for name in named:
+        if name not in layers:
+            others = dict(model.named_modules())
+            is_other = f"it is a {type(others[name]).__name__}, " if name in others else ""
+            hint = is_other + suggestion(name, list(layers), "there is")
+            raise ConfigError(f"`sites` names no linear or convolutional layer with {name!r}: {hint}")
+    return {name: layers[name] for name in named}
+
+
+def _listed(named: Any) -> list[Any]:
+    try:
+        return list(named)
+    except TypeError:
+        return [named]
+
+
+def given_to(layer: nn.Module, arguments: tuple[Any, ...], keywords: Mapping[str, Any]) -> Any:
+    """What a layer was called with, in its place or by name."""
+    return arguments[0] if arguments else next(iter(keywords.values()), None)
+
+
+@contextmanager
+def listening(
+    layers: Mapping[str, WeightLayer], see: Callable[[str, WeightLayer, Tensor, Tensor], None]
+) -> Iterator[None]:
+    """Call `see(name, layer, input, output)` whenever one of the layers has run."""
+
+    def hook(
+        name: str, layer: WeightLayer, arguments: tuple[Any, ...], keywords: dict[str, Any], output: Tensor
+    ) -> None:
+        see(name, layer, given_to(layer, arguments, keywords), output)
+
+    handles = [layer.register_forward_hook(partial(hook, name), with_kwargs=True) for name, layer in layers.items()]
+    try:
+        yield
+    finally:
+        for handle in handles:
+            handle.remove()
+
+
+def unwrapped(model: Any, sites: Sequence[str] | None = None) -> tuple[nn.Module, Sequence[str] | None]:
+    """The network inside the wrappers of torch.compile and of data parallelism, and its sites by their names there.
+
+    Raises:
+        ConfigError: no torch module, a scripted one, or one whose weights are not there yet.
+    """
+    if not isinstance(model, nn.Module):
+        raise ConfigError(f"model must be a torch module, as in measure(model, x, y): got a {type(model).__name__}")
+    prefixes = []
+    while (inside := _inside(model)) is not None:
+        name, network = inside
+        sites = getattr(model, "sites", None) if sites is None else sites
+        prefixes.append(f"{name}.")
+        model = network
+    if isinstance(model, torch.jit.ScriptModule):
+        raise ConfigError(
+            "the layers of a scripted or traced network cannot be listened to: give the module it was made of"
+        )
+    if lazy := [name for name, parameter in model.named_parameters() if is_lazy(parameter)]:
+        raise ConfigError(f"{lazy[0]!r} of a lazy layer has no values yet: run the network once before it is measured")
+    if absent := [name for name, parameter in model.named_parameters() if parameter.is_meta]:
+        raise ConfigError(f"{absent[0]!r} has no values, it is on the meta device: load the weights first")
+    prefix = "".join(prefixes)
+    if prefix and sites is not None and not isinstance(sites, str):
+        sites = [name.removeprefix(prefix) if isinstance(name, str) else name for name in _listed(sites)]
+    return model, sites
+
+
+def _inside(model: nn.Module) -> tuple[str, nn.Module] | None:
+    """What a wrapper holds, and under which name."""
+    if isinstance(inner := getattr(model, "_orig_mod", None), nn.Module):
+        return "_orig_mod", inner
+    if isinstance(model, nn.DataParallel | nn.parallel.DistributedDataParallel):
+        return "module", model.module
+    return None
+
+
+def opaque(model: nn.Module) -> dict[str, str]:
+    """Parts of a network that are compiled or quantised, with their kind: no layer inside them can be listened to."""
+    found: dict[str, str] = {}
+    for name, module in model.named_modules():
+        if any(name.startswith(f"{outer}.") for outer in found):
+            continue
+        if isinstance(module, torch.jit.ScriptModule):
+            found[name] = "scripted"
+        elif type(module).__module__.startswith(QUANTISED):
+            found[name] = "quantised"
+    return found
+
+
+def adapters(model: nn.Module) -> list[str]:
+    """Wrappers of a layer that add to its weight, as the library peft makes them."""
+    return [
+        name for name, module in model.named_modules() if isinstance(getattr(module, "base_layer", None), nn.Module)
+    ]
