@@ -94,15 +94,15 @@ def measure(
     _check_options(rank, convention, features, tolerance)
     network, names = unwrapped(model, sites)
     layers = weight_layers(network, names)
-    chosen = names is not None or getattr(network, "sites", None) is not None
-    heard = _listen(network, layers, batches(x, y, batch_size=batch_size), features, output, told=not chosen)
+    heard = _listen(network, layers, batches(x, y, batch_size=batch_size), features, output)
     table = tabulate(decompose(heard.sites), rank=rank, convention=convention, tolerance=tolerance)
     wanted = len(heard.sites[0].moments.target_covariance) if rank is None else rank
     narrow = table["width"] < wanted
     table.loc[narrow, "rank"] = wanted
-    table.loc[narrow, ["nrc1", "nrc2", "nrc3"]] = math.nan
+    # Not clipped to the width, where NRC1 is 0 and NRC3 1; the other conventions' NRC2 has no rank.
+    table.loc[narrow, ["nrc1", "nrc3", *(["nrc2"] if convention == "careful" else [])]] = math.nan
     debiased = [debiased_covariance_cka(site.moments, site.norms) for site in heard.sites if site.norms]
-    table.insert(table.columns.get_loc("cka") + 1, "cka_debiased", debiased)  # type: ignore[arg-type]
+    table.insert(table.columns.get_loc("cka") + 1, "cka_debiased", debiased)
     setting = Setting(heard.rows, heard.different, features)
     return table.assign(convention=convention, features=features, doubts=doubts(table, heard.sites, setting))
 
@@ -133,10 +133,8 @@ def _listen(
     samples: Iterator[Batch],
     features: str,
     output: Output,
-    *,
-    told: bool,
 ) -> _Heard:
-    """One pass over the samples, after a probe of the first ones; `told` if what is left out shall be."""
+    """One pass over the samples, after a probe of the first ones."""
     first = next(samples, None)
     if first is None:
         raise ConfigError("x has no rows: give at least one sample for every feature that shall be told from noise")
@@ -149,7 +147,7 @@ def _listen(
 
     with _eager(), evaluating(network):
         found = probe(network, layers, first, run, place)
-        _check_heard(network, layers, found, told=told)
+        _check_heard(network, layers, found)
         layouts = Layouts(found)
         collector = Collector((features,), layouts=layouts, before=found.before, debias=True)
         for batch in chain([first], samples):
@@ -169,7 +167,7 @@ def _listen(
         raise ConfigError(f"x has {copies.rows} row: a variance needs {LEAST_ROWS} or more")
     if layouts.constant:
         logger.warning(
-            "%s: no site at %s, which takes the same whatever the samples are",
+            "%s: no site at %s, whose input is the same whatever the samples are",
             type(network).__name__,
             ", ".join(layouts.constant),
         )
@@ -188,9 +186,10 @@ def _check_same_layers(found: Probe, layouts: Layouts, collector: Collector) -> 
         raise ConfigError(f"layer {lacking[0]!r} ran in some batches only: leave it out with sites=[...]")
 
 
-def _check_heard(network: nn.Module, layers: Mapping[str, WeightLayer], found: Probe, *, told: bool) -> None:
-    """Log what is no site although it has weights; ConfigError if there is nothing else."""
+def _check_heard(network: nn.Module, layers: Mapping[str, WeightLayer], found: Probe) -> None:
+    """Log what is no site although it has weights, unless sites were chosen; ConfigError if there is nothing else."""
     name = type(network).__name__
+    chosen = sum(isinstance(one, WeightLayer) for one in network.modules()) > len(layers)
     outside = owners(network, found.outside)
     outside += [f"{part or 'the whole network'} ({kind})" for part, kind in opaque(network).items()]
     absent = [layer for layer in layers if layer not in found.inputs]
@@ -200,8 +199,9 @@ def _check_heard(network: nn.Module, layers: Mapping[str, WeightLayer], found: P
         remedy = remedy or (": give the module it was scripted from" if "(scripted)" in why else "")
         ran = " that ran" if layers else ""
         raise ConfigError(f"{name} has no linear or convolutional layer{ran}, hence no site{why}{remedy}")
-    if outside and told:
-        logger.warning("%s: no site at %s, which is no linear or convolutional layer", name, ", ".join(outside))
+    if outside and not chosen:
+        where = ", ".join(outside)
+        logger.warning("%s: no site at %s: only the inputs of linear and convolutional layers are", name, where)
     known = [words.partition(" (")[0] for words in outside]
     if unheard := sorted(one for one in absent if not any(f"{one}.".startswith(f"{other}.") for other in known)):
         logger.warning(
@@ -246,9 +246,12 @@ def predictions(result: Any, output: Output, n: int, t: int) -> Tensor:
     if found.ndim == 2 and found.shape[0] == n and found.shape[1] != t:
         raise ConfigError(f"a network must give as many outputs as there are targets: got {found.shape[1]} for {t}")
     if tuple(found.shape) != (n, t):
+        by_row = found.shape[:1] == (n,)
+        got = f"(n{''.join(f', {size}' for size in found.shape[1:])})" if by_row else tuple(found.shape)
+        way = "out.flatten(1)" if by_row and found.numel() == n * t else "out[:, -1]"
         raise ConfigError(
-            f"a network must give one row a sample and one column a target, {(n, t)}: got {tuple(found.shape)}; choose "
-            "with output=, for example output=lambda out: out[:, -1]"
+            f"a network must give one row a sample and one column a target, (n, {t}): got {got} for n = {n}; choose "
+            f"with output=, for example output=lambda out: {way}"
         )
     return found
 

@@ -43,18 +43,15 @@ def as_tensor(value: Any, name: str) -> Tensor:
     return _of_array(array, name, type(value).__name__)
 
 
-def check_finite(tensor: Tensor, name: str) -> None:
+def check_finite(tensor: Tensor, name: str, remedy: str = "drop or mend those rows first") -> None:
     """ConfigError with the first row that holds NaN or infinity, if there is one."""
     if not (tensor.is_floating_point() or tensor.is_complex()):
         return
     for start in range(0, len(tensor), ROWS_AT_ONCE):
         finite = tensor[start : start + ROWS_AT_ONCE].isfinite()
         if not finite.all():
-            row = start + int(finite.flatten(1).all(1).logical_not().nonzero()[0]) if tensor.ndim > 1 else None
-            row = start + int(finite.logical_not().nonzero()[0]) if row is None else row
-            raise ConfigError(
-                f"{name} must be finite, but holds NaN or infinity, first in row {row}: drop or mend those rows first"
-            )
+            row = start + int(finite.reshape(len(finite), -1).all(1).logical_not().nonzero()[0])
+            raise ConfigError(f"{name} must be finite, but holds NaN or infinity, first in row {row}: {remedy}")
 
 
 def checked_matrix(array: Matrix, name: str) -> Tensor:

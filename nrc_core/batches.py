@@ -6,8 +6,6 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-import numpy as np
-import pandas as pd
 import torch
 from torch import Tensor
 from torch.utils.data import Dataset
@@ -26,9 +24,9 @@ class Batch:
     def __len__(self) -> int:
         return len(self.targets)
 
-    def first(self, n: int) -> Batch:
-        """Its first n samples."""
-        return Batch(tuple(one[:n] for one in self.inputs), self.targets[:n])
+    def last(self, n: int) -> Batch:
+        """Its last n samples."""
+        return Batch(tuple(one[-n:] for one in self.inputs), self.targets[-n:])
 
     def placed(self, device: torch.device | None, dtype: torch.dtype | None) -> Batch:
         """A copy where the network is, floating-point inputs in its type; a network may write to its inputs."""
@@ -59,9 +57,11 @@ def batches(x: Any, y: Any = None, *, batch_size: int | None = None) -> Iterator
 
 
 def _of_arrays(x: Any, y: Any, batch_size: int | None) -> Iterator[Batch]:
-    if isinstance(x, Dataset | Mapping) or (
-        isinstance(x, Iterable) and not _is_array(x) and not isinstance(x, list | tuple)
-    ):
+    if isinstance(x, Mapping):
+        raise ConfigError(
+            "x must be an array or a tuple of arrays, in the order of the network's inputs: got a dictionary"
+        )
+    if isinstance(x, Dataset) or (isinstance(x, Iterable) and not _is_array(x) and not isinstance(x, list | tuple)):
         raise ConfigError(
             f"x must be an array or a tuple of arrays: got a {type(x).__name__}; a DataLoader brings its own targets, "
             "so give no y"
@@ -94,7 +94,7 @@ def _checked_pairs(pairs: Iterable[Any]) -> Iterator[Batch]:
                 f"batch {number} must be a pair (x, y): got {parts}; a generator can make pairs of it, "
                 "as in (((a, b), y) for a, b, y in loader)"
             )
-        batch = _batch(*pair, f"x of batch {number}", f"y of batch {number}")
+        batch = _batch(pair[0], pair[1], f"x of batch {number}", f"y of batch {number}")
         targets = batch.targets.shape[1] if targets is None else targets
         if batch.targets.shape[1] != targets:
             raise ConfigError(f"every batch must have as many targets: got {batch.targets.shape[1]} after {targets}")
@@ -128,7 +128,7 @@ def _batch(x: Any, y: Any, x_name: str, y_name: str) -> Batch:
 
 
 def _is_array(value: Any) -> bool:
-    return isinstance(value, Tensor | np.ndarray | pd.DataFrame | pd.Series)
+    return isinstance(value, Tensor) or hasattr(value, "__array__")
 
 
 def rows_at_once(x: Tensor) -> int:

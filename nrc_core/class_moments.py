@@ -7,9 +7,10 @@ from these.
 from __future__ import annotations
 
 import torch
-from jaxtyping import Float, Int
+from jaxtyping import Float, Int, Num
 from torch import Tensor
 
+from nrc_core.errors import ConfigError
 from nrc_core.moments import Moments
 
 
@@ -36,14 +37,16 @@ class ClassMoments:
         self.within = torch.zeros(width, width, **double)  # type: ignore[call-overload]
 
     @classmethod
-    def of(cls, features: Float[Tensor, "n h"], labels: Int[Tensor, " n"], classes: int) -> ClassMoments:
+    def of(cls, features: Num[Tensor, "n h"], labels: Int[Tensor, " n"], classes: int) -> ClassMoments:
         """Moments of one batch."""
         moments = cls(features.shape[1], classes, features.device)
         moments.update(features, labels)
         return moments
 
-    def update(self, features: Float[Tensor, "n h"], labels: Int[Tensor, " n"]) -> None:
-        """Add a batch of samples."""
+    def update(self, features: Num[Tensor, "n h"], labels: Int[Tensor, " n"]) -> None:
+        """Add a batch of samples; ConfigError if they are complex."""
+        if features.is_complex():
+            raise ConfigError("features must be real: give real and imaginary parts as columns")
         if len(features) == 0:
             return
         h = features.double()

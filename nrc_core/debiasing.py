@@ -52,10 +52,14 @@ class SquaredNorms:
             self._centre = torch.cat([part.double().mean(0) for part in (features, targets)])
         for start in range(0, len(features), BLOCK_ROWS):
             rows = slice(start, start + BLOCK_ROWS)
-            z = torch.cat([features[rows].double(), targets[rows].double()], dim=1) - self._centre
-            a = torch.stack([z[:, part].square().sum(1) for part in self._parts], dim=1)
+            z = [
+                given[rows].double() - self._centre[part]
+                for given, part in zip((features, targets), self._parts, strict=True)
+            ]
+            a = torch.stack([torch.linalg.vector_norm(part, dim=1).square() for part in z], dim=1)
             self._squares += a.T @ a
-            self._mixed += z.T @ a
+            for part, rows_of in zip(self._parts, z, strict=True):
+                self._mixed[part] += rows_of.T @ a
 
     def products(self, moments: Moments) -> Float[Tensor, "2 2"]:
         """Sums over the samples of d d, d e and e e around the mean; `moments` are those of the same samples."""

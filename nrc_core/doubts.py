@@ -38,17 +38,16 @@ def _at(row: dict, site: Site, setting: Setting) -> list[str]:
     if setting.rows - setting.different > COPIES * setting.rows:
         found.append(f"{setting.rows - setting.different} of {setting.rows} rows of x are copies of others")
     if different <= width:
-        found.append(
-            f"{different} different rows are no more than {width} features: NRC4 is low and CKA high whatever they are"
-        )
+        found.append(f"no more different rows ({different}) than features: NRC4 is low and CKA high whatever they are")
     if targets == 0:
         found.append("the targets are constant")
     elif targets < rank:
-        found.append(f"the targets vary in {targets} directions (99 % of their variance), fewer than r = {rank}")
+        directions = f"{targets} direction{'s' if targets > 1 else ''}"
+        found.append(f"the targets vary in {directions} (99 % of their variance), fewer than r = {rank}")
     if width < rank:
-        found.append(f"{width} features are fewer than r = {rank}: there are no NRC1 to NRC3")
+        found.append(f"fewer features ({width}) than r = {rank}: there are no NRC1 to NRC3")
     elif width == rank and row["name"] != OUTPUT:
-        found.append(f"r = {rank} is all features: NRC1 is 0 and NRC3 likely 1 whatever they are")
+        found.append(f"r = {rank} is all features: NRC1 is 0 whatever they are, and NRC3 1 if the weight has r rows")
     if site.weight is not None and len(site.weight) < min(rank, width):
-        found.append(f"the weight has {len(site.weight)} rows, fewer than r = {rank}: NRC3 is of so many angles only")
+        found.append(f"fewer rows of the weight ({len(site.weight)}) than r = {rank}: NRC3 is of so many angles only")
     return found

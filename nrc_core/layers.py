@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import partial
 from typing import Any
@@ -65,19 +65,15 @@ def channels_first(layer: nn.Module | None) -> bool:
 def weight_layers(model: nn.Module, sites: Sequence[str] | None = None) -> dict[str, WeightLayer]:
     """The layers whose inputs are sites: those in `sites`, or that the network names so, else all with a weight matrix.
 
+    A part of the network may have an attribute `sites` too, with its own names: it says which layers count in there.
+
     Raises:
         ConfigError: `sites` are not names, or one of no linear or convolutional layer.
     """
-    layers = {name: layer for name, layer in model.named_modules() if isinstance(layer, tuple(KINDS))}
-    named = getattr(model, "sites", None) if sites is None else sites
+    layers = {name: layer for name, layer in model.named_modules() if isinstance(layer, WeightLayer)}
+    named = _named(model, list(layers)) if sites is None else _names(sites)
     if named is None:
         return layers
-    if (
-        isinstance(named, str | nn.Module)
-        or not all(isinstance(name, str) for name in _listed(named))
-        or not len(named)
-    ):
-        raise ConfigError(f"`sites` must be a list of names of layers: got {shown(named)}")
     for name in named:
         if name not in layers:
             others = dict(model.named_modules())
@@ -87,11 +83,26 @@ def weight_layers(model: nn.Module, sites: Sequence[str] | None = None) -> dict[
     return {name: layers[name] for name in named}
 
 
-def _listed(named: Any) -> list[Any]:
-    try:
-        return list(named)
-    except TypeError:
-        return [named]
+def _named(model: nn.Module, layers: list[str]) -> list[str] | None:
+    """What the attributes `sites` of a network and its parts name; None if there are none."""
+    named = None
+    for part, module in model.named_modules():
+        own = getattr(module, "sites", None)
+        if not isinstance(own, str | list | tuple | set | frozenset):  # something else of that name
+            continue
+        if not part:
+            return _names(own)
+        inside = f"{part}."
+        outside = [name for name in (layers if named is None else named) if not name.startswith(inside)]
+        named = [*outside, *(inside + name for name in _names(own))]
+    return named
+
+
+def _names(sites: Any) -> list[str]:
+    names = [sites] if isinstance(sites, str) or not isinstance(sites, Iterable) else list(sites)
+    if isinstance(sites, str) or not names or not all(isinstance(name, str) for name in names):
+        raise ConfigError(f"`sites` must be a list of names of layers: got {shown(sites)}")
+    return names
 
 
 def given_to(layer: nn.Module, arguments: tuple[Any, ...], keywords: Mapping[str, Any]) -> Any:
@@ -141,9 +152,7 @@ def unwrapped(model: Any, sites: Sequence[str] | None = None) -> tuple[nn.Module
     if absent := [name for name, parameter in model.named_parameters() if parameter.is_meta]:
         raise ConfigError(f"{absent[0]!r} has no values, it is on the meta device: load the weights first")
     prefix = "".join(prefixes)
-    if prefix and sites is not None and not isinstance(sites, str):
-        sites = [name.removeprefix(prefix) if isinstance(name, str) else name for name in _listed(sites)]
-    return model, sites
+    return model, sites if sites is None else [name.removeprefix(prefix) for name in _names(sites)]
 
 
 def _inside(model: nn.Module) -> tuple[str, nn.Module] | None:

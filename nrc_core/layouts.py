@@ -33,7 +33,7 @@ class Layout:
 
 
 def layout(name: str, few: Tensor, whole: Tensor, k: int, n: int, *, channels_first: bool) -> Layout | None:
-    """How a layer takes its samples, from what it took of n samples and of the first k of them.
+    """How a layer takes its samples, from what it took of n samples and of the last k of them.
 
     None if it takes the same whatever the samples are. Where k is n nothing can be told, and only what has one row a
     sample is taken.
@@ -57,12 +57,12 @@ def layout(name: str, few: Tensor, whole: Tensor, k: int, n: int, *, channels_fi
         return Layout(axis)
     if few.shape[axis] * n != whole.shape[axis] * k or whole.shape[axis] % n:
         raise _uncertain(name, whole, n)
-    rows, first = whole.movedim(axis, 0), few.movedim(axis, 0)
+    rows, last = whole.movedim(axis, 0), few.movedim(axis, 0)
     orders = {
-        "by sample": rows.unflatten(0, (n, -1))[:k].flatten(0, 1),
-        "by position": rows.unflatten(0, (-1, n))[:, :k].flatten(0, 1),
+        "by sample": rows.unflatten(0, (n, -1))[-k:].flatten(0, 1),
+        "by position": rows.unflatten(0, (-1, n))[:, -k:].flatten(0, 1),
     }
-    certain = [order for order, candidate in orders.items() if agree(first, candidate)]
+    certain = [order for order, candidate in orders.items() if agree(last, candidate)]
     if len(certain) != 1:
         raise _uncertain(name, whole, n)
     return Layout(axis, certain[0])

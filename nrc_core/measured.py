@@ -89,7 +89,8 @@ def _verdict(table: Any) -> Verdict:
 
 
 def _site_names(table: pd.DataFrame) -> str:
-    names = ", ".join(f"{site} `{name}`" for site, name in zip(table["site"][:-1], table["name"][:-1], strict=True))
+    each = zip(table["site"][:-1], table["name"][:-1], strict=True)
+    names = ", ".join(f"{site} `{name}`" if name else f"{site} (the network itself)" for site, name in each)
     return f"* Sites by the layer that they feed{KINDS[table['features'].iloc[0]]}: {names}."
 
 

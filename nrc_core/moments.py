@@ -11,8 +11,10 @@ import math
 from copy import copy
 
 import torch
-from jaxtyping import Float
+from jaxtyping import Float, Num
 from torch import Tensor
+
+from nrc_core.errors import ConfigError
 
 # Rows that go through a CPU at a time: few enough to stay in its cache from the copy to the product, and for
 # sums of products that lose little to rounding; enough for the product to take nearly all of the time. Products
@@ -50,20 +52,20 @@ class Moments:
         self.scatter = torch.zeros(*stack, size, size, dtype=torch.float64, device=device)
 
     @classmethod
-    def of(cls, features: Float[Tensor, "*m n h"], targets: Float[Tensor, "*#m n t"]) -> Moments:
+    def of(cls, features: Num[Tensor, "*m n h"], targets: Num[Tensor, "*#m n t"]) -> Moments:
         """Moments of one batch, of as many members as the features have."""
         members = None if features.ndim == 2 else len(features)
         moments = cls(features.shape[-1], targets.shape[-1], features.device, members=members)
         moments.update(features, targets)
         return moments
 
-    def update(self, features: Float[Tensor, "*m n h"], targets: Float[Tensor, "*#m n t"]) -> None:
+    def update(self, features: Num[Tensor, "*m n h"], targets: Num[Tensor, "*#m n t"]) -> None:
         """Add a batch of samples, the same number for every member; targets without members are shared by all.
 
         Beside the batch it takes the memory of one block of rows in float64; on a GPU the block is the batch.
 
         Raises:
-            ValueError: other members, features or target dimensions than these moments have.
+            ValueError: other members, features or target dimensions than these moments have, or complex ones.
         """
         *members, size = self.mean.shape
         found = *features.shape[:-2], features.shape[-1], targets.shape[-1]
@@ -72,6 +74,8 @@ class Moments:
                 f"features must come as {(*members, 'n', self.width)}, targets with {size - self.width} columns: "
                 f"got {tuple(features.shape)} and {tuple(targets.shape)}"
             )
+        if features.is_complex() or targets.is_complex():
+            raise ConfigError("features and targets must be real: give real and imaginary parts as columns")
         n = features.shape[-2]
         if n == 0:
             return

@@ -26,11 +26,11 @@ Place = tuple[torch.device | None, torch.dtype | None]  # where it is, and its t
 
 @dataclass
 class Probe:
-    """What one pass over the first samples told.
+    """What one pass over a few samples told.
 
     Attributes:
         n: how many they were.
-        inputs: what each layer took, in order of execution.
+        inputs: what each layer took, in order of execution; nothing is kept of a whole batch.
         before: the layer that alone made each layer's input; that of `trace.INPUT`, or "" where several or none did.
         outside: parameters that activations were multiplied by outside of the layers.
         output: the predictions.
@@ -44,30 +44,33 @@ class Probe:
 
 
 def probe(model: nn.Module, layers: Mapping[str, WeightLayer], batch: Batch, run: Run, place: Place) -> Probe:
-    """Run the first few samples of a batch; all of it where the network takes no fewer.
+    """Run the last few samples of a batch; all of it where the network takes no fewer.
+
+    The last, which all others could have gone before in a network that takes samples for steps in time.
 
     Raises:
         ConfigError: a layer that runs twice, or whose stored weight is not the one it applies, or the network cannot
             run on the batch.
     """
-    few = min(FEW, max(len(batch) - 1, 1))
-    if few < len(batch):
+    few = min(FEW, len(batch) - 1)
+    if few > 1:
         try:
-            return _probe(model, layers, batch.first(few).placed(*place), run)
+            return _probe(model, layers, batch.last(few).placed(*place), run, keep=True)
         except NrcError as error:
             if not isinstance(error.__cause__, Exception):
                 raise
-    return _probe(model, layers, batch.placed(*place), run)
+    return _probe(model, layers, batch.placed(*place), run, keep=False)
 
 
-def _probe(model: nn.Module, layers: Mapping[str, WeightLayer], batch: Batch, run: Run) -> Probe:
+def _probe(model: nn.Module, layers: Mapping[str, WeightLayer], batch: Batch, run: Run, *, keep: bool) -> Probe:
     found, trace = Probe(len(batch)), Trace(model, batch.inputs)
 
     def see(name: str, layer: WeightLayer, features: Tensor, output: Tensor) -> None:
         if name in found.inputs:
             raise ran_twice(name)
         origins = trace.origins(features)
-        found.inputs[name] = features.clone()  # as the network may write over it
+        # A copy, as the network may write over it; of a whole batch, which there is nothing to compare with, none.
+        found.inputs[name] = features.clone() if keep else features.new_empty(0)
         found.before[name] = next(iter(origins)) if len(origins) == 1 else ""
         trace.leave(name, output)
 
@@ -118,7 +121,7 @@ def check_layer(name: str, layer: WeightLayer, features: Any) -> None:
         raise ConfigError(f"the weight of layer {name!r} must be real: got {weight.dtype}")
     if getattr(layer, "groups", 1) != 1:
         raise ConfigError(
-            f"layer {name!r} is a grouped convolution, which has no one input subspace: groups = {layer.groups}, "  # type: ignore[union-attr]
+            f"layer {name!r} is a grouped convolution, which has no one input subspace: groups = {layer.groups}, "
             "leave it out with sites=[...]"
         )
     if not isinstance(features, Tensor):
@@ -130,7 +133,7 @@ def check_layer(name: str, layer: WeightLayer, features: Any) -> None:
             f"layer {name!r} computes in {weight.dtype} but gets {features.dtype}: give x in floating point, scaled as "
             "in training"
         )
-    check_finite(weight_matrix(layer), f"the weight of layer {name!r}")
+    check_finite(weight_matrix(layer), f"the weight of layer {name!r}", "did its training diverge?")
 
 
 def applies_its_weight(layer: WeightLayer, arguments: tuple[Any, ...], keywords: dict[str, Any], output: Any) -> bool:
@@ -141,6 +144,8 @@ def applies_its_weight(layer: WeightLayer, arguments: tuple[Any, ...], keywords:
     """
     if not isinstance(output, Tensor):
         return False
+    if not output.isfinite().all():  # which the features of the site after it will be refused for
+        return True
     kind: Any = kind_of(layer)
     if "output_size" in keywords or len(arguments) > 1:
         expected = kind.forward(layer, *arguments, **keywords)
@@ -186,4 +191,4 @@ class Layouts:
 
 def is_repeatable(probed: Probe, output: Tensor) -> bool:
     """Whether the network gives a sample what it gave it among other samples before: in a pass it should."""
-    return agree(probed.output, output[: probed.n])
+    return agree(probed.output, output[-probed.n :])

@@ -83,7 +83,10 @@ def collect(
 def evaluating(model: nn.Module) -> Iterator[None]:
     """In evaluation mode while the block runs, and then every module as it was, frozen ones too."""
     modes = [(module, module.training) for module in model.modules()]
-    model.eval()
+    try:
+        model.eval()
+    except NotImplementedError:
+        raise ConfigError("an exported network has no evaluation mode: give the module it was made of") from None
     try:
         yield
     finally:

@@ -1,0 +1,58 @@
+"""What `measure` was tried on: networks and data of many kinds, and what became of each.
+
+`python -m tests.tried` writes the outcomes to `benchmarks/tried`, from where the book takes them; a test runs all of it
+again.
+"""
+
+from __future__ import annotations
+
+import logging
+import warnings
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+
+from nrc_core import NrcError, measure
+
+MEASURED, WARNED, REFUSED = "measured", "measured with a warning", "refused, because"
+
+
+@dataclass(frozen=True)
+class Trial:
+    """A network or data of one kind, and what makes the arguments of `measure` from them."""
+
+    kind: str
+    make: Callable[[], dict[str, Any]]
+
+
+def outcome(trial: Trial) -> dict[str, str]:
+    """One row of the table: what was tried, what became of it, and what was said."""
+    torch.manual_seed(0)
+    said = _Said()
+    logger = logging.getLogger("nrc_core")
+    logger.addHandler(said)
+    try:
+        with warnings.catch_warnings():  # of torch, on making what it will no longer have
+            warnings.simplefilter("ignore")
+            given = trial.make()
+        table = measure(**given)
+    except NrcError as error:
+        return {"what": trial.kind, "outcome": REFUSED, "what is said": str(error)}
+    finally:
+        logger.removeHandler(said)
+    doubts = [doubt for words in table["doubts"] for doubt in words.split("; ") if doubt]
+    words = "; ".join([*said.lines, *dict.fromkeys(doubts)])
+    return {"what": trial.kind, "outcome": WARNED if words else MEASURED, "what is said": words}
+
+
+class _Said(logging.Handler):
+    """Keeps what is logged."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.lines: list[str] = []
+
+    def emit(self, record: logging.LogRecord) -> None:
+        self.lines.append(record.getMessage())

@@ -1,0 +1,26 @@
+"""Try everything, and write what became of it where the book's page on own networks reads it."""
+
+from __future__ import annotations
+
+from benchmarks.timing import write
+from nrc_core.prepared import project_folder
+from tests.tried import outcome
+from tests.tried.data import DATA
+from tests.tried.networks import NETWORKS
+from tests.tried.wrappers import WRAPPERS
+
+OUTPUT = project_folder() / "benchmarks" / "tried" / "measure.json"
+TRIALS = {
+    "Networks, by what they are made of.": NETWORKS,
+    "Networks, by what was done to them.": WRAPPERS,
+    "Data, by what holds them and what is in them.": DATA,
+}
+
+
+def tables() -> list[dict]:
+    """A table a kind of trials."""
+    return [{"caption": caption, "rows": [outcome(trial) for trial in trials]} for caption, trials in TRIALS.items()]
+
+
+if __name__ == "__main__":
+    write(OUTPUT, "Tried", tables())
