@@ -241,6 +241,7 @@ def main(arguments: list[str]) -> None:
     benchmarks = BOOK.parent / "benchmarks" / "results"
     (generated / "speed.md").write_text(speed.page(benchmarks))
     (generated / "faults.md").write_text(speed.page(BOOK.parent / "benchmarks" / "faults"))
+    (generated / "tried.md").write_text(speed.page(BOOK.parent / "benchmarks" / "tried"))
     timed = {path.stem: speed.read(path) for path in benchmarks.glob("*.json")}
     sources = {**each, "ledger": entries, "speed": timed}
     (generated / "discrepancies.md").write_text(discrepancies.page(profile, sources, discrepancies.read()))

@@ -34,7 +34,7 @@ LEAST_ROWS = 2
 
 @torch.no_grad()
 def measure(
-    model: nn.Module,
+    model: Any,
     x: Any,
     y: Any = None,
     *,

@@ -19,7 +19,7 @@ from __future__ import annotations
 import math
 
 import torch
-from jaxtyping import Float
+from jaxtyping import Float, Num
 from torch import Tensor
 
 from nrc_core.moments import BLOCK_ROWS, Moments
@@ -46,7 +46,7 @@ class SquaredNorms:
         self._squares = torch.zeros(2, 2, dtype=torch.float64, device=device)  # sum of a a'
         self._mixed = torch.zeros(size, 2, dtype=torch.float64, device=device)  # sum of z a'
 
-    def update(self, features: Float[Tensor, "n h"], targets: Float[Tensor, "n t"]) -> None:
+    def update(self, features: Num[Tensor, "n h"], targets: Num[Tensor, "n t"]) -> None:
         """Add a batch of samples."""
         if self._centre is None:
             self._centre = torch.cat([part.double().mean(0) for part in (features, targets)])

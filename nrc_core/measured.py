@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import pandas as pd
 
@@ -73,9 +73,7 @@ def plot(table: pd.DataFrame) -> Picture:
     return figures.measured(table)
 
 
-def _verdict(table: Any) -> Verdict:
-    if not isinstance(table, pd.DataFrame):
-        raise ConfigError(f"this takes the table of one call of measure: got a {type(table).__name__}")
+def _verdict(table: pd.DataFrame) -> Verdict:
     if lacking := [name for name in NEEDED if name not in table]:
         raise ConfigError(f"this takes the table of one call of measure: got one without {', '.join(lacking)}")
     if len(table) < 2 or list(table["site"]) != list(range(len(table))) or table["name"].iloc[-1] != OUTPUT:
