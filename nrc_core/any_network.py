@@ -145,7 +145,7 @@ def _listen(
     def run(batch: Batch) -> Tensor:
         return predictions(_result(network, batch), output, len(batch), batch.targets.shape[1])
 
-    with _eager(), evaluating(network):
+    with _as_written(), evaluating(network):
         found = probe(network, layers, first, run, place)
         _check_heard(network, layers, found)
         layouts = Layouts(found)
@@ -165,6 +165,12 @@ def _listen(
             copies.add(batch)
     if copies.rows < LEAST_ROWS:
         raise ConfigError(f"x has {copies.rows} row: a variance needs {LEAST_ROWS} or more")
+    if lost := [name for name in found.lost if name not in layouts.constant]:
+        logger.warning(
+            "%s: how the input of %s is made cannot be followed, so weights before it may be no site without a word",
+            type(network).__name__,
+            ", ".join(lost),
+        )
     if layouts.constant:
         logger.warning(
             "%s: no site at %s, whose input is the same whatever the samples are",
@@ -190,7 +196,7 @@ def _check_heard(network: nn.Module, layers: Mapping[str, WeightLayer], found: P
     """Log what is no site although it has weights, unless sites were chosen; ConfigError if there is nothing else."""
     name = type(network).__name__
     chosen = sum(isinstance(one, WeightLayer) for one in network.modules()) > len(layers)
-    outside = owners(network, found.outside)
+    outside = owners(network, found.outside, layers=found.inputs)
     outside += [f"{part or 'the whole network'} ({kind})" for part, kind in opaque(network).items()]
     absent = [layer for layer in layers if layer not in found.inputs]
     if not found.inputs:
@@ -261,7 +267,7 @@ def _chosen(result: Any, output: Output) -> Any:
         if isinstance(result, Tensor):
             return result
         raise ConfigError(
-            f"the network gives {_described(result)}: say which part are the predictions, {_ways(result)}"
+            f"the network gives {_described(result)}: say which part are the predictions, as with {_ways(result)}"
         )
     if callable(output):
         try:
@@ -280,7 +286,7 @@ def _chosen(result: Any, output: Output) -> Any:
             getattr(result, output) if isinstance(output, str) and not isinstance(result, Mapping) else result[output]
         )
     except (KeyError, IndexError, TypeError, AttributeError):
-        raise ConfigError(f"the network gives {_described(result)}, without {output!r}: {_ways(result)}") from None
+        raise ConfigError(f"the network gives {_described(result)}, without {output!r}: try {_ways(result)}") from None
 
 
 def _described(result: Any) -> str:
@@ -296,10 +302,15 @@ def _ways(result: Any) -> str:
 
 
 @contextmanager
-def _eager() -> Iterator[None]:
-    """What torch.compile has made runs as it was written, so that its layers can be listened to."""
-    if "torch._dynamo" not in sys.modules:  # nothing is compiled, and the import takes seconds
-        yield
-        return
-    with torch.compiler.set_stance("force_eager"):
-        yield
+def _as_written() -> Iterator[None]:
+    """Layers run one by one: neither compiled, nor as the fused operation that torch has for Transformers."""
+    fused = torch.backends.mha.get_fastpath_enabled()
+    torch.backends.mha.set_fastpath_enabled(False)
+    try:
+        if "torch._dynamo" in sys.modules:  # else nothing is compiled, and its import takes seconds
+            with torch.compiler.set_stance("force_eager"):
+                yield
+        else:
+            yield
+    finally:
+        torch.backends.mha.set_fastpath_enabled(fused)

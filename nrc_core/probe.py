@@ -33,6 +33,7 @@ class Probe:
         inputs: what each layer took, in order of execution; nothing is kept of a whole batch.
         before: the layer that alone made each layer's input; that of `trace.INPUT`, or "" where several or none did.
         outside: parameters that activations were multiplied by outside of the layers.
+        lost: layers whose input was made by what is no operation of torch in Python, such as a scripted function.
         output: the predictions.
     """
 
@@ -40,6 +41,7 @@ class Probe:
     inputs: dict[str, Tensor] = field(default_factory=dict)
     before: dict[str, str] = field(default_factory=dict)
     outside: list[str] = field(default_factory=list)
+    lost: list[str] = field(default_factory=list)
     output: Tensor = field(default_factory=lambda: torch.empty(0))
 
 
@@ -72,6 +74,7 @@ def _probe(model: nn.Module, layers: Mapping[str, WeightLayer], batch: Batch, ru
         # A copy, as the network may write over it; of a whole batch, which there is nothing to compare with, none.
         found.inputs[name] = features.clone() if keep else features.new_empty(0)
         found.before[name] = next(iter(origins)) if len(origins) == 1 else ""
+        found.lost += [] if origins else [name]
         trace.leave(name, output)
 
     with _entering(layers, trace), listening(layers, see), trace:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Container, Iterable, Iterator
 from typing import Any
 
 from torch import Tensor, nn
@@ -93,8 +93,10 @@ def tensors(values: Any) -> Iterator[Tensor]:
             yield from tensors(value)
 
 
-def owners(model: nn.Module, parameters: Iterable[str]) -> list[str]:
+def owners(model: nn.Module, parameters: Iterable[str], layers: Container[str] = ()) -> list[str]:
     """The modules that parameters are of, with their kind; a parameter of the network itself by its own name.
+
+    So it is with one of `layers`, which applied it too.
 
     Example:
         >>> owners(nn.ModuleDict({"rnn": nn.LSTM(2, 3)}), ["rnn.weight_ih_l0", "rnn.weight_hh_l0"])
@@ -105,6 +107,8 @@ def owners(model: nn.Module, parameters: Iterable[str]) -> list[str]:
         owner, inside, _ = name.partition(".parametrizations.")
         if not inside:
             owner = name.rpartition(".")[0]
-        kind = type(model.get_submodule(owner)).__name__
-        found[owner or name] = f"{owner} ({kind})" if owner else f"{name} (a parameter)"
+        if owner in layers or not owner:
+            found[name] = f"{name} (a parameter)"
+        else:
+            found[owner] = f"{owner} ({type(model.get_submodule(owner)).__name__})"
     return [words for owner, words in found.items() if not any(owner.startswith(f"{other}.") for other in found)]

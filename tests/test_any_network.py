@@ -14,7 +14,7 @@ from torch.nn.utils import parametrizations
 
 from nrc_core import ConfigError, measure
 from tests import oracle
-from tests.tried.networks import Apply, attention, folded, frames, mlp, on, recurrent
+from tests.tried.networks import Apply, attention, ensemble, folded, frames, mlp, on, padded, recurrent
 from tests.tried.wrappers import Around, LoRALinear, compiled, gives
 
 SITES = ["nrc1", "nrc2", "nrc3", "nrc4"]
@@ -310,6 +310,27 @@ def test_the_first_call_imports_nothing_heavy():
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "set() True"
+
+
+def test_padding_is_computed_as_it_is_written():
+    """Torch would leave the padding out of its arithmetic in evaluation, in tensors whose rows have no one length."""
+    given = padded()
+    model, (tokens, padding) = given["model"].double().eval(), given["x"]
+    tokens = tokens.double()  # so that the rank that LayerNorm leaves is no matter of rounding
+    fused = torch.backends.mha.get_fastpath_enabled()
+    table = measure(model, (tokens, padding), given["y"])
+    assert torch.backends.mha.get_fastpath_enabled() == fused
+    first = model.encoder.layers[0]
+    mixed = first.norm1(tokens + first.self_attn(tokens, tokens, tokens, key_padding_mask=padding)[0])
+    row = table[table["name"] == "encoder.layers.0.linear1"].iloc[0]
+    assert_site(row, mixed.mean(1), given["y"], first.linear1.weight)
+
+
+def test_what_cannot_be_followed_is_told(caplog):
+    """The weights of an ensemble are applied within a transformation, where nothing sees them."""
+    model = ensemble()
+    measure(model, *data())
+    assert "Apply: how the input of head is made cannot be followed" in caplog.text
 
 
 def test_a_network_that_mixes_the_samples_of_a_batch_is_told(caplog):

@@ -60,7 +60,7 @@ def test_the_rank_is_a_parameter_and_no_condition_holds_by_it_alone(network):
     assert table["rank"].tolist() == [3, 3, 3, 3, 3]
     assert (table["nrc1"].iloc[:4] <= measure(*network, rank=2)["nrc1"].iloc[:4]).all()
     assert table[["nrc1", "nrc2", "nrc3"]].iloc[-1].isna().all()
-    assert "2 features are fewer than r = 3" in table["doubts"].iloc[-1]
+    assert "fewer features (2) than r = 3" in table["doubts"].iloc[-1]
     assert table["nrc4"].equals(measure(*network)["nrc4"])
 
 

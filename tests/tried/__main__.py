@@ -11,7 +11,8 @@ from tests.tried.wrappers import WRAPPERS
 
 OUTPUT = project_folder() / "benchmarks" / "tried" / "measure.json"
 TRIALS = {
-    "Networks, by what they are made of.": NETWORKS,
+    "Each of these is run by the tests; what is said is an error, a line in the log or a doubt. First, networks by "
+    "what they are made of.": NETWORKS,
     "Networks, by what was done to them.": WRAPPERS,
     "Data, by what holds them and what is in them.": DATA,
 }
@@ -23,4 +24,4 @@ def tables() -> list[dict]:
 
 
 if __name__ == "__main__":
-    write(OUTPUT, "Tried", tables())
+    write(OUTPUT, "What it was tried on", tables())

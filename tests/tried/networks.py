@@ -77,6 +77,17 @@ def encoder(batch_first: bool) -> nn.Module:
     return Apply(run, embed=nn.Linear(3, 16), block=block, head=nn.Linear(16, 2))
 
 
+def padded() -> dict[str, Any]:
+    block = nn.TransformerEncoderLayer(8, nhead=2, dim_feedforward=10, batch_first=True)
+    model = Apply(
+        lambda self, tokens, padding: self.head(self.encoder(tokens, src_key_padding_mask=padding)[:, 0]),
+        encoder=nn.TransformerEncoder(block, num_layers=2),
+        head=nn.Linear(8, 2),
+    )
+    given = on(model, 5, 8)
+    return given | {"x": (given["x"], torch.arange(5) >= torch.randint(1, 6, (N, 1)))}
+
+
 def attention(tokens_first: bool = False) -> nn.Module:
     def run(self: Any, tokens: Tensor) -> Tensor:
         q, k, v = (layer(tokens) for layer in (self.query, self.key, self.value))
@@ -149,6 +160,29 @@ def unrolled() -> nn.Module:
     return Apply(run, step=nn.Linear(11, 8), head=nn.Linear(8, 2))
 
 
+def tied() -> nn.Module:
+    return Apply(
+        lambda self, x: self.head(functional.linear(self.body(x).relu(), self.body.weight.T)),
+        body=nn.Linear(6, 8),
+        head=nn.Linear(6, 2),
+    )
+
+
+def ensemble() -> nn.Module:
+    """Three networks whose weights are stacked, and a layer that reads the mean of what they give."""
+    one, members = mlp(), [mlp() for _ in range(3)]
+    stacked, _ = torch.func.stack_module_state(members)
+
+    def run(self: Any, x: Tensor) -> Tensor:
+        each = torch.func.vmap(lambda weights: torch.func.functional_call(one, weights, (x,)))
+        mean = each({name: self.get_parameter(own) for name, own in names.items()}).mean(0)
+        return self.head(mean)
+
+    names = {name: name.replace(".", "_") for name in stacked}
+    each = {own: nn.Parameter(stacked[name]) for name, own in names.items()}
+    return Apply(run, head=nn.Linear(2, 2), **each)
+
+
 def unet() -> nn.Module:
     def run(self: Any, x: Tensor) -> Tensor:
         first = self.down(x).relu()
@@ -190,6 +224,7 @@ NETWORKS = [
     Trial("the same, its other layers named by `sites`", mobilenet_chosen),
     Trial("TransformerEncoderLayer", lambda: on(encoder(True), 5, 3)),
     Trial("TransformerEncoderLayer, tokens first inside", lambda: on(encoder(False), 5, 3)),
+    Trial("TransformerEncoder with a padding mask", padded),
     Trial("attention of linear layers", lambda: on(attention(), 5, 3)),
     Trial("tokens and samples in one axis, by sample", lambda: on(folded("sample"), 5, 3)),
     Trial("tokens and samples in one axis, by token", lambda: on(folded("token"), 5, 3)),
@@ -206,6 +241,8 @@ NETWORKS = [
         "own parameter, `x @ self.w`",
         lambda: on(Apply(lambda s, x: s.a((x @ s.w).relu()), a=nn.Linear(9, 2), w=weight(6, 9)), 6),
     ),
+    Trial("weight of a layer applied once more by a function", lambda: on(tied(), 6)),
+    Trial("ensemble by torch.func", lambda: on(ensemble(), 6)),
     Trial("own parameters only", lambda: on(Apply(lambda self, x: x @ self.w, w=weight(6, 2)), 6)),
     Trial("no weights", lambda: on(nn.Sequential(nn.Flatten(), nn.ReLU()), 2)),
     Trial("mixture of experts", lambda: on(experts(), 6)),
