@@ -200,10 +200,9 @@ def test_stored_results_become_figures_without_torch(store):
     """A page of stored results starts in half the time; the run is trained here, found and drawn there."""
     run(toy(), store=store)
     code = (
-        "import sys, nrc_core; "
-        "from nrc_core import Store, conventions, dynamics, figures, page_parts, sweeps, variants; "
-        f"results = nrc_core.run(nrc_core.deep_nrc_mlp('synthetic', **{TOY}), store=Store({str(store.folder)!r})); "
-        "figures.conditions(results); page_parts.provenance(results); print('torch' in sys.modules)"
+        "import sys, nrc_core; from nrc_core import conventions, dynamics, figures, page_parts, sweeps, variants; "
+        f"r = nrc_core.run(nrc_core.deep_nrc_mlp('synthetic', **{TOY}), store=nrc_core.Store({str(store.folder)!r})); "
+        "figures.conditions(r); page_parts.provenance(r); print('torch' in sys.modules)"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "False"
