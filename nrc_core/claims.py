@@ -4,24 +4,23 @@ from __future__ import annotations
 
 import dataclasses
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 import pandas as pd
-from scipy.stats import binomtest
 
 from nrc_core.catalogue import STAND_IN
-from nrc_core.checks import CHECKS, Limits, Observation
+from nrc_core.checks import CHECKS, SPECTRAL, Limits, Observation
 from nrc_core.classifier_experiments import CLASSIFIER_EXPERIMENTS
 from nrc_core.classifier_sizes import shortfalls
 from nrc_core.close_calls import CLOSE, chance_of_change
-from nrc_core.errors import ConfigError
+from nrc_core.errors import ConfigError, suggestion
 from nrc_core.experiments import EXPERIMENTS
 from nrc_core.profiles import Profile
 from nrc_core.recipes import LOW_RANK, RECIPES
 from nrc_core.runs import Results, stored
-from nrc_core.store import Store
+from nrc_core.store import TABLES, Store
 from nrc_core.thresholds import read_ledger, read_thresholds, thresholds
 
 REPRODUCED, PARTLY, NOT, UNTESTABLE, UNLIKE, WAITING = VERDICTS = (
@@ -68,6 +67,8 @@ class Group:
     @property
     def interval(self) -> tuple[float, float]:
         """Exact 95 % interval (Clopper and Pearson) of the share of networks in which the claim holds."""
+        from scipy.stats import binomtest  # which takes a second to import, and most of the time is not asked for
+
         found = binomtest(self.held, self.networks).proportion_ci(0.95, method="exact")
         return float(found.low), float(found.high)
 
@@ -167,7 +168,9 @@ class _Page:
     weaker: str = ""  # why its networks give no verdict
 
 
-def judge(profile: Profile, store: Store, share: float | None = None) -> list[Judged]:
+def judge(
+    profile: Profile, store: Store, share: float | None = None, *, names: Sequence[str] = (), moved: bool = True
+) -> list[Judged]:
     """Every claim against what the store has of a profile's pages; nothing is trained.
 
     Networks smaller than the paper's, or trained on a stand-in for its data, give no verdict: where there
@@ -176,14 +179,36 @@ def judge(profile: Profile, store: Store, share: float | None = None) -> list[Ju
 
     Args:
         share: the spread between machines over that between seeds; None leaves open what another machine changes.
+        names: the claims that are judged; all unless given.
+        moved: whether to try the other values of the thresholds, which takes several times as long as the verdicts.
+
+    Raises:
+        ConfigError: a name that is no claim.
     """
+    claims = read_claims()
+    known = {claim.id: claim for claim in claims}
+    if unknown := [name for name in names if name not in known]:
+        raise ConfigError(f"there is no claim {unknown[0]!r}: {suggestion(unknown[0], list(known), 'there is')}")
+    wanted = [known[name] for name in names] or list(claims)
+    evidence = _evidence(profile, store, wanted)
+    return [_judge(claim, evidence, share, moved=moved) for claim in wanted]
+
+
+def _evidence(profile: Profile, store: Store, claims: Sequence[Claim]) -> dict[str, _Page]:
+    """What the store has of the pages of claims: of each the tables that its checks look at."""
+    checks: dict[str, set[str | None]] = {}
+    for claim in claims:
+        for name in claim.pages:
+            checks.setdefault(name, set()).add(claim.check)
     evidence: dict[str, _Page] = {}
     for page in profile.pages:
-        if page.experiment is not None:
-            results, missing = stored(EXPERIMENTS[page.experiment](**page.parameters), store=store)
+        if page.experiment is not None and page.name in checks:
+            tables = [name for name in TABLES if name != "spectra" or SPECTRAL & checks[page.name]]
+            configs = EXPERIMENTS[page.experiment](**page.parameters)
+            results, missing = stored(configs, store=store, tables=tables)
             weaker = "" if results is None else weakness(results, page.experiment)
             evidence[page.name] = _Page(results, missing, weaker)
-    return [_judge(claim, evidence, share) for claim in read_claims()]
+    return evidence
 
 
 def verdict_of(observation: Observation, claim: Claim, limits: Limits) -> str:
@@ -203,7 +228,9 @@ def verdict_of(observation: Observation, claim: Claim, limits: Limits) -> str:
     return NOT if bad.all() else PARTLY
 
 
-def _judge(claim: Claim, evidence: Mapping[str, _Page], share: float | None = None) -> Judged:
+def _judge(
+    claim: Claim, evidence: Mapping[str, _Page], share: float | None = None, *, moved: bool = True
+) -> Judged:
     if claim.check is None:
         return Judged(claim, WAITING if "yet" in claim.reason else UNTESTABLE, claim.reason)
     there = {name: evidence[name] for name in claim.pages if name in evidence and evidence[name].results is not None}
@@ -237,7 +264,7 @@ def _judge(claim: Claim, evidence: Mapping[str, _Page], share: float | None = No
         "; ".join(reasons),
         observation,
         _groups(observation),
-        {} if verdict in UNJUDGED else _moved(claim, used, verdict),
+        {} if verdict in UNJUDGED or not moved else _moved(claim, used, verdict),
         {name: page.weaker for name, page in there.items() if page.weaker},
         tuple(key for results in used.values() for key in results.runs["key"]),
         None if share is None or verdict in UNJUDGED else _change(claim, observation, limits, share),

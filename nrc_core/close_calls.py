@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 import numpy as np
 import pandas as pd
-from scipy.stats import norm
+from scipy.special import ndtr
 
 from nrc_core.checks import Observation
 
@@ -44,7 +44,7 @@ def chance_of_change(
     distance = np.abs(values.to_numpy() - observation.limit)
     passes = values >= observation.limit if observation.at_least else values <= observation.limit
     with np.errstate(divide="ignore", invalid="ignore"):
-        chance = np.where((spread > 0) & (distance > 0), norm.sf(distance / spread), 0.0)
+        chance = np.where((spread > 0) & (distance > 0), ndtr(-distance / spread), 0.0)
     chance = np.where((passes == rows["holds"]) & np.isfinite(values), np.nan_to_num(chance), 0.0)
     if not chance.any():
         return 0.0

@@ -14,6 +14,8 @@ from nrc_core.verdicts import CONDITIONS, first_site, holds, weight_sites
 
 EVENTS = [*CONDITIONS, "all"]
 LOSSES = ("train_mse", "test_mse")
+# The thresholds that `timing` depends on.
+TIMED = ("noise_most", "alignment_least", "error_factor", "error_share", "settled_change_most")
 
 
 def settled_epoch(
@@ -79,6 +81,11 @@ def timing(results: Results, limits: Mapping[str, float] | None = None) -> pd.Da
         losses settled (before, too, if one never does), "open" if that happened inside the bracket, "none" if the
         network does not collapse.
     """
+    limits = thresholds() if limits is None else limits
+    return results.once(("timing", *(limits[name] for name in TIMED)), lambda one: _timing(one, limits)).copy()
+
+
+def _timing(results: Results, limits: Mapping[str, float]) -> pd.DataFrame:
     table = onset(results, limits)
     table = table[table["condition"] == "nrc1"].drop(columns="condition").reset_index(drop=True)
     settled = {}

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -13,7 +13,7 @@ from nrc_core.catalogue import data_identity
 from nrc_core.classifier_config import ClassifierConfig, TransferConfig
 from nrc_core.config import Configuration, RunConfig
 from nrc_core.errors import DataUnavailable, TrainingDiverged
-from nrc_core.store import RunResult, Store, content_key
+from nrc_core.store import TABLES, RunResult, Store, content_key
 
 if TYPE_CHECKING:
     import torch
@@ -33,12 +33,16 @@ class Obtained:
     cached: bool
 
 
-def find(config: Configuration, store: Store) -> RunResult | None:
-    """The run in the store, by its content key, or by its configuration where the data are not there."""
+def find(config: Configuration, store: Store, tables: Collection[str] = TABLES) -> RunResult | None:
+    """The run in the store, by its content key, or by its configuration where the data are not there.
+
+    Args:
+        tables: those that are read.
+    """
     try:
-        found = store.load(content_key(config, _identity(config)))
+        found = store.load(content_key(config, _identity(config)), tables)
     except DataUnavailable:
-        found = store.find(config)
+        found = store.find(config, tables)
     return found if found is not None and (found.failure or found.config.covers(config)) else None
 
 

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterable
+from collections.abc import Callable, Collection, Iterable
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import pandas as pd
 
@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     import torch
 
 logger = logging.getLogger(__name__)
+Made = TypeVar("Made")
 
 
 @dataclass(frozen=True)
@@ -42,7 +43,7 @@ class Results:
     provenance: dict[str, dict[str, Any]]
     downstream: pd.DataFrame = field(default_factory=lambda: _joined([]))
     failures: dict[str, str] = field(default_factory=dict)
-    derived: dict[str, Any] = field(default_factory=dict, repr=False, compare=False)
+    derived: dict[Any, Any] = field(default_factory=dict, repr=False, compare=False)
 
     @property
     def clock(self) -> str:
@@ -68,6 +69,13 @@ class Results:
         s = self.spectra
         last = s[self.clock] == s.groupby("key")[self.clock].transform("max")
         return s[last & (s["split"] == split) & (s["features"] == features)].reset_index(drop=True)
+
+    def once(self, name: Any, make: Callable[[Results], Made]) -> Made:
+        """What is made of these results, kept in `derived` under its name; whoever takes it does not change it."""
+        if name not in self.derived:
+            self.derived[name] = make(self)
+        found: Made = self.derived[name]
+        return found
 
     def label(self, table: pd.DataFrame, *fields: str) -> pd.DataFrame:
         """A table with columns of `runs` joined to it, as `weight_decay`."""
@@ -127,8 +135,13 @@ def run(
     return results
 
 
-def stored(configs: Iterable[Configuration], *, store: Store) -> tuple[Results | None, int]:
+def stored(
+    configs: Iterable[Configuration], *, store: Store, tables: Collection[str] = TABLES
+) -> tuple[Results | None, int]:
     """What the store has of these configurations, None without any tables, and how many it lacks; trains nothing.
+
+    Args:
+        tables: those that are read; the frames of the others are empty.
 
     Example:
         >>> stored(deep_nrc_mlp("synthetic", seeds=[0, 1]), store=Store(tmp))
@@ -136,7 +149,7 @@ def stored(configs: Iterable[Configuration], *, store: Store) -> tuple[Results |
     """
     obtained, missing = [], 0
     for config in configs:
-        found = find(config, store)
+        found = find(config, store, tables)
         if found is None:
             missing += 1
         else:
@@ -160,9 +173,7 @@ def _collect(obtained: list[Obtained]) -> Results:
     failures = {in_words(one.wanted): one.result.failure for one in obtained if one.result.failure}
     done = [one for one in obtained if not one.result.failure]
     each = [(one.result.key, _wanted(one)) for one in done]
-    frames = {
-        name: _joined([tables[name].assign(key=key) for key, tables in each if name in tables]) for name in TABLES
-    }
+    frames = {name: _joined([(key, tables[name]) for key, tables in each if name in tables]) for name in TABLES}
     rows = [
         {"key": one.result.key, "cached": one.cached, "task": one.result.config.TASK or REGRESSION}
         | {name: one.result.provenance[name] for name in ("device", "seconds", "date", "commit")}
@@ -178,8 +189,12 @@ def _collect(obtained: list[Obtained]) -> Results:
     return Results(pd.DataFrame(rows), **frames, provenance=provenance, failures=failures)
 
 
-def _joined(tables: list[pd.DataFrame]) -> pd.DataFrame:
-    return pd.concat(tables, ignore_index=True) if tables else pd.DataFrame(columns=["key"])
+def _joined(tables: list[tuple[str, pd.DataFrame]]) -> pd.DataFrame:
+    """The tables of runs, given with their keys, below each other."""
+    if not tables:
+        return pd.DataFrame(columns=["key"])
+    keys = [key for key, table in tables for _ in range(len(table))]
+    return pd.concat([table for _, table in tables], ignore_index=True).assign(key=keys)
 
 
 def in_words(config: Configuration) -> str:
@@ -205,10 +220,11 @@ def _wanted(one: Obtained) -> dict[str, pd.DataFrame]:
     tables, config = dict(one.result.tables), one.wanted
     if "measurements" not in tables:
         return tables
-    m, s = tables["measurements"], tables["spectra"]
+    m = tables["measurements"]
     m = m if "convention" in m else m.assign(convention="careful")
     ends = m[config.CLOCK].max()  # a run that its loss ended was measured last before it was planned to be
     times = [*config.times, ends] if ends < max(config.times) else config.times
     tables["measurements"] = m[m[config.CLOCK].isin(times) & m["convention"].isin(config.views)]
-    tables["spectra"] = s[s[config.CLOCK].isin(times)]
+    if (s := tables.get("spectra")) is not None:
+        tables["spectra"] = s[s[config.CLOCK].isin(times)]
     return tables

@@ -38,7 +38,7 @@ def read_ledger() -> Mapping[str, Any]:
 
 def _read(path: Path, *needed: str) -> dict[str, Any]:
     try:
-        content = yaml.safe_load(path.read_text())
+        content = yaml.load(path.read_text(), getattr(yaml, "CSafeLoader", yaml.SafeLoader))  # the C one is ten times as fast
     except (OSError, yaml.YAMLError) as error:
         raise ConfigError(f"cannot read {path.name} ({type(error).__name__})") from None
     if not isinstance(content, dict) or not set(needed) <= set(content):

@@ -8,6 +8,7 @@ from nrc_core.checks.theory import THEORY
 from nrc_core.checks.transfer import TRANSFER
 from nrc_core.checks.weight_decay import WEIGHT_DECAY
 
+SPECTRAL = frozenset(LOW_RANK)  # the checks that look at spectra, which are large; the others do without
 CHECKS: dict[str, Check] = {**NETWORKS, **LOW_RANK, **WEIGHT_DECAY, **CLASSIFICATION, **TRANSFER, **THEORY}
 
-__all__ = ["CHECKS", "Check", "Evidence", "Limits", "Observation"]
+__all__ = ["CHECKS", "SPECTRAL", "Check", "Evidence", "Limits", "Observation"]

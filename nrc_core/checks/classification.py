@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from nrc_core.checks.constructed import Rows, case
 from nrc_core.checks.observation import Evidence, Limits, Observation, networks, observe, rank_correlation
-from nrc_core.class_metrics import strong_test_variance, weak_test_variance
 from nrc_core.collapse import by_size, half_times, last_hidden, layer_variances
 from nrc_core.runs import Results
 from nrc_core.verdicts import target_dimensions
@@ -47,9 +47,7 @@ def _curves(evidence: Evidence, **fields: Any) -> Iterator[tuple[dict[str, Any],
     Columns `train`, `strong` and `weak` variance, `loss` (training), `train_error`, `test_error`.
     """
     for results in evidence.values():
-        if "curves" not in results.derived:
-            results.derived["curves"] = [_curve(part) for part in classifiers({"": results})]
-        for table in results.derived["curves"]:
+        for table in results.once("curves", lambda one: [_curve(part) for part in classifiers({"": one})]):
             for _, rows in table.groupby("key", sort=False):
                 first = rows.iloc[0]
                 if all(first[name] == value for name, value in fields.items()):
@@ -156,6 +154,14 @@ def random_labels_collapse(evidence: Evidence, limits: Limits) -> Observation:
 
 def weak_collapse_of_decisions(_: Evidence, __: Limits) -> Observation:
     """Weak variance of decisions as one-hot features, whose strong variance says whether there are errors."""
+    quantity = "weak variance of decisions as features (the strong one must be positive exactly if some are wrong)"
+    return observe(quantity, 0.0, _variances_of_decisions())
+
+
+@case
+def _variances_of_decisions() -> Rows:
+    from nrc_core.class_metrics import strong_test_variance, weak_test_variance
+
     labels, found = np.arange(400) % 4, []
     for wrong in (0, 1, 100):
         decisions = np.where(np.arange(400) < wrong, (labels + 1) % 4, labels)
@@ -163,8 +169,7 @@ def weak_collapse_of_decisions(_: Evidence, __: Limits) -> Observation:
         weak, strong = weak_test_variance(features, 4), strong_test_variance(features, labels)
         good = weak == 0 and (strong > 0) == (wrong > 0)
         found.append({"group": f"{wrong} of 400 decisions wrong", "seed": -1, "value": weak, "holds": bool(good)})
-    quantity = "weak variance of decisions as features (the strong one must be positive exactly if some are wrong)"
-    return observe(quantity, 0.0, found)
+    return found
 
 
 def trend_with_size(evidence: Evidence, limits: Limits, *, of: str, rule: str = "loss") -> Observation:
@@ -188,11 +193,11 @@ def trend_of_the_stopping(evidence: Evidence, limits: Limits) -> Observation:
 
 def _by_size(evidence: Evidence, rule: str) -> Iterator[tuple[dict[str, Any], pd.DataFrame]]:
     """Every seed with several sizes under a rule of when to stop: its networks at the end, a row a size."""
-    for results in classifiers(evidence):
-        table = by_size(results)
-        for _, rows in table[table["rule"] == rule].groupby(FAMILY, sort=False):
-            if rows["n"].nunique() >= FEWEST:
-                yield named(rows.iloc[0]), rows
+    for results in evidence.values():
+        for table in results.once("by size", lambda one: [by_size(part) for part in classifiers({"": one})]):
+            for _, rows in table[table["rule"] == rule].groupby(FAMILY, sort=False):
+                if rows["n"].nunique() >= FEWEST:
+                    yield named(rows.iloc[0]), rows
 
 
 def cascade_in_size(evidence: Evidence, _: Limits) -> Observation:

@@ -14,17 +14,29 @@ from nrc_core.sweeps import at_rank
 from nrc_core.verdicts import first_site, weight_sites
 
 
-def _at_rank(results: Results, *, shuffled: bool) -> Iterator[tuple[dict[str, Any], pd.DataFrame, int]]:
+Network = tuple[dict[str, Any], pd.DataFrame, int]
+
+
+def _at_rank(results: Results, *, shuffled: bool) -> Iterator[Network]:
     """Every network of a low-rank page: group, seed, its weight sites with the metrics at the intrinsic rank."""
+    for network, rows, rank in results.once("at the intrinsic rank", _measured_at_rank)[shuffled]:
+        yield dict(network), rows, rank
+
+
+def _measured_at_rank(results: Results) -> dict[bool, list[Network]]:
+    found: dict[bool, list[Network]] = {False: [], True: []}
+    columns = ["key", "site", "feature_stable_rank", "target_stable_rank", "feature_effective_rank"]
+    sites = weight_sites(results.final())[columns]
     for dataset, runs in results.runs.groupby("dataset", sort=False):
         rank = INTRINSIC_RANK[str(dataset)]
         top = at_rank(results.where(dataset=dataset), rank)
-        columns = ["key", "site", "feature_stable_rank", "target_stable_rank", "feature_effective_rank"]
-        table = top[top["shuffled"] == shuffled].merge(weight_sites(results.final())[columns], on=["key", "site"])
         seeds = runs.set_index("key")["seed"]
-        for key, rows in table.groupby("key", sort=False):
-            network = {"group": f"{dataset}, {rows['width'].iloc[0]} wide", "seed": int(seeds[key])}
-            yield network, rows.sort_values("site"), rank
+        for shuffled, networks in found.items():
+            table = top[top["shuffled"] == shuffled].merge(sites, on=["key", "site"])
+            for key, rows in table.groupby("key", sort=False):
+                network = {"group": f"{dataset}, {rows['width'].iloc[0]} wide", "seed": int(seeds[key])}
+                networks.append((network, rows.sort_values("site"), rank))
+    return found
 
 
 def _collapsed_at_rank(rows: pd.DataFrame, limits: Limits) -> pd.DataFrame:

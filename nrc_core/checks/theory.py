@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-import torch
-
 from nrc_core.bounds import site_bounds
+from nrc_core.checks.constructed import Rows, case
 from nrc_core.checks.observation import Evidence, Limits, Observation, observe
-from nrc_core.metrics import nrc3
-from nrc_core.theory import counter_example, proposition_1, unregularised_solution
 
 # Rounding of CKA near 1, where a bound is the square root of one minus its square.
 ROUNDING = 1e-6
@@ -15,11 +12,15 @@ ROUNDING = 1e-6
 
 def printed_bound(_: Evidence, __: Limits) -> Observation:
     """Residual of Proposition 1 over its bound as printed, for one family of features and targets."""
-    found = []
-    for delta in (0.5, 0.2, 0.1, 0.01):
-        case = proposition_1(*counter_example(delta, samples=8))
-        found.append({"group": "counter-example", "seed": -1, "value": case.residual / case.printed_bound})
-    return observe("residual over the bound as printed, in four cases of one family", 1.0, found)
+    return observe("residual over the bound as printed, in four cases of one family", 1.0, _counter_examples())
+
+
+@case
+def _counter_examples() -> Rows:
+    from nrc_core.theory import counter_example, proposition_1
+
+    found = [proposition_1(*counter_example(delta, samples=8)) for delta in (0.5, 0.2, 0.1, 0.01)]
+    return [{"group": "counter-example", "seed": -1, "value": one.residual / one.printed_bound} for one in found]
 
 
 def reverse_bound_on_networks(evidence: Evidence, _: Limits) -> Observation:
@@ -35,15 +36,23 @@ def reverse_bound_on_networks(evidence: Evidence, _: Limits) -> Observation:
 
 def zero_loss_without_alignment(_: Evidence, limits: Limits) -> Observation:
     """NRC3 of features that fit the targets exactly, with most of their variance where the weight is blind."""
+    quantity = "NRC3 of a solution of zero loss"
+    return observe(quantity, limits["misaligned_below"], _solution_of_zero_loss(), strict=True)
+
+
+@case
+def _solution_of_zero_loss() -> Rows:
+    import torch
+
+    from nrc_core.metrics import nrc3
+    from nrc_core.theory import unregularised_solution
+
     generator = torch.Generator().manual_seed(0)
     weight, targets, free = (torch.randn(*shape, generator=generator) for shape in ((2, 16), (100, 2), (100, 16)))
     features = unregularised_solution(weight, targets - targets.mean(0), 100 * (free - free.mean(0)))
     if not torch.allclose(features @ weight.double().T, (targets - targets.mean(0)).double()):
         raise ArithmeticError("the family of solutions has no zero loss")
-    value = nrc3(features, weight.double(), 2)
-    row = {"group": "one solution", "seed": -1, "value": value}
-    quantity = "NRC3 of a solution of zero loss"
-    return observe(quantity, limits["misaligned_below"], [row], strict=True)
+    return [{"group": "one solution", "seed": -1, "value": nrc3(features, weight.double(), 2)}]
 
 
 THEORY = {

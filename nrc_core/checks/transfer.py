@@ -9,8 +9,8 @@ import numpy as np
 import pandas as pd
 
 from nrc_core.checks.classification import FAMILY, FEWEST, NAMES, named, trend
+from nrc_core.checks.constructed import Rows, case
 from nrc_core.checks.observation import Evidence, Limits, Observation, observe
-from nrc_core.class_metrics import weak_test_variance
 from nrc_core.collapse import by_checkpoint
 from nrc_core.runs import Results
 
@@ -61,6 +61,13 @@ def probing_is_worse(evidence: Evidence, limits: Limits) -> Observation:
 
 def superclass_cap(_: Evidence, __: Limits) -> Observation:
     """Best accuracy on ten classes from features that are one of two points: the best map from these to classes."""
+    return observe("best accuracy on ten classes", 0.2, _best_accuracy_of_two_points())
+
+
+@case
+def _best_accuracy_of_two_points() -> Rows:
+    from nrc_core.class_metrics import weak_test_variance
+
     labels = np.repeat(np.arange(10), 30)
     points = np.eye(2)[labels % 2]
     if weak_test_variance(points, 2) != 0:
@@ -68,15 +75,18 @@ def superclass_cap(_: Evidence, __: Limits) -> Observation:
     best = max(
         np.mean(np.where(points[:, 0] == 1, first, second) == labels) for first in range(10) for second in range(10)
     )
-    return observe("best accuracy on ten classes", 0.2, [{"group": "two points", "seed": -1, "value": float(best)}])
+    return [{"group": "two points", "seed": -1, "value": float(best)}]
 
 
 def _checkpoints(evidence: Evidence) -> Iterator[pd.DataFrame]:
     """Of every page with fine-tuned networks, `by_checkpoint`."""
     for results in evidence.values():
-        usable = _usable(results)
-        if "transfer" in set(usable.runs["task"]):
-            yield by_checkpoint(usable)
+        yield from results.once("checkpoints", _tuned)
+
+
+def _tuned(results: Results) -> list[pd.DataFrame]:
+    usable = _usable(results)
+    return [by_checkpoint(usable)] if "transfer" in set(usable.runs["task"]) else []
 
 
 def _usable(results: Results) -> Results:
@@ -87,7 +97,7 @@ def _usable(results: Results) -> Results:
         return results
     tuned = results.downstream[results.downstream["kind"] == "fine-tuning"].dropna(subset="validation_error")
     good = runs["pretraining_key"].isin(runs["key"]) & runs["key"].isin(tuned["key"])
-    return dataclasses.replace(results, runs=runs[~transfer | good])
+    return dataclasses.replace(results, runs=runs[~transfer | good], derived={})
 
 
 TRANSFER = {

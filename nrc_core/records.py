@@ -1,0 +1,56 @@
+"""The record of a run: what was run, on what, when and for how long. Reads no table, so it needs no pandas."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+PROVENANCE = "provenance.json"
+# What reading a damaged record, or a table it names, raises.
+DAMAGES = (OSError, ValueError, RecursionError, KeyError, TypeError, AttributeError)
+
+
+def fingerprint(record: Mapping[str, Any]) -> str:
+    """Checksum of a record without its own checksum.
+
+    Example:
+        >>> fingerprint({"key": "a", "checksum": "b"}) == fingerprint({"key": "a"})
+        True
+    """
+    text = json.dumps({name: value for name, value in record.items() if name != "checksum"}, sort_keys=True)
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+def read_record(folder: Path) -> dict[str, Any]:
+    """The record in a run's folder.
+
+    Raises:
+        one of `DAMAGES`: there is none, or it is not as it was written.
+    """
+    record: dict[str, Any] = json.loads((folder / PROVENANCE).read_text())
+    if record["checksum"] != fingerprint(record):
+        raise ValueError(f"{PROVENANCE} is not as it was written")
+    return record
+
+
+def all_keys(store: Path) -> list[str]:
+    """The keys of all runs in the folder of a store, damaged ones included."""
+    return [name for name in folders(store) if (store / name / PROVENANCE).exists()]
+
+
+def folders(store: Path) -> list[str]:
+    """The names in the folder of a store that can be keys of runs."""
+    return sorted(name for name in (os.listdir(store) if store.is_dir() else ()) if name[0] in "0123456789abcdef")
+
+
+def read_records(store: Path) -> Iterator[dict[str, Any]]:
+    """The records of all runs in the folder of a store; those that are damaged are left out."""
+    for key in all_keys(store):
+        try:
+            yield read_record(store / key)
+        except DAMAGES:
+            continue
