@@ -11,7 +11,7 @@ from typing import Any
 import pandas as pd
 
 from nrc_core.catalogue import STAND_IN
-from nrc_core.checks import CHECKS, SPECTRAL, Limits, Observation
+from nrc_core.checks import CHECKS, READERS, Limits, Observation
 from nrc_core.classifier_experiments import CLASSIFIER_EXPERIMENTS
 from nrc_core.classifier_sizes import shortfalls
 from nrc_core.close_calls import CLOSE, chance_of_change
@@ -203,7 +203,7 @@ def _evidence(profile: Profile, store: Store, claims: Sequence[Claim]) -> dict[s
     evidence: dict[str, _Page] = {}
     for page in profile.pages:
         if page.experiment is not None and page.name in checks:
-            tables = [name for name in TABLES if name != "spectra" or SPECTRAL & checks[page.name]]
+            tables = [name for name in TABLES if name not in READERS or READERS[name] & checks[page.name]]
             configs = EXPERIMENTS[page.experiment](**page.parameters)
             results, missing = stored(configs, store=store, tables=tables)
             weaker = "" if results is None else weakness(results, page.experiment)
@@ -228,9 +228,7 @@ def verdict_of(observation: Observation, claim: Claim, limits: Limits) -> str:
     return NOT if bad.all() else PARTLY
 
 
-def _judge(
-    claim: Claim, evidence: Mapping[str, _Page], share: float | None = None, *, moved: bool = True
-) -> Judged:
+def _judge(claim: Claim, evidence: Mapping[str, _Page], share: float | None = None, *, moved: bool = True) -> Judged:
     if claim.check is None:
         return Judged(claim, WAITING if "yet" in claim.reason else UNTESTABLE, claim.reason)
     there = {name: evidence[name] for name in claim.pages if name in evidence and evidence[name].results is not None}

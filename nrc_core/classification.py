@@ -6,7 +6,7 @@ import logging
 import math
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -19,7 +19,7 @@ from nrc_core.classifier_config import ClassifierConfig
 from nrc_core.classifiers import Classifier, classifier
 from nrc_core.datasets import Dataset
 from nrc_core.errors import ConfigError, TrainingDiverged
-from nrc_core.training import LOG_EVERY_SECONDS
+from nrc_core.progress import Progress
 
 logger = logging.getLogger(__name__)
 LOSS_ROWS = 400  # at most so many rows of losses
@@ -92,24 +92,19 @@ def train_classifier(
     run = _Run.begin(config, dataset.to(device), device, model)
     if checkpoint:
         run.restore(checkpoint)
-    started = logged = time.monotonic()
-    while not run.ended:
-        run.step()
-        training, row = run.training, run.iteration % run.row_every == 0 or run.ended
-        if row or run.iteration in config.times:
-            run.add_losses(row=row)
-        if time.monotonic() - logged > LOG_EVERY_SECONDS or run.ended:
-            logged = time.monotonic()
-            logger.info(
-                "%s, seed %d: iteration %d of %d, loss %.3g, %.0f s",
-                config.dataset, config.seed, run.iteration, config.last,
-                run.pending[-1][0].item() if run.pending else training.losses[-1]["batch_loss"], logged - started,
-            )  # fmt: skip
-        if run.iteration in config.times or run.ended:
-            yield run.iteration, training
-        if checkpoint and not run.ended and checkpoint.due():
-            run.add_losses(row=False)
-            checkpoint.write(run.state(time.monotonic() - started))
+    started, who = time.monotonic(), f"{config.dataset}, seed {config.seed}"
+    with closing(Progress(who, "iteration", config.last, run.iteration)) as progress:
+        while not run.ended:
+            run.step()
+            training, row = run.training, run.iteration % run.row_every == 0 or run.ended
+            if row or run.iteration in config.times:
+                run.add_losses(row=row)
+            progress.tell(run.iteration, run.state_in_words, ended=run.ended)
+            if run.iteration in config.times or run.ended:
+                yield run.iteration, training
+            if checkpoint and not run.ended and checkpoint.due():
+                run.add_losses(row=False)
+                checkpoint.write(run.state(time.monotonic() - started))
 
 
 @dataclass
@@ -210,6 +205,11 @@ class _Run:
                 }
             )
             self.window = [0.0, 0.0, 0.0]
+
+    def state_in_words(self) -> str:
+        """The loss of the last batch."""
+        loss = self.pending[-1][0].item() if self.pending else self.training.losses[-1]["batch_loss"]
+        return f"loss {loss:.3g}"
 
     def state(self, seconds: float) -> dict[str, Any]:
         """As a checkpoint holds it."""

@@ -9,6 +9,7 @@ from nrc_core.catalogue import CLASSIFIED, SUPERCLASSES
 from nrc_core.classifier_config import ClassifierConfig, TransferConfig
 from nrc_core.config import Configuration, check_several, log_spaced_epochs
 from nrc_core.errors import ConfigError, suggestion
+from nrc_core.parameters import takes_lists
 from nrc_core.regression_experiments import deep_nrc_mlp
 
 # Hui et al., sections 3.2 and 4.2: learning rate by architecture, iterations, rows by data set.
@@ -22,6 +23,7 @@ ROWS = {"svhn": {"train_per_class": 4600, "test_per_class": 1500}}
 RULES = ("loss", "iterations", "epochs")
 
 
+@takes_lists
 def test_vs_train_collapse(
     datasets: Sequence[str] = ("cifar10",),
     *,
@@ -60,6 +62,7 @@ def test_vs_train_collapse(
     ]  # fmt: skip
 
 
+@takes_lists
 def train_size(
     dataset: str = "cifar10",
     *,
@@ -103,6 +106,7 @@ def train_size(
     return _distinct(configs)
 
 
+@takes_lists
 def transfer(
     dataset: str = "mnist",
     *,
@@ -169,6 +173,7 @@ def transfer(
     return configs
 
 
+@takes_lists
 def cascading_collapse(
     dataset: str = "mnist",
     *,
@@ -197,6 +202,7 @@ def cascading_collapse(
     return networks + _regressions(regression_datasets, regression_seeds, regression_epochs)
 
 
+@takes_lists
 def classification_and_regression(
     dataset: str = "mnist",
     *,

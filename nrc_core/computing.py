@@ -14,12 +14,13 @@ from nrc_core.checkpoints import Checkpoint
 from nrc_core.classifier_config import ClassifierConfig, TransferConfig
 from nrc_core.config import Configuration, RunConfig
 from nrc_core.datasets import Dataset
-from nrc_core.errors import TrainingDiverged
+from nrc_core.errors import ConfigError, TrainingDiverged, shown
 from nrc_core.measurement import Decomposed, decompose_each, input_spectra_each, spectra, tabulate
 from nrc_core.provenance import checkpoint_identity, describe_run
 from nrc_core.sites import Site
 from nrc_core.training import Together, Training, reproducible_arithmetic, train_together
 
+DEVICES = ("cpu", "cuda")  # others lack the double precision that everything is measured in
 Computed = tuple[dict[str, pd.DataFrame], dict[str, Any]]
 
 # What is measured at each chosen epoch, by split of the data: kinds of features, see `collect`. "positions"
@@ -71,8 +72,27 @@ def compute(
 
 
 def chosen_device(device: torch.device | str | None) -> torch.device:
-    """The device that is given, or a GPU where there is one."""
-    return torch.device(device or ("cuda" if torch.cuda.is_available() else "cpu"))
+    """The device that is given, or a GPU where there is one.
+
+    Raises:
+        ConfigError: no device that networks are trained on, or one that is not there.
+    """
+    if not device:
+        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    try:
+        chosen = torch.device(device)
+    except RuntimeError:
+        chosen = None
+    if chosen is None or chosen.type not in DEVICES:
+        raise ConfigError(f"device must be cpu, cuda or cuda:NUMBER: got {shown(str(device))}")
+    there = torch.cuda.device_count() if chosen.type == "cuda" else 1
+    if chosen.type == "cuda" and (chosen.index or 0) >= there:
+        has = f"has {there} of them" if there else "has none"
+        raise ConfigError(
+            f"device must be there, and this machine {has} (CUDA GPUs): got {shown(str(device))}; leave it out for "
+            "the best there is, or give cpu"
+        )
+    return chosen
 
 
 def stack_size(config: RunConfig, device: torch.device) -> int:

@@ -6,45 +6,46 @@ import inspect
 import logging
 import tempfile
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
-from nrc_core.errors import ConfigError, NotebookFailed
+from nrc_core.errors import ConfigError, NotebookFailed, shown
+from nrc_core.estimates import announcement, has_gpu
 from nrc_core.experiments import EXPERIMENTS
+from nrc_core.extras import check_installed
 from nrc_core.heartbeat import heartbeat
+from nrc_core.parameter_cells import Declared, read_parameters
 from nrc_core.parameters import check_known, coerce
+from nrc_core.progress import Relay
 from nrc_core.runs import check_obtainable
 from nrc_core.store import Store
 
+logger = logging.getLogger(__name__)
 PARTIAL = ".partial.ipynb"  # what a run that failed had written
 STARTS_WITHIN = 600  # seconds in which a kernel must answer; papermill's 60 are too few where much else is at work
 
 
-def parameters_of(notebook: Path) -> dict[str, dict[str, str]]:
-    """Name -> {type, default, help} of the cell tagged `parameters`, lines `name: type = default  # help`.
+def parameters_of(notebook: Path) -> Declared:
+    """Name -> {type, default, help} of the cell tagged `parameters`, see `read_parameters`.
 
     Raises:
-        ConfigError: no such notebook, not a notebook, or no parameters cell.
+        ConfigError: no such notebook, not a notebook, no parameters cell, or a line in it that declares none.
     """
+    check_installed("nbformat")
     import nbformat
-    import papermill
 
     if not notebook.is_file():
         raise ConfigError(f"no notebook at {notebook}: check the path")
     try:
-        nbformat.read(notebook, as_version=4)
-        with _quiet_papermill():
-            found = papermill.inspect_notebook(str(notebook))
-    except Exception as error:  # both raise many kinds for files that are not notebooks
+        cells = nbformat.read(notebook, as_version=4).cells
+        tagged = [str(cell.source) for cell in cells if "parameters" in cell.get("metadata", {}).get("tags", [])]
+    except Exception as error:  # many kinds for files that are not notebooks
         raise ConfigError(f"{notebook} is not a notebook ({type(error).__name__})") from None
-    if not found:
+    if not tagged:
         raise ConfigError(f"{notebook} has no cell tagged 'parameters': it takes none")
-    return {
-        name: {"type": entry["inferred_type_name"], "default": entry["default"], "help": entry["help"].strip()}
-        for name, entry in found.items()
-    }
+    return read_parameters(tagged[0], str(notebook))
 
 
 def check_parameters(notebook: Path, given: Mapping[str, Any]) -> dict[str, Any]:
@@ -66,8 +67,21 @@ def check_parameters(notebook: Path, given: Mapping[str, Any]) -> dict[str, Any]
     if experiment is not None:
         known = inspect.signature(experiment).parameters
         configs = experiment(**{name: value for name, value in values.items() if name in known})
-        check_obtainable(configs, store=Store())
+        store = Store()
+        if lacking := check_obtainable(configs, store=store):
+            logger.info("%s", announcement(lacking, store.folder, gpu=has_gpu()))
     return values
+
+
+def check_output(notebook: Path, output: Path) -> None:
+    """Raise ConfigError unless an executed notebook can be written there without loss of the notebook itself."""
+    if output.is_dir():
+        raise ConfigError(f"the output must be a file, and {output} is a folder: give {output / notebook.name}")
+    if output.suffix != ".ipynb":
+        raise ConfigError(f"the output is a notebook and must end in .ipynb: got {shown(str(output))}")
+    for written in (output, output.with_suffix(PARTIAL)):
+        if written.exists() and notebook.exists() and written.samefile(notebook):
+            raise ConfigError(f"the output would replace the notebook itself, {notebook}: give another --output")
 
 
 def run_notebook(notebook: Path, output: Path, given: Mapping[str, Any], *, timeout: int | None = None) -> None:
@@ -81,10 +95,16 @@ def run_notebook(notebook: Path, output: Path, given: Mapping[str, Any], *, time
         timeout: seconds a cell may take; None for no limit.
 
     Raises:
-        ConfigError, DataUnavailable, DataDamaged: as `check_parameters`.
+        ConfigError: as `check_parameters` and `check_output`, for a timeout below a second, or for a package that
+            is not installed.
+        DataUnavailable, DataDamaged: as `check_parameters`.
         NotebookFailed: a cell failed, timed out, left early, or the kernel died.
         OSError: the output cannot be written.
     """
+    check_output(notebook, output)
+    if timeout is not None and timeout < 1:
+        raise ConfigError(f"the timeout must be at least one second, or left out for none: got {timeout}")
+    check_installed("papermill", "ipykernel", *(["seaborn"] if notebook.stem in EXPERIMENTS else []))
     values = check_parameters(notebook, given)
     output.parent.mkdir(parents=True, exist_ok=True)
     with _unfinished(output) as partial:
@@ -114,14 +134,15 @@ def _execute(notebook: Path, output: Path, values: Mapping[str, Any], timeout: i
     from nbclient.exceptions import CellTimeoutError, DeadKernelError
 
     try:
-        with heartbeat(notebook.name), _quiet_papermill(), _ipc_kernel_manager() as manager:
+        said = Relay()
+        with heartbeat(notebook.name), closing(said), _quiet_papermill(), _ipc_kernel_manager() as manager:
             executed = papermill.execute_notebook(
                 str(notebook),
                 str(output),
                 parameters=dict(values),
                 kernel_name="python3",
                 progress_bar=False,
-                log_output=True,
+                stderr_file=said,
                 autosave_cell_every=30,
                 execution_timeout=timeout,
                 start_timeout=STARTS_WITHIN,
@@ -148,14 +169,14 @@ def _execute(notebook: Path, output: Path, values: Mapping[str, Any], timeout: i
 
 @contextmanager
 def _quiet_papermill() -> Iterator[None]:
-    """Only what cells write to stderr, our progress lines: not every cell's start and end."""
-    logger = logging.getLogger("papermill")
-    level = logger.level
-    logger.setLevel(logging.WARNING)
+    """Neither every cell's start and end, nor what papermill thinks of parameters, which are checked already."""
+    papermill = logging.getLogger("papermill")
+    level = papermill.level
+    papermill.setLevel(logging.ERROR)
     try:
         yield
     finally:
-        logger.setLevel(level)
+        papermill.setLevel(level)
 
 
 @contextmanager

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import time
 from collections.abc import Collection, Iterator, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
@@ -13,6 +14,7 @@ from nrc_core.catalogue import data_identity
 from nrc_core.classifier_config import ClassifierConfig, TransferConfig
 from nrc_core.config import Configuration, RunConfig
 from nrc_core.errors import DataUnavailable, TrainingDiverged
+from nrc_core.progress import duration
 from nrc_core.store import TABLES, RunResult, Store, content_key
 
 if TYPE_CHECKING:
@@ -90,8 +92,18 @@ class Obtaining:
         outcomes: list[Obtained | None] = [self._look_up(config) for config in configs]
         missing = [config for config, outcome in zip(configs, outcomes, strict=True) if outcome is None]
         trained: dict[str, RunResult] = {}
+        if missing:
+            from nrc_core.computing import chosen_device
+
+            self._device = chosen_device(self._device)  # before the data are loaded, which takes longer
+        started, done = time.monotonic(), 0
         for stack in self._stacks(missing):
             trained |= self._train(stack)
+            done += len(stack)
+            if len(stack) < len(missing):
+                left = duration((time.monotonic() - started) / done * (len(missing) - done))
+                more = f", about {left} to go" if done < len(missing) else ""
+                logger.info("%d of %d networks are there%s", done, len(missing), more)
         for place, config in enumerate(configs):
             if outcomes[place] is None:
                 found = trained.pop(self._key(config), None)

@@ -2,45 +2,147 @@
 
 from __future__ import annotations
 
+import ast
+import functools
 import inspect
 from collections.abc import Callable, Iterable, Mapping
-from typing import Any
+from typing import Any, ParamSpec, TypeVar
 
 from nrc_core.errors import ConfigError, shown, suggestion
+
+Given = ParamSpec("Given")
+Returned = TypeVar("Returned")
+PLAIN = ("int", "float", "bool", "str", "number")
+LISTS = ("list", "List", "Sequence", "Iterable", "tuple", "Tuple")
+EXACT = 2**53  # up to here every whole number is a float too
+
+
+def kind_of(annotation: str) -> str:
+    """The type that an annotation declares, in the words of `coerce`; the annotation itself if it is none of these.
+
+    Example:
+        >>> kind_of("int | None"), kind_of("Sequence[float]"), kind_of("typing.Optional[List['str']]")
+        ('Optional[int]', 'list[float]', 'Optional[list[str]]')
+    """
+    try:
+        return _kind(ast.parse(annotation, mode="eval").body)
+    except SyntaxError:
+        return annotation
+
+
+def _kind(node: ast.expr) -> str:
+    if isinstance(node, ast.Constant) and isinstance(node.value, str):
+        return kind_of(node.value)
+    if isinstance(node, ast.BinOp) and isinstance(node.op, ast.BitOr):
+        return _either([node.left, node.right])
+    if isinstance(node, ast.Subscript):
+        base, inner = ast.unparse(node.value).split(".")[-1], node.slice
+        items = inner.elts if isinstance(inner, ast.Tuple) else [inner]
+        if base in ("Optional", "Union"):
+            return _either([*items, *([ast.Constant(None)] if base == "Optional" else [])])
+        if base in LISTS and (len(items) == 1 or ast.unparse(items[1]) == "..."):
+            return f"list[{_kind(items[0])}]"
+    return ast.unparse(node).removeprefix("typing.")
+
+
+def _either(nodes: list[ast.expr]) -> str:
+    """Of several types, one of which may be None."""
+    kinds = list(dict.fromkeys(_kind(node) for node in nodes))
+    others = [kind.removeprefix("Optional[").removesuffix("]") if "Optional" in kind else kind for kind in kinds]
+    others = [kind for kind in others if kind != "None"]
+    if len(others) != 1:
+        return " | ".join(kinds)
+    return others[0] if kinds == others else f"Optional[{others[0]}]"
 
 
 def coerce(name: str, value: Any, kind: str) -> Any:
     """A parameter's value, from text if need be, by its declared type.
 
-    Types: int, float, bool, str, list[int], list[str], each also as Optional[...].
+    Types: int, float, bool, str, number (int or float), list[int], list[str], ..., each also as Optional[...]. A list
+    is written as on the command line or as in Python: ``0,1`` or ``[0, 1]``. Whole numbers may be written as ``1e3``.
+    Of any other type a value is taken as it is, but for text, which is refused; the type "" takes any Python literal,
+    and other text as it is.
 
     Raises:
         ConfigError: the value does not fit the type.
 
     Example:
-        >>> coerce("weight_decay", "1e-3", "float"), coerce("seeds", "0,1", "list[int]")
-        (0.001, [0, 1])
+        >>> coerce("weight_decay", "1e-3", "float"), coerce("seeds", "0,1", "list[int]"), coerce("epochs", "1e3", "int")
+        (0.001, [0, 1], 1000)
+        >>> coerce("targets", "['y, 1', 'y2']", "list[str]"), coerce("targets", "[y1, y2]", "list[str]")
+        (['y, 1', 'y2'], ['y1', 'y2'])
     """
     inner = kind.removeprefix("Optional[").removesuffix("]") if kind.startswith("Optional[") else kind
     if inner != kind and (value is None or value == "None"):
         return None
     if inner.startswith("list["):
-        items = [item for item in value.split(",") if item] if isinstance(value, str) else value
-        if not isinstance(items, list):
+        item_kind = inner.removeprefix("list[").removesuffix("]")
+        items = _items(name, value, inner, item_kind) if isinstance(value, str) else value
+        if not isinstance(items, list | tuple):
             raise ConfigError(f"{name} must be of type {inner}, as in {name}=a,b: got {shown(value)}")
-        return [coerce(name, item, inner.removeprefix("list[").removesuffix("]")) for item in items]
+        return [coerce(name, item, item_kind) for item in items]
+    if inner == "":
+        return _literal(value)
+    if inner not in PLAIN:
+        if isinstance(value, str):
+            raise ConfigError(f"{name} is of type {shown(inner)}, which cannot be given as text: got {shown(value)}")
+        return value
     try:
-        if inner == "str" and isinstance(value, str):
-            return value
-        if inner == "bool" and str(value).lower() in ("true", "false"):
-            return str(value).lower() == "true"
-        if inner == "int" and not isinstance(value, bool | float):
-            return int(value)
-        if inner == "float" and not isinstance(value, bool):
-            return float(value)
+        return _plain(value, inner)
     except (TypeError, ValueError):
-        pass
-    raise ConfigError(f"{name} must be of type {inner}: got {shown(value)}")
+        raise ConfigError(f"{name} must be of type {inner}: got {shown(value)}") from None
+
+
+def _plain(value: Any, kind: str) -> Any:
+    if kind == "str" and isinstance(value, str):
+        return value
+    if kind == "bool" and str(value).lower() in ("true", "false"):
+        return str(value).lower() == "true"
+    if kind in ("int", "number") and not isinstance(value, bool | float):
+        try:
+            return int(value)
+        except ValueError:
+            whole = float(value)
+            if whole.is_integer() and abs(whole) <= EXACT:
+                return int(whole)
+            if kind == "int":
+                raise
+    if kind in ("float", "number") and not isinstance(value, bool):
+        return float(value)
+    raise ValueError
+
+
+def _literal(value: Any) -> Any:
+    try:
+        return ast.literal_eval(value) if isinstance(value, str) else value
+    except (ValueError, SyntaxError, MemoryError, RecursionError):
+        return value
+
+
+def _items(name: str, text: str, kind: str, item_kind: str) -> list[Any]:
+    """The items of a list that is given as text."""
+    text = text.strip()
+    opened = text[:1] in ("[", "(")
+    if opened != (text[-1:] in ("]", ")")):
+        raise ConfigError(
+            f'{name} must be of type {kind}: got {shown(text)}, half a list (in quotes, as in "{name}=[a, b]", the '
+            "shell leaves its spaces alone)"
+        )
+    if opened:
+        found = _literal(text)
+        if isinstance(found, list | tuple) and (item_kind != "str" or all(isinstance(item, str) for item in found)):
+            return [str(item) if isinstance(item, float) else item for item in found]  # 1e3 may be a whole number
+        text = text[1:-1]
+    items = [_unquoted(item.strip()) for item in text.split(",")]
+    if items[-1] == "":
+        items.pop()  # nothing follows the last comma, or there is nothing at all
+    if "" in items:
+        raise ConfigError(f"{name} must be of type {kind}, and an item is empty: got {shown(text)}")
+    return items
+
+
+def _unquoted(text: str) -> str:
+    return text[1:-1] if len(text) > 1 and text[0] == text[-1] and text[0] in "'\"" else text
 
 
 def check_known(name: str, known: Iterable[str], owner: str) -> None:
@@ -60,11 +162,41 @@ def experiment_parameters(experiment: Callable[..., Any], given: Mapping[str, An
     values = {}
     for name, value in given.items():
         check_known(name, declared, experiment.__name__)
-        values[name] = coerce(name, value, _kind(declared[name].annotation))
+        values[name] = coerce(name, value, kind_of(declared[name].annotation))
     return values
 
 
-def _kind(annotation: str) -> str:
-    """`Sequence[int]` as `list[int]`, `float | None` as `Optional[float]`."""
-    plain = annotation.removesuffix(" | None").replace("Sequence[", "list[")
-    return f"Optional[{plain}]" if annotation.endswith(" | None") else plain
+def takes_lists(function: Callable[Given, Returned]) -> Callable[Given, Returned]:
+    """A function whose lists may be given as text or as a single number, as plain papermill gives them.
+
+    Text is a sequence of letters too, which no list of names or seeds is meant to be.
+
+    Raises (when the function is called):
+        ConfigError: text that is no list of what the parameter's annotation says.
+
+    Example:
+        >>> @takes_lists
+        ... def names(targets: "Sequence[str]"):
+        ...     return targets
+        >>> names("y1,y2"), names(["y1"])
+        (['y1', 'y2'], ['y1'])
+    """
+    signature = inspect.signature(function)
+    lists = {
+        name: kind
+        for name, one in signature.parameters.items()
+        if (kind := kind_of(str(one.annotation))).startswith("list[")
+    }
+
+    @functools.wraps(function)
+    def called(*positional: Given.args, **named: Given.kwargs) -> Returned:
+        bound = signature.bind(*positional, **named)
+        for name, kind in lists.items():
+            value = bound.arguments.get(name)
+            if isinstance(value, str):
+                bound.arguments[name] = coerce(name, value, kind)
+            elif isinstance(value, int | float):
+                bound.arguments[name] = coerce(name, [value], kind)
+        return function(*bound.args, **bound.kwargs)
+
+    return called

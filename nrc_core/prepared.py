@@ -6,12 +6,13 @@ import json
 import os
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Any
-
-import pandas as pd
+from typing import TYPE_CHECKING, Any
 
 from nrc_core.atomic import atomic_folder, sha256
 from nrc_core.errors import DataDamaged, DataUnavailable
+
+if TYPE_CHECKING:
+    import pandas
 
 TABLE, MANIFEST = "table.parquet", "manifest.json"
 
@@ -52,7 +53,7 @@ def data_folder(data_dir: str | os.PathLike[str] | None = None) -> Path:
     return Path(data_dir or os.environ.get("NRC_DATA_DIR") or project_folder() / "data")
 
 
-def write_prepared(folder: Path, table: pd.DataFrame, manifest: Manifest) -> Manifest:
+def write_prepared(folder: Path, table: pandas.DataFrame, manifest: Manifest) -> Manifest:
     """Write table and manifest in one step and return the manifest with the table's checksum."""
     with atomic_folder(folder) as partial:
         table.to_parquet(partial / TABLE, index=False)
@@ -80,7 +81,7 @@ def read_manifest(folder: Path) -> Manifest:
         ) from None
 
 
-def read_prepared(folder: Path) -> tuple[pd.DataFrame, Manifest]:
+def read_prepared(folder: Path) -> tuple[pandas.DataFrame, Manifest]:
     """The table and manifest of a prepared data set, after checking its checksum and row count.
 
     Raises:
@@ -94,7 +95,9 @@ def read_prepared(folder: Path) -> tuple[pd.DataFrame, Manifest]:
         raise DataDamaged(f"{path} is missing: {remedy}")
     if (found := sha256(path)) != manifest.sha256:
         raise DataDamaged(f"{path} has checksum {found[:12]}, its manifest says {manifest.sha256[:12]}: {remedy}")
-    table = pd.read_parquet(path)
+    import pandas  # takes a second, which those who read a manifest only need not wait
+
+    table = pandas.read_parquet(path)
     if len(table) != manifest.rows:
         raise DataDamaged(f"{path} has {len(table)} rows, its manifest says {manifest.rows}: {remedy}")
     return table, manifest

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -44,7 +43,8 @@ def all_keys(store: Path) -> list[str]:
 
 def folders(store: Path) -> list[str]:
     """The names in the folder of a store that can be keys of runs."""
-    return sorted(name for name in (os.listdir(store) if store.is_dir() else ()) if name[0] in "0123456789abcdef")
+    names = [path.name for path in store.iterdir()] if store.is_dir() else []
+    return sorted(name for name in names if name[0] in "0123456789abcdef")
 
 
 def read_records(store: Path) -> Iterator[dict[str, Any]]:

@@ -8,9 +8,11 @@ from typing import Any
 from nrc_core.catalogue import IMAGES, check_request
 from nrc_core.config import CONVENTIONS, RunConfig, check_several, log_spaced_epochs
 from nrc_core.errors import ConfigError
+from nrc_core.parameters import takes_lists
 from nrc_core.recipes import LOW_RANK, OTHER, RECIPES, Recipe
 
 
+@takes_lists
 def deep_nrc_mlp(
     dataset: str = "swimmer",
     *,
@@ -54,6 +56,7 @@ def deep_nrc_mlp(
     )
 
 
+@takes_lists
 def deep_nrc_resnet(
     dataset: str = "car_racing",
     *,
@@ -97,6 +100,7 @@ def deep_nrc_resnet(
     )
 
 
+@takes_lists
 def low_rank_targets(
     dataset: str = "sgemm",
     *,
@@ -141,6 +145,7 @@ def low_rank_targets(
     ]
 
 
+@takes_lists
 def weight_decay(
     dataset: str = "swimmer",
     *,
@@ -181,6 +186,7 @@ def weight_decay(
     ]
 
 
+@takes_lists
 def training_dynamics(
     datasets: Sequence[str] = ("swimmer",),
     *,
@@ -214,6 +220,7 @@ def training_dynamics(
     ]
 
 
+@takes_lists
 def proposition_1(
     datasets: Sequence[str] = ("swimmer",),
     *,
@@ -229,6 +236,7 @@ def proposition_1(
     return training_dynamics(datasets, seeds=seeds, splits=["random"], epochs=epochs, targets=targets, measurements=1)
 
 
+@takes_lists
 def paper_or_code(
     dataset: str = "swimmer",
     *,
@@ -255,6 +263,7 @@ def paper_or_code(
     )
 
 
+@takes_lists
 def what_decides_collapse(
     dataset: str = "swimmer",
     *,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Collection, Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import pandas as pd
@@ -92,7 +92,7 @@ class Results:
             chosen &= self.runs[name] == value
         keys = set(self.runs.loc[chosen, "key"])
         frames = {
-            name: frame[frame["key"].isin(keys)].reset_index(drop=True)
+            name: frame[frame["key"].isin(keys)].reset_index(drop=True) if "key" in frame else frame
             for name in ("runs", *TABLES)
             for frame in [getattr(self, name)]
         }
@@ -141,7 +141,7 @@ def stored(
     """What the store has of these configurations, None without any tables, and how many it lacks; trains nothing.
 
     Args:
-        tables: those that are read; the frames of the others are empty.
+        tables: those that are read; the frames of the others have not even a key, so that who wants one is told.
 
     Example:
         >>> stored(deep_nrc_mlp("synthetic", seeds=[0, 1]), store=Store(tmp))
@@ -155,18 +155,27 @@ def stored(
         else:
             obtained.append(Obtained(config, found, cached=True))
     results = _collect(obtained)
-    return (None if results.runs.empty else results), missing
+    unread = {name: pd.DataFrame() for name in TABLES if name not in tables}
+    return (None if results.runs.empty else replace(results, **unread)), missing
 
 
-def check_obtainable(configs: Iterable[Configuration], *, store: Store) -> None:
-    """Raise DataUnavailable for a run that can be neither found nor trained here.
+def check_obtainable(configs: Iterable[Configuration], *, store: Store) -> list[Configuration]:
+    """Those runs that the store lacks, after a look at whether they can be trained here and kept.
 
     Prepared data are not loaded, which takes seconds and is done again where the run is trained.
+
+    Raises:
+        DataUnavailable: a run can be neither found nor trained here.
+        OSError: the store cannot be written to, though it lacks a run.
     """
     obtaining = Obtaining(store)
-    for config in configs:
-        if find(config, store) is None and not is_prepared(config):
+    lacking = [config for config in configs if find(config, store, tables=()) is None]
+    for config in lacking:
+        if not is_prepared(config):
             obtaining.load(config)  # simulates what can be simulated
+    if lacking:
+        store.check_writable()
+    return lacking
 
 
 def _collect(obtained: list[Obtained]) -> Results:

@@ -5,8 +5,9 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 
 import pandas as pd
@@ -18,11 +19,11 @@ from nrc_core.config import RunConfig
 from nrc_core.datasets import Dataset
 from nrc_core.errors import TrainingDiverged
 from nrc_core.models import MLP, build_model
+from nrc_core.progress import Progress
 from nrc_core.single import SingleNetwork
 from nrc_core.stacked import StackedMLP
 
 logger = logging.getLogger(__name__)
-LOG_EVERY_SECONDS = 15.0
 Learner = StackedMLP | SingleNetwork
 # Fields that networks of one stack have in common; their learning rate, weight decay and seed may differ.
 SHARED = (
@@ -190,37 +191,37 @@ def _train(members: list[_Member], data: Dataset, done: int) -> Iterator[tuple[i
     trainings = [member.training for member in members]
     config = trainings[0].config
     learner = _learner(members)
-    started = logged = time.monotonic()
-    for epoch in range(done + 1, config.epochs + 1):
-        factor = 0.1 ** sum(epoch > m for m in (config.epochs // 3, 2 * config.epochs // 3) if m > 0)
-        learner.scale_rates(factor)
-        orders = [torch.randperm(len(data.x_train), generator=member.generator) for member in members]
-        losses = learner.epoch(
-            data.x_train, data.y_train, torch.stack(orders).to(data.x_train.device), config.batch_size
-        ).cpu()
-        failed = [i for i, one in enumerate(trainings) if not one.failure and _fails(one, losses[i], epoch, factor)]
-        errors = learner.evaluate(data.x_test, data.y_test)
-        for training, batch_losses, error in zip(trainings, losses, errors, strict=True):
-            training.losses.append(
-                {
-                    "epoch": epoch,
-                    "learning_rate": training.config.learning_rate * factor,
-                    "train_mse": batch_losses.mean().item(),
-                    "test_mse": error,
-                }
-            )
-        going = [i for i, one in enumerate(trainings) if not one.failure]
-        if going and (time.monotonic() - logged > LOG_EVERY_SECONDS or epoch == config.epochs):
-            logged = time.monotonic()
-            _log([trainings[i] for i in going], epoch, logged - started)
-        due = [i for i in going if epoch in trainings[i].config.measure_epochs]
-        if due or failed:
-            yield epoch, Together(trainings, learner, due)
-        if not going:
-            return
-        if epoch < config.epochs and any(member.checkpoint and member.checkpoint.due() for member in members):
-            for i, member in enumerate(members):
-                member.write(epoch, learner.state(i), (time.monotonic() - started) / len(members))
+    started = time.monotonic()
+    with closing(Progress(_who(trainings), "epoch", config.epochs, done)) as progress:
+        for epoch in range(done + 1, config.epochs + 1):
+            factor = 0.1 ** sum(epoch > m for m in (config.epochs // 3, 2 * config.epochs // 3) if m > 0)
+            learner.scale_rates(factor)
+            orders = [torch.randperm(len(data.x_train), generator=member.generator) for member in members]
+            losses = learner.epoch(
+                data.x_train, data.y_train, torch.stack(orders).to(data.x_train.device), config.batch_size
+            ).cpu()
+            failed = [i for i, one in enumerate(trainings) if not one.failure and _fails(one, losses[i], epoch, factor)]
+            errors = learner.evaluate(data.x_test, data.y_test)
+            for training, batch_losses, error in zip(trainings, losses, errors, strict=True):
+                training.losses.append(
+                    {
+                        "epoch": epoch,
+                        "learning_rate": training.config.learning_rate * factor,
+                        "train_mse": batch_losses.mean().item(),
+                        "test_mse": error,
+                    }
+                )
+            going = [i for i, one in enumerate(trainings) if not one.failure]
+            if going:
+                progress.tell(epoch, partial(_state, [trainings[i] for i in going]))
+            due = [i for i in going if epoch in trainings[i].config.measure_epochs]
+            if due or failed:
+                yield epoch, Together(trainings, learner, due)
+            if not going:
+                return
+            if epoch < config.epochs and any(member.checkpoint and member.checkpoint.due() for member in members):
+                for i, member in enumerate(members):
+                    member.write(epoch, learner.state(i), (time.monotonic() - started) / len(members))
 
 
 def _learner(members: list[_Member]) -> Learner:
@@ -241,14 +242,14 @@ def _learner(members: list[_Member]) -> Learner:
     return learner
 
 
-def _log(trainings: list[Training], epoch: int, seconds: float) -> None:
+def _who(trainings: list[Training]) -> str:
     config = trainings[0].config
-    who = f"seed {config.seed}" if len(trainings) == 1 else f"{len(trainings)} networks"
+    return f"{config.dataset}, " + (f"seed {config.seed}" if len(trainings) == 1 else f"{len(trainings)} networks")
+
+
+def _state(trainings: list[Training]) -> str:
     train, test = ([one.losses[-1][name] for one in trainings] for name in ("train_mse", "test_mse"))
-    logger.info(
-        "%s, %s: epoch %d of %d, train MSE %s, test MSE %s, %.0f s",
-        config.dataset, who, epoch, config.epochs, _span(train), _span(test), seconds,
-    )  # fmt: skip
+    return f"train MSE {_span(train)}, test MSE {_span(test)}"
 
 
 def _span(values: list[float]) -> str:

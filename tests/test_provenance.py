@@ -6,7 +6,7 @@ from nrc_core.provenance import SOURCES
 from tests.scripts import ROOT
 
 # They keep, find and describe results; none of them computes one.
-OTHERS = {"atomic", "checkpoints", "errors", "prepared", "provenance", "store"}
+OTHERS = {"atomic", "checkpoints", "errors", "locks", "prepared", "progress", "provenance", "records", "store"}
 
 
 def modules_used(name: str) -> set[str]:

@@ -8,7 +8,12 @@ from nrc_core.checks.theory import THEORY
 from nrc_core.checks.transfer import TRANSFER
 from nrc_core.checks.weight_decay import WEIGHT_DECAY
 
-SPECTRAL = frozenset(LOW_RANK)  # the checks that look at spectra, which are large; the others do without
+# The checks that look at a table besides the measurements; the others do without it.
+READERS = {
+    "spectra": frozenset(LOW_RANK),
+    "losses": frozenset({"losses_settle", "collapse_after_settling"}),
+    "downstream": frozenset(TRANSFER),
+}
 CHECKS: dict[str, Check] = {**NETWORKS, **LOW_RANK, **WEIGHT_DECAY, **CLASSIFICATION, **TRANSFER, **THEORY}
 
-__all__ = ["CHECKS", "SPECTRAL", "Check", "Evidence", "Limits", "Observation"]
+__all__ = ["CHECKS", "READERS", "Check", "Evidence", "Limits", "Observation"]

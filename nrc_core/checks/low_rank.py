@@ -13,7 +13,6 @@ from nrc_core.runs import Results
 from nrc_core.sweeps import at_rank
 from nrc_core.verdicts import first_site, weight_sites
 
-
 Network = tuple[dict[str, Any], pd.DataFrame, int]
 
 

@@ -1,0 +1,40 @@
+"""An executed notebook as a page of its own, to open in a browser."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+from nrc_core.extras import check_installed
+
+CITATION = re.compile(r"\{cite:[tp]\}`([^`]+)`")
+
+
+def check_exportable() -> None:
+    """Raise ConfigError unless what makes pages is installed."""
+    check_installed("nbconvert")
+
+
+def export(executed: Path) -> Path:
+    """Write the page beside an executed notebook and return its path.
+
+    What the book hides is hidden here too: code that is marked so, and logs. Formulas are drawn by MathJax, which the
+    page fetches from the network; without one they are seen as they are written.
+    """
+    import nbformat
+    from nbconvert import HTMLExporter
+    from traitlets.config import Config
+
+    notebook = nbformat.read(executed, as_version=4)
+    for cell in notebook.cells:
+        if cell.cell_type == "markdown":
+            cell.source = CITATION.sub(r"*\1*", cell.source)
+    config = Config()
+    config.TagRemovePreprocessor.enabled = True
+    config.TagRemovePreprocessor.remove_cell_tags = {"remove-cell"}
+    config.TagRemovePreprocessor.remove_input_tags = {"remove-input", "hide-input"}
+    config.TagRemovePreprocessor.remove_all_outputs_tags = {"remove-output"}
+    html, _ = HTMLExporter(config=config).from_notebook_node(notebook, {"metadata": {"name": executed.stem}})
+    page = executed.with_suffix(".html")
+    page.write_text(html)
+    return page

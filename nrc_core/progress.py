@@ -1,0 +1,126 @@
+"""How far long work is: a bar in a terminal, a line now and then elsewhere."""
+
+from __future__ import annotations
+
+import logging
+import re
+import sys
+import time
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from tqdm import tqdm
+
+logger = logging.getLogger(__name__)
+LINE_SECONDS = 15.0
+BAR_SECONDS = 0.2
+LINE = re.compile(r"(?P<who>.+): (?P<unit>\w+) (?P<done>\d+) of (?P<total>\d+), (?P<state>.*)")
+
+
+class Progress:
+    """Of one training, which tells it after every step.
+
+    Args:
+        who: in words, what is trained.
+        unit: of a step: epoch, iteration.
+        total: steps of the whole training.
+        done: steps that were done before.
+    """
+
+    def __init__(self, who: str, unit: str, total: int, done: int = 0):
+        self._who, self._unit, self._total, self._before = who, unit, total, done
+        self._started = self._shown = time.monotonic()
+        self._bar = None if not is_terminal() else _bar(who, unit, total, done)
+
+    def tell(self, done: int, state: Callable[[], str], *, ended: bool = False) -> None:
+        """So many steps are done.
+
+        Args:
+            state: of the training, in words; asked for only where it is shown.
+            ended: whether it was the last one, though fewer than planned.
+        """
+        now, last = time.monotonic(), ended or done >= self._total
+        if not last and now - self._shown < (LINE_SECONDS if self._bar is None else BAR_SECONDS):
+            return
+        self._shown = now
+        if self._bar is not None:
+            _move(self._bar, done, state())
+        if self._bar is None or last:
+            seconds = now - self._started
+            left = seconds / max(done - self._before, 1) * (self._total - done)
+            to_go = "" if last else f", about {duration(left)} to go"
+            logger.info(
+                "%s: %s %d of %d, %s, %.0f s%s", self._who, self._unit, done, self._total, state(), seconds, to_go
+            )
+
+    def close(self) -> None:
+        """Take the bar away."""
+        if self._bar is not None:
+            self._bar.close()
+
+
+class Relay:
+    """A stream for what a notebook says on stderr; the progress lines of its trainings become bars in a terminal."""
+
+    def __init__(self) -> None:
+        self._bar: tqdm | None = None
+        self._who, self._rest = "", ""
+
+    def write(self, text: str) -> None:
+        """Show every line that is complete."""
+        *lines, self._rest = (self._rest + text).split("\n")
+        for line in lines:
+            self._show(line)
+
+    def _show(self, line: str) -> None:
+        found = LINE.fullmatch(line) if is_terminal() else None
+        if found is None or found["done"] == found["total"]:
+            self.close()
+            if logger.isEnabledFor(logging.INFO):
+                print(line, file=sys.stderr, flush=True)
+            return
+        if self._bar is None or self._who != found["who"]:
+            self.close()
+            self._who = found["who"]
+            self._bar = _bar(self._who, found["unit"], int(found["total"]), 0)
+        _move(self._bar, int(found["done"]), found["state"])
+
+    def flush(self) -> None:
+        """There is nothing to do: every line is shown at once."""
+
+    def close(self) -> None:
+        """Take the bar away."""
+        if self._bar is not None:
+            self._bar.close()
+        self._bar = None
+
+
+def is_terminal() -> bool:
+    """Whether somebody looks on who wants to be told more than errors."""
+    return sys.stderr.isatty() and logger.isEnabledFor(logging.INFO)
+
+
+def _bar(who: str, unit: str, total: int, done: int) -> tqdm:
+    from tqdm import tqdm
+
+    return tqdm(desc=who, unit=f" {unit}s", total=total, initial=done, leave=False, dynamic_ncols=True, file=sys.stderr)
+
+
+def _move(bar: tqdm, done: int, state: str) -> None:
+    bar.set_postfix_str(state, refresh=False)
+    bar.update(done - bar.n)
+
+
+def duration(seconds: float) -> str:
+    """A time in words.
+
+    Example:
+        >>> duration(8.4), duration(100), duration(5000), duration(200_000)
+        ('8 s', '2 min', '1.4 h', '2.3 days')
+    """
+    if seconds < 60:
+        return f"{seconds:.0f} s"
+    if seconds < 3570:
+        return f"{seconds / 60:.0f} min"
+    return f"{seconds / 3600:.1f} h" if seconds < 2 * 86_400 else f"{seconds / 86_400:.1f} days"
