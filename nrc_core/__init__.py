@@ -30,8 +30,8 @@ if TYPE_CHECKING:
     from nrc_core.datasets import Dataset, load_dataset
     from nrc_core.errors import ConfigError, DataDamaged, DataUnavailable, NotebookFailed, NrcError, TrainingDiverged
     from nrc_core.experiments import EXPERIMENTS, deep_nrc_mlp, deep_nrc_resnet
-    from nrc_core.measurement import measure
-    from nrc_core.metrics import linear_cka, nrc1, nrc2, nrc3, nrc4, principal_angles, stable_rank
+    from nrc_core.measured import plot, report
+    from nrc_core.metrics import debiased_cka, linear_cka, nrc1, nrc2, nrc3, nrc4, principal_angles, stable_rank
     from nrc_core.models import MLP, build_model
     from nrc_core.moments import Moments
     from nrc_core.recipes import RECIPES
@@ -95,6 +95,7 @@ __all__ = [
 
 # Every name comes at its first use: torch and pandas take seconds to import, and much does without them.
 _HOMES = {
+    "any_network": ("measure",),
     "class_metrics": (
         "class_distance_normalized_variance", "margins", "nc1", "nc2", "nc3", "nc4", "normalised_margins",
         "strong_test_variance", "train_variance", "weak_test_variance",
@@ -107,8 +108,8 @@ _HOMES = {
     "datasets": ("Dataset", "load_dataset"),
     "errors": ("ConfigError", "DataDamaged", "DataUnavailable", "NotebookFailed", "NrcError", "TrainingDiverged"),
     "experiments": ("EXPERIMENTS", "deep_nrc_mlp", "deep_nrc_resnet"),
-    "measurement": ("measure",),
-    "metrics": ("linear_cka", "nrc1", "nrc2", "nrc3", "nrc4", "principal_angles", "stable_rank"),
+    "measured": ("plot", "report"),
+    "metrics": ("debiased_cka", "linear_cka", "nrc1", "nrc2", "nrc3", "nrc4", "principal_angles", "stable_rank"),
     "models": ("MLP", "build_model"),
     "moments": ("Moments",),
     "recipes": ("RECIPES",),

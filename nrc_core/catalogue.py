@@ -24,17 +24,15 @@ BUILT_IN = ("synthetic", *SIMULATED, "sgemm", "utkface", "carla2d", *CLASSIFIED)
 SPLITS = ("random", "blocked")
 
 
-def _is_table(name: str) -> bool:
-    if name in BUILT_IN:
-        return False
-    from nrc_core.tables import is_table  # with pandas, which takes a second to import
-
-    return is_table(name)
-
-
 def check_name(name: str) -> None:
     """Raise ConfigError unless `name` is built in or the path of a table."""
-    if name not in BUILT_IN and not _is_table(name):
+    if name in BUILT_IN:
+        return
+    from nrc_core.tables import FORMATS, conversion, is_table  # with pandas, which takes a second to import
+
+    if not is_table(name):
+        if remedy := conversion(name):
+            raise ConfigError(f"data set {name!r} is none of the tables that are read, {FORMATS}: {remedy}")
         hint = suggestion(name, BUILT_IN, "built in are")
         raise ConfigError(f"unknown data set {name!r}: {hint} (a file of your own works too: {FORMATS})")
 
@@ -44,7 +42,9 @@ def check_request(name: str, *, split: str, targets: Sequence[str]) -> None:
     check_name(name)
     if split not in SPLITS:
         raise ConfigError(f"split must be one of {', '.join(SPLITS)}: got {split!r}")
-    if not _is_table(name) and targets:
+    if isinstance(targets, str):
+        raise ConfigError(f"targets must be a list of names, as [{targets!r}]: got the text {targets!r}")
+    if name in BUILT_IN and targets:
         raise ConfigError(f"targets are named for a table of your own; {name!r} has its own targets")
 
 
@@ -72,17 +72,21 @@ def data_identity(name: str, *, targets: Sequence[str] = (), split: str = "rando
     check_name(name)
     if name == "synthetic":
         return name
-    if _is_table(name):
-        from nrc_core.tables import read_table
+    if name in BUILT_IN:
+        return read_manifest(data_folder() / name).identity
+    from nrc_core.tables import checksum
 
-        path = Path(name)
-        table, inputs = read_table(path, list(targets))
-        return table_identity(path, [column for column in table.columns if column not in inputs])
-    return read_manifest(data_folder() / name).identity
+    path = Path(name)
+    identity, own_split = _of_table(path, checksum(path), tuple(targets))
+    if own_split:
+        check_own_split(name, split)
+    return identity
 
 
 @lru_cache(maxsize=64)  # asked for once a configuration
 def _of_table(path: Path, checksum: str, targets: tuple[str, ...]) -> tuple[str, bool]:
     """Identity of a table, and whether it brings its own split."""
+    from nrc_core.tables import read_table
+
     table = read_table(path, targets)
     return table.identity, table.test is not None

@@ -11,7 +11,7 @@ from typing import Any
 import pandas as pd
 
 from nrc_core.catalogue import STAND_IN
-from nrc_core.checks import CHECKS, READERS, Limits, Observation
+from nrc_core.checks import CHECKS, COLUMNS, READERS, Limits, Observation
 from nrc_core.classifier_experiments import CLASSIFIER_EXPERIMENTS
 from nrc_core.classifier_sizes import shortfalls
 from nrc_core.close_calls import CLOSE, chance_of_change
@@ -203,7 +203,8 @@ def _evidence(profile: Profile, store: Store, claims: Sequence[Claim]) -> dict[s
     evidence: dict[str, _Page] = {}
     for page in profile.pages:
         if page.experiment is not None and page.name in checks:
-            tables = [name for name in TABLES if name not in READERS or READERS[name] & checks[page.name]]
+            tables = {name: COLUMNS if name == "measurements" else None for name in TABLES}
+            tables = {name: tables[name] for name in TABLES if name not in READERS or READERS[name] & checks[page.name]}
             configs = EXPERIMENTS[page.experiment](**page.parameters)
             results, missing = stored(configs, store=store, tables=tables)
             weaker = "" if results is None else weakness(results, page.experiment)
@@ -239,8 +240,9 @@ def _judge(claim: Claim, evidence: Mapping[str, _Page], share: float | None = No
     used = {name: results for name, results in every.items() if not there[name].weaker}
     observation = CHECKS[claim.check](used or every, limits, **claim.arguments)
     only_weaker = len(used) < len(every) and (not used or observation.rows.empty)
-    if only_weaker:
-        used, observation = every, CHECKS[claim.check](every, limits, **claim.arguments)
+    if only_weaker and used:
+        observation = CHECKS[claim.check](every, limits, **claim.arguments)
+    used = every if only_weaker else used
     verdict = verdict_of(observation, claim, limits)
     missing = sum(evidence[name].missing for name in claim.pages if name in evidence)
     diverged = sum(len(results.failures) for results in every.values())

@@ -7,6 +7,9 @@ import argparse
 import logging
 import os
 import sys
+import traceback
+from collections.abc import Iterator
+from contextlib import contextmanager
 from importlib import import_module
 from importlib.metadata import PackageNotFoundError, version
 
@@ -28,11 +31,13 @@ def main(arguments: list[str] | None = None) -> int:
 
         argcomplete.autocomplete(parser)
     given = parser.parse_args(arguments)
-    _set_up_logging(given)
     try:
-        given.execute(given)
+        with _logging(given):
+            given.execute(given)
         sys.stdout.flush()
     except NrcError as error:
+        if given.verbose:
+            traceback.print_exception(error)
         print(f"nrc: {error}", file=sys.stderr)
         return 2 if isinstance(error, ConfigError) else 1
     except BrokenPipeError:  # whoever read it has seen enough
@@ -71,7 +76,13 @@ def _parser() -> argparse.ArgumentParser:
 def _add_volume(parser: argparse.ArgumentParser, default: object) -> None:
     volume = parser.add_mutually_exclusive_group()
     volume.add_argument("-q", "--quiet", action="store_true", default=default, help="results, warnings and errors only")
-    volume.add_argument("-v", "--verbose", action="store_true", default=default, help="more about what is done")
+    volume.add_argument(
+        "-v",
+        "--verbose",
+        action="store_true",
+        default=default,
+        help="what is looked up and loaded, and where an error comes from",
+    )
 
 
 def _version() -> str:
@@ -93,11 +104,19 @@ class _Lines(logging.StreamHandler):
         tqdm.write(self.format(record), file=self.stream)
 
 
-def _set_up_logging(given: argparse.Namespace) -> None:
-    level = logging.WARNING if given.quiet else logging.INFO
+@contextmanager
+def _logging(given: argparse.Namespace) -> Iterator[None]:
+    """As much of it as is wanted; afterwards the levels are what they were."""
     logging.basicConfig(level=logging.INFO, format="%(message)s", handlers=[_Lines(sys.stderr)])
-    for name in ("nrc_core", "data_scripts"):
-        logging.getLogger(name).setLevel(logging.DEBUG if given.verbose else level)
+    ours = [logging.getLogger(name) for name in ("nrc_core", "data_scripts")]
+    before = [logger.level for logger in ours]
+    for logger in ours:
+        logger.setLevel(logging.DEBUG if given.verbose else logging.WARNING if given.quiet else logging.INFO)
+    try:
+        yield
+    finally:
+        for logger, level in zip(ours, before, strict=True):
+            logger.setLevel(level)
 
 
 if __name__ == "__main__":

@@ -6,7 +6,6 @@ from collections.abc import Callable
 
 import numpy as np
 import pandas as pd
-from scipy.special import ndtr
 
 from nrc_core.checks import Observation
 
@@ -35,6 +34,8 @@ def chance_of_change(
         >>> chance_of_change(Observation("noise", 9.0, False, rows), lambda rows: str(rows["holds"].all()), 0.3)
         0.0
     """
+    from scipy.special import ndtr  # takes half a second to import, and is asked for by few
+
     rows = observation.rows.reset_index(drop=True)
     values = rows["value"].astype(float)
     spreads = values.groupby(rows["group"]).transform(_spread)

@@ -51,10 +51,7 @@ class Configuration:
 
     def as_dict(self) -> dict[str, Any]:
         """Plain values, as they go into the content key and the provenance."""
-        values = {
-            name: list(value) if isinstance(value, tuple) else value
-            for name, value in dataclasses.asdict(self).items()  # type: ignore[call-overload]
-        }
+        values = {one.name: _plain(getattr(self, one.name)) for one in dataclasses.fields(self)}  # type: ignore[arg-type]
         return values if self.TASK is None else {"task": self.TASK, **values}
 
     def identity(self) -> dict[str, Any]:
@@ -77,6 +74,13 @@ class Configuration:
     def measured_with(self, other: Any) -> Any:
         """This run, measured wherever either of the two is."""
         raise NotImplementedError
+
+
+def _plain(value: Any) -> Any:
+    """Of a field, a copy, as JSON knows it."""
+    if isinstance(value, dict):
+        return {name: _plain(one) for name, one in value.items()}
+    return [_plain(one) for one in value] if isinstance(value, tuple | list) else value
 
 
 @dataclass(frozen=True)

@@ -49,7 +49,14 @@ class SquaredNorms:
     def update(self, features: Num[Tensor, "n h"], targets: Num[Tensor, "n t"]) -> None:
         """Add a batch of samples."""
         if self._centre is None:
-            self._centre = torch.cat([part.double().mean(0) for part in (features, targets)])
+            # Around its first row, so that a constant has its own mean to the last bit, on every processor.
+            firsts = [part[:1].double() for part in (features, targets)]
+            self._centre = torch.cat(
+                [
+                    first[0] + (part.double() - first).mean(0)
+                    for first, part in zip(firsts, (features, targets), strict=True)
+                ]
+            )
         for start in range(0, len(features), BLOCK_ROWS):
             rows = slice(start, start + BLOCK_ROWS)
             z = [

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -57,14 +57,21 @@ def onset(results: Results, limits: Mapping[str, float] | None = None) -> pd.Dat
     Returns:
         Columns `key, dataset, split, seed, condition, after, at_most`, the last two Int64.
     """
+    return _onsets(results, limits, EVENTS)
+
+
+def _onsets(results: Results, limits: Mapping[str, float] | None, conditions: Sequence[str]) -> pd.DataFrame:
     rows = []
-    measured = weight_sites(_labelled(results, results.history()))
-    for _, run in measured.groupby("key", sort=False):
-        last = run[run["site"] == run["site"].max()].sort_values("epoch").reset_index(drop=True)
-        flags = holds(last, limits)
-        flags["all"] = flags.all(axis=1)
-        labels = last.loc[0, ["key", "dataset", "split", "seed"]].to_dict()
-        for condition in EVENTS:
+    measured = weight_sites(results.history())
+    last_ones = measured[measured["site"] == measured.groupby("key")["site"].transform("max")]
+    last_ones = _labelled(results, last_ones).sort_values("epoch", kind="stable").reset_index(drop=True)
+    held = holds(last_ones, limits)
+    held["all"] = held.all(axis=1)
+    each = dict(list(last_ones.groupby("key", sort=False)))
+    for key in dict.fromkeys(measured["key"]):
+        last, flags = each[key], held.loc[each[key].index]
+        labels = last.iloc[0][["key", "dataset", "split", "seed"]].to_dict()
+        for condition in conditions:
             epoch = first_site(flags[condition], last["epoch"])
             earlier = last["epoch"] if epoch is None else last.loc[last["epoch"] < epoch, "epoch"]
             after = int(earlier.iloc[-1]) if len(earlier) else 0
@@ -86,8 +93,7 @@ def timing(results: Results, limits: Mapping[str, float] | None = None) -> pd.Da
 
 
 def _timing(results: Results, limits: Mapping[str, float]) -> pd.DataFrame:
-    table = onset(results, limits)
-    table = table[table["condition"] == "nrc1"].drop(columns="condition").reset_index(drop=True)
+    table = _onsets(results, limits, ("nrc1",)).drop(columns="condition")
     settled = {}
     for key, run in results.losses.groupby("key", sort=False):
         epochs = [settled_epoch(run, column, limits) for column in LOSSES]

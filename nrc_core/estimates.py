@@ -6,6 +6,7 @@ import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from statistics import median
 from typing import Any
 
 from nrc_core.config import Configuration
@@ -15,9 +16,9 @@ from nrc_core.records import read_records
 
 Record = Mapping[str, Any]
 FARTHEST = math.log(30)  # runs whose work differs by a larger factor say nothing about each other
-# How much a difference in another respect counts, against one in work by a factor of e.
+ROUNDING = 1e-9
 REDUCED = ("samples", "image_size")  # options that say how much of the data is used; without them it is all
-OTHER_DATA, OTHER_DEVICE = 1.0, 2.0
+OTHER_DEVICE = 2.0  # how much that counts, against a difference in work by a factor of e
 
 
 @dataclass(frozen=True)
@@ -51,15 +52,13 @@ def announcement(configs: Sequence[Configuration], store: Path, *, gpu: bool) ->
     folders = dict.fromkeys([store.resolve(), (project_folder() / "results").resolve()])
     found = estimate(configs, [record for folder in folders for record in read_records(folder)], gpu=gpu)
     if found.unknown == len(configs):
-        return (
-            f"{count}; no stored run is like {'them' if len(configs) > 1 else 'it'}, so how long it takes is not known"
-        )
+        return f"{count}; no stored run is like that, so how long it takes is not known"
     some = f" for {len(configs) - found.unknown} of them" if found.unknown else ""
     return f"{count}, about {duration(found.seconds)}{some} (by what runs like that took on {found.device})"
 
 
 def estimate(configs: Sequence[Configuration], records: Iterable[Record], *, gpu: bool = False) -> Estimate:
-    """What runs of these configurations will take, each by the record that is most like it.
+    """What runs of these configurations will take, each by the median of the records that are most like it.
 
     Seconds are taken to grow with epochs (or iterations), rows and the arithmetic of a row.
 
@@ -71,13 +70,14 @@ def estimate(configs: Sequence[Configuration], records: Iterable[Record], *, gpu
     total, unknown, devices = 0.0, 0, []
     for config in configs:
         wanted = config.as_dict()
-        near = min(((_distance(wanted, one, gpu), number) for number, one in enumerate(there)), default=(math.inf, 0))
-        if near[0] > FARTHEST:
+        distances = [_distance(wanted, one, gpu) for one in there]
+        least = min(distances, default=math.inf)
+        if least > FARTHEST:
             unknown += 1
             continue
-        record = there[near[1]]
-        total += float(record["seconds"]) * math.exp(_work(wanted) - _work(record["config"]))
-        devices.append(str(record["device"]))
+        near = [one for one, distance in zip(there, distances, strict=True) if distance <= least + ROUNDING]
+        total += median(float(one["seconds"]) * math.exp(_work(wanted) - _work(one["config"])) for one in near)
+        devices.append(str(near[0]["device"]))
     return Estimate(total, unknown, max(set(devices), key=devices.count) if devices else "")
 
 
@@ -85,12 +85,11 @@ def _distance(wanted: Record, record: Record, gpu: bool) -> float:
     """Infinite between runs of different kinds."""
     known = record["config"]
     both = (wanted, known)
-    if len({(one.get("task"), _network(one).get("architecture", "mlp")) for one in both}) > 1:
+    if len({(one.get("task"), one["dataset"], _network(one).get("architecture", "mlp")) for one in both}) > 1:
         return math.inf
     if any(len({name in one.get("dataset_options", {}) for one in both}) > 1 for name in REDUCED):
         return math.inf
     distance = abs(_work(wanted) - _work(known))
-    distance += OTHER_DATA * (wanted["dataset"] != known["dataset"])
     return distance + OTHER_DEVICE * (gpu == str(record["device"]).startswith("CPU"))
 
 

@@ -7,6 +7,8 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+from nrc_core.progress import is_quiet, say
+
 SECONDS = 30.0
 
 
@@ -16,8 +18,8 @@ def heartbeat(label: str) -> Iterator[None]:
     started, stop = time.monotonic(), threading.Event()
 
     def beat() -> None:
-        while not stop.wait(SECONDS):
-            print(f"{label}: running for {time.monotonic() - started:.0f} s", flush=True)
+        while not stop.wait(SECONDS) and not is_quiet():
+            say(f"{label}: running for {time.monotonic() - started:.0f} s")
 
     thread = threading.Thread(target=beat, daemon=True)
     thread.start()

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import base64
 import re
+from html import escape
 from pathlib import Path
+from typing import Any
 
 from nrc_core.extras import check_installed
 
@@ -29,6 +32,8 @@ def export(executed: Path) -> Path:
     for cell in notebook.cells:
         if cell.cell_type == "markdown":
             cell.source = CITATION.sub(r"*\1*", cell.source)
+        for output in cell.get("outputs", []):
+            _describe(output)
     config = Config()
     config.TagRemovePreprocessor.enabled = True
     config.TagRemovePreprocessor.remove_cell_tags = {"remove-cell"}
@@ -38,3 +43,11 @@ def export(executed: Path) -> Path:
     page = executed.with_suffix(".html")
     page.write_text(html)
     return page
+
+
+def _describe(output: dict[str, Any]) -> None:
+    """Give a figure the alternative text that it carries, which nbconvert leaves out."""
+    alt = output.get("metadata", {}).get("image/svg+xml", {}).get("alt")
+    if alt:
+        picture = base64.b64encode(output["data"].pop("image/svg+xml").encode()).decode()
+        output["data"]["text/html"] = f'<img alt="{escape(alt)}" src="data:image/svg+xml;base64,{picture}">'

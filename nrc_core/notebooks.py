@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import inspect
 import logging
+import subprocess
 import tempfile
 from collections.abc import Iterator, Mapping
 from contextlib import closing, contextmanager
@@ -11,6 +12,7 @@ from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
+from nrc_core.config import Configuration
 from nrc_core.errors import ConfigError, NotebookFailed, shown
 from nrc_core.estimates import announcement, has_gpu
 from nrc_core.experiments import EXPERIMENTS
@@ -58,19 +60,22 @@ def check_parameters(notebook: Path, given: Mapping[str, Any]) -> dict[str, Any]
         ConfigError: an unknown name, a wrong type, a value out of range.
         DataUnavailable, DataDamaged: from loading the data.
     """
+    return _checked(notebook, given)[0]
+
+
+def _checked(notebook: Path, given: Mapping[str, Any]) -> tuple[dict[str, Any], list[Configuration]]:
+    """The parameters, and the runs of the notebook's experiment that the store lacks."""
     declared = parameters_of(notebook)
     values = {}
     for name, value in given.items():
         check_known(name, declared, notebook.name)
         values[name] = coerce(name, value, declared[name]["type"])
     experiment = EXPERIMENTS.get(notebook.stem)
-    if experiment is not None:
-        known = inspect.signature(experiment).parameters
-        configs = experiment(**{name: value for name, value in values.items() if name in known})
-        store = Store()
-        if lacking := check_obtainable(configs, store=store):
-            logger.info("%s", announcement(lacking, store.folder, gpu=has_gpu()))
-    return values
+    if experiment is None:
+        return values, []
+    known = inspect.signature(experiment).parameters
+    configs = experiment(**{name: value for name, value in values.items() if name in known})
+    return values, check_obtainable(configs, store=Store())
 
 
 def check_output(notebook: Path, output: Path) -> None:
@@ -105,10 +110,14 @@ def run_notebook(notebook: Path, output: Path, given: Mapping[str, Any], *, time
     if timeout is not None and timeout < 1:
         raise ConfigError(f"the timeout must be at least one second, or left out for none: got {timeout}")
     check_installed("papermill", "ipykernel", *(["seaborn"] if notebook.stem in EXPERIMENTS else []))
-    values = check_parameters(notebook, given)
+    values, lacking = _checked(notebook, given)
+    logger.debug("%s with %s", notebook, values or "its defaults")
     output.parent.mkdir(parents=True, exist_ok=True)
     with _unfinished(output) as partial:
         partial.write_text("")  # an unwritable folder or a full disk shows now, not after the training
+        if lacking:
+            (store := Store()).check_writable()
+            logger.info("%s", announcement(lacking, store.folder, gpu=has_gpu()))
         try:
             _execute(notebook, partial, values, timeout)
         except NotebookFailed as error:
@@ -155,6 +164,10 @@ def _execute(notebook: Path, output: Path, values: Mapping[str, Any], timeout: i
         raise NotebookFailed(f"{notebook}: a cell took longer than {timeout} s") from None
     except DeadKernelError:
         raise NotebookFailed(f"{notebook}: the kernel died, out of memory perhaps") from None
+    except KeyboardInterrupt:
+        # The kernel has been stopped, and asyncio would print that whoever waited for its cell is told so.
+        logging.getLogger("asyncio").setLevel(logging.CRITICAL)
+        raise
     statuses = {
         number: cell.metadata.get("papermill", {}).get("status")
         for number, cell in enumerate(executed.cells)
@@ -187,6 +200,10 @@ def _ipc_kernel_manager() -> Iterator[type]:
     with tempfile.TemporaryDirectory(prefix="nrc-", ignore_cleanup_errors=True) as folder:
 
         class IpcKernelManager(AsyncKernelManager):
+            async def start_kernel(self, **options: Any) -> None:  # type: ignore[override]
+                # What cells say comes as messages; what is left is the kernel's own traceback at Ctrl-C.
+                await super().start_kernel(**options, stderr=subprocess.DEVNULL)
+
             @default("transport")
             def _transport(self) -> str:
                 return "ipc"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -15,7 +15,7 @@ from nrc_core.classifier_config import ClassifierConfig, TransferConfig
 from nrc_core.config import Configuration, RunConfig
 from nrc_core.errors import DataUnavailable, TrainingDiverged
 from nrc_core.progress import duration
-from nrc_core.store import TABLES, RunResult, Store, content_key
+from nrc_core.store import TABLES, RunResult, Store, Wanted, content_key
 
 if TYPE_CHECKING:
     import torch
@@ -35,17 +35,20 @@ class Obtained:
     cached: bool
 
 
-def find(config: Configuration, store: Store, tables: Collection[str] = TABLES) -> RunResult | None:
+def find(config: Configuration, store: Store, tables: Wanted = TABLES) -> RunResult | None:
     """The run in the store, by its content key, or by its configuration where the data are not there.
 
     Args:
-        tables: those that are read.
+        tables: those that are read, see `Store.load`.
     """
     try:
         found = store.load(content_key(config, _identity(config)), tables)
     except DataUnavailable:
         found = store.find(config, tables)
-    return found if found is not None and (found.failure or found.config.covers(config)) else None
+    usable = found is not None and (found.failure or found.config.covers(config))
+    place = found.key if usable and found else "not"
+    logger.debug("%s, seed %d: %s in %s", config.dataset, config.seed, place, store.folder)
+    return found if usable else None
 
 
 def is_prepared(config: Configuration) -> bool:
@@ -84,6 +87,7 @@ class Obtaining:
         if name not in self._loaded:
             if len(self._loaded) == LOADED_AT_ONCE:
                 del self._loaded[next(iter(self._loaded))]
+            logger.debug("loading %s", name)
             self._loaded[name] = load_dataset(config.dataset, **config.dataset_options)
         return self._loaded[name]
 

@@ -7,7 +7,7 @@ import re
 import sys
 import time
 from collections.abc import Callable
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from tqdm import tqdm
@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 LINE_SECONDS = 15.0
 BAR_SECONDS = 0.2
+UNTIMED = "{l_bar}{bar}| {n_fmt}/{total_fmt}{postfix}"  # where the state says the time
 LINE = re.compile(r"(?P<who>.+): (?P<unit>\w+) (?P<done>\d+) of (?P<total>\d+), (?P<state>.*)")
 
 
@@ -77,13 +78,13 @@ class Relay:
         found = LINE.fullmatch(line) if is_terminal() else None
         if found is None or found["done"] == found["total"]:
             self.close()
-            if logger.isEnabledFor(logging.INFO):
+            if not is_quiet():
                 print(line, file=sys.stderr, flush=True)
             return
         if self._bar is None or self._who != found["who"]:
             self.close()
             self._who = found["who"]
-            self._bar = _bar(self._who, found["unit"], int(found["total"]), 0)
+            self._bar = _bar(self._who, found["unit"], int(found["total"]), 0, bar_format=UNTIMED)
         _move(self._bar, int(found["done"]), found["state"])
 
     def flush(self) -> None:
@@ -96,27 +97,43 @@ class Relay:
         self._bar = None
 
 
+def say(line: str) -> None:
+    """Print a line, above a bar if there is one."""
+    if "tqdm" in sys.modules:
+        from tqdm import tqdm
+
+        tqdm.write(line)
+    else:
+        print(line, flush=True)
+
+
+def is_quiet() -> bool:
+    """Whether `nrc` was told to say results, warnings and errors only."""
+    return logging.getLogger("nrc_core").level > logging.INFO
+
+
 def is_terminal() -> bool:
     """Whether somebody looks on who wants to be told more than errors."""
     return sys.stderr.isatty() and logger.isEnabledFor(logging.INFO)
 
 
-def _bar(who: str, unit: str, total: int, done: int) -> tqdm:
-    from tqdm import tqdm
+def _bar(who: str, unit: str, total: int, done: int, **options: Any) -> tqdm:
+    from tqdm import tqdm  # imported here: whatever is shown without a bar does without it
 
-    return tqdm(desc=who, unit=f" {unit}s", total=total, initial=done, leave=False, dynamic_ncols=True, file=sys.stderr)
+    how: dict[str, Any] = {"leave": False, "dynamic_ncols": True, "file": sys.stderr} | options
+    return tqdm(desc=who, unit=f" {unit}s", total=total, initial=done, **how)
 
 
 def _move(bar: tqdm, done: int, state: str) -> None:
-    bar.set_postfix_str(state, refresh=False)
-    bar.update(done - bar.n)
+    bar.n = done
+    bar.set_postfix_str(state)  # draws it
 
 
 def duration(seconds: float) -> str:
     """A time in words.
 
     Example:
-        >>> duration(8.4), duration(100), duration(5000), duration(200_000)
+        >>> duration(8.4), duration(100.0), duration(5000.0), duration(200_000.0)
         ('8 s', '2 min', '1.4 h', '2.3 days')
     """
     if seconds < 60:

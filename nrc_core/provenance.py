@@ -22,10 +22,11 @@ if TYPE_CHECKING:
 PACKAGES = ("nrc-core", "numpy", "pandas")
 # The files whose code decides the numbers of a run.
 SOURCES = (
-    "array_tables", "catalogue", "class_metrics", "class_moments", "classification", "classified",
-    "classifier_computing", "classifier_config", "classifier_measurement", "classifiers", "computing", "config",
-    "cores", "datasets", "images", "measurement", "metrics", "models", "moments", "parquet_tables", "resnets",
-    "single", "sites", "stacked", "synthetic", "table_columns", "tables", "text_tables", "training", "transfer",
+    "array_tables", "arrays", "batches", "catalogue", "class_metrics", "class_moments", "classification",
+    "classified", "classifier_computing", "classifier_config", "classifier_measurement", "classifiers", "computing",
+    "config", "cores", "datasets", "debiasing", "images", "layers", "layouts", "measurement", "metrics", "models",
+    "moments", "parquet_tables", "resnets", "single", "sites", "stacked", "synthetic", "table_columns", "tables",
+    "text_tables", "trace", "training", "transfer",
 )  # fmt: skip
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Collection, Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -12,7 +12,7 @@ import pandas as pd
 from nrc_core.config import Configuration
 from nrc_core.errors import TrainingDiverged
 from nrc_core.obtaining import Obtained, Obtaining, find, is_prepared
-from nrc_core.store import TABLES, Store
+from nrc_core.store import TABLES, Store, Wanted
 
 if TYPE_CHECKING:
     import torch
@@ -33,7 +33,7 @@ class Results:
         downstream: one row per run and network that was fine-tuned or probed.
         provenance: by key, everything recorded.
         failures: by configuration in words, why a run has no results.
-        derived: what was made of the frames once and is used again.
+        derived: what was made of these very frames once and is used again, see `once`.
     """
 
     runs: pd.DataFrame
@@ -71,11 +71,16 @@ class Results:
         return s[last & (s["split"] == split) & (s["features"] == features)].reset_index(drop=True)
 
     def once(self, name: Any, make: Callable[[Results], Made]) -> Made:
-        """What is made of these results, kept in `derived` under its name; whoever takes it does not change it."""
-        if name not in self.derived:
-            self.derived[name] = make(self)
-        found: Made = self.derived[name]
-        return found
+        """What is made of these results, kept under its name; whoever takes it does not change it.
+
+        Results with other frames may have been given what was derived of the first ones: for them it is made anew.
+        """
+        parts = (*(getattr(self, part) for part in ("runs", *TABLES)), self.provenance)
+        kept = self.derived.get(name)
+        if kept is None or any(one is not other for one, other in zip(kept[0], parts, strict=True)):
+            kept = self.derived[name] = (parts, make(self))
+        made: Made = kept[1]
+        return made
 
     def label(self, table: pd.DataFrame, *fields: str) -> pd.DataFrame:
         """A table with columns of `runs` joined to it, as `weight_decay`."""
@@ -135,13 +140,12 @@ def run(
     return results
 
 
-def stored(
-    configs: Iterable[Configuration], *, store: Store, tables: Collection[str] = TABLES
-) -> tuple[Results | None, int]:
+def stored(configs: Iterable[Configuration], *, store: Store, tables: Wanted = TABLES) -> tuple[Results | None, int]:
     """What the store has of these configurations, None without any tables, and how many it lacks; trains nothing.
 
     Args:
-        tables: those that are read; the frames of the others have not even a key, so that who wants one is told.
+        tables: those that are read, see `Store.load`; the frames of the others have not even a key, so that whoever
+            wants one is told.
 
     Example:
         >>> stored(deep_nrc_mlp("synthetic", seeds=[0, 1]), store=Store(tmp))
@@ -160,21 +164,18 @@ def stored(
 
 
 def check_obtainable(configs: Iterable[Configuration], *, store: Store) -> list[Configuration]:
-    """Those runs that the store lacks, after a look at whether they can be trained here and kept.
+    """Those runs that the store lacks, after a look at whether they can be trained here.
 
     Prepared data are not loaded, which takes seconds and is done again where the run is trained.
 
     Raises:
         DataUnavailable: a run can be neither found nor trained here.
-        OSError: the store cannot be written to, though it lacks a run.
     """
     obtaining = Obtaining(store)
     lacking = [config for config in configs if find(config, store, tables=()) is None]
     for config in lacking:
         if not is_prepared(config):
             obtaining.load(config)  # simulates what can be simulated
-    if lacking:
-        store.check_writable()
     return lacking
 
 
@@ -233,7 +234,11 @@ def _wanted(one: Obtained) -> dict[str, pd.DataFrame]:
     m = m if "convention" in m else m.assign(convention="careful")
     ends = m[config.CLOCK].max()  # a run that its loss ended was measured last before it was planned to be
     times = [*config.times, ends] if ends < max(config.times) else config.times
-    tables["measurements"] = m[m[config.CLOCK].isin(times) & m["convention"].isin(config.views)]
+    tables["measurements"] = _rows(m, m[config.CLOCK].isin(times) & m["convention"].isin(config.views))
     if (s := tables.get("spectra")) is not None:
-        tables["spectra"] = s[s[config.CLOCK].isin(times)]
+        tables["spectra"] = _rows(s, s[config.CLOCK].isin(times))
     return tables
+
+
+def _rows(table: pd.DataFrame, wanted: pd.Series) -> pd.DataFrame:
+    return table if wanted.all() else table[wanted]

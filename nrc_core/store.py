@@ -30,6 +30,8 @@ logger = logging.getLogger(__name__)
 # while a comment or a new figure does not throw away a day of GPU time.
 RESULTS_VERSION = 1
 # A run has those of them that its kind has something for.
+# Names of tables, or by name the columns that are wanted (None: all of them).
+Wanted = Collection[str] | Mapping[str, Collection[str] | None]
 TABLES = ("measurements", "spectra", "losses", "downstream")
 
 
@@ -116,7 +118,7 @@ class Store:
         """Where the weights of a network are kept that others start from; they are no part of its results."""
         return self.folder / ".weights" / key
 
-    def find(self, config: Configuration, tables: Collection[str] = TABLES) -> RunResult | None:
+    def find(self, config: Configuration, tables: Wanted = TABLES) -> RunResult | None:
         """The newest run of this configuration that is whole, whatever version of its data it was made from.
 
         For results that are shown where the data are not.
@@ -160,11 +162,12 @@ class Store:
             (partial / PROVENANCE).write_text(json.dumps(record, indent=2, sort_keys=True) + "\n")
         return RunResult(key, tables, record)
 
-    def load(self, key: str, tables: Collection[str] = TABLES) -> RunResult | None:
+    def load(self, key: str, tables: Wanted = TABLES) -> RunResult | None:
         """The run with this key, or None if it is not there or is damaged, which is logged.
 
         Args:
-            tables: those that are read; the checksums of all are compared.
+            tables: those that are read, all their columns or, by the name of a table, those of them that are there;
+                the checksums of all are compared.
         """
         folder = self.folder / key
         if not folder.is_dir():
@@ -176,17 +179,19 @@ class Store:
                 content = (folder / file).read_bytes()
                 if hashlib.sha256(content).hexdigest() != checksum:
                     raise ValueError(f"{file} differs from its recorded checksum")
-                if Path(file).stem in tables:
-                    read[Path(file).stem] = _table(content)
+                if (name := Path(file).stem) in tables:
+                    read[name] = _table(content, tables[name] if isinstance(tables, Mapping) else None)
         except DAMAGES as error:
             logger.warning("damaged result %s (%s): computing it again", folder, error)
             return None
         return RunResult(key, read, provenance)
 
 
-def _table(content: bytes) -> pd.DataFrame:
+def _table(content: bytes, columns: Collection[str] | None) -> pd.DataFrame:
     """What `pandas.read_parquet` returns, for a table of few rows in a third of its time."""
     from pyarrow import BufferReader
     from pyarrow.parquet import ParquetFile
 
-    return ParquetFile(BufferReader(content)).read(use_threads=False).to_pandas(use_threads=False)
+    file = ParquetFile(BufferReader(content))
+    there = None if columns is None else [name for name in file.schema_arrow.names if name in columns]
+    return file.read(there, use_threads=False).to_pandas(use_threads=False)

@@ -100,7 +100,7 @@ def residual_stream(results: Results) -> Results:
     """The results without the sites inside residual blocks; the others keep their numbers."""
     m = results.measurements
     kept = m[~is_inner(m["name"])].reset_index(drop=True)
-    return dataclasses.replace(results, measurements=kept, derived={})
+    return dataclasses.replace(results, measurements=kept)
 
 
 def last_sites(measurements: pd.DataFrame) -> pd.DataFrame:

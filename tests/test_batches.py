@@ -101,7 +101,7 @@ def test_bytes_reach_a_network_that_scales_them_as_they_are(y):
 
     images = torch.randint(256, (100, 3, 2, 2), dtype=torch.uint8)
     assert measure(Scales(), images.numpy(), y)["width"].iloc[0] == 12
-    with pytest.raises(ConfigError, match="computes in torch.float32 but gets torch.uint8: give x in floating point"):
+    with pytest.raises(ConfigError, match=r"but gets torch\.uint8: give x in floating point"):
         measure(nn.Sequential(nn.Flatten(), nn.Linear(12, 2)), images, y)
 
 
@@ -128,7 +128,7 @@ REFUSED = {
     "NaN in a batch": (lambda x, y: ([(x, y), (nan_at(x), y)],), "x of batch 1 must be finite"),
     "missing value": (lambda x, y: (pd.DataFrame(x.numpy()).mask(x.numpy() > 2), y), "x must be finite"),
     "complex x": (lambda x, y: (x.to(torch.cfloat), y), r"x must be real: got torch.complex64; give real and"),
-    "complex y": (lambda x, y: (x, y.numpy() + 1j), "y must be real: got complex128"),
+    "complex y": (lambda x, y: (x, y.numpy() + 1j), "y must be real: got complex64"),
     "complex column": (lambda x, y: (pd.DataFrame({"z": x[:, 0].numpy() + 1j}), y), "column 'z' holds complex"),
     "text": (lambda x, y: (pd.DataFrame({"day": ["mon"] * 100}), y), "column 'day' holds (str|object) values"),
     "dates": (lambda x, y: (pd.DataFrame({"day": [pd.Timestamp(0)] * 100}), y), "column 'day' holds datetime64"),
@@ -198,10 +198,8 @@ def test_what_is_not_finite_in_a_network_is_named(place, x, y):
     model = mlp()
     with torch.no_grad():
         (model[2].weight[1] if place == "a weight" else model[2].bias)[:] = torch.nan
-    message = (
-        "the weight of layer '2' must be finite" if place == "a weight" else "the features of site '4' must be finite"
-    )
-    with pytest.raises(ConfigError, match=message):
+    named = {"a weight": "the weight of layer '2'", "a bias": "the features of site '4'"}[place]
+    with pytest.raises(ConfigError, match=f"{named} must be finite"):
         measure(model, x, y)
 
 
@@ -220,8 +218,6 @@ def test_metrics_on_arrays_take_tables_and_refuse_what_is_not_real(x, y):
     ):
         with pytest.raises(ConfigError, match=r"must be real"):
             call()
-    with pytest.raises(ConfigError, match=r"features, 6: got 2.5"):
-        nrc1(x, 2.5)
 
 
 def test_arrays_keep_their_numbers_and_their_memory():

@@ -279,7 +279,13 @@ def test_what_cannot_be_joined_is_left_out():
     assert len(look("probing_is_worse", one)) == 4
 
 
-def test_theory():
+@pytest.fixture
+def made_anew(monkeypatch, tmp_path):
+    """Cases are not taken as they were recorded."""
+    monkeypatch.setattr("nrc_core.checks.constructed.recorded_file", lambda: tmp_path / "none")
+
+
+def test_theory(made_anew):
     (cap,) = look("superclass_cap", classifier()).to_dict("records")
     assert (cap["value"], cap["holds"]) == (0.2, True)
     decisions = look("weak_collapse_of_decisions", classifier())
@@ -287,16 +293,15 @@ def test_theory():
     assert decisions["holds"].all()
 
 
-def test_a_collapse_that_is_not_complete_would_be_seen(monkeypatch):
-    from nrc_core.checks import classification
-    from nrc_core.checks import transfer as module
+def test_a_collapse_that_is_not_complete_would_be_seen(made_anew, monkeypatch):
+    from nrc_core import class_metrics
 
-    monkeypatch.setattr(classification, "weak_test_variance", lambda *_: 0.1)
+    monkeypatch.setattr(class_metrics, "weak_test_variance", lambda *_: 0.1)
     assert not look("weak_collapse_of_decisions", classifier())["holds"].any()
-    monkeypatch.setattr(classification, "weak_test_variance", lambda *_: 0.0)
-    monkeypatch.setattr(classification, "strong_test_variance", lambda *_: 0.0)
+    monkeypatch.setattr(class_metrics, "weak_test_variance", lambda *_: 0.0)
+    monkeypatch.setattr(class_metrics, "strong_test_variance", lambda *_: 0.0)
     assert look("weak_collapse_of_decisions", classifier())["holds"].tolist() == [True, False, False]
-    monkeypatch.setattr(module, "weak_test_variance", lambda *_: 0.1)
+    monkeypatch.setattr(class_metrics, "weak_test_variance", lambda *_: 0.1)
     with pytest.raises(ArithmeticError):
         look("superclass_cap", classifier())
 

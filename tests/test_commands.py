@@ -2,17 +2,21 @@
 
 import json
 import os
+import re
 import shlex
 import subprocess
 import sys
 from pathlib import Path
 
 import nbformat
+import pandas as pd
 import pytest
 from nbformat.v4 import new_code_cell, new_notebook
 
 from nrc_core import ConfigError, NotebookFailed, Store
 from nrc_core.cli import _parser, main
+from nrc_core.html_pages import export
+from nrc_core.notebook_files import find_notebook, findings
 from nrc_core.notebooks import check_parameters, parameters_of, run_notebook
 from tests.faults.disk import small_disk
 
@@ -61,8 +65,38 @@ def test_a_notebook_runs_to_its_end(executed):
     assert str(executed.parent) not in json.dumps(nbformat.read(executed, 4).metadata)
 
 
-def test_plain_papermill_runs_it_too(tmp_path):
-    arguments = [word for pair in TOY for word in ("-p", *pair.split("="))]
+def test_it_becomes_a_page_that_says_what_its_figures_show(executed):
+    page = export(executed).read_text()
+    pictures = re.findall(r'<img alt="([^"]+)"', page)
+    assert len(pictures) == 7
+    assert all(len(alt) > 20 for alt in pictures)
+    assert "import nrc_core" not in page, "code that the book hides"
+    assert "Noise suppression (NRC1)" in page
+    assert "{cite" not in page
+
+
+def test_its_verdict_is_read_from_it(executed):
+    found = findings(nbformat.read(executed, 4).cells)
+    assert found[0].startswith("* Noise suppression (NRC1), noise at most 0.05: ")
+    assert found[-1].startswith("* So Deep NRC below the last layer")
+
+
+def test_a_stored_result_is_run_by_name_and_leaves_a_page(executed, tmp_path, capsys, monkeypatch):
+    monkeypatch.setenv("NRC_STORE", str(executed.parent / "store"))
+    assert main(["run", "deep_nrc_mlp", *TOY, "--html", "--output", str(tmp_path / "own.ipynb")]) == 0
+    said = capsys.readouterr()
+    assert "* So Deep NRC below the last layer" in said.out
+    assert said.out.splitlines()[-1] == f"page: {(tmp_path / 'own.html').as_uri()}"
+    assert (tmp_path / "own.html").stat().st_size > 100_000
+    assert "network to train" not in said.err
+
+
+def test_plain_papermill_runs_it_too_with_lists_as_it_gives_them(tmp_path):
+    """`-p targets y1,y2` gives text, and `-p seeds 0` a number."""
+    frame = pd.DataFrame({"a": range(40), "y1": range(40), "y2": [i * i for i in range(40)]})
+    frame.to_csv(tmp_path / "t.csv", index=False)
+    given = ["width=8", "depth=3", "epochs=1", f"dataset={tmp_path / 't.csv'}", "targets=y1,y2", "seeds=0"]
+    arguments = [word for pair in given for word in ("-p", *pair.split("="))]
     command = [sys.executable, "-m", "papermill", str(NOTEBOOK), str(tmp_path / "out.ipynb"), *arguments]
     result = subprocess.run(command, capture_output=True, text=True, env=os.environ, timeout=300)
     assert result.returncode == 0, result.stderr
@@ -245,7 +279,7 @@ def documented() -> list[str]:
 def test_documented_commands_exist(command):
     given = _parser().parse_args(shlex.split(command)[1:])
     if given.command in ("run", "compute") and given.parameters:
-        notebook = NOTEBOOK if given.command == "compute" else ROOT / given.notebook
+        notebook = NOTEBOOK if given.command == "compute" else find_notebook(given.notebook)
         assert {pair.split("=")[0] for pair in given.parameters} <= set(parameters_of(notebook))
 
 

@@ -49,7 +49,7 @@ def test_the_core_needs_few_packages():
         {"numpy", "pandas", "pyarrow", "pyyaml", "scikit-learn", "scipy"},
         {"torch", "torchvision", "pillow", "jaxtyping"},
     )
-    assert names == tables | networks | {"filelock"}
+    assert names == tables | networks | {"argcomplete", "filelock", "tqdm"}
 
 
 def test_the_version_is_the_same_everywhere():

@@ -10,7 +10,7 @@ from nrc_core import deep_nrc_mlp, run
 from nrc_core.catalogue import check_name, check_request, data_identity
 from nrc_core.cli import main
 from nrc_core.errors import ConfigError, DataDamaged
-from nrc_core.report import caveats, setting
+from nrc_core.page_parts import caveats, setting
 from nrc_core.store import Store
 from nrc_core.tables import read_table
 

@@ -8,6 +8,13 @@ from nrc_core.checks.theory import THEORY
 from nrc_core.checks.transfer import TRANSFER
 from nrc_core.checks.weight_decay import WEIGHT_DECAY
 
+# Of the measurements, what checks look at, and what is needed to take them apart.
+COLUMNS = (
+    "site", "name", "split", "features", "convention", "epoch", "iteration", "width", "rank", "nrc1", "nrc2", "nrc3",
+    "nrc4", "nrc4_unexplained", "network_mse", "target_variance", "target_stable_rank", "feature_stable_rank",
+    "feature_effective_rank", "weight_stable_rank", "nc1_share", "nc2_cka", "variance", "variance_current",
+    "weak_variance", "weak_variance_least", "weak_variance_most", "loss", "error",
+)  # fmt: skip
 # The checks that look at a table besides the measurements; the others do without it.
 READERS = {
     "spectra": frozenset(LOW_RANK),
@@ -16,4 +23,4 @@ READERS = {
 }
 CHECKS: dict[str, Check] = {**NETWORKS, **LOW_RANK, **WEIGHT_DECAY, **CLASSIFICATION, **TRANSFER, **THEORY}
 
-__all__ = ["CHECKS", "READERS", "Check", "Evidence", "Limits", "Observation"]
+__all__ = ["CHECKS", "COLUMNS", "READERS", "Check", "Evidence", "Limits", "Observation"]

@@ -97,7 +97,7 @@ def _usable(results: Results) -> Results:
         return results
     tuned = results.downstream[results.downstream["kind"] == "fine-tuning"].dropna(subset="validation_error")
     good = runs["pretraining_key"].isin(runs["key"]) & runs["key"].isin(tuned["key"])
-    return dataclasses.replace(results, runs=runs[~transfer | good], derived={})
+    return dataclasses.replace(results, runs=runs[~transfer | good])
 
 
 TRANSFER = {

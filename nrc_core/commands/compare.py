@@ -67,8 +67,9 @@ def _differences(first: RunResult, second: RunResult) -> Iterator[str]:
 
 
 def _described(run: RunResult) -> dict[str, Any]:
-    record, flat = run.provenance, {}
-    for name, value in record["config"].items():
+    record = run.provenance
+    flat: dict[str, Any] = {}
+    for name, value in run.config.as_dict().items():
         flat |= {f"{name}.{key}": one for key, one in value.items()} if isinstance(value, dict) else {name: value}
     data = {f"data: {name}": record["data"].get(name) for name in ("identity", "n_train", "n_test")}
     return flat | data | {"device": record["device"], "seconds": record["seconds"], "date": str(record["date"])[:10]}
@@ -83,8 +84,8 @@ def _quantities(first: RunResult, second: RunResult) -> Iterator[str]:
             yield f"{run.key} diverged: {run.failure}"
         table = None if run.failure else quantities(run, run.config)
         tables.append({} if table is None else {(row.kind, row.place): row.value for row in table.itertuples()})
-    kind = None
-    for name, pair in _pairs(*tables):
+    kind, kinds = None, list(dict.fromkeys(name[0] for table in tables for name in table))
+    for name, pair in sorted(_pairs(*tables), key=lambda row: kinds.index(row[0][0])):
         if name[0] != kind:
             kind = name[0]
             yield kind

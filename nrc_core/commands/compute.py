@@ -47,6 +47,7 @@ def execute(given: argparse.Namespace) -> None:
         else:
             wanted += configs
     if untrained:
+        store.check_writable()
         logger.info("%s", announcement(untrained, store.folder, gpu=_on_gpu(given.device)))
     if wanted:
         with heartbeat("nrc compute"):

@@ -87,11 +87,11 @@ def _store(given: argparse.Namespace) -> Iterator[str]:
         network = config.get("pretraining", config).get("architecture", "mlp")  # older records leave out the only one
         kind = (config["dataset"], f"{config.get('task', 'regression')}, {network}")
         groups.setdefault(kind, []).append(record)
-    for (dataset, kind), records in sorted(groups.items()):
+    for (dataset, network), records in sorted(groups.items()):
         newest = max(records, key=lambda record: str(record["date"]))
         diverged = Counter("failure" in record for record in records)[True]
         failed = f", {diverged} diverged" if diverged else ""
         runs = f"{len(records)} run{'' if len(records) == 1 else 's'}{failed}"
-        yield f"  {dataset:16} {kind:24} {runs:22} newest {newest['key']} of {str(newest['date'])[:10]}"
+        yield f"  {dataset:16} {network:24} {runs:22} newest {newest['key']} of {str(newest['date'])[:10]}"
     if whole < len(keys):
         yield f"  {len(keys) - whole} more cannot be read; what wants them computes them again"

@@ -25,10 +25,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def execute(given: argparse.Namespace) -> None:
     """Execute it, say what it found, and where to look at it."""
     from nrc_core.notebook_files import find_notebook, findings
-    from nrc_core.notebooks import check_output, run_notebook
     from nrc_core.prepared import project_folder
 
     values, notebook = pairs(given.parameters), find_notebook(given.notebook)
+    from nrc_core.notebooks import check_output, run_notebook  # with pandas, which takes a second to import
+
     output = given.output or project_folder() / "build" / "runs" / notebook.name
     check_output(notebook, output)
     if given.html:

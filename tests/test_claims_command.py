@@ -1,0 +1,91 @@
+"""What `nrc claims` reads and shows: the tables checks look at and no others, recorded cases, one claim in full."""
+
+import json
+
+import pytest
+
+from nrc_core import Store, claims, cli, deep_nrc_mlp, run, stored
+from nrc_core.checks import constructed
+from nrc_core.claims import judge, read_claims
+from nrc_core.profiles import read_profile
+from nrc_core.store import RESULTS_VERSION
+from tests.test_claims import PAPER, ROOT, toy_profile
+
+
+@pytest.mark.parametrize("name", ["F3-2", "F5-3", "B28"])
+def test_checks_are_given_every_table_that_they_look_at(name, monkeypatch):
+    """The same with all tables: spectra, losses and downstream results are read for those alone who need them."""
+    profile = read_profile(PAPER)
+    (with_few,) = judge(profile, Store(ROOT / profile.store), names=[name])
+    monkeypatch.setattr(claims, "READERS", {})
+    (with_all,) = judge(profile, Store(ROOT / profile.store), names=[name])
+    assert with_few.as_dict() == with_all.as_dict()
+    assert with_few.groups
+
+
+def test_a_table_that_was_not_read_is_missed_aloud(tmp_path):
+    configs = deep_nrc_mlp("synthetic", samples=60, width=8, epochs=3)
+    store = Store(tmp_path)
+    run(configs, store=store)
+    found, _ = stored(configs, store=store, tables=("measurements",))
+    assert found is not None
+    with pytest.raises(KeyError):
+        found.final_spectra()
+    with pytest.raises(KeyError):
+        found.losses.groupby("key")
+    assert len(found.where(dataset="synthetic").final()) == len(found.final())
+
+
+def test_tables_that_are_not_read_are_compared_with_their_checksums_all_the_same(tmp_path):
+    store = Store(tmp_path)
+    key = run(deep_nrc_mlp("synthetic", samples=60, width=8, epochs=3), store=store).runs["key"].iloc[0]
+    assert store.load(key, tables=()) is not None
+    with (tmp_path / key / "spectra.parquet").open("ab") as file:
+        file.write(b"0")
+    assert store.load(key, tables=("measurements",)) is None
+
+
+def test_the_recorded_cases_are_what_they_give_today():
+    recorded = json.loads(constructed.recorded_file().read_text())
+    assert recorded["results_version"] == RESULTS_VERSION
+    assert recorded["cases"].keys() == constructed.MAKERS.keys()
+    for name, maker in constructed.MAKERS.items():
+        for before, now in zip(recorded["cases"][name], maker(), strict=True):
+            assert before == now | {"value": pytest.approx(now["value"], rel=1e-6)}, name
+
+
+def test_cases_recorded_by_another_version_are_made_anew(tmp_path, monkeypatch):
+    path = tmp_path / "constructed.json"
+    path.write_text(json.dumps({"results_version": RESULTS_VERSION + 1, "cases": {"two_and_two": [{"value": 5}]}}))
+    monkeypatch.setattr(constructed, "recorded_file", lambda: path)
+    monkeypatch.setattr(constructed, "MAKERS", {})
+
+    def _two_and_two():
+        return [{"value": 4}]
+
+    assert constructed.case(_two_and_two)() == [{"value": 4}]
+
+
+def test_one_claim_in_full(capsys):
+    """As the ledger has it, with its evidence and what it hangs on."""
+    assert cli.main(["claims", "F2-H3", "--store", str(ROOT / "results")]) == 0
+    said = " ".join(capsys.readouterr().out.split())
+    one = next(claim for claim in read_claims() if claim.id == "F2-H3")
+    limits = ["the limit is at least 0.9", "alignment_least = 0.9", "hangs on: with noise_most = 0.01 it would be"]
+    for part in (one.statement, one.source, "hopper: holds in ", "on another machine the verdict would be", *limits):
+        assert part in said, part
+
+
+def test_the_list_of_claims_says_what_each_claims(capsys, tmp_path):
+    assert cli.main(["claims", "--profile", str(toy_profile(tmp_path))]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    for one, line in zip(read_claims(), lines[:-1], strict=True):
+        assert line.startswith(one.id)
+        assert one.statement in line
+
+
+def test_a_claim_that_there_is_not_is_met_with_a_suggestion(capsys, tmp_path):
+    assert cli.main(["claims", "F2-H33", "--profile", str(toy_profile(tmp_path))]) == 2
+    assert "there is no claim 'F2-H33': did you mean 'F2-H3'?" in capsys.readouterr().err
+    assert cli.main(["claims", "F2-H3", "--record", str(tmp_path / "v.json")]) == 2
+    assert "leave the names out" in capsys.readouterr().err
