@@ -30,7 +30,7 @@ test: environment
 	ruff format --check .
 	python .ci/sync_environment.py --check
 	mypy
-	pytest -n $(CORES) --dist loadfile
+	pytest -n $(CORES) --dist loadfile --no-loadscope-reorder
 
 # The numeric tests and re-checks once more, under other instruction sets of this processor.
 machines: environment data

@@ -20,6 +20,24 @@ from tests.fakes import prepare_images
 from tests.fakes_images import prepare_classes
 from tests.toy_book import TOY, snakemake
 
+BUILDS_THE_BOOK = "test_book.py"
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """The file that builds the book comes first, those that only read it after a third of the others.
+
+    Of several processes one builds the book, which takes minutes, and none of the others has to wait for it.
+    """
+    files = dict.fromkeys(item.path for item in items)
+    reading = dict.fromkeys(item.path for item in items if "build" in getattr(item, "fixturenames", ()))
+    builder = [path for path in reading if path.name == BUILDS_THE_BOOK]
+    readers = [path for path in reading if path not in builder]
+    others = [path for path in files if path not in reading]
+    third = len(others) // 3
+    ordered = [*builder, *others[:third], *readers, *others[third:]]
+    place = {path: number for number, path in enumerate(ordered)}
+    items.sort(key=lambda item: place[item.path])
+
 
 @pytest.fixture(scope="session")
 def shared(tmp_path_factory: pytest.TempPathFactory, worker_id: str) -> Path:
