@@ -231,7 +231,7 @@ def verdict_of(observation: Observation, claim: Claim, limits: Limits) -> str:
 
 def _judge(claim: Claim, evidence: Mapping[str, _Page], share: float | None = None, *, moved: bool = True) -> Judged:
     if claim.check is None:
-        return Judged(claim, WAITING if "yet" in claim.reason else UNTESTABLE, claim.reason)
+        return Judged(claim, UNTESTABLE, claim.reason)
     there = {name: evidence[name] for name in claim.pages if name in evidence and evidence[name].results is not None}
     if claim.pages and not there:
         return Judged(claim, WAITING, "none of its networks is in the store")

@@ -105,6 +105,21 @@ def train(
         yield epoch, training
 
 
+def step_decay(epoch: int, epochs: int) -> float:
+    """The share of the initial learning rate that is left in an epoch: a tenth after each third of the training.
+
+    The thirds are rounded down (Deep NRC paper, Appendix A). Trainings of one or two epochs have no first third, and
+    one of a single epoch no second one: such a third takes nothing off.
+
+    Example:
+        >>> [round(step_decay(epoch, 6), 3) for epoch in range(1, 7)]
+        [1.0, 1.0, 0.1, 0.1, 0.01, 0.01]
+    """
+    ends = (epochs // 3, 2 * epochs // 3)
+    passed = [end for end in ends if 0 < end < epoch]
+    return 0.1 ** len(passed)
+
+
 def train_together(
     configs: Sequence[RunConfig],
     dataset: Dataset,
@@ -194,7 +209,7 @@ def _train(members: list[_Member], data: Dataset, done: int) -> Iterator[tuple[i
     started = time.monotonic()
     with closing(Progress(_who(trainings), "epoch", config.epochs, done)) as progress:
         for epoch in range(done + 1, config.epochs + 1):
-            factor = 0.1 ** sum(epoch > m for m in (config.epochs // 3, 2 * config.epochs // 3) if m > 0)
+            factor = step_decay(epoch, config.epochs)
             learner.scale_rates(factor)
             orders = [torch.randperm(len(data.x_train), generator=member.generator) for member in members]
             losses = learner.epoch(

@@ -26,7 +26,10 @@ def network(
     **columns,
 ) -> dict:
     """One network; columns of its sites are one value for all or a list, one a weight site."""
-    return locals()
+    return {
+        "dataset": dataset, "seed": seed, "sites": sites, "train": train, "test": test, "losses": losses,
+        "shuffled": shuffled, "spectra": spectra, "columns": columns,
+    }  # fmt: skip
 
 
 def results(*networks: dict) -> Results:

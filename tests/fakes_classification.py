@@ -36,12 +36,16 @@ def classifier(
     and test samples and `final_loss` are those at the end. `sites` are columns of the sites that feed a weight,
     `transfers` made by `transfer`.
     """
-    return locals()
+    return {
+        "times": times, "train": train, "strong": strong, "weak": weak, "current": current, "before": before,
+        "errors": errors, "final_loss": final_loss, "options": options, "transfers": transfers, "sites": sites,
+        "configuration": configuration,
+    }  # fmt: skip
 
 
 def transfer(start: int, *, tuned: dict[float, tuple[float, float]], probed: dict[float, tuple[float, float]]) -> dict:
     """What became of a checkpoint: by learning rate, or by penalty, the validation and the test error."""
-    return locals()
+    return {"start": start, "tuned": tuned, "probed": probed}
 
 
 def results(*networks: dict[str, Any]) -> Results:
