@@ -1,0 +1,39 @@
+"""What every claim measures on the published runs, a line of JSON each: `python -m tests.recorded_claims` writes it.
+
+Write it again when results, claims or checks change on purpose, and look at the difference before it is committed.
+"""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+from nrc_core import Store
+from nrc_core.claims import Judged, judge
+from nrc_core.profiles import read_profile
+
+ROOT = Path(__file__).parent.parent
+FILE = ROOT / "tests" / "recorded_claims.jsonl"
+FIELDS = ("id", "check", "verdict", "reason", "quantity", "limit", "at_least", "groups", "weaker")
+
+
+def judged() -> list[Judged]:
+    """All claims on the published runs."""
+    return judge(read_profile(ROOT / "book" / "profiles" / "paper.yml"), Store(ROOT / "results"), moved=False)
+
+
+def measured(one: Judged) -> dict[str, Any]:
+    """Of a claim, what the numbers say; not what its text says."""
+    found = one.as_dict()
+    groups = [{name: value for name, value in group.items() if name != "interval"} for group in found["groups"]]
+    return {name: found[name] for name in FIELDS} | {"groups": groups}
+
+
+def read() -> list[dict[str, Any]]:
+    """What was recorded."""
+    return [json.loads(line) for line in FILE.read_text().splitlines()]
+
+
+if __name__ == "__main__":
+    FILE.write_text("".join(f"{json.dumps(measured(one))}\n" for one in judged()))

@@ -1,0 +1,47 @@
+"""No change of the code changes unnoticed what a claim measures on the published runs."""
+
+import json
+from collections import Counter
+
+import pytest
+
+from nrc_core.claims import VERDICTS, score
+from tests import recorded_claims
+
+
+def alike(found, recorded) -> bool:
+    """Equal, and numbers but for rounding."""
+    if isinstance(recorded, dict):
+        return found.keys() == recorded.keys() and all(alike(found[name], recorded[name]) for name in recorded)
+    if isinstance(recorded, list):
+        return len(found) == len(recorded) and all(map(alike, found, recorded))
+    if isinstance(recorded, float):
+        return found == pytest.approx(recorded, rel=1e-6, abs=1e-9)
+    return found == recorded
+
+
+@pytest.fixture(scope="module")
+def judged():
+    return recorded_claims.judged()
+
+
+def test_claims_measure_what_they_did(judged):
+    recorded = recorded_claims.read()
+    found = json.loads(json.dumps([recorded_claims.measured(one) for one in judged]))
+    assert [one["id"] for one in found] == [one["id"] for one in recorded]
+    for one, other in zip(found, recorded, strict=True):
+        assert alike(one, other), f"{one['id']}: {one} was {other}"
+
+
+def test_the_score_counts_the_verdicts(judged):
+    assert score(judged) == {name: Counter(one.verdict for one in judged)[name] for name in VERDICTS}
+    assert sum(score(judged).values()) == len(judged)
+
+
+def test_everything_behind_a_verdict_is_told(judged):
+    names = {
+        "id", "section", "source", "statement", "seeds", "note", "configuration", "stated", "pages", "shown_on",
+        "check", "verdict", "reason", "quantity", "limit", "at_least", "groups", "thresholds", "moved", "weaker",
+        "keys", "change", "close",
+    }  # fmt: skip
+    assert all(one.as_dict().keys() == names for one in judged)
