@@ -85,9 +85,10 @@ CASES = [
             network(nrc1=HALF, weight_stable_rank=[9, 8, 4, 2]),
             network(nrc1=HALF, weight_stable_rank=[9, 8, 5, 2]),
             network(nrc1=HALF, weight_stable_rank=[1, 2, 3, 4]),
+            network(nrc1=NOISY, weight_stable_rank=[9, 8, 4, 2]),  # nothing has collapsed: the last weight is told
         ],
-        [2.0, 2.5, 2.0],
-        [1, 0, 0],
+        [2.0, 2.5, 2.0, 1.0],
+        [1, 0, 0, 0],
     ),
     ("rank_one_targets", {}, [network(target_stable_rank=1.0001)], [1 / 1.0001], [1]),
     ("rank_one_targets", {}, [network(target_stable_rank=1.25)], [0.8], [0]),
@@ -116,6 +117,13 @@ CASES = [
     ("loss_at", {"weight_decay": 1.0}, sweep(w0={}, w1={"train": 0.05, "test": 0.03}), [1.5], [0]),
     ("nothing_learned_beyond_targets", {}, sweep(w0={}, w1={"train": 0.995}), [0.995], [1]),
     ("nothing_learned_beyond_targets", {}, sweep(w1={"train": 0.5}, w0={"train": 1.0}), [0.5], [0]),
+    (
+        "nothing_learned_beyond_targets",
+        {},
+        sweep(w0={"target_variance": 0.5}, w1={"train": 0.4975, "target_variance": 0.5}),
+        [0.995],
+        [1],
+    ),
     # Zero is the optimum from (sqrt(4 / 3) 2 / 3)^(3 / 2) / 2 = 0.338 on: below it nothing is said.
     ("nothing_learned_beyond_targets", {}, [network(weight_decay=0.0), network(weight_decay=0.33)], [], []),
     ("nothing_learned_beyond_targets", {}, [network(weight_decay=0.0), network(weight_decay=0.34)], [0.01], [0]),
@@ -134,6 +142,8 @@ CASES = [
     ("noise_at_every", {"excluded": 0.0}, sweep(w0={}, w1={"nrc1": 0.9}), [0.9], [0]),
     ("earlier_collapse_at", {"weight_decay": 1.0}, sweep(w0={"nrc1": HALF}, w1={}), [2], [1]),
     ("earlier_collapse_at", {"weight_decay": 1.0}, sweep(w0={"nrc1": NOISY}, w1={"nrc1": NOISY}), [0], [0]),
+    # No collapse counts as one site after the last.
+    ("earlier_collapse_at", {"weight_decay": 1.0}, sweep(w0={"nrc1": NOISY}, w1={"nrc1": HALF}), [2], [1]),
     ("alignment_only_at", {"weight_decay": 1.0}, sweep(w0={"nrc3": [0, 0, 0, 1]}, w1={}), [3], [1]),
     ("alignment_only_at", {"weight_decay": 1.0}, sweep(w0={"nrc3": [0, 0, 1, 1]}, w1={}), [2], [0]),
     ("lower_weight_rank_at", {"weight_decay": 1.0}, sweep(w0=RANK[4], w1=RANK[2]), [0.5], [1]),

@@ -119,6 +119,7 @@ def test_a_rank_one_network_has_no_noise_but_is_seen_by_its_effective_rank():
     h = np.outer(normal(0, 50), normal(1, 8))
     assert nrc1(h, 2) == pytest.approx(0, abs=1e-14)
     assert effective_rank(eigen(torch.from_numpy(np.cov(h.T))).values) == 1
+    assert effective_rank(torch.tensor([1.0, 0.0], dtype=torch.float64)) == 1
 
 
 def test_no_variance_is_not_a_number():

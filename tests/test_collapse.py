@@ -1,0 +1,32 @@
+"""What became of the variances of classifiers, from histories made by hand."""
+
+import pytest
+
+from nrc_core.collapse import final_variances, half_times
+from tests.fakes_classification import classifier, results
+
+TIMES = (1, 10, 100)
+
+
+def test_the_end_of_training_is_told_of_both_splits():
+    one = classifier(
+        times=TIMES,
+        train=(4.0, 3.0, 1.0),
+        strong=(2.0, 1.5, 1.2),
+        weak=(0.9, 0.8, 0.7),
+        errors=(0.2, 0.3),
+        final_loss=0.5,
+    )
+    (row,) = final_variances(results(one)).to_dict("records")
+    found = {name: row[name] for name in ("iterations", "train", "strong", "weak")}
+    assert found == {"iterations": 100, "train": 1.0, "strong": 1.2, "weak": 0.7}
+    assert (row["train_error"], row["test_error"], row["train_loss"]) == (0.2, 0.3, 0.5)
+
+
+def test_half_of_the_way_is_from_the_first_value_to_the_last():
+    """Halfway from 8 to 2 is 5, three quarters of the way from 8 to 4; times are interpolated in their logarithm."""
+    one = classifier(times=TIMES, train=(4.0, 3.0, 1.0), strong=(2.0,) * 3, weak=(1.0,) * 3, before=((8.0, 4.0, 2.0),))
+    found = half_times(results(one)).set_index("layer")
+    assert found["first"].tolist() == [8.0, 4.0]
+    assert found["final"].tolist() == [2.0, 1.0]
+    assert found["half_time"].tolist() == pytest.approx([10**0.75, 10**1.25])
