@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from itertools import chain
-from numbers import Integral
+from numbers import Integral, Real
 from typing import Any
 
 import pandas as pd
@@ -24,7 +24,7 @@ from nrc_core.errors import ConfigError, NrcError, shown
 from nrc_core.layers import WeightLayer, listening, opaque, unwrapped, weight_layers
 from nrc_core.measurement import decompose, tabulate
 from nrc_core.probe import Layouts, Place, Probe, is_repeatable, probe
-from nrc_core.sites import FEATURES, Collector, Site, evaluating
+from nrc_core.sites import FEATURES, Collector, Site, evaluating, keeping_buffers
 from nrc_core.trace import owners
 
 logger = logging.getLogger(__name__)
@@ -113,8 +113,8 @@ def _check_options(rank: Any, convention: Any, features: Any, tolerance: Any) ->
     if features not in FEATURES:
         raise ConfigError(f"features must be one of {', '.join(FEATURES)}: got {features!r}")
     if rank is not None and (isinstance(rank, bool) or not isinstance(rank, Integral) or rank < 1):
-        raise ConfigError(f"rank must be at least 1: got {rank!r}")
-    if not isinstance(tolerance, int | float) or not 0 <= tolerance < 1:
+        raise ConfigError(f"rank must be a whole number, at least 1: got {rank!r}")
+    if not isinstance(tolerance, Real) or not 0 <= float(tolerance) < 1:
         raise ConfigError(f"tolerance is a share of the largest variance, in [0, 1): got {tolerance!r}")
 
 
@@ -145,8 +145,9 @@ def _listen(
     def run(batch: Batch) -> Tensor:
         return predictions(_result(network, batch), output, len(batch), batch.targets.shape[1])
 
-    with _as_written(), evaluating(network):
-        found = probe(network, layers, first, run, place)
+    with _as_written(), evaluating(network), keeping_buffers(network):
+        with keeping_buffers(network):
+            found = probe(network, layers, first, run, place)
         _check_heard(network, layers, found)
         layouts = Layouts(found)
         collector = Collector((features,), layouts=layouts, before=found.before, debias=True)
@@ -155,14 +156,14 @@ def _listen(
             with listening(layers, collector.see):
                 collector.begin(placed.targets)
                 predicted = run(placed)
-            if copies.rows == 0 and not is_repeatable(found, predicted):
-                logger.warning(
-                    "%s: its output for a sample depends on chance or on the rest of its batch, and so do all numbers",
-                    type(network).__name__,
-                )
+            if copies.rows == 0:
+                _check_repeatable(network, found, layouts, predicted)
             _check_same_layers(found, layouts, collector)
             collector.end(predicted)
             copies.add(batch)
+        (measured,) = collector.sites().values()
+        for site in measured:  # a copy, as what eval() merged into a weight is about to come out again
+            site.weight = None if site.weight is None else site.weight.clone()
     if copies.rows < LEAST_ROWS:
         raise ConfigError(f"x has {copies.rows} row: a variance needs {LEAST_ROWS} or more")
     if lost := [name for name in found.lost if name not in layouts.constant]:
@@ -177,13 +178,24 @@ def _listen(
             type(network).__name__,
             ", ".join(layouts.constant),
         )
-    (measured,) = collector.sites().values()
     for site in measured:
         if not site.moments.scatter.isfinite().all():
+            if not site.moments.target_covariance.isfinite().all():
+                raise ConfigError("y is too large for its variance to be a number: give it in another unit")
             raise ConfigError(f"the features of site {site.name!r} must be finite, but hold NaN, infinity or overflow")
     if len(measured) < 2:
         raise ConfigError(f"{type(network).__name__} has no layer whose input hangs on the samples, hence no site")
     return _Heard(measured, copies.rows, copies.different)
+
+
+def _check_repeatable(network: nn.Module, found: Probe, layouts: Layouts, predicted: Tensor) -> None:
+    """Log what differs between samples alone and among others."""
+    on = "depends on chance or on the rest of its batch"
+    if not is_repeatable(found, predicted):
+        logger.warning("%s: its output for a sample %s, and so do all numbers", type(network).__name__, on)
+    elif layouts.dependent:
+        where = ", ".join(layouts.dependent)
+        logger.warning("%s: the input of %s for a sample %s", type(network).__name__, where, on)
 
 
 def _check_same_layers(found: Probe, layouts: Layouts, collector: Collector) -> None:
@@ -249,6 +261,8 @@ def predictions(result: Any, output: Output, n: int, t: int) -> Tensor:
         raise ConfigError(f"a network must give real numbers in floating point: got {found.dtype}")
     if found.ndim < 2 and found.numel() == n and t == 1:
         return found.reshape(n, 1)
+    if n == 1 and found.ndim == 1 and len(found) == t:  # a network that squeezes its output
+        return found.reshape(1, t)
     if found.ndim == 2 and found.shape[0] == n and found.shape[1] != t:
         raise ConfigError(f"a network must give as many outputs as there are targets: got {found.shape[1]} for {t}")
     if tuple(found.shape) != (n, t):

@@ -34,9 +34,13 @@ def as_tensor(value: Any, name: str) -> Tensor:
         return torch.from_numpy(_table(value, name))
     if np.ma.isMaskedArray(value) and np.ma.is_masked(value):
         raise ConfigError(f"{name} has masked values, which an array of numbers cannot have: drop or fill those rows")
+    if isinstance(value, list | tuple) and value and all(isinstance(one, Tensor) for one in value):
+        rows = [_plain(one.detach(), name) for one in value]
+        if len({one.shape for one in rows}) == 1:
+            return torch.stack(rows)
     try:
         array = np.asarray(value)
-    except ValueError:
+    except (ValueError, TypeError, RuntimeError):
         raise ConfigError(
             f"{name} must be an array: got a {type(value).__name__} of rows of different lengths"
         ) from None

@@ -4,14 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from itertools import pairwise
+from numbers import Integral
 from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor
 from torch.utils.data import Dataset
 
 from nrc_core.arrays import as_tensor, check_finite, check_same_labels
-from nrc_core.errors import ConfigError
+from nrc_core.errors import ConfigError, NrcError
 
 
 @dataclass(frozen=True)
@@ -49,9 +52,10 @@ def batches(x: Any, y: Any = None, *, batch_size: int | None = None) -> Iterator
 
     Example:
         >>> [len(batch) for batch in batches(np.zeros((5, 2)), np.zeros(5), batch_size=2)]
-        [2, 2, 1]
+        [2, 3]
     """
-    if batch_size is not None and (isinstance(batch_size, bool) or not isinstance(batch_size, int) or batch_size < 1):
+    whole = isinstance(batch_size, Integral) and not isinstance(batch_size, bool)
+    if batch_size is not None and not (whole and batch_size >= 1):
         raise ConfigError(f"batch_size must be a whole number, at least 1: got {batch_size!r}")
     return _of_pairs(x, batch_size) if y is None else _of_arrays(x, y, batch_size)
 
@@ -67,10 +71,13 @@ def _of_arrays(x: Any, y: Any, batch_size: int | None) -> Iterator[Batch]:
             "so give no y"
         )
     whole = _batch(x, y, "x", "y")
-    size = batch_size or rows_at_once(whole.inputs[0])
+    size = int(batch_size or rows_at_once(whole.inputs[0]))
+    bounds = [*range(0, len(whole), size), len(whole)]
+    if size > 1 and len(bounds) > 2 and bounds[-1] - bounds[-2] == 1:
+        del bounds[-2]  # no batch of one row alone, of which some networks squeeze the axis away
     return (
-        Batch(tuple(one[start : start + size] for one in whole.inputs), whole.targets[start : start + size])
-        for start in range(0, len(whole), size)
+        Batch(tuple(one[start:stop] for one in whole.inputs), whole.targets[start:stop])
+        for start, stop in pairwise(bounds)
     )
 
 
@@ -82,7 +89,26 @@ def _of_pairs(x: Any, batch_size: int | None) -> Iterator[Batch]:
         )
     if batch_size is not None:
         raise ConfigError(f"a DataLoader has its own size of batches: got batch_size={batch_size} too, leave it out")
-    return _checked_pairs(x)
+    return _checked_pairs(_loaded(x))
+
+
+def _loaded(pairs: Iterable[Any]) -> Iterator[Any]:
+    """What a loader gives; its own errors become one line of ours, with theirs as the cause."""
+    source, number = iter(pairs), 0
+    while True:
+        try:
+            pair = next(source)
+        except StopIteration:
+            return
+        except NrcError:
+            raise
+        except Exception as error:
+            reason = " ".join(str(error).split())[:300]
+            raise ConfigError(
+                f"batch {number} cannot be loaded from the {type(pairs).__name__}: {type(error).__name__}: {reason}"
+            ) from error
+        yield pair
+        number += 1
 
 
 def _checked_pairs(pairs: Iterable[Any]) -> Iterator[Batch]:
@@ -109,6 +135,7 @@ def _batch(x: Any, y: Any, x_name: str, y_name: str) -> Batch:
     names = [f"{x_name}[{place}]" for place in range(len(given))] if several else [x_name]
     for one in given:
         check_same_labels(one, y)
+    _check_not_columns(y, given[0], y_name)
     inputs = [as_tensor(one, name) for one, name in zip(given, names, strict=True)]
     targets = as_tensor(y, y_name)
     targets = targets[:, None] if targets.ndim == 1 else targets
@@ -116,6 +143,10 @@ def _batch(x: Any, y: Any, x_name: str, y_name: str) -> Batch:
         raise ConfigError(
             f"{y_name} must be (n, t), one row a sample: got shape {tuple(targets.shape)}; targets over several steps "
             "count one by one as y.flatten(1), with output=lambda out: out.flatten(1)"
+        )
+    if len(inputs) == len(targets) != len(inputs[0]):
+        raise ConfigError(
+            f"{x_name} is a {type(x).__name__} of {len(inputs)} arrays, as of several inputs: stack them to one"
         )
     for one, name in zip(inputs, names, strict=True):
         if one.ndim == 0 or 0 in one.shape[1:]:
@@ -125,6 +156,16 @@ def _batch(x: Any, y: Any, x_name: str, y_name: str) -> Batch:
     for one, name in zip([*inputs, targets], [*names, y_name], strict=True):
         check_finite(one, name)
     return Batch(tuple(inputs), targets)
+
+
+def _check_not_columns(y: Any, x: Any, name: str) -> None:
+    """ConfigError for one array a target, as a loader collates tuples of targets: as rows they would be transposed."""
+    listed = isinstance(y, list | tuple) and all(_is_array(one) and len(np.shape(one)) > 0 for one in y)
+    if listed and y and all(np.shape(one)[0] == len(x) for one in y):
+        raise ConfigError(
+            f"{name} is a {type(y).__name__} of {len(y)} arrays of {len(x)} rows each: stack them, one target a "
+            "column, as torch.stack(y, 1); of a loader, ((x, torch.stack(y, 1)) for x, y in loader)"
+        )
 
 
 def _is_array(value: Any) -> bool:

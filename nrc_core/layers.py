@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import partial
+from itertools import chain
 from typing import Any
 
 import torch
@@ -74,13 +75,14 @@ def weight_layers(model: nn.Module, sites: Sequence[str] | None = None) -> dict[
     named = _named(model, list(layers)) if sites is None else _names(sites)
     if named is None:
         return layers
+    by_any_name = {name: one for name, one in model.named_modules(remove_duplicate=False) if one in layers.values()}
     for name in named:
-        if name not in layers:
+        if name not in by_any_name:
             others = dict(model.named_modules())
             is_other = f"it is a {type(others[name]).__name__}, " if name in others else ""
             hint = is_other + suggestion(name, list(layers), "there is")
             raise ConfigError(f"`sites` names no linear or convolutional layer with {name!r}: {hint}")
-    return {name: layers[name] for name in named}
+    return {name: by_any_name[name] for name in named}
 
 
 def _named(model: nn.Module, layers: list[str]) -> list[str] | None:
@@ -149,7 +151,7 @@ def unwrapped(model: Any, sites: Sequence[str] | None = None) -> tuple[nn.Module
         )
     if lazy := [name for name, parameter in model.named_parameters() if is_lazy(parameter)]:
         raise ConfigError(f"{lazy[0]!r} of a lazy layer has no values yet: run the network once before it is measured")
-    if absent := [name for name, parameter in model.named_parameters() if parameter.is_meta]:
+    if absent := [name for name, one in chain(model.named_parameters(), model.named_buffers()) if one.is_meta]:
         raise ConfigError(f"{absent[0]!r} has no values, it is on the meta device: load the weights first")
     prefix = "".join(prefixes)
     return model, sites if sites is None else [name.removeprefix(prefix) for name in _names(sites)]

@@ -78,6 +78,22 @@ def agree(a: Tensor, b: Tensor) -> bool:
     return bool(torch.linalg.vector_norm(first - second) <= tolerance * torch.linalg.vector_norm(second))
 
 
+def is_reordered(few: Tensor, whole: Tensor) -> bool:
+    """Whether the last rows of a batch are in it at other places than they were given in: sorted, say, or shuffled.
+
+    Args:
+        few: what a layer took of the last samples alone, a row each.
+        whole: what it took of the batch.
+    """
+    alone, rows = few.flatten(1), whole.flatten(1)
+    own, spread = alone - rows[-len(alone) :], alone - alone.mean(0)
+    if torch.linalg.vector_norm(own.double()) <= 0.1 * torch.linalg.vector_norm(spread.double()):
+        return False  # rounding does no more, and another order does
+    nearest = rows[torch.stack([(rows - row).float().norm(dim=1).argmin() for row in alone])]
+    off = torch.linalg.vector_norm((alone - nearest).double())
+    return bool(agree(alone, nearest) and off <= 0.25 * torch.linalg.vector_norm(own.double()))
+
+
 def _uncertain(name: str, whole: Tensor, n: int) -> ConfigError:
     return ConfigError(
         f"layer {name!r} takes {tuple(whole.shape)} for {n} samples, and which rows are of which sample cannot be "

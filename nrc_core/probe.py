@@ -15,9 +15,9 @@ from nrc_core.arrays import check_finite
 from nrc_core.batches import Batch
 from nrc_core.errors import ConfigError, NrcError
 from nrc_core.layers import WeightLayer, adapters, channels_first, given_to, kind_of, listening, weight_matrix
-from nrc_core.layouts import Layout, agree, layout
+from nrc_core.layouts import Layout, agree, is_reordered, layout
 from nrc_core.sites import ran_twice
-from nrc_core.trace import Trace
+from nrc_core.trace import INPUT, MOVED, TRANSPOSED, Trace
 
 FEW = 8  # samples that a probe takes, where there are more
 Run = Callable[[Batch], Tensor]  # the network's predictions (n, t) for a batch that is where it is
@@ -73,7 +73,7 @@ def _probe(model: nn.Module, layers: Mapping[str, WeightLayer], batch: Batch, ru
         origins = trace.origins(features)
         # A copy, as the network may write over it; of a whole batch, which there is nothing to compare with, none.
         found.inputs[name] = features.clone() if keep else features.new_empty(0)
-        found.before[name] = next(iter(origins)) if len(origins) == 1 else ""
+        found.before[name] = _source(origins, features)
         found.lost += [] if origins else [name]
         trace.leave(name, output)
 
@@ -88,6 +88,15 @@ def _probe(model: nn.Module, layers: Mapping[str, WeightLayer], batch: Batch, ru
         ):
             raise _not_its_weight(adapter, model.get_submodule(adapter))
     return found
+
+
+def _source(origins: frozenset[str], features: Tensor) -> str:
+    """The only layer that an activation comes from, its features in their order; "" if there is none."""
+    if origins - {MOVED, TRANSPOSED} == {INPUT}:
+        return INPUT
+    ambiguous = TRANSPOSED in origins and len(set(features.shape)) < features.ndim  # which axis is that of features?
+    layers = origins - {TRANSPOSED}
+    return next(iter(layers)) if len(layers) == 1 and not ambiguous else ""
 
 
 @contextmanager
@@ -115,10 +124,12 @@ def _entering(layers: Mapping[str, WeightLayer], trace: Trace) -> Iterator[None]
 def check_layer(name: str, layer: WeightLayer, features: Any) -> None:
     """ConfigError if a layer's weight is no real, finite matrix, or what it takes are no real numbers."""
     weight = layer.weight
-    if type(weight.data) is not Tensor or not (weight.is_floating_point() or weight.is_complex()):
+    whole = type(weight.data) is Tensor and weight.layout == torch.strided
+    if not whole or not (weight.is_floating_point() or weight.is_complex()):
+        kind = type(weight.data).__name__ if weight.layout == torch.strided else "sparse Tensor"
         raise ConfigError(
-            f"the weight of layer {name!r} is stored as {type(weight.data).__name__} of {weight.dtype}, as quantised "
-            "or sharded ones are: give the network with its whole weights in floating point"
+            f"the weight of layer {name!r} is stored as {kind} of {weight.dtype}, as quantised, sparse or sharded ones "
+            "are: give the network with its whole weights in floating point"
         )
     if weight.is_complex():
         raise ConfigError(f"the weight of layer {name!r} must be real: got {weight.dtype}")
@@ -130,6 +141,11 @@ def check_layer(name: str, layer: WeightLayer, features: Any) -> None:
     if not isinstance(features, Tensor):
         raise ConfigError(
             f"layer {name!r} takes a {type(features).__name__}, not a tensor: leave it out with sites=[...]"
+        )
+    if torch._C._functorch.is_functorch_wrapped_tensor(features):  # there is no other way to know
+        raise ConfigError(
+            f"layer {name!r} runs inside of torch.func, as in vmap, where it cannot be listened to: call it on the "
+            "whole batch"
         )
     if not features.is_floating_point():
         raise ConfigError(
@@ -159,13 +175,16 @@ def applies_its_weight(layer: WeightLayer, arguments: tuple[Any, ...], keywords:
     # A thousandth is what reduced precision in products of a GPU, TF32, may be off by.
     step = max(torch.finfo(output.dtype).eps, 2**-10 if output.is_cuda and output.dtype == torch.float32 else 0.0)
     off = torch.linalg.vector_norm(expected.double() - output.double())
-    return bool(off <= 16 * step * torch.linalg.vector_norm(expected.double()))
+    # Numbers of 16 bits are no more than rounded, after sums in 32 bits: an adapter may be hardly larger.
+    steps = 1 if torch.finfo(output.dtype).bits < 32 else 16
+    return bool(off <= steps * step * torch.linalg.vector_norm(expected.double()))
 
 
 def _not_its_weight(name: str, layer: nn.Module) -> ConfigError:
     return ConfigError(
         f"layer {name!r} ({type(layer).__name__}) applies another weight than the one it stores, as with an adapter "
-        "such as LoRA: merge the adapter first (merge_and_unload), or leave the layer out with sites=[...]"
+        "such as LoRA, or does more than apply it: merge an adapter first (merge_and_unload), give an activation, a "
+        "mask or a normalisation a module of its own, or leave the layer out with sites=[...]"
     )
 
 
@@ -175,6 +194,7 @@ class Layouts:
     def __init__(self, probed: Probe):
         self._probed = probed
         self._known: dict[str, Layout | None] = {}
+        self.dependent: list[str] = []  # layers that take for a sample what depends on the others
 
     def __call__(self, name: str, layer: WeightLayer, features: Tensor, n: int) -> Layout | None:
         """That of a layer, given what it takes of n samples; None where it takes the same whatever they are."""
@@ -183,8 +203,31 @@ class Layouts:
             if few is None:
                 raise ConfigError(f"layer {name!r} runs for some samples only: leave it out with sites=[...]")
             first = channels_first(layer)
-            self._known[name] = layout(name, few, features, self._probed.n, n, channels_first=first)
-        return self._known[name]
+            found = layout(name, few, features, self._probed.n, n, channels_first=first)
+            if found is not None and self._probed.n < n:
+                self._compare(name, found, few, features, n, channels_first=first)
+            self._known[name] = found
+        known = self._known[name]
+        if self._probed.n == 1 < n and known is not None and known.folded:
+            raise ConfigError(
+                f"layer {name!r} takes several rows a sample, and their order cannot be told from a first batch of "
+                "one: begin with a larger batch"
+            )
+        return known
+
+    def _compare(
+        self, name: str, found: Layout, few: Tensor, features: Tensor, n: int, *, channels_first: bool
+    ) -> None:
+        """What a layer takes of the same samples, alone and at the end of a batch."""
+        alone = found.samples_first(few, self._probed.n, channels_first=channels_first)
+        rows = found.samples_first(features, n, channels_first=channels_first)
+        if is_reordered(alone, rows):
+            raise ConfigError(
+                f"layer {name!r} takes the samples in another order than they were given in, as in a network that "
+                "sorts or shuffles them: keep their order, or leave the layer out with sites=[...]"
+            )
+        if not agree(alone, rows[-len(alone) :]):
+            self.dependent.append(name)
 
     @property
     def constant(self) -> list[str]:

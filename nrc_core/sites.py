@@ -90,8 +90,29 @@ def evaluating(model: nn.Module) -> Iterator[None]:
     try:
         yield
     finally:
+        for module, training in modes:  # its own way back first: an adapter that eval() merged comes out again
+            if module.training != training:
+                module.train(training)
         for module, training in modes:
             module.training = training
+
+
+@contextmanager
+def keeping_buffers(model: nn.Module) -> Iterator[None]:
+    """While the block runs a network may write to its buffers; then they hold what they held."""
+    kept = [
+        (module, name, buffer, buffer.clone())
+        for module in model.modules()
+        for name, buffer in module._buffers.items()
+        if buffer is not None
+    ]
+    try:
+        yield
+    finally:
+        for module, name, buffer, value in kept:
+            if not torch.equal(buffer, value):
+                buffer.copy_(value)
+            module._buffers[name] = buffer
 
 
 @torch.no_grad()
@@ -166,6 +187,7 @@ class Collector:
         if len(rows) != n:
             raise ConfigError(
                 f"layer {name!r} takes {len(rows)} rows for {n} samples: samples must stand along its first axis"
+                + (" (does the network squeeze a batch of one? leave none)" if n == 1 else "")
             )
         pooled = pool(rows, channels_first=first)
         for kind in self._sites:

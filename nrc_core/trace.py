@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Container, Iterable, Iterator
+from itertools import chain
 from typing import Any
 
 from torch import Tensor, nn
@@ -17,9 +18,22 @@ PRODUCTS = frozenset(
         "addmv", "inner", "dot", "einsum", "tensordot", "chain_matmul", "multi_dot", "conv1d", "conv2d", "conv3d",
         "conv_transpose1d", "conv_transpose2d", "conv_transpose3d", "conv_tbc", "lstm", "gru", "rnn_tanh", "rnn_relu",
         "lstm_cell", "gru_cell", "rnn_tanh_cell", "rnn_relu_cell", "multi_head_attention_forward",
-        "_native_multi_head_attention", "_transformer_encoder_layer_fwd",
+        "_native_multi_head_attention", "_transformer_encoder_layer_fwd", "_grouped_mm", "_scaled_mm", "cdist",
     )
 )  # fmt: skip
+# Those that are a product where they are followed by a sum, with a matrix or more.
+ELEMENTWISE = frozenset(("mul", "multiply", "__mul__", "__rmul__", "__imul__", "mul_", "addcmul"))
+# Operations that put features into another order, or may.
+MOVES = frozenset(
+    (
+        "flip", "fliplr", "roll", "rot90", "sort", "msort", "gather", "take_along_dim", "index_select",
+        "channel_shuffle", "pixel_shuffle", "pixel_unshuffle",
+    )
+)  # fmt: skip
+TRANSPOSES = frozenset(
+    ("transpose", "swapaxes", "swapdims", "permute", "movedim", "moveaxis", "t", "adjoint", "__get__", "einsum")
+)
+MOVED, TRANSPOSED = "moved features", "transposed axes"  # what else an activation may come from
 
 
 class Trace(TorchFunctionMode):
@@ -29,7 +43,8 @@ class Trace(TorchFunctionMode):
     parameters alone is a *weight*, such as the sum of a stored weight and a product of two others.
 
     Attributes:
-        outside: the parameters that activations were multiplied by outside of the layers listened to, in order.
+        outside: the parameters and buffers that activations were multiplied by outside of the layers listened to, in
+            order.
     """
 
     def __init__(self, model: nn.Module, inputs: tuple[Tensor, ...]):
@@ -38,8 +53,8 @@ class Trace(TorchFunctionMode):
         self._weights = WeakTensorKeyDictionary()  # names of the parameters in it
         self._origins = WeakTensorKeyDictionary()
         self._inside = 0
-        for name, parameter in model.named_parameters():
-            self._weights[parameter] = frozenset({name})
+        for name, stored in chain(model.named_parameters(), model.named_buffers()):
+            self._weights[stored] = frozenset({name})
         for one in inputs:
             self._origins[one] = frozenset({INPUT})
 
@@ -59,7 +74,7 @@ class Trace(TorchFunctionMode):
     def __torch_function__(self, function: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         keywords = kwargs or {}
         result = function(*args, **keywords)
-        name = getattr(function, "__name__", "")
+        name = getattr(function, "__name__", "").partition(".")[0]  # without the overload of an operator, mm.default
         made = [*tensors(result), *tensors(args[:1])] if name == "__setitem__" else list(tensors(result))
         if made:
             self._follow(name, list(tensors([args, keywords])), made)
@@ -74,12 +89,23 @@ class Trace(TorchFunctionMode):
                 self._weights[one] = parameters
             return
         origins = frozenset().union(*(self._origins[one] for one in active))
-        if name in PRODUCTS and not self._inside:
-            parameters = frozenset().union(*(self._weights[one] for one in weights if one.ndim > 1))
+        if not self._inside:
+            parameters = frozenset().union(*(self._weights[one] for one in weights if _multiplies(name, one)))
             self.outside.update(dict.fromkeys(sorted(parameters)))
             origins |= parameters  # so that no layer is taken for the only one it comes from
+            if name in MOVES or name in PRODUCTS:
+                origins |= {MOVED}
+            if name in TRANSPOSES:
+                origins |= {TRANSPOSED}
         for one in made:
             self._origins[one] = origins
+
+
+def _multiplies(name: str, weight: Tensor) -> bool:
+    """Whether an operation multiplies by a weight as a layer does: masks and scales, one number a feature, do not."""
+    if name in ELEMENTWISE:
+        return isinstance(weight, nn.Parameter) and sum(size > 1 for size in weight.shape) > 1
+    return name in PRODUCTS and weight.ndim > 1
 
 
 def tensors(values: Any) -> Iterator[Tensor]:
@@ -94,7 +120,7 @@ def tensors(values: Any) -> Iterator[Tensor]:
 
 
 def owners(model: nn.Module, parameters: Iterable[str], layers: Container[str] = ()) -> list[str]:
-    """The modules that parameters are of, with their kind; a parameter of the network itself by its own name.
+    """The modules that parameters and buffers are of, with their kind; those of the network itself by their own name.
 
     So it is with one of `layers`, which applied it too.
 
@@ -103,12 +129,13 @@ def owners(model: nn.Module, parameters: Iterable[str], layers: Container[str] =
         ['rnn (LSTM)']
     """
     found: dict[str, str] = {}
+    buffers = dict(model.named_buffers())
     for name in parameters:
         owner, inside, _ = name.partition(".parametrizations.")
         if not inside:
             owner = name.rpartition(".")[0]
         if owner in layers or not owner:
-            found[name] = f"{name} (a parameter)"
+            found[name] = f"{name} (a {'buffer' if name in buffers else 'parameter'})"
         else:
             found[owner] = f"{owner} ({type(model.get_submodule(owner)).__name__})"
     return [words for owner, words in found.items() if not any(owner.startswith(f"{other}.") for other in found)]

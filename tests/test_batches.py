@@ -37,6 +37,7 @@ FORMS = {
     "extended precision": lambda x, y: (x.numpy().astype(np.longdouble), y),
     "pandas": lambda x, y: (pd.DataFrame(x.numpy()), pd.DataFrame(y.numpy(), columns=["a", "b"])),
     "nullable": lambda x, y: (pd.DataFrame(x.numpy()).astype("Float32"), y),
+    "rows": lambda x, y: (x, list(y.requires_grad_())),
     "lists": lambda x, y: (x.tolist(), y.tolist()),
     "gradients": lambda x, y: (x.clone().requires_grad_(), y),
     "loader": lambda x, y: (DataLoader(TensorDataset(x, y), batch_size=32), None),
@@ -127,6 +128,20 @@ REFUSED = {
     "infinity in y": (lambda x, y: (x, nan_at(y, -torch.inf)), "y must be finite"),
     "NaN in a batch": (lambda x, y: ([(x, y), (nan_at(x), y)],), "x of batch 1 must be finite"),
     "missing value": (lambda x, y: (pd.DataFrame(x.numpy()).mask(x.numpy() > 2), y), "x must be finite"),
+    "one array a target": (
+        lambda x, y: (x, [y[:, 0], y[:, 1]]),
+        r"y is a list of 2 arrays of 100 rows each: stack them, one target a column, as torch.stack\(y, 1\)",
+    ),
+    "one array a target, as many rows": (
+        lambda x, y: ([(x[i : i + 2], tuple(y[i : i + 2].T)) for i in range(0, 100, 2)],),
+        "y of batch 0 is a tuple of 2 arrays of 2 rows each",
+    ),
+    "one array a sample": (lambda x, y: (list(x), y), "x is a list of 100 arrays, as of several inputs: stack them"),
+    "a loader that fails": (
+        lambda x, y: (DataLoader([(x[0], y[0]), (x[:2], y[0])], batch_size=2),),
+        "batch 0 cannot be loaded from the DataLoader: RuntimeError: stack expects each tensor to be equal size",
+    ),
+    "too large": (lambda x, y: (x, y.double() * 1e200), "y is too large for its variance to be a number"),
     "complex x": (lambda x, y: (x.to(torch.cfloat), y), r"x must be real: got torch.complex64; give real and"),
     "complex y": (lambda x, y: (x, y.numpy() + 1j), "y must be real: got complex64"),
     "complex column": (lambda x, y: (pd.DataFrame({"z": x[:, 0].numpy() + 1j}), y), "column 'z' holds complex"),
@@ -179,7 +194,7 @@ def test_what_no_number_can_be_made_of_is_refused_in_one_line(case, x, y):
     ("options", "message"),
     [
         ({"batch_size": 0}, "batch_size must be a whole number, at least 1: got 0"),
-        ({"rank": -1}, "rank must be at least 1: got -1"),
+        ({"rank": -1}, "rank must be a whole number, at least 1: got -1"),
         ({"tolerance": 1.0}, r"in \[0, 1\): got 1.0"),
     ],
 )

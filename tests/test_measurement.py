@@ -127,7 +127,7 @@ def test_a_networks_input_spectra_serve_every_view(network):
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"rank": 0}, "rank must be at least 1: got 0"),
+        ({"rank": 0}, "rank must be a whole number, at least 1: got 0"),
         ({"convention": "paper"}, "convention must be one of careful, printed, released: got 'paper'"),
         ({"features": "psot"}, "features must be one of post, pre, positions: got 'psot'"),
     ],
