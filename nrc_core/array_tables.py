@@ -7,6 +7,7 @@ from collections import Counter
 from collections.abc import Mapping
 from itertools import chain
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -14,8 +15,11 @@ from nrc_core.errors import DataDamaged, shown
 from nrc_core.table_columns import SPLIT, Columns, Content, array_numbers, check_names, split_rows
 
 # X_train and X_test are two parts of X, as are train_X and test_X.
-_PART = re.compile(r"(?i)(?P<base>.*?)_?(?P<part>train|test|valid|validation|val|dev)")
-_PART_FIRST = re.compile(r"(?i)(?P<part>train|test|valid|validation|val|dev)_?(?P<base>.+)")
+_WORDS = "train(?:ing)?|test(?:ing)?|valid(?:ation)?|val|dev"
+_PART = re.compile(rf"(?i)(?P<base>.*?)_?(?P<part>{_WORDS})|(?P<base_>.*)_(?P<part_>tr|trn|te|tst)")
+_PART_FIRST = re.compile(rf"(?i)(?P<part>{_WORDS})_?(?P<base>.+)|(?P<part_>tr|trn|te|tst)_(?P<base_>.+)")
+_SHORT = {"tr": "train", "trn": "train", "training": "train", "te": "test", "tst": "test", "testing": "test"}
+_PICKLED = "it holds pickled objects, which are never loaded: save arrays of numbers, as array.astype(float)"
 
 
 def read_npy(path: Path) -> Content:
@@ -24,7 +28,7 @@ def read_npy(path: Path) -> Content:
     Raises:
         DataDamaged: it is no matrix of finite numbers.
     """
-    array = np.load(path, allow_pickle=False)
+    array = _opened(path, "NPY")
     if not isinstance(array, np.ndarray):
         raise DataDamaged(f"{path} is not a readable NPY table: it holds several arrays: name it .npz")
     if array.dtype.names is None and array.ndim != 2:
@@ -65,8 +69,24 @@ def read_npz(path: Path) -> Content:
     return Content(_named(parts, path), test, notes)
 
 
+def _opened(path: Path, kind: str) -> Any:
+    """What NumPy reads, but no pickles."""
+    with path.open("rb") as file:
+        start = file.read(6)
+    if not start.startswith((b"\x93NUMPY", b"PK")):
+        raise DataDamaged(f"{path} is not a readable {kind} table: it was not written by numpy.save or numpy.savez")
+    try:
+        return np.load(path, allow_pickle=False)
+    except ValueError as error:
+        raise DataDamaged(f"{path} is not a readable {kind} table: {_reason(error)}") from None
+
+
+def _reason(error: ValueError) -> str:
+    return _PICKLED if "allow_pickle" in str(error) else str(error)
+
+
 def _load(path: Path) -> dict[str, np.ndarray]:
-    found = np.load(path, allow_pickle=False)
+    found = _opened(path, "NPZ")
     if isinstance(found, np.ndarray):
         raise DataDamaged(f"{path} is not a readable NPZ table: it holds a single array: name it .npy")
     with found:
@@ -77,7 +97,9 @@ def _load(path: Path) -> dict[str, np.ndarray]:
             try:
                 arrays[name] = np.asarray(found[name])  # a member that is no array comes as bytes
             except ValueError as error:
-                raise DataDamaged(f"{path} is not a readable NPZ table: array {shown(name)}: {error}") from None
+                raise DataDamaged(
+                    f"{path} is not a readable NPZ table: array {shown(name)}: {_reason(error)}"
+                ) from None
     if not arrays:
         raise DataDamaged(f"{path} is not a readable NPZ table: it holds no arrays")
     return arrays
@@ -147,7 +169,10 @@ def _bases(names: list[str]) -> dict[str, dict[str, str]]:
     bases: dict[str, dict[str, str]] = {}
     for name in names:
         if found := _PART.fullmatch(name) or _PART_FIRST.fullmatch(name):
-            bases.setdefault(found["base"], {})[found["part"].lower()] = name
+            base, word = found["base"] or found["base_"] or "", (found["part"] or found["part_"]).lower()
+            same = next((one for one in bases if one.lower() == base.lower()), base)  # X_train and x_test
+            part = _SHORT.get(word, word)
+            bases.setdefault(base if part in bases.get(same, {}) else same, {})[part] = name
     return bases if any(len(parts) > 1 for parts in bases.values()) else {}
 
 

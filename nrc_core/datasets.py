@@ -5,8 +5,9 @@ from __future__ import annotations
 import importlib
 import logging
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from numbers import Integral
 from pathlib import Path
 from typing import Any
 
@@ -25,7 +26,7 @@ from nrc_core.catalogue import (
     data_identity,
 )
 from nrc_core.classified import classified
-from nrc_core.errors import ConfigError, DataDamaged, DataUnavailable
+from nrc_core.errors import ConfigError, DataDamaged, DataUnavailable, shown
 from nrc_core.images import DEFAULT_SIZE, decode, pixel_statistics
 from nrc_core.prepared import Manifest, data_folder, read_prepared
 from nrc_core.synthetic import synthetic
@@ -130,7 +131,7 @@ def load_dataset(
         >>> dataset.x_train.shape, dataset.y_test.shape
         (torch.Size([80, 20]), torch.Size([20, 2]))
     """
-    name = os.fspath(name)
+    name, targets = _name(name), _names(targets)
     check_request(name, split=split, targets=targets)
     if name in CLASSIFIED:
         if split != "random" or samples is not None or shuffled or image_size is not None:
@@ -140,6 +141,10 @@ def load_dataset(
         return _classified(name, data_folder(data_dir), {"seed": seed, **options})
     if name != "synthetic" and options:
         raise ConfigError(f"unknown option {sorted(options)} for data set {name!r}")
+    if not isinstance(seed, Integral) or seed < 0:
+        raise ConfigError(f"seed must be a whole number from 0: got {seed!r}")
+    if samples is not None and not isinstance(samples, Integral):
+        raise ConfigError(f"samples must be a whole number of rows: got {samples!r}")
     if image_size is not None and name not in IMAGES:
         raise ConfigError(f"image_size is an option of images, those of {', '.join(IMAGES)}: got data set {name!r}")
     if name == "synthetic":
@@ -165,6 +170,26 @@ def load_dataset(
         return Dataset(name, x_train, y[train], x_test, y[test], raw.provenance | facts, mean, spread)
     x, x_facts = _scale(raw.x, train, "input")
     return Dataset(name, x[train], y[train], x[test], y[test], raw.provenance | facts | x_facts)
+
+
+def _name(name: Any) -> str:
+    try:
+        return os.fsdecode(name)
+    except TypeError:
+        raise ConfigError(
+            f"a data set is its name or the path of a table: got a {type(name).__name__}; write it to a file first, as "
+            "with table.to_parquet('my.parquet')"
+        ) from None
+
+
+def _names(targets: Any) -> Any:
+    """The names of targets in a list; a text is for `check_request` to refuse."""
+    if isinstance(targets, str) or targets is None:
+        return targets or ()
+    names = list(targets) if isinstance(targets, Iterable) else [targets]
+    if isinstance(targets, set | frozenset) or not all(isinstance(one, str) for one in names):
+        raise ConfigError(f"targets must be a list of names, as ['y'], or ['4'] for a number: got {shown(targets)}")
+    return names
 
 
 def _classified(name: str, folder: Path, options: dict[str, Any]) -> Dataset:

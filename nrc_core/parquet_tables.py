@@ -11,6 +11,10 @@ import pyarrow.parquet as pq
 
 from nrc_core.errors import ConfigError, DataDamaged, shown
 
+# Folders with files that no longer count (Delta Lake, Hudi), and other data, which would be left out.
+_LOGS = ("_delta_log", ".hoodie")
+_DATA = (".pq", ".parq", ".csv", ".tsv", ".gz", ".npz", ".npy", ".feather", ".arrow", ".orc")
+
 
 def parts_of(folder: Path) -> list[Path]:
     """The Parquet files of a folder and of its subfolders `column=value`, part 2 before part 10.
@@ -18,7 +22,7 @@ def parts_of(folder: Path) -> list[Path]:
     Files that start with a dot or an underscore are a program's own.
 
     Raises:
-        ConfigError: another subfolder, whose rows would be lost.
+        ConfigError: another subfolder or file of data, whose rows would be lost, or a log that says which parts count.
 
     Example:
         >>> (tmp / "part.10.parquet").touch(), (tmp / "part.2.parquet").touch(), (tmp / "_SUCCESS").touch()
@@ -28,6 +32,11 @@ def parts_of(folder: Path) -> list[Path]:
     """
     parts = []
     for path in folder.iterdir():
+        if path.name in _LOGS:
+            raise ConfigError(
+                f"folder {folder} has a log {path.name!r} of which parts count: read it by a library for such tables, "
+                "and write one Parquet file"
+            )
         if path.name.startswith((".", "_")):
             continue
         if path.is_dir():
@@ -36,6 +45,8 @@ def parts_of(folder: Path) -> list[Path]:
             parts += parts_of(path)
         elif path.suffix.lower() == ".parquet":
             parts.append(path)
+        elif path.suffix.lower() in _DATA:
+            raise ConfigError(f"folder {folder} holds {path.name!r} too: parts are files *.parquet, and no others")
     return sorted(parts, key=_in_order)
 
 
@@ -73,7 +84,16 @@ def _joined(folder: Path) -> pa.Table:
         "partitioning": ds.HivePartitioning.discover(infer_dictionary=False),
         "partition_base_dir": str(folder),
     }
-    schema = pa.unify_schemas(schemas, promote_options="permissive")  # whole numbers here, fractions there
+    try:
+        schema = pa.unify_schemas(schemas, promote_options="permissive")  # whole numbers here, fractions there
+    except pa.ArrowTypeError as error:
+        reason = str(error).removeprefix("Unable to merge: Field ")
+        raise DataDamaged(f"{folder}: its parts have other types of one column, {reason}: give it one type") from None
+    above = {name.partition("=")[0] for part in parts for name in part.relative_to(folder).parts[:-1]}
+    if both := sorted(above & set(schema.names)):
+        raise DataDamaged(
+            f"{folder}: column {shown(both[0])} is in the parts and in the names of their folders: keep one of them"
+        )
     for field in ds.dataset(parts, **found).schema:
         schema = schema if field.name in schema.names else schema.append(field)
     return ds.dataset(parts, schema=schema, **found).to_table()

@@ -22,6 +22,7 @@ _PARTS = ("train", "test")
 _NUMBER = re.compile(r"\s*[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?\s*", re.ASCII)
 _DATE = re.compile(r"\s*\d{1,4}[-/.]\d{1,2}[-/.]\d{1,4}.*", re.ASCII)
 _PUNCTUATED = re.compile(r"[\s+-]*[\d.]*\d[,'\s\u00a0.]\d[\d,.'\s\u00a0]*", re.ASCII)
+_SIGNED = re.compile(r"[^a-zA-Z\d]*\d[^a-zA-Z]*")  # 5 %, $5, 1_000
 _UNNAMED = re.compile(r"\s*|Unnamed: \d+|__index_level_\d+__")  # to_csv(), read_csv() of it, to_parquet()
 _ENCODE, _DROP = "encode or drop it", "turn it into a number, as days since the first, or drop it"
 # Words and remedy for what is no number: of Arrow's types by their test, of NumPy's by their letter.
@@ -123,10 +124,11 @@ def array_numbers(name: str, array: np.ndarray, path: Path) -> Float64[np.ndarra
     matrix = array.reshape(len(array), -1)
     with np.errstate(over="ignore"):  # a longer float may be too large: then it is infinite, and refused
         values = matrix.astype(np.float64)
-    _check_finite(name, values, path)
+    for column in np.flatnonzero(~np.isfinite(values).all(axis=0)).tolist():
+        _check_finite(name if array.ndim == 1 else f"{name}{column}", values[:, [column]], path)
     if array.dtype.kind in "iu":
         for row, column in zip(*np.nonzero((matrix > LARGEST_EXACT) | (matrix < -LARGEST_EXACT)), strict=True):
-            _check_exact(name, int(matrix[row, column]), int(row), path)
+            _check_exact(name if array.ndim == 1 else f"{name}{column}", int(matrix[row, column]), int(row), path)
     return values
 
 
@@ -209,12 +211,21 @@ def _text(name: str, values: Sequence[str | None], path: Path) -> DataDamaged:
     odd = [one for one in given if not _NUMBER.fullmatch(one[1])]
     words = [one for one in odd if not _PUNCTUATED.fullmatch(one[1])]
     row, word = (words or odd or given)[0]
-    if not odd:
+    if broken := [one for one in given if "\n" in one[1] or "\r" in one[1]]:
+        row, word = broken[0]
+        remedy = 'the text runs over several lines: close the quote (")'
+    elif {value.lower() for _, value in given} <= set(_PARTS):
+        remedy = f"if it says which rows are for the test, name it {SPLIT!r} and write {' or '.join(_PARTS)} in it"
+    elif not odd:
         remedy = "numbers kept as text, or with other decimals than the rest: convert it with pd.to_numeric"
     elif _DATE.fullmatch(word):
         remedy = _DROP
+    elif word.lstrip().startswith("#"):
+        remedy = "take out lines of comments below the header"
     elif _PUNCTUATED.fullmatch(word):
         remedy = "write numbers as 1234.5, after pd.read_csv(..., thousands=',') or pd.read_csv(..., decimal=',')"
+    elif _SIGNED.fullmatch(word):
+        remedy = "write numbers as 1234.5, without other signs"
     else:
         remedy = _ENCODE
     return _no_numbers(name, "text", remedy, path, f", as {shown(word)} in data row {row}")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import difflib
 import hashlib
 import json
+import re
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from itertools import islice
@@ -147,6 +148,10 @@ def _check_there(path: Path) -> None:
         there = path.is_file()
     except OSError:
         there = False
+    if not there and re.match(r"\w{2,}:/", str(path)):
+        raise ConfigError(f"{path} is an address, no file on this machine: download it, and give the path of the file")
+    if not there and str(path).startswith("~") and path.expanduser().exists():
+        raise ConfigError(f"no table at {path}: write the folder in full, {path.expanduser()}")
     if not there:
         raise ConfigError(f"no table at {path}: check the path")
 
@@ -214,6 +219,8 @@ def _doubts(x: np.ndarray, y: np.ndarray, inputs: Sequence[str], targets: Sequen
     counters = [name for name, column in zip(inputs, x.T, strict=True) if counts_rows(column)]
     notes = [f"column {shown(name)} counts the rows, and is an input: drop it if it means nothing" for name in counters]
     for name, target in zip(targets, y.T, strict=True):
+        if counts_rows(target):
+            notes.append(f"target {shown(name)} counts the rows: is it a number of the row?")
         for place in np.flatnonzero(x[0] == target[0]).tolist():
             if np.array_equal(x[:, place], target):
                 notes.append(f"input {shown(inputs[place])} equals target {shown(name)}: drop it")

@@ -7,6 +7,7 @@ import csv
 import gzip
 import io
 import re
+import zlib
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import islice
@@ -25,11 +26,23 @@ _SAMPLE = 20  # lines that must agree with the header on the number of fields
 _LINE = re.compile(rb"[^\r\n]*(?:\r\n|\r|\n|\Z)")
 _SEP = re.compile(r'"?sep=(.)"?')  # the first line of a spreadsheet's CSV
 _QUOTED = re.compile(r'"[^"]*"')
-_NUMBER = re.compile(r"[+-]?(\d+[.,]?\d*|[.,]\d+)([eE][+-]?\d+)?|[+-]?(nan|inf(inity)?)", re.ASCII | re.IGNORECASE)
-_LONG = re.compile(rb'(?<![^\s,;|"])[+-]?\d{16,}(?![^\s,;|"])')
+_NUMBER = re.compile(
+    r"[+-]?(\d+[.,]?\d*|[.,]\d+)([eE][+-]?\d+)?|[+-]?(nan|inf(inity)?)|true|false", re.ASCII | re.IGNORECASE
+)
+_LONG = re.compile(rb"(?<![\w.])[+-]?\d{16,}(?![\w.])")
 _COMMA = r"^\s*[+-]?\d*,\d+([eE][+-]?\d+)?\s*$"
 _THOUSANDS = r"^\s*[+-]?[1-9]\d{0,2}(,\d{3})+\s*$"  # 1,000 is a thousand or one
 # By their first bytes; the longer mark first.
+_OTHERS = {
+    b"\x1f\x8b": "gzip: end its name in .gz",
+    b"PK\x03\x04": "Excel or zip: convert it with pd.read_excel(...).to_csv(...), or take the table out",
+    b"PAR1": "Parquet: end its name in .parquet",
+    b"\x93NUMPY": "NumPy: end its name in .npy",
+    b"\x89HDF": "HDF5: convert it with pd.read_hdf(...).to_csv(...)",
+    b"version https://git-lfs": "a pointer of Git LFS, not the file: fetch it with git lfs pull",
+    b"<!": "a page of the web: was the download refused?",
+    b"<html": "a page of the web: was the download refused?",
+}
 _MARKS = {
     codecs.BOM_UTF32_LE: "utf-32",
     codecs.BOM_UTF32_BE: "utf-32",
@@ -59,7 +72,9 @@ def read_text(path: Path) -> tuple[pa.Table, list[str]]:
     """
     data = path.read_bytes()
     if path.suffix.lower() == ".gz":
-        data = gzip.decompress(data)
+        data = _decompressed(data, path)
+    if other := [kind for start, kind in _OTHERS.items() if data.startswith(start)]:
+        raise _refusal(path, f"it holds {other[0]}")
     text = _from_header(_utf8(data, path), path)
     sample = [_QUOTED.sub("", line) for line in islice(_lines(text), _SAMPLE + 1)]
     separator = text.declared or _separator(sample, path)
@@ -82,6 +97,15 @@ def read_text(path: Path) -> tuple[pa.Table, list[str]]:
 def _refusal(path: Path, reason: str) -> DataDamaged:
     kind = "TSV" if ".tsv" in path.name.lower() else "CSV"
     return DataDamaged(f"{path} is not a readable {kind} table: {reason}")
+
+
+def _decompressed(data: bytes, path: Path) -> bytes:
+    if not data.startswith(b"\x1f\x8b"):
+        raise _refusal(path, "it is not compressed by gzip: take .gz off its name")
+    try:
+        return gzip.decompress(data)
+    except (EOFError, OSError, zlib.error):
+        raise _refusal(path, "its compressed data are cut short or damaged: copy it again") from None
 
 
 def _utf8(data: bytes, path: Path) -> bytes:
@@ -134,6 +158,23 @@ def _separator(sample: Sequence[str], path: Path) -> str:
         raise _refusal(
             path, f"its columns may be separated by {named}: put the names and numbers that hold another in quotes"
         )
+    if (
+        not there
+        and '"' not in sample[0]
+        and (below := {one for line in sample[1:] for one in SEPARATORS if one in line})
+    ):
+        raise _refusal(
+            path,
+            f"its first line {shown(sample[0])} has no separator, and later ones have {SEPARATORS[min(below)]}: take "
+            "off the lines above the header",
+        )
+    other = None if there else re.search(r"[^\w\s.()\[\]\"'-]", sample[0])
+    if other and len({line.count(other[0]) for line in sample}) == 1:
+        raise _refusal(
+            path,
+            f"its columns seem to be separated by {shown(other[0])}: convert it with pd.read_csv({path.name!r}, "
+            f"sep={other[0]!r}).to_csv({path.name!r}, index=False)",
+        )
     if not there and len(sample[0].split()) > 1:
         raise _refusal(
             path,
@@ -165,6 +206,12 @@ def _uneven(text: _Text, separator: str) -> str | None:
     for row in rows:
         if row and len(row) != names:
             fields = f"line {text.line + start} has {len(row)} fields and the header {names} names"
+            if row[0].lstrip().startswith("#"):
+                return f"{fields}: take out lines of comments below the header"
+            if len(row) == names + 1 and not row[-1].strip():
+                return f"{fields}: take the separators off the ends of the lines"
+            if any("\n" in field for field in row):
+                return f'{fields}, one of several lines: close the quote (")'
             missing = " (are the numbers of the rows without a name?)" if len(row) == names + 1 else ""
             commas = " (decimal commas? then separate by ';')" if separator == "," and len(row) == 2 * names else ""
             return f"{fields}{missing or commas}: name every column, and put fields that hold {separator!r} in quotes"

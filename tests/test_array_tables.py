@@ -77,12 +77,12 @@ def test_targets_of_matrices_that_are_refused(tmp_path, targets, message):
         (np.array([1] * ROWS, "timedelta64[s]"), "durations"),
         (np.full(ROWS, 2**63 + 1, np.uint64), "9223372036854775809 in data row 1"),
         (np.where(np.arange(ROWS) == 6, np.nan, A[:, 0]), "1 empty, NaN or infinite values, the first in data row 7"),
-        (np.full((ROWS, 2), np.inf, np.float16), "80 empty, NaN or infinite values, the first in data row 1"),
+        (np.full((ROWS, 2), np.inf, np.float16), "40 empty, NaN or infinite values, the first in data row 1"),
     ],
 )
 def test_arrays_of_no_numbers_are_named(tmp_path, column, words):
     np.savez(tmp_path / "t.npz", a=column, y=A[:, 1])
-    with pytest.raises(DataDamaged, match=f"column 'a' holds {words}"):
+    with pytest.raises(DataDamaged, match=f"column 'a0?' holds {words}"):
         read_table(tmp_path / "t.npz", ["y"])
 
 
@@ -199,3 +199,37 @@ def test_npy_and_npz_under_each_others_names_are_told(tmp_path):
         read_table(tmp_path / "t.npy", ["y"])
     with pytest.raises(DataDamaged, match=r"it holds a single array: name it \.npy"):
         read_table(tmp_path / "u.npz", ["y"])
+
+
+@pytest.mark.parametrize("words", [("{}_tr", "{}_te"), ("{}_training", "{}_testing"), ("trn_{}", "tst_{}")])
+def test_parts_of_equal_length_are_no_inputs_of_each_other(tmp_path, words):
+    """Else the targets of the test would be an input."""
+    train, test = words
+    names = [train.format("X"), test.format("x"), train.format("y"), test.format("Y")]
+    np.savez(tmp_path / "t.npz", **dict(zip(names, [A[:20], A[20:], A[:20, 0] ** 2, A[20:, 0] ** 2], strict=True)))
+    found = read_table(tmp_path / "t.npz", ["y"])
+    assert np.array_equal(found.x, A)
+    assert np.array_equal(found.y[:, 0], A[:, 0] ** 2)
+    assert found.test is not None
+    assert found.test.tolist() == [False] * 20 + [True] * 20
+
+
+def test_a_number_that_cannot_be_taken_is_named_with_its_column(tmp_path):
+    array = A.copy()
+    array[3, 2] = np.nan
+    np.save(tmp_path / "t.npy", array)
+    np.savez(tmp_path / "t.npz", x=array)
+    for name, column in (("t.npy", "2"), ("t.npz", "x2")):
+        with pytest.raises(DataDamaged, match=f"column '{column}' holds 1 empty, NaN or infinite values"):
+            read_table(tmp_path / name, ["0"])
+
+
+@pytest.mark.parametrize("name", ["t.npy", "t.npz"])
+def test_objects_and_what_numpy_did_not_write_are_told_without_advice_to_load_them(tmp_path, name):
+    values = A.astype(object)
+    np.save(tmp_path / name, values) if name == "t.npy" else np.savez(tmp_path / name, x=values)
+    with pytest.raises(DataDamaged, match="pickled objects, which are never loaded: save arrays of numbers"):
+        read_table(tmp_path / name, ["0"])
+    (tmp_path / name).write_bytes(b"nothing of the kind")
+    with pytest.raises(DataDamaged, match=r"it was not written by numpy\.save"):
+        read_table(tmp_path / name, ["0"])

@@ -117,3 +117,35 @@ def test_folders_without_parts_and_with_others_inside_are_refused(tmp_path):
     (tmp_path / "train").mkdir()
     with pytest.raises(ConfigError, match="has a subfolder 'train'"):
         read_table(tmp_path, ["y"])
+
+
+OTHERS = {
+    "other data": ("more.csv", "holds 'more.csv' too: parts are files"),
+    "another ending": ("part.2.pq", "holds 'part.2.pq' too"),
+    "a log of Delta Lake": ("_delta_log/0.json", "has a log '_delta_log' of which parts count"),
+}
+
+
+@pytest.mark.parametrize("what", OTHERS)
+def test_no_rows_of_a_folder_are_lost_and_none_that_were_deleted_come_back(tmp_path, what):
+    name, message = OTHERS[what]
+    pd.DataFrame({"a": A[:, 0], "y": A[:, 1]}).to_parquet(tmp_path / "part.1.parquet")
+    (tmp_path / name).parent.mkdir(exist_ok=True)
+    (tmp_path / name).touch()
+    with pytest.raises(ConfigError, match=message):
+        read_table(tmp_path, ["y"])
+
+
+def test_a_column_in_the_parts_and_in_the_names_of_their_folders_is_refused(tmp_path):
+    for value in (1, 2):
+        (tmp_path / f"a={value}").mkdir()
+        pd.DataFrame({"a": [5, 6], "y": [0.5, 1.5]}).to_parquet(tmp_path / f"a={value}" / "part.parquet")
+    with pytest.raises(DataDamaged, match="column 'a' is in the parts and in the names of their folders"):
+        read_table(tmp_path, ["y"])
+
+
+def test_parts_with_another_type_of_a_column_are_refused(tmp_path):
+    for number, column in enumerate(([0.5, 1.5], ["low", "high"])):
+        pd.DataFrame({"a": column, "y": [1, 2]}).to_parquet(tmp_path / f"{number}.parquet")
+    with pytest.raises(DataDamaged, match="its parts have other types of one column, a has incompatible types"):
+        read_table(tmp_path, ["y"])

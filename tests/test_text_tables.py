@@ -20,6 +20,7 @@ TEXTS = {
     "sep= of tabs": b"sep=\t\na\tb\ty\n0.5\t2.25\t9\n1.5\t4.25\t-100\n",
     "spaces beside separators": b"a, b ,y\n 0.5, 2.25 ,9\n1.5,4.25, -100\n",
     "empty lines": b"\n\na,b,y\n\n0.5,2.25,9\n\n1.5,4.25,-100\n\n",
+    "signs": b"a,b,y\n+.5,+2.25,9\n1.5,4.25,-100\n",
     "quotes": b'"a","b","y"\n"0.5","2.25","9"\n1.5,4.25,-100',
     "a mark of UTF-8": b"\xef\xbb\xbfa,b,y\n0.5,2.25,9\n1.5,4.25,-100\n",
     "UTF-16": "a;b;y\n0,5;2,25;9\n1,5;4,25;-100\n".encode("utf-16"),
@@ -68,6 +69,21 @@ REFUSED_TEXTS = {
     "column 'id' holds 12345678901234567 in data row 1": b"id,y\n12345678901234567,2\n",
     "column 'y' holds 2 empty, NaN or infinite values, the first in data row 1": b"a,y\n1,None\n2,\n3,4\n",
     "has no rows": b"a,y",
+    "line 2 has 3 fields and the header 2 names: take the separators off the ends": b"a,y\n1,2,\n3,4,\n",
+    "line 3 has 1 fields and the header 2 names: take out lines of comments": b"a,y\n1,2\n# noon\n3,4\n",
+    "as '#m' in data row 1: take out lines of comments": b"a,y\n#m,s\n1,2\n",
+    "runs over several lines: close the quote": b'a,y\n1,2\n3,"4\n5,6\n',
+    "data row 3: the text runs over several lines": b'a,y\n1,2\n3,4\n5,"6\n',
+    "its first line 'My table' has no separator, and later ones have ',': take off": b"My table\na,y\n1,2\n",
+    "columns seem to be separated by ':': convert it": b"a:y\n1:2\n",
+    "write numbers as 1234.5, without other signs": b"a,y\n5 %,2\n",
+    "column 'Set' .* name it 'split' and write train or test": b"a,y,Set\n1,2,train\n3,4,Test\n",
+    "holds 12345678901234567890123 in data row 1": b"sep=:\na:y\n12345678901234567890123:2\n",
+    "holds numbers: write a header": b"True,1.5\nFalse,2.5\n",
+    "it holds gzip: end its name in .gz": gzip.compress(b"a,y\n1,2\n"),
+    "it holds Excel or zip": b"PK\x03\x04\x00",
+    "it holds a page of the web": b"<!DOCTYPE html>\n",
+    "it holds a pointer of Git LFS": b"version https://git-lfs.github.com/spec/v1\nsize 1\n",
 }
 
 
@@ -77,6 +93,16 @@ def test_texts_that_are_refused(tmp_path, message):
     with pytest.raises(DataDamaged, match=message) as raised:
         read_table(tmp_path / "t.csv", ["y"])
     assert len(str(raised.value).splitlines()) == 1
+
+
+@pytest.mark.parametrize(
+    ("data", "message"),
+    [(b"a,y\n1,2\n", "it is not compressed by gzip"), (gzip.compress(b"a,y\n1,2\n")[:-9], "cut short or damaged")],
+)
+def test_what_is_no_gzip_is_told(tmp_path, data, message):
+    (tmp_path / "t.csv.gz").write_bytes(data)
+    with pytest.raises(DataDamaged, match=message):
+        read_table(tmp_path / "t.csv.gz", ["y"])
 
 
 def test_whole_numbers_that_a_float_holds_are_taken_however_long(tmp_path):
@@ -94,6 +120,18 @@ def test_a_row_with_another_number_of_fields_is_found_wherever_it_is(tmp_path):
         path.write_text("\n".join(lines))
         with pytest.raises(DataDamaged, match=rf"line {place} has {fields} fields and the header 3 names"):
             read_table(path, ["y"])
+
+
+def test_a_name_may_have_two_lines(tmp_path):
+    (tmp_path / "t.csv").write_text('"a\nb",y\n1,2\n3,4\n')
+    found = read_table(tmp_path / "t.csv", ["y"])
+    assert found.inputs == ("a\nb",)
+    assert found.x.tolist() == [[1.0], [3.0]]
+
+
+def test_a_target_that_counts_the_rows_is_doubted(tmp_path):
+    (tmp_path / "t.csv").write_text("a,y\n5,1\n3,2\n4,3\n")
+    assert read_table(tmp_path / "t.csv", ["y"]).notes == ("target 'y' counts the rows: is it a number of the row?",)
 
 
 def test_very_wide_tables_are_read(tmp_path):
