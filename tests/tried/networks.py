@@ -9,6 +9,7 @@ import torch
 import torchvision
 from torch import Tensor, nn
 from torch.nn import functional
+from torch.utils.checkpoint import checkpoint
 
 from tests.tried import Trial
 
@@ -195,6 +196,35 @@ def unet() -> nn.Module:
     )  # fmt: skip
 
 
+def projected() -> nn.Module:
+    model = Apply(lambda s, x: s.a((x @ s.w).relu()), a=nn.Linear(9, 2))
+    model.register_buffer("w", torch.randn(6, 9))
+    return model
+
+
+def ordered() -> nn.Module:
+    def run(self: Any, x: Tensor) -> Tensor:
+        places = x[:, 0].argsort()
+        return self.b(self.a(x[places]).relu())[places.argsort()]
+
+    return Apply(run, a=nn.Linear(6, 8), b=nn.Linear(8, 2))
+
+
+def by_batch() -> nn.Module:
+    return Chain(nn.Linear(6, 8), nn.BatchNorm1d(8, track_running_stats=False), nn.Linear(8, 2))
+
+
+def recomputed() -> nn.Module:
+    def run(self: Any, x: Tensor) -> Tensor:
+        return self.b(checkpoint(lambda inputs: self.a(inputs).relu(), x, use_reentrant=False))
+
+    return Apply(run, a=nn.Linear(6, 16), b=nn.Linear(16, 2))
+
+
+def reordered() -> nn.Module:
+    return Apply(lambda s, x: s.b(s.a(x).flip(1).relu()), a=nn.Linear(6, 8), b=nn.Linear(8, 2))
+
+
 def positions() -> nn.Module:
     def run(self: Any, tokens: Tensor) -> Tensor:
         places = torch.arange(tokens.shape[1], dtype=tokens.dtype)[:, None]
@@ -215,7 +245,7 @@ NETWORKS = [
     Trial("ConvTranspose1d", lambda: on(Chain(nn.ConvTranspose1d(4, 8, 3), nn.ReLU(), *head(8)), 4, 5)),
     Trial("ConvTranspose2d", lambda: on(Chain(nn.ConvTranspose2d(4, 8, 3), *head(8, nn.AdaptiveAvgPool2d)), 4, 5, 5)),
     Trial(
-        "ConvTranspose3d", lambda: on(Chain(nn.ConvTranspose3d(4, 8, 2), *head(8, nn.AdaptiveAvgPool3d)), 2, 3, 3, 3)
+        "ConvTranspose3d", lambda: on(Chain(nn.ConvTranspose3d(4, 8, 2), *head(8, nn.AdaptiveAvgPool3d)), 4, 3, 3, 3)
     ),
     Trial("U-Net with a skip", lambda: on(unet(), 4, 8, 8)),
     Trial("U-Net, features before the activation", lambda: on(unet(), 4, 8, 8, features="pre")),
@@ -245,6 +275,16 @@ NETWORKS = [
     Trial("ensemble by torch.func", lambda: on(ensemble(), 6)),
     Trial("own parameters only", lambda: on(Apply(lambda self, x: x @ self.w, w=weight(6, 2)), 6)),
     Trial("no weights", lambda: on(nn.Sequential(nn.Flatten(), nn.ReLU()), 2)),
+    Trial("own weight in a buffer", lambda: on(projected(), 6)),
+    Trial(
+        "own parameter, product and sum",
+        lambda: on(Apply(lambda s, x: s.a((x[:, None] * s.w).sum(2)), a=nn.Linear(9, 2), w=weight(9, 6)), 6),
+    ),
+    Trial("samples sorted inside", lambda: on(ordered(), 6)),
+    Trial("a layer under torch.vmap", lambda: on(Apply(lambda s, x: torch.vmap(s.a)(x), a=nn.Linear(6, 2)), 6)),
+    Trial("batch normalisation by the batch", lambda: on(by_batch(), 6)),
+    Trial("recomputed in the backward pass (checkpoint)", lambda: on(recomputed(), 6)),
+    Trial("features reordered, before the activation", lambda: on(reordered(), 6, features="pre")),
     Trial("mixture of experts", lambda: on(experts(), 6)),
     Trial("layer that takes the same for all samples", lambda: on(positions(), 5, 3)),
     Trial("layer that does not run", lambda: on(Apply(lambda s, x: s.a(x), a=nn.Linear(6, 2), b=nn.Linear(6, 2)), 6)),
