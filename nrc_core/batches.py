@@ -115,17 +115,22 @@ def _checked_pairs(pairs: Iterable[Any]) -> Iterator[Batch]:
     targets = None
     for number, pair in enumerate(pairs):
         if not isinstance(pair, list | tuple) or len(pair) != 2:
-            parts = f"{len(pair)} parts" if isinstance(pair, list | tuple | Mapping) else f"a {type(pair).__name__}"
-            raise ConfigError(
-                f"batch {number} must be a pair (x, y): got {parts}; a generator can make pairs of it, "
-                "as in (((a, b), y) for a, b, y in loader)"
-            )
+            raise ConfigError(f"batch {number} must be a pair (x, y): got {_other_than_pair(pair)}")
         batch = _batch(pair[0], pair[1], f"x of batch {number}", f"y of batch {number}")
         targets = batch.targets.shape[1] if targets is None else targets
         if batch.targets.shape[1] != targets:
             raise ConfigError(f"every batch must have as many targets: got {batch.targets.shape[1]} after {targets}")
         if len(batch):
             yield batch
+
+
+def _other_than_pair(batch: Any) -> str:
+    """What a batch is, and how a generator makes pairs of such ones."""
+    if isinstance(batch, Mapping):
+        named = ", ".join(map(repr, batch))
+        return f"a dictionary of {named}; make pairs of it, as in ((b['x'], b['y']) for b in loader)"
+    parts = f"{len(batch)} parts" if isinstance(batch, list | tuple) else f"a {type(batch).__name__}"
+    return f"{parts}; a generator can make pairs of it, as in (((a, b), y) for a, b, y in loader)"
 
 
 def _batch(x: Any, y: Any, x_name: str, y_name: str) -> Batch:

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import pandas as pd
 
 from nrc_core.config import OUTPUT
-from nrc_core.sites import Site
+
+if TYPE_CHECKING:
+    from nrc_core.sites import Site
 
 COPIES = 0.01  # a larger share of rows that are copies of others is told
 
@@ -20,6 +23,21 @@ class Setting:
     rows: int
     different: int
     features: str
+
+
+def of_rows(rows: int, features: int, rank: int) -> list[str]:
+    """What too few different rows decide, whatever the features are.
+
+    Example:
+        >>> of_rows(3, 2, 2)
+        ['no more different rows (3) than r + 1 = 3: NRC1 is 0 whatever the features are']
+    """
+    found = []
+    if rows <= rank + 1:
+        found.append(f"no more different rows ({rows}) than r + 1 = {rank + 1}: NRC1 is 0 whatever the features are")
+    if rows <= features:
+        found.append(f"no more different rows ({rows}) than features: NRC4 is low and CKA high whatever they are")
+    return found
 
 
 def doubts(table: pd.DataFrame, sites: Sequence[Site], setting: Setting) -> list[str]:
@@ -37,8 +55,7 @@ def _at(row: dict, site: Site, setting: Setting) -> list[str]:
     found = []
     if setting.rows - setting.different > COPIES * setting.rows:
         found.append(f"{setting.rows - setting.different} of {setting.rows} rows of x are copies of others")
-    if different <= width:
-        found.append(f"no more different rows ({different}) than features: NRC4 is low and CKA high whatever they are")
+    found += of_rows(different, width, rank)
     if targets == 0:
         found.append("the targets are constant")
     elif targets < rank:

@@ -2,13 +2,22 @@
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING
 
 import pandas as pd
 
 from nrc_core.config import OUTPUT
 from nrc_core.errors import ConfigError
-from nrc_core.verdicts import Verdict, condition_lines, outlook, over_collapse_lines, verdicts
+from nrc_core.verdicts import (
+    Verdict,
+    condition_lines,
+    outlook,
+    over_collapse_lines,
+    share,
+    unlearned_lines,
+    verdicts,
+)
 
 if TYPE_CHECKING:
     from nrc_core.figures import Picture
@@ -40,10 +49,10 @@ def report(table: pd.DataFrame) -> str:
     found = _verdict(table)
     lines = [
         *condition_lines([found]),
-        f"* The network leaves {found.unexplained:.1%} of the variance of the targets unexplained, an error of "
-        f"{found.network_mse:.3g}.",
+        _error(found),
         *over_collapse_lines([found]),
         outlook([found]),
+        *unlearned_lines([found]),
         _site_names(table),
         *_doubts(table),
     ]
@@ -84,6 +93,15 @@ def _verdict(table: pd.DataFrame) -> Verdict:
         raise ConfigError(f"the thresholds are for the careful definitions: got those of {other!r}, measure without it")
     (found,) = verdicts(table.assign(key="", seed=0))
     return found
+
+
+def _error(found: Verdict) -> str:
+    if math.isnan(found.unexplained):
+        return f"* The targets are constant, so there is nothing to explain; the error is {found.network_mse:.3g}."
+    return (
+        f"* The network leaves {share(found.unexplained)} of the variance of the targets unexplained, an error of "
+        f"{found.network_mse:.3g}."
+    )
 
 
 def _site_names(table: pd.DataFrame) -> str:

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import dataclasses
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 
 import pandas as pd
 
 from nrc_core.config import OUTPUT
+from nrc_core.doubts import of_rows
 from nrc_core.runs import Results
 from nrc_core.thresholds import thresholds
 
@@ -145,12 +147,17 @@ def verdicts(table: pd.DataFrame, limits: Mapping[str, float] | None = None) -> 
                 collapsed_from=first_site(flags.all(axis=1), rows["site"]),
                 last_site=int(last["site"]),
                 network_mse=float(last["network_mse"]),
-                unexplained=float(last["network_mse"] / last["target_variance"]),
+                unexplained=_share(float(last["network_mse"]), float(last["target_variance"])),
                 output_rank=int(outputs.loc[key, "feature_effective_rank"]),
                 target_rank=int(last["target_effective_rank"]),
             )
         )
     return result
+
+
+def _share(error: float, variance: float) -> float:
+    """Of the target variance, what an error leaves unexplained; NaN for constant targets, which have none."""
+    return error / variance if variance > 0 else math.nan
 
 
 def summary(results: Results) -> pd.DataFrame:
@@ -178,14 +185,14 @@ def words(results: Results) -> str:
     lines = condition_lines(found)
     verb = "network leaves" if len(found) == 1 else "networks leave"
     lines.append(
-        f"* The {verb} {_range([v.unexplained for v in found], '.1%')} of the variance of the training targets "
+        f"* The {verb} {_shares([v.unexplained for v in found])} of the variance of the training targets "
         f"unexplained, and an error of {_range(results.final('test').groupby('key')['network_mse'].first(), '.3g')} "
         "on test data (in units of the training variance)."
     )
     lines += over_collapse_lines(found)
     lines.append(_comparison(results, found[0].last_site))
     lines.append(outlook(found))
-    return "\n".join(lines)
+    return "\n".join([*lines, *unlearned_lines(found), *_few_rows(results)])
 
 
 def condition_lines(found: list[Verdict]) -> list[str]:
@@ -200,13 +207,44 @@ def over_collapse_lines(found: list[Verdict]) -> list[str]:
     over = [v for v in found if v.over_collapsed]
     return (
         [
-            f"* **Over-collapse** in {len(over)} of {len(found)}: 99 % of the output's variance lies in "
+            f"* **Over-collapse** in {len(over)} of {_networks(found)}: 99 % of the output's variance lies in "
             f"{_range([v.output_rank for v in over], 'd')}, of the targets' in {over[0].target_rank} directions. "
             "A noise of zero is then no sign of having learned all of the targets."
         ]
         if over
         else []
     )
+
+
+def unlearned_lines(found: list[Verdict]) -> list[str]:
+    """Networks that predict the mean of the targets; no line if there are none."""
+    least = thresholds()["nothing_learned_least"]
+    if not (blind := [v for v in found if v.unexplained >= least]):
+        return []
+    verb = "predicts" if len(blind) == 1 else "predict"
+    return [
+        f"* **Doubt**: {len(blind)} of {_networks(found)} {verb} little but the mean of the targets. A linear map of "
+        "any features does so too, so NRC4 says nothing there."
+    ]
+
+
+def _few_rows(results: Results) -> list[str]:
+    """Sites with so few training rows that the conditions hold whatever the features are; no line if there are none."""
+    table = weight_sites(results.final())
+    where: dict[str, set[int]] = {}
+    for row in table.itertuples():
+        rows = results.provenance[row.key]["data"]["n_train"]
+        for doubt in of_rows(int(rows), int(row.width), int(row.rank)):
+            where.setdefault(doubt, set()).add(int(row.site))
+    return [f"* **Doubt** at {_site_list(sites)}: {doubt}." for doubt, sites in where.items()]
+
+
+def _site_list(sites: set[int]) -> str:
+    return f"site{'' if len(sites) == 1 else 's'} {', '.join(map(str, sorted(sites)))}"
+
+
+def _networks(found: list[Verdict]) -> str:
+    return f"{len(found)} network{'' if len(found) == 1 else 's'}"
 
 
 def _comparison(results: Results, site: int) -> str:
@@ -232,7 +270,7 @@ def outlook(found: list[Verdict]) -> str:
     if deep:
         return f"* So Deep NRC below the last layer **appears in {len(deep)} of {len(found)} networks here**."
     failing = [label for name, label in CONDITIONS.items() if all(_shallow(v, name) for v in found)]
-    reason = f"; what fails there: {', '.join(failing)}" if failing else ""
+    reason = f"; what fails below it: {', '.join(failing)}" if failing else ""
     return f"* So Deep NRC below the last layer, all four conditions together, **does not appear here**{reason}."
 
 
@@ -245,13 +283,28 @@ def _count(found: list[Verdict], name: str | None) -> str:
     held = [site for site in firsts if site is not None]
     if not held:
         return "**does not hold** at the last site" + ("" if len(found) == 1 else f" of any of {len(found)} networks")
-    first = f"{min(held)}" if min(held) == max(held) else f"{min(held)} or {max(held)}"
-    where = f"from site {first} to the last ({found[0].last_site})"
+    first, last = f"{min(held)}" if min(held) == max(held) else f"{min(held)} or {max(held)}", found[0].last_site
+    where = f"at the last site ({last}) only" if min(held) == last else f"from site {first} to the last ({last})"
     return f"holds {where}" if len(found) == 1 else f"holds {where} in {len(held)} of {len(found)} networks"
 
 
 def _from(site: int | None, last: int) -> str:
     return "no" if site is None else f"{site} to {last}"
+
+
+def share(value: float) -> str:
+    """In per cent, with three significant digits.
+
+    Example:
+        >>> share(0.0004), share(0.1234), share(1.0)
+        ('0.04%', '12.3%', '100%')
+    """
+    return f"{100 * value:.3g}%"
+
+
+def _shares(values: list[float]) -> str:
+    low, high = share(min(values)), share(max(values))
+    return low if low == high else f"{low} to {high}"
 
 
 def _range(values: pd.Series | list, spec: str) -> str:

@@ -173,7 +173,10 @@ REFUSED = {
         lambda x, y: (DataLoader(TensorDataset(x, y, y)),),
         r"batch 0 must be a pair \(x, y\): got 3 parts",
     ),
-    "dictionaries": (lambda x, y: ([{"x": x, "y": y}],), r"batch 0 must be a pair \(x, y\): got 2 parts"),
+    "dictionaries": (
+        lambda x, y: ([{"x": x, "y": y}],),
+        r"batch 0 must be a pair \(x, y\): got a dictionary of 'x', 'y'; make pairs of it",
+    ),
     "a path": (lambda x, y: ("data.csv",), r"batch 0 must be a pair \(x, y\): got a str"),
     "other targets": (lambda x, y: ([(x, y), (x, y[:, 0])],), "every batch must have as many targets: got 1 after 2"),
     "no rows": (lambda x, y: (x[:0], y[:0]), "x has no rows"),

@@ -34,7 +34,7 @@ def test_the_words_are_those_of_the_thresholds():
     assert "* Sites by the layer that they feed: 0 `0`, 1 `1`, 2 `2`, 3 `3`." in text
     assert "Doubt" not in text
     share = table["network_mse"].iloc[0] / table["target_variance"].iloc[0]
-    assert f"The network leaves {share:.1%} of the variance of the targets unexplained" in text
+    assert f"The network leaves {100 * share:.3g}% of the variance of the targets unexplained" in text
 
 
 def test_an_untrained_network_is_told_so():
@@ -55,6 +55,25 @@ def test_doubts_come_with_their_sites():
     assert "* **Doubt** at 1: no more different rows (12) than features" in text
 
 
+def test_constant_targets_leave_nothing_to_explain():
+    x, y = torch.randn(60, 4), torch.ones(60, 2)
+    text = report(measure(nn.Sequential(nn.Linear(4, 8), nn.ReLU(), nn.Linear(8, 2)), x, y))
+    assert "* The targets are constant, so there is nothing to explain; the error is " in text
+    assert "* **Doubt** everywhere: the targets are constant." in text
+    assert "inf" not in text
+
+
+def test_a_network_that_predicts_the_mean_is_told_so():
+    x, y = torch.randn(60, 4), torch.randn(60, 2)
+    model = nn.Sequential(nn.Linear(4, 8), nn.ReLU(), nn.Linear(8, 2))
+    with torch.no_grad():
+        model[2].weight.zero_()
+        model[2].bias.copy_(y.mean(0))
+    text = report(measure(model, x, y))
+    assert "leaves 100% of the variance of the targets unexplained" in text
+    assert "**Doubt**: 1 of 1 network predicts little but the mean of the targets" in text
+
+
 def doubts(x: torch.Tensor, y: torch.Tensor, width: int = 5, **options) -> list[str]:
     model = nn.Sequential(nn.Linear(x.shape[1], width), nn.ReLU(), nn.Linear(width, y.shape[1]))
     return measure(model, x, y, **options)["doubts"].tolist()
@@ -73,6 +92,8 @@ def test_doubts_are_where_numbers_say_nothing():
     assert doubts(x[:, :2], y)[0].startswith("r = 2 is all features: NRC1 is 0 whatever they are")
     assert doubts(x[:, :1], y)[0] == "fewer features (1) than r = 2: there are no NRC1 to NRC3"
     assert "fewer rows of the weight (2) than r = 3" in doubts(x, y, rank=3)[1]
+    assert "no more different rows (3) than r + 1 = 3: NRC1 is 0" in doubts(x[:3], y[:3])[0]
+    assert "NRC1" not in doubts(x[:4], y[:4])[0]
     few = torch.cat([x[:1].expand(10, -1), x[10:]])
     assert doubts(few, y)[0] == "9 of 60 rows of x are copies of others"
 

@@ -1,5 +1,7 @@
 """What is said follows from the numbers, and the figures carry their message."""
 
+import dataclasses
+
 import pandas as pd
 import pytest
 
@@ -76,16 +78,35 @@ def test_words_for_a_collapsed_network(results):
     assert "holds from site 0 to the last (3) in 2 of 2 networks" in text
 
 
+def test_words_for_a_network_that_learned_nothing(results):
+    text = words(with_final(results, nrc4=1.0, network_mse=0.995, target_variance=1.0))
+    assert "**Doubt**: 2 of 2 networks predict little but the mean of the targets" in text
+    assert "Doubt" not in words(with_final(results, network_mse=0.98, target_variance=1.0))
+
+
+def test_words_for_fewer_rows_than_features(results):
+    provenance = {
+        key: record | {"data": record["data"] | {"n_train": rows}}
+        for (key, record), rows in zip(results.provenance.items(), (4, 400), strict=True)
+    }
+    learned = with_final(results, width=5, network_mse=0.1, target_variance=1.0)
+    few = dataclasses.replace(learned, provenance=provenance)
+    assert "**Doubt** at sites 0, 1, 2, 3: no more different rows (4) than features: NRC4 is low" in words(few)
+    assert "**Doubt** at sites 0, 1, 2, 3: no more different rows (4) than r + 1 = 4: NRC1 is 0" in words(few)
+    assert "Doubt" not in words(learned)
+
+
 def test_words_for_a_network_that_is_not(results):
     text = words(with_final(results, nrc1=0.01, nrc2=0.5, nrc3=0.95, nrc4=0.0))
-    assert "**does not appear here**; what fails there: Signal-target alignment (NRC2)" in text
+    assert "**does not appear here**; what fails below it: Signal-target alignment (NRC2)" in text
     assert "**does not hold** at the last site of any of 2 networks" in text
 
 
 def test_words_for_over_collapse(results):
     text = words(with_final(results, feature_effective_rank=1, target_effective_rank=3))
     assert (
-        "**Over-collapse** in 2 of 2: 99 % of the output's variance lies in 1, of the targets' in 3 directions" in text
+        "**Over-collapse** in 2 of 2 networks: 99 % of the output's variance lies in 1, of the targets' in 3 directions"
+        in text
     )
 
 

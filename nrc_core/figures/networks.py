@@ -20,6 +20,7 @@ from nrc_core.figures.canvas import (
     canvas,
     log_axis,
     picture,
+    site_ticks,
 )
 from nrc_core.runs import Results
 from nrc_core.verdicts import CONDITIONS, Verdict, last_sites, verdicts, weight_sites
@@ -114,7 +115,7 @@ def losses(results: Results) -> Picture:
             name = None if number else "first collapsed layer (NRC1)"
             axis.axvline(epoch, color=COLLAPSE, linewidth=1.6, alpha=0.8, label=name)
         axis.set(xscale="log", xlabel="epoch", ylabel="mean squared error")
-        message = f"A layer is collapsed from epoch {min(epochs)} on" if epochs else "No layer collapses"
+        message = f"A layer is collapsed from epoch {min(epochs)} on" if epochs else "No layer is collapsed at the end"
         axis.set_title(f"{message} (NRC1, at the measured epochs)")
         log_axis(axis)
         axis.legend()
@@ -195,6 +196,7 @@ def views(results: Results) -> Picture:
                 mean = table.groupby("site")["nrc1"].mean()
                 axis.plot(mean.index, mean, line, marker="o", markersize=3.5, color=COLOURS["nrc1"], label=label)
                 ends.append(f"{mean.iloc[-1]:.2g} ({label})")
+                site_ticks(axis, mean.index)
         axis.set(xlabel="site (weight layer)", ylabel="noise (NRC1)")
         log_axis(axis)
         axis.set_title(f"Noise at the last site: {ends[0].split()[0]} in training, {ends[-1].split()[0]} on test data")
