@@ -54,6 +54,12 @@ def check_own_split(name: str, split: str) -> None:
         raise ConfigError(f"{name} brings its own split, so it is not to be {split}: leave the split as it is, random")
 
 
+def check_samples(samples: int | None, rows: int) -> None:
+    """Raise ConfigError unless so many samples, None for all, can be drawn from the rows of a data set."""
+    if samples is not None and not 1 <= samples <= rows:
+        raise ConfigError(f"samples must be between 1 and the {rows} rows there are: got {samples}")
+
+
 def data_identity(name: str, *, targets: Sequence[str] = (), split: str = "random") -> str:
     """What content keys know a data set by, besides the options it is loaded with.
 

@@ -18,8 +18,8 @@ from nrc_core.extras import extra_of, lacking
 
 COMMANDS = ("list", "show", "run", "compare", "data", "compute", "claims", "check", "references")
 INTERRUPTED = (
-    "interrupted: give the same command again to go on (finished runs are in the store, and the run under way has a "
-    "checkpoint, at most a minute old)"
+    "interrupted: give the same command again to go on (finished runs are in the store; the run under way goes on from "
+    "its last checkpoint, which is written once a minute)"
 )
 
 
@@ -30,7 +30,10 @@ def main(arguments: list[str] | None = None) -> int:
         import argcomplete
 
         argcomplete.autocomplete(parser)
-    given = parser.parse_args(arguments)
+    given, unknown = parser.parse_known_args(arguments)
+    if unknown:
+        hint = ": parameters of notebooks and experiments are written name=value" if "parameters" in given else ""
+        parser.error(f"unrecognized arguments: {' '.join(unknown)}{hint}")
     try:
         with _logging(given):
             given.execute(given)

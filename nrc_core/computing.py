@@ -87,9 +87,9 @@ def chosen_device(device: torch.device | str | None) -> torch.device:
         raise ConfigError(f"device must be cpu, cuda or cuda:NUMBER: got {shown(str(device))}")
     there = torch.cuda.device_count() if chosen.type == "cuda" else 1
     if chosen.type == "cuda" and (chosen.index or 0) >= there:
-        has = f"has {there} of them" if there else "has none"
+        has = f"has {there}" if there else "has none"
         raise ConfigError(
-            f"device must be there, and this machine {has} (CUDA GPUs): got {shown(str(device))}; leave it out for "
+            f"device must be one of this machine's CUDA GPUs, and it {has}: got {shown(str(device))}; leave it out for "
             "the best there is, or give cpu"
         )
     return chosen

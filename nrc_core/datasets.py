@@ -23,6 +23,7 @@ from nrc_core.catalogue import (
     SIMULATED,
     check_own_split,
     check_request,
+    check_samples,
     data_identity,
 )
 from nrc_core.classified import classified
@@ -87,6 +88,7 @@ class _Raw:
     groups: np.ndarray | None
     provenance: dict[str, Any]
     test: np.ndarray | None = None  # rows that are for the test by a split of the data's own
+    targets: Sequence[str] = ()  # their names, where users know them by name
 
 
 def load_dataset(
@@ -159,7 +161,7 @@ def load_dataset(
         split = "own"
     targets_of_rows = raw.y[np.random.default_rng(seed).permutation(len(raw.y))] if shuffled else raw.y
     train, test = _split(raw, split, seed)
-    y, y_facts = _scale(targets_of_rows, train, "target")
+    y, y_facts = _scale(targets_of_rows, train, "target", raw.targets)
     facts: dict[str, Any] = {"split": split, "split_seed": seed, "n_train": len(train), "n_test": len(test), **y_facts}
     facts |= {"shuffled": True} if shuffled else {}
     if name in IMAGES:
@@ -259,17 +261,17 @@ def _table(path: Path, targets: Sequence[str]) -> _Raw:
         "targets": list(table.targets),
         **({"notes": list(table.notes)} if table.notes else {}),
     }
-    return _Raw(table.x, table.y, None, provenance, table.test)
+    return _Raw(table.x, table.y, None, provenance, table.test, table.targets)
 
 
 def _subsample(raw: _Raw, samples: int | None, seed: int) -> _Raw:
+    check_samples(samples, len(raw.x))
     if samples is None:
         return raw
-    if not 1 <= samples <= len(raw.x):
-        raise ConfigError(f"samples must be between 1 and the {len(raw.x)} rows there are: got {samples}")
     rows = np.sort(np.random.default_rng(seed).choice(len(raw.x), samples, replace=False))
     groups, test = (None if marks is None else marks[rows] for marks in (raw.groups, raw.test))
-    return _Raw(raw.x[rows], raw.y[rows], groups, raw.provenance | {"samples": samples}, test)
+    provenance = raw.provenance | {"samples": samples}
+    return replace(raw, x=raw.x[rows], y=raw.y[rows], groups=groups, provenance=provenance, test=test)
 
 
 def _split(raw: _Raw, split: str, seed: int) -> tuple[np.ndarray, np.ndarray]:
@@ -290,11 +292,13 @@ def _split(raw: _Raw, split: str, seed: int) -> tuple[np.ndarray, np.ndarray]:
             starts = np.flatnonzero(raw.groups[1:] != raw.groups[:-1]) + 1
             cut = int(starts[np.abs(starts - cut).argmin()]) if len(starts) else cut
     if not 1 < cut < n:
-        raise ConfigError(f"{n} rows are too few to split 80 to 20: at least 3 are needed")
+        raise ConfigError(f"{n} row{'' if n == 1 else 's'} cannot be split 80 to 20: at least 3 are needed")
     return order[:cut], order[cut:]
 
 
-def _scale(values: np.ndarray, train: np.ndarray, role: str) -> tuple[Tensor, dict[str, Any]]:
+def _scale(
+    values: np.ndarray, train: np.ndarray, role: str, names: Sequence[str] = ()
+) -> tuple[Tensor, dict[str, Any]]:
     values = values.astype(np.float64)
     with np.errstate(over="ignore"):
         mean, spread = values[train].mean(0), values[train].std(0)
@@ -304,7 +308,9 @@ def _scale(values: np.ndarray, train: np.ndarray, role: str) -> tuple[Tensor, di
     # Rounding alone gives a constant column a spread of about 1e-16 of its size.
     constant = spread <= 1e-12 * np.abs(values[train]).max(0)
     if role == "target" and constant.any():
-        raise DataDamaged(f"target {int(np.argmax(constant))} is constant on the training rows: drop that column")
+        column = int(np.argmax(constant))
+        which = shown(names[column]) if names else column
+        raise DataDamaged(f"target {which} is constant on the training rows: drop that column")
     scaled = np.where(constant, 0.0, (values - mean) / np.where(constant, 1.0, spread))
     facts = (
         {"target_spread": spread.tolist()}

@@ -50,5 +50,6 @@ def suggestion(name: str, known: Sequence[str], otherwise: str) -> str:
         >>> suggestion("hoper", ["hopper"], "there is"), suggestion("x", ["a", "b"], "there is")
         ("did you mean 'hopper'?", 'there is a, b')
     """
-    near = difflib.get_close_matches(name, known, 1)
+    same = [one for one in known if one.lower() == name.lower()]
+    near = same or difflib.get_close_matches(name, known, 1)
     return f"did you mean {near[0]!r}?" if near else f"{otherwise} {', '.join(known)}"

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import base64
 import re
+from functools import cache
 from html import escape
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
 from nrc_core.extras import check_installed
+from nrc_core.prepared import project_folder
 
-CITATION = re.compile(r"\{cite:[tp]\}`([^`]+)`")
+CITATION = re.compile(r"\{cite:([tp])\}`([^`]+)`")
 
 
 def check_exportable() -> None:
@@ -31,7 +34,7 @@ def export(executed: Path) -> Path:
     notebook = nbformat.read(executed, as_version=4)
     for cell in notebook.cells:
         if cell.cell_type == "markdown":
-            cell.source = CITATION.sub(r"*\1*", cell.source)
+            cell.source = CITATION.sub(_cited, cell.source)
         for output in cell.get("outputs", []):
             _describe(output)
     config = Config()
@@ -43,6 +46,32 @@ def export(executed: Path) -> Path:
     page = executed.with_suffix(".html")
     page.write_text(html)
     return page
+
+
+def _cited(found: re.Match[str]) -> str:
+    """A citation as the book prints it: authors and year; the key where the list of references is not at hand."""
+    key, parenthetical = found[2], found[1] == "p"
+    words = _references().get(key)
+    if words is None:
+        return f"*{key}*"
+    authors, year = words
+    return f"({authors}, {year})" if parenthetical else f"{authors} ({year})"
+
+
+@cache
+def _references() -> dict[str, tuple[str, str]]:
+    """Authors and year by key, of the book's list of references."""
+    path = project_folder() / "book" / "references.bib"
+    if find_spec("pybtex") is None or not path.is_file():
+        return {}
+    from pybtex.database import parse_file
+
+    found = {}
+    for key, entry in parse_file(path, "bibtex").entries.items():
+        names = [" ".join(map(str, person.rich_last_names)) for person in entry.persons["author"]]
+        several = " and ".join(names) if len(names) < 3 else f"{names[0]} et al."
+        found[key] = (several, entry.fields["year"])
+    return found
 
 
 def _describe(output: dict[str, Any]) -> None:

@@ -142,7 +142,7 @@ def caveats(results: Results) -> str:
             )
         if one.get("constant_inputs"):
             lines.append(f"* Inputs {one['constant_inputs']} are constant and carry nothing.")
-        lines += [f"* {note[0].upper()}{note[1:]}." for note in one.get("notes", [])]
+        lines += [f"* Of the table: {note}." for note in one.get("notes", [])]
         lines += _image_caveats(results.where(dataset=one["name"]), one) if _images(one) else []
     if "sgemm" in set(runs["dataset"]):
         rank = last.loc[runs.loc[runs["dataset"] == "sgemm", "key"], "target_stable_rank"].iloc[0]

@@ -123,6 +123,8 @@ def _items(name: str, text: str, kind: str, item_kind: str) -> list[Any]:
     """The items of a list that is given as text."""
     text = text.strip()
     opened = text[:1] in ("[", "(")
+    if text.endswith(")") and not opened and "(" in text:
+        raise ConfigError(f"{name} must be of type {kind}, written out as in {name}=0,1,2: got {shown(text)}")
     if opened != (text[-1:] in ("]", ")")):
         raise ConfigError(
             f'{name} must be of type {kind}: got {shown(text)}, half a list (in quotes, as in "{name}=[a, b]", the '

@@ -65,6 +65,7 @@ class Scale:
         return math.sin(min(max(value, 0.0), math.pi / 2)) ** 2 if self.name == "share" else value
 
 
+ONSET = "onset of noise suppression"
 SCALES = {
     "NRC1": Scale("log", 1e-10),
     "NRC2": Scale("rest", 1e-8),
@@ -73,7 +74,7 @@ SCALES = {
     "stable rank of features": Scale("log", 1e-10),
     "stable rank of weight": Scale("log", 1e-10),
     "error, share of variance": Scale("log", 1e-10),
-    "onset of noise suppression": Scale("log", 1e-10),
+    ONSET: Scale("log", 1e-10),
     "variance": Scale("log", 1e-10),
     "weak variance": Scale("log", 1e-10),
     "half-time of variance": Scale("log", 1e-10),
@@ -171,7 +172,7 @@ def _regressed(m: pd.DataFrame, last: int) -> Iterator[Row]:
     floor = _between(hidden["epoch"])
     for site, run in hidden.groupby("site"):
         run = run.sort_values("epoch")
-        yield "onset of noise suppression", f"site {site}", crossing(run["epoch"], run["nrc1"], limit), floor
+        yield ONSET, f"site {site}", crossing(run["epoch"], run["nrc1"], limit), floor
 
 
 def _between(times: pd.Series) -> float:

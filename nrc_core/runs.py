@@ -9,9 +9,11 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import pandas as pd
 
+from nrc_core.catalogue import BUILT_IN, check_samples
 from nrc_core.config import Configuration
 from nrc_core.errors import TrainingDiverged
 from nrc_core.obtaining import Obtained, Obtaining, find, is_prepared
+from nrc_core.prepared import data_folder, read_manifest
 from nrc_core.store import TABLES, Store, Wanted
 
 if TYPE_CHECKING:
@@ -169,13 +171,16 @@ def check_obtainable(configs: Iterable[Configuration], *, store: Store) -> list[
     Prepared data are not loaded, which takes seconds and is done again where the run is trained.
 
     Raises:
+        ConfigError: more rows are asked for than there are, or a table has too few.
         DataUnavailable: a run can be neither found nor trained here.
     """
     obtaining = Obtaining(store)
     lacking = [config for config in configs if find(config, store, tables=()) is None]
     for config in lacking:
-        if not is_prepared(config):
+        if config.dataset not in BUILT_IN or not is_prepared(config):
             obtaining.load(config)  # simulates what can be simulated
+        elif config.dataset != "synthetic":
+            check_samples(config.dataset_options.get("samples"), read_manifest(data_folder() / config.dataset).rows)
     return lacking
 
 

@@ -83,7 +83,8 @@ def conversion(name: str) -> str | None:
     if not (function := _CONVERTED.get(path.suffix.lower())):
         return None
     target = path.with_name(path.name.split(".")[0] + ".parquet")
-    return f"convert it with pd.{function}({name!r}).to_parquet({str(target)!r})"
+    options = ", sep=None, engine='python'" if function == "read_csv" else ""  # which finds the separator
+    return f"convert it with pd.{function}({name!r}{options}).to_parquet({str(target)!r})"
 
 
 def checksum(path: Path) -> str:

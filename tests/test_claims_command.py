@@ -84,6 +84,11 @@ def test_the_list_of_claims_says_what_each_claims(capsys, tmp_path):
         assert one.statement in line
 
 
+def test_a_claim_in_small_letters_is_met_with_its_name(capsys, tmp_path):
+    assert cli.main(["claims", "f2-h3", "--store", str(tmp_path)]) == 2
+    assert "did you mean 'F2-H3'?" in capsys.readouterr().err
+
+
 def test_a_claim_that_there_is_not_is_met_with_a_suggestion(capsys, tmp_path):
     assert cli.main(["claims", "F2-H33", "--profile", str(toy_profile(tmp_path))]) == 2
     assert "there is no claim 'F2-H33': did you mean 'F2-H3'?" in capsys.readouterr().err

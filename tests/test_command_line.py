@@ -75,6 +75,17 @@ def test_lists_name_everything(capsys, tmp_path, monkeypatch):
     assert "1 more cannot be read" in said
 
 
+def test_every_run_of_a_store_is_listed_if_it_is_asked_for(capsys):
+    store = Store()
+    configs = [*deep_nrc_mlp("synthetic", samples=60, width=8, epochs=3, weight_decay=0.5, seeds=[0])]
+    configs += deep_nrc_mlp("synthetic", samples=60, width=8, epochs=3, weight_decay=0.0, seeds=[0])
+    keys = run(configs, store=store, device="cpu").runs["key"]
+    assert main(["list", "store"]) == 0
+    said = capsys.readouterr().out
+    for key, decay in zip(keys, (0.5, 0.0), strict=True):
+        assert re.search(rf"\n    {key} of 20\d\d-\d\d-\d\d.\d\d:\d\d  weight_decay={decay}\n", said)
+
+
 def test_a_list_that_there_is_not_is_one_line(capsys):
     assert one_line(capsys, "list", "stor") == "nrc: there is no list of 'stor': did you mean 'store'?"
 
@@ -102,6 +113,16 @@ def test_two_runs_are_compared(capsys):
     assert re.search(rf"  test +{shares[0]:.4g} +{shares[1]:.4g}\n", said)
 
 
+def test_an_onset_is_told_as_far_as_it_was_measured(capsys):
+    """Untrained weights of so few units leave noise; which one measurement cannot date, if there is none."""
+    common = {"samples": 60, "width": 8, "learning_rate": 1e-9, "seeds": [0]}
+    configs = [*deep_nrc_mlp("synthetic", epochs=2, **common), *deep_nrc_mlp("synthetic", epochs=3, rank=8, **common)]
+    first, second = run(configs, store=Store(), device="cpu").runs["key"]
+    assert main(["compare", first, second]) == 0
+    onsets = capsys.readouterr().out.partition("onset of noise suppression\n")[2].splitlines()[:2]
+    assert [re.sub(" +", " ", line) for line in onsets] == [" site 1 not by 2 1", " site 2 not by 2 1"]
+
+
 def test_runs_that_are_not_there_or_not_told_apart_are_one_line(capsys):
     store = Store()
     for key in ("abcd0", "abcd1"):
@@ -110,6 +131,15 @@ def test_runs_that_are_not_there_or_not_told_apart_are_one_line(capsys):
         capsys, "compare", "abcd", "abcd0"
     )
     assert "no run 'ffff' in" in one_line(capsys, "compare", "ffff", "abcd0")
+    assert (
+        one_line(capsys, "compare", "abc", "abcd0") == "nrc: a run is named by at least 4 letters of its key: got 'abc'"
+    )
+
+
+def test_options_for_parameters_are_met_with_how_they_are_written(capsys):
+    with pytest.raises(SystemExit, match="2"):
+        main(["run", "deep_nrc_mlp", "--dataset", "hopper"])
+    assert "--dataset hopper: parameters of notebooks and experiments are written name=value" in capsys.readouterr().err
 
 
 def test_quiet_says_results_and_errors_only(capsys, tmp_path):

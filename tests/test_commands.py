@@ -73,6 +73,7 @@ def test_it_becomes_a_page_that_says_what_its_figures_show(executed):
     assert "import nrc_core" not in page, "code that the book hides"
     assert "Noise suppression (NRC1)" in page
     assert "{cite" not in page
+    assert "Rangamani and Unal (2026), Appendix A" in page
 
 
 def test_its_verdict_is_read_from_it(executed):
@@ -89,6 +90,8 @@ def test_a_stored_result_is_run_by_name_and_leaves_a_page(executed, tmp_path, ca
     assert said.out.splitlines()[-1] == f"page: {(tmp_path / 'own.html').as_uri()}"
     assert (tmp_path / "own.html").stat().st_size > 100_000
     assert "network to train" not in said.err
+    assert main(["run", "deep_nrc_mlp", *TOY, "--output", str(tmp_path / "own.ipynb")]) == 0
+    assert f"the page beside it, {tmp_path / 'own.html'}, is of an earlier run" in capsys.readouterr().out
 
 
 def test_plain_papermill_runs_it_too_with_lists_as_it_gives_them(tmp_path):
@@ -130,7 +133,8 @@ def test_the_notebook_takes_what_its_experiment_takes():
         (["dataset=hopper", "weight_decay=-1"], "weight_decay must be zero or positive: got -1.0"),
         (["dataset=hopper", "epochs=ten"], "epochs must be of type int: got 'ten'"),
         (["weight_decy=1"], "no parameter 'weight_decy': did you mean 'weight_decay'"),
-        (["epochs"], "parameters are given as name=value: got 'epochs'"),
+        (["epochs"], "parameters are given as name=value, without blanks: got 'epochs'"),
+        (["seeds=range(3)"], "seeds must be of type list[int], written out as in seeds=0,1,2: got 'range(3)'"),
         (["epochs=1", "epochs=2"], "parameter 'epochs' is given twice"),
         (["split=blocky"], "split must be one of random, blocked: got 'blocky'"),
     ],

@@ -193,7 +193,7 @@ def test_pickled_arrays_are_never_loaded(tmp_path):
         ({"targets": ["a", "b", "y1", "y2"]}, "has no input column besides its targets"),
         ({"targets": ["y1"], "split": "blockd"}, "split must be one of random, blocked: got 'blockd'"),
         ({"targets": ["y1"], "samples": 41}, "samples must be between 1 and the 40 rows there are: got 41"),
-        ({"targets": ["y1"], "samples": 2}, "2 rows are too few to split"),
+        ({"targets": ["y1"], "samples": 2}, "2 rows cannot be split"),
         ({"targets": ["y1"], "teacher": "linear"}, r"unknown option \['teacher'\]"),
     ],
 )
@@ -204,7 +204,7 @@ def test_bad_options_are_refused(tmp_path, options, message):
 
 def test_a_constant_target_is_refused(tmp_path):
     path = bad_table(tmp_path / "c.csv", "a,y\n" + "".join(f"{i},1\n" for i in range(10)))
-    with pytest.raises(DataDamaged, match="target 0 is constant on the training rows"):
+    with pytest.raises(DataDamaged, match="target 'y' is constant on the training rows"):
         load_dataset(path, targets=["y"])
 
 

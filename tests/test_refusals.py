@@ -46,6 +46,16 @@ def test_an_output_whose_leftovers_are_the_notebook_is_refused(tmp_path):
         check_output(tmp_path / "own.partial.ipynb", tmp_path / "own.ipynb")
 
 
+def test_too_few_rows_are_told_before_a_kernel_starts(tmp_path, data_dir):
+    """Of prepared data by their manifest, of a table by its rows."""
+    assert main(["data", "swimmer"]) == 0
+    with pytest.raises(ConfigError, match="samples must be between 1 and the 1000 rows there are: got 100000"):
+        check_parameters(NOTEBOOK, {"dataset": "swimmer", "samples": "100000"})
+    (tmp_path / "one.csv").write_text("a,y\n1,2\n")
+    with pytest.raises(ConfigError, match="1 row cannot be split 80 to 20: at least 3 are needed"):
+        check_parameters(NOTEBOOK, {"dataset": str(tmp_path / "one.csv"), "targets": "y"})
+
+
 @pytest.mark.parametrize(
     ("options", "message"),
     [
@@ -72,7 +82,7 @@ def test_a_device_that_is_not_there_is_one_line(capsys, monkeypatch, device):
 def test_of_several_gpus_the_number_counts(monkeypatch):
     monkeypatch.setattr("torch.cuda.device_count", lambda: 2)
     assert chosen_device("cuda:1").index == 1
-    with pytest.raises(ConfigError, match=r"this machine has 2 of them .*got 'cuda:2'"):
+    with pytest.raises(ConfigError, match=r"and it has 2: .*got 'cuda:2'"):
         chosen_device("cuda:2")
 
 
@@ -84,9 +94,8 @@ def test_lists_are_taken_as_python_writes_them(text):
 
 def test_a_list_that_the_shell_took_apart_is_one_line_with_the_remedy(capsys):
     said = one_line(capsys, "run", NOTEBOOK, "seeds=[0,", "1]")
-    assert (
-        said
-        == """nrc: parameters are given as name=value: got '1]' (a list with spaces goes in quotes: "name=[a, b]")"""
+    assert said == "nrc: parameters are given as name=value, without blanks: got '1]' " + (
+        '(a list with spaces goes in quotes: "name=[a, b]")'
     )
 
 

@@ -265,7 +265,7 @@ def test_other_words_in_a_column_split_are_refused(tmp_path, words, message):
     ("name", "message"),
     [
         ("my.xlsx", r"convert it with pd.read_excel\('my.xlsx'\).to_parquet\('my.parquet'\)"),
-        ("my.csv.zip", r"convert it with pd.read_csv\('my.csv.zip'\)"),
+        ("my.csv.zip", r"convert it with pd.read_csv\('my.csv.zip', sep=None, engine='python'\)"),
         ("", "unknown data set ''"),
         ("x" * 5000, "unknown data set"),
     ],
@@ -312,8 +312,9 @@ def test_a_run_on_a_table_with_its_own_split_says_so_and_is_another_with_another
         (record,) = results.provenance.values()
         assert (record["data"]["n_train"], record["data"]["n_test"]) == (ROWS - tests, tests)
         assert "own split" in setting(results)
-        assert f"* Its own split is used, {ROWS - tests} rows for training and {tests} for the test." in caveats(
-            results
+        assert (
+            f"* Of the table: its own split is used, {ROWS - tests} rows for training and {tests} for the test."
+            in caveats(results)
         )
         keys |= set(results.runs["key"])
     assert len(keys) == 2

@@ -21,7 +21,8 @@ def add_store(parser: argparse.ArgumentParser, otherwise: str) -> None:
 
 def add_pairs(parser: argparse.ArgumentParser) -> None:
     """Parameters as name=value; lists as name=a,b."""
-    parser.add_argument("parameters", nargs="*", metavar="name=value", help='lists are name=a,b or "name=[a, b]"')
+    how = 'lists are name=a,b or "name=[a, b]"'
+    parser.add_argument("parameters", nargs="*", default=[], metavar="name=value", help=how)
 
 
 def pairs(parameters: list[str]) -> dict[str, str]:
@@ -40,7 +41,7 @@ def pairs(parameters: list[str]) -> dict[str, str]:
         if not equals or not name:
             half = any(one.count("[") > one.count("]") for one in found.values())
             hint = ' (a list with spaces goes in quotes: "name=[a, b]")' if half else ""
-            raise ConfigError(f"parameters are given as name=value: got {text!r}{hint}")
+            raise ConfigError(f"parameters are given as name=value, without blanks: got {text!r}{hint}")
         if name in found:
             raise ConfigError(f"parameter {name!r} is given twice")
         found[name] = value

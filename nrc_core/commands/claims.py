@@ -54,7 +54,7 @@ def _nothing_to_collect() -> Iterator[None]:
 
 
 def _judge(given: argparse.Namespace) -> None:
-    from nrc_core.claims import judge, regressions, score
+    from nrc_core.claims import VERDICTS, judge, regressions, score
     from nrc_core.machines import machine_share, read_machines
     from nrc_core.references import References
     from nrc_core.store import Store
@@ -70,9 +70,10 @@ def _judge(given: argparse.Namespace) -> None:
     elif given.claims:
         print("\n\n".join("\n".join(_in_full(one)) for one in judged))
     else:
+        widest = max(map(len, VERDICTS))
         for one in judged:
             held = ", ".join(f"{group.name} {group.held} of {group.networks}" for group in one.groups)
-            print(f"{one.claim.id:6} {one.verdict:22} {one.claim.statement} [{held or one.reason}]")
+            print(f"{one.claim.id:6} {one.verdict:{widest}} {one.claim.statement} [{held or one.reason}]")
         print("; ".join(f"{count} {verdict}" for verdict, count in score(judged).items()))
     if given.record:
         verdicts = {one.claim.id: one.verdict for one in judged}
@@ -91,7 +92,7 @@ def _in_full(one: Judged) -> Iterator[str]:
     claim, seen = one.claim, one.observation
     yield f"{claim.id}: {one.verdict}"
     yield from textwrap.wrap(claim.statement, WIDTH)
-    yield f"source: {claim.source}; {claim.seeds} seeds stated or ours, configuration {claim.configuration}"
+    yield f"source: {claim.source}; {claim.seeds} seeds wanted, configuration {claim.configuration}"
     if one.reason:
         yield from textwrap.wrap(f"reason: {one.reason}", WIDTH)
     if seen is not None:

@@ -44,7 +44,9 @@ def _find(name: str, given: argparse.Namespace) -> RunResult:
     folders = list(dict.fromkeys([store_folder(given).resolve(), (project_folder() / "results").resolve()]))
     known = {key: folder for folder in reversed(folders) for key in all_keys(folder)}
     found = [key for key in known if key == name] or [key for key in known if key.startswith(name)]
-    if len(name) < SHORTEST or not found:
+    if len(name) < SHORTEST:
+        raise ConfigError(f"a run is named by at least {SHORTEST} letters of its key: got {name!r}")
+    if not found:
         near = suggestion(name, list(known), "there is") if 0 < len(known) < 20 else "`nrc list store` names the newest"
         raise ConfigError(f"no run {name!r} in {' or '.join(map(str, folders))}: {near}")
     if len(found) > 1:
@@ -83,13 +85,25 @@ def _quantities(first: RunResult, second: RunResult) -> Iterator[str]:
         if run.failure:
             yield f"{run.key} diverged: {run.failure}"
         table = None if run.failure else quantities(run, run.config)
-        tables.append({} if table is None else {(row.kind, row.place): row.value for row in table.itertuples()})
+        tables.append({} if table is None else {(row.kind, row.place): _value(row, run) for row in table.itertuples()})
     kind, kinds = None, list(dict.fromkeys(name[0] for table in tables for name in table))
     for name, pair in sorted(_pairs(*tables), key=lambda row: kinds.index(row[0][0])):
         if name[0] != kind:
             kind = name[0]
             yield kind
         yield f"  {name[1]:32} {_short(pair[0]):>18} {_short(pair[1]):>18}"
+
+
+def _value(row: Any, run: RunResult) -> float | str:
+    """A quantity; of an onset that was not reached, or that a single measurement cannot tell, the words."""
+    from nrc_core.quantities import ONSET
+
+    if row.kind != ONSET:
+        return float(row.value)
+    last = run.config.times[-1]
+    if row.value > last:
+        return f"not by {last}"
+    return float(row.value) if len(run.config.times) > 1 else f"at most {last}"
 
 
 def _pairs(first: dict[Any, Any], second: dict[Any, Any]) -> Iterator[tuple[Any, tuple[Any, Any]]]:

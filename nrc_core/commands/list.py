@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import json
 from collections import Counter
 from collections.abc import Iterator
 from typing import Any
@@ -11,7 +12,8 @@ from nrc_core.commands.arguments import add_store, completing, store_folder
 from nrc_core.errors import ConfigError, suggestion
 
 HELP = "the notebooks, data sets and experiments there are, and what is in the store"
-KINDS = ("notebooks", "data", "experiments", "store")
+STORE = "store"  # if it is asked for by name, run by run
+KINDS = ("notebooks", "data", "experiments", STORE)
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -88,10 +90,33 @@ def _store(given: argparse.Namespace) -> Iterator[str]:
         kind = (config["dataset"], f"{config.get('task', 'regression')}, {network}")
         groups.setdefault(kind, []).append(record)
     for (dataset, network), records in sorted(groups.items()):
-        newest = max(records, key=lambda record: str(record["date"]))
+        newest = max(records, key=_date)
         diverged = Counter("failure" in record for record in records)[True]
         failed = f", {diverged} diverged" if diverged else ""
         runs = f"{len(records)} run{'' if len(records) == 1 else 's'}{failed}"
-        yield f"  {dataset:16} {network:24} {runs:22} newest {newest['key']} of {str(newest['date'])[:10]}"
+        yield f"  {dataset:16} {network:24} {runs:22} newest {newest['key']} of {_date(newest)[:10]}"
+        yield from _runs(records) if STORE in given.kinds else ()
     if whole < len(keys):
         yield f"  {len(keys) - whole} more cannot be read; what wants them computes them again"
+
+
+def _runs(records: list[dict[str, Any]]) -> Iterator[str]:
+    """A line a run, oldest first: key, date, and what it differs in from others of its kind."""
+    flat = [_flat(record["config"]) for record in records]
+    names = dict.fromkeys(name for one in flat for name in one)
+    varied = [name for name in names if len({json.dumps(one.get(name)) for one in flat}) > 1]
+    for record, config in sorted(zip(records, flat, strict=True), key=lambda pair: _date(pair[0])):
+        parameters = ", ".join(f"{name}={config[name]}" for name in varied if config.get(name) is not None)
+        yield f"    {record['key']} of {_date(record)[:16]}  {parameters}"
+
+
+def _flat(config: dict[str, Any]) -> dict[str, Any]:
+    """A configuration without nesting; when it is measured is left out."""
+    found: dict[str, Any] = {}
+    for name, value in config.items():
+        found |= _flat(value) if isinstance(value, dict) else {} if name.startswith("measure_") else {name: value}
+    return found
+
+
+def _date(record: dict[str, Any]) -> str:
+    return str(record["date"])

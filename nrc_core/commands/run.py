@@ -48,6 +48,8 @@ def execute(given: argparse.Namespace) -> None:
         from nrc_core.html_pages import export
 
         print(f"page: {export(output).resolve().as_uri()}")
+    elif (page := output.with_suffix(".html")).is_file():
+        print(f"the page beside it, {page}, is of an earlier run: `nrc run ... --html` replaces it")
 
 
 def _names() -> list[str]:
