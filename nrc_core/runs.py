@@ -1,4 +1,7 @@
-"""From configurations to tidy results, through the store: what is there is not computed again."""
+"""From configurations to tidy results, through the store: what is there is not computed again.
+
+pandas takes a second to import; it is imported where tables are read, which checks before a notebook starts do not.
+"""
 
 from __future__ import annotations
 
@@ -6,8 +9,6 @@ import logging
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, TypeVar
-
-import pandas as pd
 
 from nrc_core.catalogue import BUILT_IN, check_samples
 from nrc_core.config import Configuration
@@ -17,6 +18,7 @@ from nrc_core.prepared import data_folder, read_manifest
 from nrc_core.store import TABLES, Store, Wanted
 
 if TYPE_CHECKING:
+    import pandas as pd
     import torch
 
 logger = logging.getLogger(__name__)
@@ -94,10 +96,10 @@ class Results:
         Raises:
             KeyError: a name that is no column of `runs`.
         """
-        chosen = pd.Series(True, self.runs.index)
+        chosen = self.runs
         for name, value in values.items():
-            chosen &= self.runs[name] == value
-        keys = set(self.runs.loc[chosen, "key"])
+            chosen = chosen[chosen[name] == value]
+        keys = set(chosen["key"])
         frames = {
             name: frame[frame["key"].isin(keys)].reset_index(drop=True) if "key" in frame else frame
             for name in ("runs", *TABLES)
@@ -153,6 +155,8 @@ def stored(configs: Iterable[Configuration], *, store: Store, tables: Wanted = T
         >>> stored(deep_nrc_mlp("synthetic", seeds=[0, 1]), store=Store(tmp))
         (None, 2)
     """
+    import pandas as pd
+
     obtained, missing = [], 0
     for config in configs:
         found = find(config, store, tables)
@@ -185,6 +189,8 @@ def check_obtainable(configs: Iterable[Configuration], *, store: Store) -> list[
 
 
 def _collect(obtained: list[Obtained]) -> Results:
+    import pandas as pd
+
     failures = {in_words(one.wanted): one.result.failure for one in obtained if one.result.failure}
     done = [one for one in obtained if not one.result.failure]
     each = [(one.result.key, _wanted(one)) for one in done]
@@ -206,6 +212,8 @@ def _collect(obtained: list[Obtained]) -> Results:
 
 def _joined(tables: list[tuple[str, pd.DataFrame]]) -> pd.DataFrame:
     """The tables of runs, given with their keys, below each other."""
+    import pandas as pd
+
     if not tables:
         return pd.DataFrame(columns=["key"])
     keys = [key for key, table in tables for _ in range(len(table))]

@@ -12,9 +12,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
-from typing import Any
-
-import pandas as pd
+from typing import TYPE_CHECKING, Any
 
 from nrc_core.atomic import atomic_folder, sha256
 from nrc_core.classifier_config import ClassifierConfig, TransferConfig
@@ -22,6 +20,9 @@ from nrc_core.config import Configuration, RunConfig
 from nrc_core.locks import locked
 from nrc_core.prepared import project_folder
 from nrc_core.records import DAMAGES, PROVENANCE, all_keys, fingerprint, folders, read_record
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 logger = logging.getLogger(__name__)
 
