@@ -12,9 +12,9 @@ import json
 import shlex
 from pathlib import Path
 
-from nrc_core.catalogue import BUILT_IN, SIMULATED
-from nrc_core.prepared import data_folder
-from nrc_core.profiles import read_profile
+from nrc_core.data.catalogue import BUILT_IN, SIMULATED
+from nrc_core.data.prepared import data_folder
+from nrc_core.workflow.profiles import read_profile
 
 PROFILE_FILE = config.get("profile", "book/profiles/quick.yml")
 PROFILE = read_profile(Path(PROFILE_FILE))
@@ -130,7 +130,7 @@ rule claims:
     params:
         nowhere=str(BUILD / "nowhere"),
         core=CORE_DIGEST,
-        ledger=digest(sorted(str(path) for path in Path("nrc_core").glob("claims*.yaml"))),
+        ledger=digest(sorted(str(path) for path in Path("nrc_core").rglob("*.yaml"))),
         published=PUBLISHED_DIGEST,
     shell:
         "NRC_DATA_DIR={params.nowhere:q} nrc claims --json --profile {PUBLISHED_FILE:q} --store {STORE:q} "

@@ -18,8 +18,8 @@ from timing import write
 
 from nrc_core import build_model, deep_nrc_resnet, load_dataset
 from nrc_core.errors import DataUnavailable
-from nrc_core.measurement import decompose, tabulate
-from nrc_core.sites import collect_each
+from nrc_core.metrics.sites import collect_each
+from nrc_core.metrics.table import decompose, tabulate
 
 
 def peak_gigabytes() -> float:

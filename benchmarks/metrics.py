@@ -24,9 +24,10 @@ import torch
 from timing import seconds, spread, write
 from torch import Tensor
 
-from nrc_core import MLP, Moments, measure, metrics
+from nrc_core import MLP, Moments, measure
 from nrc_core.config import NUMERICAL_TOLERANCE
-from nrc_core.cores import on_all_cores
+from nrc_core.metrics import regression
+from nrc_core.metrics.threads import on_all_cores
 
 WIDTH, TARGETS, LAYERS = 256, 2, 8
 SIZES = (800, 1_600, 3_200, 8_000)
@@ -58,13 +59,13 @@ def moment_metrics(features: Tensor, targets: Tensor) -> float:
     """All metrics of a layer but NRC3, which needs its weight; returns the CKA for comparison."""
     moments = Moments.of(features, targets)
     cross, target = moments.cross_covariance, moments.target_covariance
-    spectrum = metrics.eigen(moments.feature_covariance)
-    metrics.noise_curve(spectrum.values)
-    metrics.projected_cka(spectrum, cross, target, targets.shape[1])
-    metrics.linear_prediction_error(spectrum, cross, target, NUMERICAL_TOLERANCE)
-    metrics.spectral_ratio(spectrum.values)
-    metrics.effective_rank(spectrum.values)
-    return metrics.covariance_cka(cross, moments.feature_covariance, target)
+    spectrum = regression.eigen(moments.feature_covariance)
+    regression.noise_curve(spectrum.values)
+    regression.projected_cka(spectrum, cross, target, targets.shape[1])
+    regression.linear_prediction_error(spectrum, cross, target, NUMERICAL_TOLERANCE)
+    regression.spectral_ratio(spectrum.values)
+    regression.effective_rank(spectrum.values)
+    return regression.covariance_cka(cross, moments.feature_covariance, target)
 
 
 def layer(n: int, width: int, target_dim: int) -> tuple[Tensor, Tensor]:

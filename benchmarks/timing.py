@@ -14,7 +14,7 @@ from typing import Any
 import pandas as pd
 import torch
 
-from nrc_core.provenance import commit, device_name
+from nrc_core.results.provenance import commit, device_name
 
 
 def seconds(call: Callable[[], object], repeats: int) -> list[float]:

@@ -23,10 +23,10 @@ from torch.nn import functional
 from torch.utils.data import DataLoader, Dataset
 
 from nrc_core import MLP, RunConfig
-from nrc_core.computing import chosen_device, measure_together
-from nrc_core.datasets import load_dataset
-from nrc_core.stacked import StackedMLP
-from nrc_core.training import reproducible_arithmetic, train_together
+from nrc_core.data.load import load_dataset
+from nrc_core.training.computing import chosen_device, measure_together
+from nrc_core.training.loop import reproducible_arithmetic, train_together
+from nrc_core.training.stacked import StackedMLP
 
 BATCH, RATE, DECAY = 128, 0.01, 1e-3
 # Rows, inputs, width, depth, targets: Swimmer's, Hopper's, and one small enough to be stacked on a CPU.

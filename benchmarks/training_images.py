@@ -21,10 +21,10 @@ from torch import Tensor, nn
 from torch.utils.data import Dataset
 from training import BATCH, DECAY, RATE, loop_a, loop_b
 
-from nrc_core.computing import chosen_device
-from nrc_core.resnets import ResNet
-from nrc_core.single import SingleNetwork
-from nrc_core.training import reproducible_arithmetic
+from nrc_core.networks.resnets import ResNet
+from nrc_core.training.computing import chosen_device
+from nrc_core.training.loop import reproducible_arithmetic
+from nrc_core.training.single import SingleNetwork
 
 TARGETS = 2
 SIZES = {"32 x 32": (512, 32), "128 x 128": (128, 128)}  # images, and their sides: CIFAR-10's, and UTKFace's here

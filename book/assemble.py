@@ -26,15 +26,16 @@ import yaml
 from pages import PUBLISHED, UNAVAILABLE, publish, state
 from PIL import Image
 
-from nrc_core import figures, verdicts
-from nrc_core.catalogue import CLASSIFIED, ROLLED_OUT, SIMULATED
+from nrc_core.claims.machines import read_machines
+from nrc_core.claims.references import References
+from nrc_core.data.catalogue import CLASSIFIED, ROLLED_OUT, SIMULATED
+from nrc_core.data.prepared import MANIFEST, read_manifest, read_prepared
 from nrc_core.errors import ConfigError, DataDamaged, DataUnavailable
-from nrc_core.machines import read_machines
-from nrc_core.prepared import MANIFEST, read_manifest, read_prepared
-from nrc_core.profiles import Page, Profile, read_profile
-from nrc_core.references import References
-from nrc_core.runs import Results
-from nrc_core.thresholds import thresholds
+from nrc_core.results import criteria
+from nrc_core.results.runs import Results
+from nrc_core.results.thresholds import thresholds
+from nrc_core.sections import figures
+from nrc_core.workflow.profiles import Page, Profile, read_profile
 
 BOOK = Path(__file__).resolve().parent
 SOURCES = ("*.md", "_config.yml", "references.bib", "_static/*", "_ext/*.py")
@@ -81,7 +82,7 @@ def headline(page: Page, results: Results | None, origin: str, folder: Path) -> 
         f"[the whole page](pages/{page.name}.ipynb).*\n"
     )
     intro = "What this network says, in numbers taken from its results:"
-    (folder / "verdict.md").write_text(f"{intro}\n\n{verdicts.words(results)}\n")
+    (folder / "verdict.md").write_text(f"{intro}\n\n{criteria.words(results)}\n")
 
 
 def data_table(data_dir: Path) -> str:

@@ -11,7 +11,7 @@ import yaml
 from measurements import MEASUREMENTS, Finding, NotMeasured
 
 from nrc_core.errors import ConfigError, suggestion
-from nrc_core.profiles import Profile
+from nrc_core.workflow.profiles import Profile
 
 SOURCE = Path(__file__).with_name("discrepancies.yaml")
 SIDES = {"paper": "Text", "code": "Code", "here": "Here"}

@@ -17,10 +17,10 @@ from nbformat.v4 import new_markdown_cell
 from pages import PUBLISHED
 from PIL import Image
 
-from nrc_core.experiments import EXPERIMENTS
-from nrc_core.profiles import Page, Profile
-from nrc_core.runs import Results, stored
-from nrc_core.store import Store
+from nrc_core.results.runs import Results, stored
+from nrc_core.results.store import Store
+from nrc_core.sections.experiments import EXPERIMENTS
+from nrc_core.workflow.profiles import Page, Profile
 
 FIGURES, NOTEBOOKS, TABLES = "_static/figures", "_static/notebooks", "_static/tables"
 SVG, PNG = "image/svg+xml", "image/png"

@@ -11,13 +11,13 @@ from typing import Any
 
 import pandas as pd
 
-from nrc_core import figures
 from nrc_core.config import RunConfig
-from nrc_core.figures.canvas import AXIS, COLOURS, FLOOR
-from nrc_core.profiles import Profile
-from nrc_core.runs import REGRESSION, Results
-from nrc_core.thresholds import thresholds
-from nrc_core.verdicts import CONDITIONS, error_most, is_inner, rules, weight_sites
+from nrc_core.results.criteria import CONDITIONS, error_most, is_inner, rules, weight_sites
+from nrc_core.results.runs import REGRESSION, Results
+from nrc_core.results.thresholds import thresholds
+from nrc_core.sections import figures
+from nrc_core.sections.figures.canvas import AXIS, COLOURS, FLOOR
+from nrc_core.workflow.profiles import Profile
 
 TEMPLATE = Path(__file__).with_name("explorer.html")
 NOTHING = "*No network of this book was measured at several epochs, so there is nothing to slide through.*\n"

@@ -13,10 +13,10 @@ import tomllib
 from pathlib import Path
 from urllib.parse import quote
 
-from nrc_core.catalogue import SIMULATED
+from nrc_core.data.catalogue import SIMULATED
 from nrc_core.errors import ConfigError
-from nrc_core.experiments import EXPERIMENTS
-from nrc_core.profiles import Page, read_profile
+from nrc_core.sections.experiments import EXPERIMENTS
+from nrc_core.workflow.profiles import Page, read_profile
 
 ROOT = Path(__file__).resolve().parent.parent
 BRANCH = "main"  # Binder finds the default branch by itself, Colab wants its name

@@ -16,8 +16,8 @@ from urllib.parse import urlencode
 import recheck
 from badges import NOT_HERE, OUTCOMES, SHAPES, badge
 
-from nrc_core.claims import VERDICTS
-from nrc_core.thresholds import read_thresholds
+from nrc_core.claims.ledger import VERDICTS
+from nrc_core.results.thresholds import read_thresholds
 
 Entry = Mapping[str, Any]
 CONTROLS = Path(__file__).with_name("ledger.html")

@@ -8,12 +8,12 @@ from typing import Any
 
 import pandas as pd
 
-from nrc_core.agreement import LIMIT
-from nrc_core.close_calls import CLOSE
-from nrc_core.figures.canvas import COLLAPSE, COLOURS, NETWORK, NEUTRAL, Picture, canvas, picture
-from nrc_core.machines import differences, machine_share, reruns
-from nrc_core.rechecks import NEW_SEEDS
-from nrc_core.references import References
+from nrc_core.claims.agreement import LIMIT
+from nrc_core.claims.close_calls import CLOSE
+from nrc_core.claims.machines import differences, machine_share, reruns
+from nrc_core.claims.rechecks import NEW_SEEDS
+from nrc_core.claims.references import References
+from nrc_core.sections.figures.canvas import COLLAPSE, COLOURS, NETWORK, NEUTRAL, Picture, canvas, picture
 
 Entry = Mapping[str, Any]
 # What the folders of `results/machines` are, in words.

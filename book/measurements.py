@@ -15,11 +15,11 @@ import numpy as np
 import pandas as pd
 from ledger import numbers
 
-from nrc_core import conventions, dynamics, variants
-from nrc_core.claims import UNJUDGED
-from nrc_core.runs import Results
-from nrc_core.thresholds import read_thresholds, thresholds
-from nrc_core.verdicts import holds, is_inner, last_sites, verdicts, weight_sites
+from nrc_core.claims.ledger import UNJUDGED
+from nrc_core.results.criteria import holds, is_inner, last_sites, verdicts, weight_sites
+from nrc_core.results.runs import Results
+from nrc_core.results.thresholds import read_thresholds, thresholds
+from nrc_core.sections import conventions, dynamics, variants
 
 RELEASED_BATCH = 512  # `BATCH_SIZE` in the released `config.py`
 

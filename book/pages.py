@@ -17,8 +17,8 @@ from launch import launch, repository
 from nbformat.v4 import new_markdown_cell, new_notebook
 
 from nrc_core.errors import DataUnavailable, NrcError
-from nrc_core.notebooks import parameters_of, run_notebook
-from nrc_core.profiles import Page, Profile, read_profile
+from nrc_core.workflow.notebooks import parameters_of, run_notebook
+from nrc_core.workflow.profiles import Page, Profile, read_profile
 
 NOTEBOOKS = Path(__file__).resolve().parent.parent / "notebooks"
 # Notebook metadata: why a page shows the published runs, or shows no runs.

@@ -10,10 +10,10 @@ from contextlib import contextmanager
 from functools import cache
 from pathlib import Path
 
-from nrc_core.experiments import EXPERIMENTS
-from nrc_core.profiles import Page, Profile, read_profile
-from nrc_core.runs import Results, stored
-from nrc_core.store import PROVENANCE, Store
+from nrc_core.results.runs import Results, stored
+from nrc_core.results.store import PROVENANCE, Store
+from nrc_core.sections.experiments import EXPERIMENTS
+from nrc_core.workflow.profiles import Page, Profile, read_profile
 
 BOOK = Path(__file__).resolve().parent
 PROFILE = BOOK / "profiles" / "paper.yml"

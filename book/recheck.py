@@ -16,7 +16,7 @@ from typing import Any
 from badges import AGREES, DIFFERS, NOT_COMPARED, NOT_HERE, OUTCOMES, badge
 
 from nrc_core.errors import DataDamaged, NrcError
-from nrc_core.profiles import read_profile
+from nrc_core.workflow.profiles import read_profile
 
 Check = Mapping[str, Any]
 Entry = Mapping[str, Any]

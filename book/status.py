@@ -7,9 +7,9 @@ from datetime import UTC, datetime
 
 import pandas as pd
 
-from nrc_core.profiles import Profile
-from nrc_core.provenance import source_checksum
-from nrc_core.runs import Results
+from nrc_core.results.provenance import source_checksum
+from nrc_core.results.runs import Results
+from nrc_core.workflow.profiles import Profile
 
 
 def page(

@@ -6,8 +6,8 @@ import importlib
 import os
 from pathlib import Path
 
+from nrc_core.data.prepared import Manifest
 from nrc_core.errors import ConfigError
-from nrc_core.prepared import Manifest
 
 # Every one of these modules has `prepare(name, data_dir, from_dir)`; none is imported before it is needed.
 SCRIPTS = {

@@ -29,8 +29,8 @@ from joblib import Parallel, cpu_count, delayed
 
 from data_scripts import driver
 from data_scripts.images import png
+from nrc_core.data.prepared import Manifest, write_prepared
 from nrc_core.errors import ConfigError, DataUnavailable
-from nrc_core.prepared import Manifest, write_prepared
 
 logger = logging.getLogger(__name__)
 FRAMES, FIRST_SEED = 20_000, 0  # episode i is the track of seed FIRST_SEED + i

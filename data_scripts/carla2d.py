@@ -20,9 +20,9 @@ import numpy as np
 import pandas as pd
 
 from data_scripts.images import png
-from nrc_core.atomic import sha256
+from nrc_core.data.prepared import Manifest, write_prepared
 from nrc_core.errors import DataDamaged, DataUnavailable
-from nrc_core.prepared import Manifest, write_prepared
+from nrc_core.files import sha256
 
 logger = logging.getLogger(__name__)
 PAGE = "https://github.com/carla-simulator/imitation-learning"

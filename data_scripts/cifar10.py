@@ -15,9 +15,9 @@ import pyarrow.parquet as pq
 
 from data_scripts.download import obtain
 from data_scripts.images import fault, labelled, png, tar_members
-from nrc_core.atomic import sha256
+from nrc_core.data.prepared import Manifest, write_prepared
 from nrc_core.errors import DataDamaged, DataUnavailable
-from nrc_core.prepared import Manifest, write_prepared
+from nrc_core.files import sha256
 
 URL = "https://www.cs.toronto.edu/~kriz/cifar-10-binary.tar.gz"
 PAGE, ARCHIVE = "https://www.cs.toronto.edu/~kriz/cifar.html", "cifar-10-binary.tar.gz"

@@ -9,8 +9,8 @@ import urllib.error
 import urllib.request
 from pathlib import Path
 
-from nrc_core.atomic import sha256
 from nrc_core.errors import DataDamaged, DataUnavailable
+from nrc_core.files import sha256
 
 logger = logging.getLogger(__name__)
 CHUNK, LOG_EVERY_SECONDS, TIMEOUT_SECONDS = 1 << 20, 15.0, 30.0

@@ -18,8 +18,8 @@ import numpy as np
 
 from data_scripts.download import obtain
 from data_scripts.images import labelled, png
+from nrc_core.data.prepared import Manifest, write_prepared
 from nrc_core.errors import DataDamaged, DataUnavailable
-from nrc_core.prepared import Manifest, write_prepared
 
 SIDE, ROWS = 28, {"train": 60_000, "test": 10_000}
 PREFIXES = {"train": "train", "test": "t10k"}

@@ -12,9 +12,9 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from nrc_core.atomic import sha256
+from nrc_core.data.prepared import Manifest, write_prepared
 from nrc_core.errors import DataDamaged, DataUnavailable
-from nrc_core.prepared import Manifest, write_prepared
+from nrc_core.files import sha256
 
 FIRST_SEED = 0  # episode i starts from seed FIRST_SEED + i
 DEMONSTRATIONS = (".hdf5", ".npz", ".parquet")

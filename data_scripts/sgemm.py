@@ -8,8 +8,8 @@ from pathlib import Path
 import pandas as pd
 
 from data_scripts.download import obtain
+from nrc_core.data.prepared import Manifest, write_prepared
 from nrc_core.errors import DataDamaged
-from nrc_core.prepared import Manifest, write_prepared
 
 URL = "https://archive.ics.uci.edu/ml/machine-learning-databases/00440/sgemm_product_dataset.zip"
 CHECKSUM = "8d3ee0d82708df11b54debc6a4fbade77c604a047f019fa7940413032eb7b096"

@@ -8,8 +8,8 @@ import numpy as np
 
 from data_scripts.download import obtain
 from data_scripts.images import labelled, png, tar_members
+from nrc_core.data.prepared import Manifest, write_prepared
 from nrc_core.errors import DataDamaged
-from nrc_core.prepared import Manifest, write_prepared
 
 PAGE = "https://cs.stanford.edu/~acoates/stl10/"
 URL = "http://ai.stanford.edu/~acoates/stl10/stl10_binary.tar.gz"

@@ -10,8 +10,8 @@ import scipy.io
 
 from data_scripts.download import obtain
 from data_scripts.images import labelled, png
+from nrc_core.data.prepared import Manifest, write_prepared
 from nrc_core.errors import DataDamaged
-from nrc_core.prepared import Manifest, write_prepared
 
 PAGE = "http://ufldl.stanford.edu/housenumbers/"
 FILES = {"train": "train_32x32.mat", "test": "test_32x32.mat"}

@@ -15,9 +15,9 @@ from pathlib import Path, PurePosixPath
 import pandas as pd
 
 from data_scripts.images import Bounded, fault
-from nrc_core.atomic import sha256
+from nrc_core.data.prepared import Manifest, write_prepared
 from nrc_core.errors import DataDamaged, DataUnavailable
-from nrc_core.prepared import Manifest, write_prepared
+from nrc_core.files import sha256
 
 PAGE, ARCHIVE = "https://susanqq.github.io/UTKFace/", "UTKFace.tar.gz"
 CHECKSUM, ROWS = "0131b7e5fc6c65c7867e72efee103ea95a721ca127ca0710b81ae26398b56e5a", 23_704

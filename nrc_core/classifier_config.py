@@ -28,7 +28,7 @@ class ClassifierConfig(Configuration):
         dataset: a built-in name of classified images.
         dataset_options: what `load_dataset` takes besides the name.
         iterations: of SGD, one batch each; the horizon of the learning rate too.
-        architecture, depth, width, stem: see `nrc_core.classifiers.classifier`.
+        architecture, depth, width, stem: see `nrc_core.networks.classifiers.classifier`.
         loss: "cross_entropy", or "mse" for the squared error to one-hot targets.
         label_smoothing: of the cross-entropy.
         stop_loss: stop as soon as the mean loss of an epoch is at most this; None: train on.

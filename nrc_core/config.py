@@ -11,7 +11,7 @@ from typing import Any, ClassVar
 
 from nrc_core.errors import ConfigError
 
-# Of NRC4: directions with a smaller share of the largest variance do not count, see `nrc_core.metrics`.
+# Of NRC4: directions with a smaller share of the largest variance do not count, see `nrc_core.metrics.regression`.
 NUMERICAL_TOLERANCE = 1e-12
 OUTPUT = "output"  # the name of the last site, which feeds no weight
 CONVENTIONS = ("careful", "printed", "released")  # of the metrics, see `measure`

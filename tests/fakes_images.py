@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 
 from data_scripts.images import png
-from nrc_core.prepared import Manifest, write_prepared
+from nrc_core.data.prepared import Manifest, write_prepared
 
 DIGITS = tuple("0123456789")
 

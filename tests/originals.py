@@ -15,7 +15,7 @@ import pytest
 import scipy.io
 
 from data_scripts import cifar10, mnist, prepare, stl10, svhn
-from nrc_core.prepared import Manifest, read_prepared
+from nrc_core.data.prepared import Manifest, read_prepared
 
 ROWS = {"train": 5, "test": 3}
 NAMES = ["airplane", "bird", "car", "cat", "deer", "dog", "horse", "monkey", "ship", "truck"]

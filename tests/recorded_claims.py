@@ -10,8 +10,8 @@ from pathlib import Path
 from typing import Any
 
 from nrc_core import Store
-from nrc_core.claims import Judged, judge
-from nrc_core.profiles import read_profile
+from nrc_core.claims.ledger import Judged, judge
+from nrc_core.workflow.profiles import read_profile
 
 ROOT = Path(__file__).parent.parent
 FILE = ROOT / "tests" / "recorded_claims.jsonl"

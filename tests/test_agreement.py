@@ -7,10 +7,10 @@ import pandas as pd
 import pytest
 from scipy import stats
 
-from nrc_core import agreement
-from nrc_core.agreement import FEWEST, LIMIT, NORMAL, PRIOR_FREEDOM, Setting
-from nrc_core.quantities import COLUMNS, SCALES, Scale, crossing, quantities, setting
-from nrc_core.store import RunResult
+from nrc_core.claims import agreement
+from nrc_core.claims.agreement import FEWEST, LIMIT, NORMAL, PRIOR_FREEDOM, Setting
+from nrc_core.claims.quantities import COLUMNS, SCALES, Scale, crossing, quantities, setting
+from nrc_core.results.store import RunResult
 from tests.fakes import network, results
 
 

@@ -5,8 +5,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from nrc_core.data.tables import read_table
 from nrc_core.errors import ConfigError, DataDamaged
-from nrc_core.tables import read_table
 
 ROWS = 40
 A = np.random.default_rng(0).standard_normal((ROWS, 3))

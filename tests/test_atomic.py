@@ -2,7 +2,7 @@ import threading
 
 import pytest
 
-from nrc_core.atomic import atomic_folder
+from nrc_core.files import atomic_folder
 
 
 def test_a_folder_appears_whole(tmp_path):

@@ -8,8 +8,8 @@ from torch import nn
 from torch.utils.data import DataLoader, Dataset, IterableDataset, TensorDataset
 
 from nrc_core import ClassMoments, ConfigError, Moments, linear_cka, measure, nrc1, nrc2, nrc3, nrc4
-from nrc_core.arrays import as_tensor, check_finite
-from nrc_core.batches import Copies, batches
+from nrc_core.metrics.arrays import as_tensor, check_finite
+from nrc_core.metrics.batches import Copies, batches
 from tests.tried.data import two_inputs
 from tests.tried.networks import mlp
 

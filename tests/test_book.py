@@ -13,10 +13,10 @@ import pytest
 import yaml
 
 from nrc_core import ConfigError, Results
-from nrc_core.claims import is_smaller
-from nrc_core.experiments import EXPERIMENTS
-from nrc_core.profiles import Page, read_profile
-from nrc_core.store import read_configuration
+from nrc_core.claims.ledger import is_smaller
+from nrc_core.results.store import read_configuration
+from nrc_core.sections.experiments import EXPERIMENTS
+from nrc_core.workflow.profiles import Page, read_profile
 from tests.toy_book import ROOT, TOY, snakemake
 from tests.toy_project import ToyProject
 

@@ -11,8 +11,8 @@ from PIL import Image
 from data_scripts import car_racing
 from data_scripts.driver import Driver, disturbances
 from data_scripts.images import fault
-from nrc_core.cli import main
-from nrc_core.prepared import read_prepared
+from nrc_core.cli.main import main
+from nrc_core.data.prepared import read_prepared
 
 
 def test_driving_is_the_same_twice_and_on_any_number_of_cores(monkeypatch):

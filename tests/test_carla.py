@@ -10,7 +10,7 @@ from PIL import Image
 
 from data_scripts import carla2d, prepare
 from nrc_core import DataDamaged, DataUnavailable
-from nrc_core.prepared import read_prepared
+from nrc_core.data.prepared import read_prepared
 
 
 @pytest.fixture

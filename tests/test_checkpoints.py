@@ -13,10 +13,11 @@ import pandas as pd
 import pytest
 import torch
 
-from nrc_core import DataDamaged, RunConfig, Store, checkpoints, deep_nrc_mlp, deep_nrc_resnet, load_dataset, run
-from nrc_core.checkpoints import Checkpoint, is_whole, load_state, packed, save_state, unpacked
-from nrc_core.store import TABLES
-from nrc_core.training import reproducible_arithmetic, train
+from nrc_core import DataDamaged, RunConfig, Store, deep_nrc_mlp, deep_nrc_resnet, load_dataset, run
+from nrc_core.results.store import TABLES
+from nrc_core.training import checkpoints
+from nrc_core.training.checkpoints import Checkpoint, is_whole, load_state, packed, save_state, unpacked
+from nrc_core.training.loop import reproducible_arithmetic, train
 from tests.fakes import prepare_images
 
 TOY = {"samples": 60, "width": 8, "depth": 3, "epochs": 6, "measurements": 3}
@@ -74,7 +75,7 @@ def test_a_stopped_run_ends_in_the_same_tables(tmp_path, every_epoch, monkeypatc
 KILLED = """
 import sys
 from nrc_core import Store, deep_nrc_resnet, run
-from nrc_core.checkpoints import Checkpoint
+from nrc_core.training.checkpoints import Checkpoint
 Checkpoint.due = lambda self: True
 run(deep_nrc_resnet("car_racing", width=4, epochs=60, measurements=6), store=Store(sys.argv[1]))
 """

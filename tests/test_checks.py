@@ -2,10 +2,10 @@
 
 import pytest
 
-from nrc_core.checks import CHECKS
-from nrc_core.checks.classification import CLASSIFICATION
-from nrc_core.checks.transfer import TRANSFER
-from nrc_core.thresholds import thresholds
+from nrc_core.claims.checks import CHECKS
+from nrc_core.claims.checks.classification import CLASSIFICATION
+from nrc_core.claims.checks.transfer import TRANSFER
+from nrc_core.results.thresholds import thresholds
 from tests.fakes import network, results
 
 

@@ -7,14 +7,17 @@ from pathlib import Path
 import pytest
 import yaml
 
-from nrc_core import EXPERIMENTS, ConfigError, Store, claims, cli, deep_nrc_mlp, run, stored
-from nrc_core.checks import CHECKS
-from nrc_core.checks.classification import CLASSIFICATION
-from nrc_core.checks.observation import observe
-from nrc_core.checks.transfer import TRANSFER
-from nrc_core.claims import NOT, PARTLY, REPRODUCED, UNLIKE, WAITING, Claim, judge, read_claims, regressions, verdict_of
-from nrc_core.profiles import read_profile
-from nrc_core.thresholds import read_ledger, read_thresholds, thresholds
+from nrc_core import EXPERIMENTS, ConfigError, Store, deep_nrc_mlp, run, stored
+from nrc_core.claims import entries, ledger
+from nrc_core.claims.checks import CHECKS
+from nrc_core.claims.checks.classification import CLASSIFICATION
+from nrc_core.claims.checks.observation import observe
+from nrc_core.claims.checks.transfer import TRANSFER
+from nrc_core.claims.entries import Claim, read_claims
+from nrc_core.claims.ledger import NOT, PARTLY, REPRODUCED, UNLIKE, WAITING, judge, regressions, verdict_of
+from nrc_core.cli.main import main
+from nrc_core.results.thresholds import read_thresholds, thresholds
+from nrc_core.workflow.profiles import read_profile
 from tests.fakes import network, results
 from tests.fakes_classification import classifier, transfer
 from tests.fakes_classification import results as classifications
@@ -42,8 +45,8 @@ def claim(**fields) -> Claim:
     return Claim(**base | {"configuration": "none", "stated": "all"} | fields)
 
 
-def page(*networks, missing: int = 0, smaller: bool = False) -> claims._Page:
-    return claims._Page(results(*networks), missing, "networks smaller than the paper's" if smaller else "")
+def page(*networks, missing: int = 0, smaller: bool = False) -> ledger._Page:
+    return ledger._Page(results(*networks), missing, "networks smaller than the paper's" if smaller else "")
 
 
 def observation(**held: list[bool]):
@@ -155,9 +158,9 @@ def test_a_claim_of_existence_needs_one_data_set():
 
 def test_intervals_are_exact():
     """Five of five: the share p at which p^5 = 2.5 %."""
-    group = claims.Group("a", 5, 5, (1.0,) * 5)
+    group = ledger.Group("a", 5, 5, (1.0,) * 5)
     assert group.interval == pytest.approx((0.025**0.2, 1.0))
-    assert claims.Group("a", 5, 0, (1.0,) * 5).interval == pytest.approx((0.0, 1 - 0.025**0.2))
+    assert ledger.Group("a", 5, 0, (1.0,) * 5).interval == pytest.approx((0.0, 1 - 0.025**0.2))
 
 
 def toy_profile(tmp_path: Path, **parameters) -> Path:
@@ -197,7 +200,7 @@ def test_a_verdict_comes_with_its_evidence(judged):
 def test_verdicts_that_move_with_a_threshold_are_named(tmp_path, monkeypatch):
     pages = {"synthetic": page(*[network("synthetic", s, nrc1=0.03) for s in range(5)])}
     (one,) = [c for c in read_claims() if c.id == "F8-1"]
-    found = claims._judge(one, pages)
+    found = ledger._judge(one, pages)
     assert found.verdict == REPRODUCED
     assert found.moved == {"noise_most = 0.01": NOT}
 
@@ -205,9 +208,9 @@ def test_verdicts_that_move_with_a_threshold_are_named(tmp_path, monkeypatch):
 def test_smaller_networks_give_no_verdict():
     (one,) = [c for c in read_claims() if c.id == "A04"]
     good, bad = network("swimmer"), network("hopper", nrc1=0.5)
-    only = claims._judge(one, {"swimmer": page(good, smaller=True)})
+    only = ledger._judge(one, {"swimmer": page(good, smaller=True)})
     assert (only.verdict, only.reason.split(": ")[1].split(";")[0]) == (UNLIKE, REPRODUCED)
-    both = claims._judge(one, {"swimmer": page(good), "hopper": page(bad, smaller=True)})
+    both = ledger._judge(one, {"swimmer": page(good), "hopper": page(bad, smaller=True)})
     assert (both.verdict, list(both.weaker)) == (REPRODUCED, ["hopper"])
     assert [group.name for group in both.groups] == ["swimmer"]
 
@@ -216,11 +219,11 @@ def test_smaller_networks_are_heard_where_the_others_say_nothing():
     one = next(claim for claim in read_claims() if claim.id == "F3-8")
     without_control = page(network("sgemm"))
     control = page(network("synthetic", shuffled=True), network("synthetic"), smaller=True)
-    judged = claims._judge(one, {"low_rank_sgemm": without_control, "low_rank_control": control})
+    judged = ledger._judge(one, {"low_rank_sgemm": without_control, "low_rank_control": control})
     assert judged.verdict == UNLIKE
     assert judged.reason == "only networks smaller than the paper's so far; by them: not reproduced"
     assert [(group.name, group.networks) for group in judged.groups] == [("synthetic, 256 wide", 1)]
-    alone = claims._judge(one, {"low_rank_sgemm": without_control})
+    alone = ledger._judge(one, {"low_rank_sgemm": without_control})
     assert "say nothing about it" in alone.reason
 
 
@@ -228,13 +231,13 @@ def test_what_counts_as_smaller(tmp_path):
     store = Store(tmp_path)
     (base,) = deep_nrc_mlp("synthetic", samples=60, width=8, epochs=3, measurements=1)
     small = run([base], store=store)
-    assert claims.is_smaller(small, "deep_nrc_mlp")
+    assert ledger.is_smaller(small, "deep_nrc_mlp")
     runs = small.runs.assign(epochs=500, width=256, dataset_options=[{}])
-    assert not claims.is_smaller(dataclasses.replace(small, runs=runs), "deep_nrc_mlp")
-    assert claims.is_smaller(dataclasses.replace(small, runs=runs.assign(width=64)), "deep_nrc_mlp")
-    assert claims.is_smaller(dataclasses.replace(small, runs=runs), "low_rank_targets")
+    assert not ledger.is_smaller(dataclasses.replace(small, runs=runs), "deep_nrc_mlp")
+    assert ledger.is_smaller(dataclasses.replace(small, runs=runs.assign(width=64)), "deep_nrc_mlp")
+    assert ledger.is_smaller(dataclasses.replace(small, runs=runs), "low_rank_targets")
     low = runs.assign(epochs=300, width=1024, depth=10)
-    assert not claims.is_smaller(dataclasses.replace(small, runs=low), "low_rank_targets")
+    assert not ledger.is_smaller(dataclasses.replace(small, runs=low), "low_rank_targets")
 
 
 def test_fewer_pixels_count_as_smaller_and_a_stand_in_as_a_stand_in():
@@ -242,19 +245,19 @@ def test_fewer_pixels_count_as_smaller_and_a_stand_in_as_a_stand_in():
     on = {
         kind: dataclasses.replace(few, provenance={"0" * 16: {"data": {"kind": kind}}}) for kind in ("real", "stand-in")
     }
-    assert claims.weakness(on["real"], "deep_nrc_resnet") == ""
-    assert claims.weakness(on["stand-in"], "deep_nrc_resnet") == "networks on a stand-in for its data"
+    assert ledger.weakness(on["real"], "deep_nrc_resnet") == ""
+    assert ledger.weakness(on["stand-in"], "deep_nrc_resnet") == "networks on a stand-in for its data"
     runs = few.runs.assign(dataset_options=[{"image_size": 42}])
     small = dataclasses.replace(on["stand-in"], runs=runs)
-    assert claims.weakness(small, "deep_nrc_resnet") == "networks smaller than the paper's on a stand-in for its data"
+    assert ledger.weakness(small, "deep_nrc_resnet") == "networks smaller than the paper's on a stand-in for its data"
     shallow = dataclasses.replace(on["real"], runs=few.runs.assign(dataset="utkface", epochs=100))
-    assert claims.is_smaller(shallow, "deep_nrc_resnet")
+    assert ledger.is_smaller(shallow, "deep_nrc_resnet")
 
 
 def test_a_stand_in_gives_no_verdict_but_is_heard():
     one = next(claim for claim in read_claims() if claim.id == "F1-C1")
-    weaker = claims._Page(results(network("car_racing", nrc1=0.01)), 0, "networks on a stand-in for its data")
-    judged = claims._judge(one, {"car_racing": weaker})
+    weaker = ledger._Page(results(network("car_racing", nrc1=0.01)), 0, "networks on a stand-in for its data")
+    judged = ledger._judge(one, {"car_racing": weaker})
     assert judged.verdict == UNLIKE
     assert judged.reason.startswith("only networks on a stand-in for its data so far; by them: reproduced")
 
@@ -264,32 +267,32 @@ def test_networks_that_diverged_are_told():
     there = page(network("synthetic"))
     assert there.results is not None
     there.results.failures["synthetic, seed 3"] = "the loss became nan"
-    found = claims._judge(one, {"synthetic": there})
+    found = ledger._judge(one, {"synthetic": there})
     assert (found.verdict, found.reason) == (REPRODUCED, "1 of its networks diverged")
 
 
 def test_evidence_that_is_mostly_missing_gives_no_verdict():
     (one,) = [c for c in read_claims() if c.id == "F8-1"]
-    found = claims._judge(one, {"synthetic": page(network("synthetic"), missing=4)})
+    found = ledger._judge(one, {"synthetic": page(network("synthetic"), missing=4)})
     assert found.verdict == WAITING
     assert found.reason == "4 of its networks are not in the store"
 
 
 def test_what_no_longer_holds_is_an_error(tmp_path, capsys, judged):
     profile, recorded = tmp_path / "profile.yml", tmp_path / "verdicts.json"
-    assert cli.main(["claims", "--profile", str(profile), "--record", str(recorded)]) == 0
-    assert cli.main(["claims", "--profile", str(profile), "--against", str(recorded)]) == 0
+    assert main(["claims", "--profile", str(profile), "--record", str(recorded)]) == 0
+    assert main(["claims", "--profile", str(profile), "--against", str(recorded)]) == 0
     verdicts = json.loads(recorded.read_text())
     changed = next(name for name, verdict in verdicts.items() if verdict != REPRODUCED)
     recorded.write_text(json.dumps(verdicts | {changed: REPRODUCED}))
     capsys.readouterr()
-    assert cli.main(["claims", "--profile", str(profile), "--against", str(recorded)]) == 1
+    assert main(["claims", "--profile", str(profile), "--against", str(recorded)]) == 1
     assert f"{changed}: was reproduced, is" in capsys.readouterr().err
     assert regressions(list(judged.values()), {"gone": REPRODUCED}) == ["gone: was reproduced, is gone"]
 
 
 def test_json_has_every_claim(tmp_path, capsys, judged):
-    assert cli.main(["claims", "--json", "--profile", str(tmp_path / "profile.yml")]) == 0
+    assert main(["claims", "--json", "--profile", str(tmp_path / "profile.yml")]) == 0
     entries = json.loads(capsys.readouterr().out)
     assert [entry["id"] for entry in entries] == [one.id for one in read_claims()]
 
@@ -299,7 +302,7 @@ def test_recorded_verdicts_that_cannot_be_read(tmp_path, capsys, content):
     path = tmp_path / "verdicts.json"
     if content is not None:
         path.write_text(content)
-    assert cli.main(["claims", "--profile", str(toy_profile(tmp_path)), "--against", str(path)]) == 2
+    assert main(["claims", "--profile", str(toy_profile(tmp_path)), "--against", str(path)]) == 2
     assert "nrc claims --record" in capsys.readouterr().err
 
 
@@ -313,8 +316,8 @@ def test_recorded_verdicts_that_cannot_be_read(tmp_path, capsys, content):
 )
 def test_a_wrong_entry_of_the_ledger_is_named(monkeypatch, change, message):
     entry = {"id": "X", "section": "s", "source": "s", "statement": "s", "seeds": 1, "configuration": "c"}
-    ledger = {**read_ledger(), "claims": [entry | {"stated": "all"} | change]}
-    monkeypatch.setattr(claims, "read_ledger", lambda: ledger)
+    altered = [entry | {"stated": "all"} | change]
+    monkeypatch.setattr(entries, "read_entries", lambda: altered)
     with pytest.raises(ConfigError, match=message):
         read_claims()
 

@@ -4,11 +4,14 @@ import json
 
 import pytest
 
-from nrc_core import Store, claims, cli, deep_nrc_mlp, run, stored
-from nrc_core.checks import constructed
-from nrc_core.claims import judge, read_claims
-from nrc_core.profiles import read_profile
-from nrc_core.store import RESULTS_VERSION
+from nrc_core import Store, deep_nrc_mlp, run, stored
+from nrc_core.claims import ledger
+from nrc_core.claims.checks import constructed
+from nrc_core.claims.entries import read_claims
+from nrc_core.claims.ledger import judge
+from nrc_core.cli.main import main
+from nrc_core.results.store import RESULTS_VERSION
+from nrc_core.workflow.profiles import read_profile
 from tests.test_claims import PAPER, ROOT, toy_profile
 
 
@@ -17,7 +20,7 @@ def test_checks_are_given_every_table_that_they_look_at(name, monkeypatch):
     """The same with all tables: spectra, losses and downstream results are read for those alone who need them."""
     profile = read_profile(PAPER)
     (with_few,) = judge(profile, Store(ROOT / profile.store), names=[name])
-    monkeypatch.setattr(claims, "READERS", {})
+    monkeypatch.setattr(ledger, "READERS", {})
     (with_all,) = judge(profile, Store(ROOT / profile.store), names=[name])
     assert with_few.as_dict() == with_all.as_dict()
     assert with_few.groups
@@ -68,7 +71,7 @@ def test_cases_recorded_by_another_version_are_made_anew(tmp_path, monkeypatch):
 
 def test_one_claim_in_full(capsys):
     """As the ledger has it, with its evidence and what it hangs on."""
-    assert cli.main(["claims", "F2-H3", "--store", str(ROOT / "results")]) == 0
+    assert main(["claims", "F2-H3", "--store", str(ROOT / "results")]) == 0
     said = " ".join(capsys.readouterr().out.split())
     one = next(claim for claim in read_claims() if claim.id == "F2-H3")
     limits = ["the limit is at least 0.9", "alignment_least = 0.9", "hangs on: with noise_most = 0.01 it would be"]
@@ -77,7 +80,7 @@ def test_one_claim_in_full(capsys):
 
 
 def test_the_list_of_claims_says_what_each_claims(capsys, tmp_path):
-    assert cli.main(["claims", "--profile", str(toy_profile(tmp_path))]) == 0
+    assert main(["claims", "--profile", str(toy_profile(tmp_path))]) == 0
     lines = capsys.readouterr().out.splitlines()
     for one, line in zip(read_claims(), lines[:-1], strict=True):
         assert line.startswith(one.id)
@@ -85,12 +88,12 @@ def test_the_list_of_claims_says_what_each_claims(capsys, tmp_path):
 
 
 def test_a_claim_in_small_letters_is_met_with_its_name(capsys, tmp_path):
-    assert cli.main(["claims", "f2-h3", "--store", str(tmp_path)]) == 2
+    assert main(["claims", "f2-h3", "--store", str(tmp_path)]) == 2
     assert "did you mean 'F2-H3'?" in capsys.readouterr().err
 
 
 def test_a_claim_that_there_is_not_is_met_with_a_suggestion(capsys, tmp_path):
-    assert cli.main(["claims", "F2-H33", "--profile", str(toy_profile(tmp_path))]) == 2
+    assert main(["claims", "F2-H33", "--profile", str(toy_profile(tmp_path))]) == 2
     assert "there is no claim 'F2-H33': did you mean 'F2-H3'?" in capsys.readouterr().err
-    assert cli.main(["claims", "F2-H3", "--record", str(tmp_path / "v.json")]) == 2
+    assert main(["claims", "F2-H3", "--record", str(tmp_path / "v.json")]) == 2
     assert "leave the names out" in capsys.readouterr().err

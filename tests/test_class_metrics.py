@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 import torch
 
-from nrc_core import class_metrics as cm
-from nrc_core.class_moments import ClassMoments
-from nrc_core.moments import Moments
+from nrc_core.metrics import classes as cm
+from nrc_core.metrics.class_moments import ClassMoments
+from nrc_core.metrics.moments import Moments
 
 SEED = 0
 EXACT = 1e-10

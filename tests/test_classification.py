@@ -7,11 +7,12 @@ import pytest
 import torch
 from torch.nn import functional
 
-from nrc_core import ConfigError, TrainingDiverged, classification, load_dataset
-from nrc_core.classification import build_classifier, train_classifier
+from nrc_core import ConfigError, TrainingDiverged, load_dataset
 from nrc_core.classifier_config import ClassifierConfig, TransferConfig
-from nrc_core.datasets import Dataset
-from nrc_core.store import content_key, read_configuration
+from nrc_core.data.load import Dataset
+from nrc_core.results.store import content_key, read_configuration
+from nrc_core.training import classification
+from nrc_core.training.classification import build_classifier, train_classifier
 from tests.fakes_images import prepare_classes
 
 ROWS, BATCH = 50, 16  # four batches an epoch, the last one of two rows

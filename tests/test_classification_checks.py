@@ -5,12 +5,13 @@ import math
 
 import pytest
 
-from nrc_core import claims
-from nrc_core.checks import CHECKS
-from nrc_core.checks.classification import CLASSIFICATION
-from nrc_core.checks.transfer import TRANSFER
-from nrc_core.claims import NOT, REPRODUCED, WAITING, read_claims
-from nrc_core.thresholds import thresholds
+from nrc_core.claims import ledger
+from nrc_core.claims.checks import CHECKS
+from nrc_core.claims.checks.classification import CLASSIFICATION
+from nrc_core.claims.checks.transfer import TRANSFER
+from nrc_core.claims.entries import Claim, read_claims
+from nrc_core.claims.ledger import NOT, REPRODUCED, WAITING
+from nrc_core.results.thresholds import thresholds
 from tests import fakes
 from tests.fakes_classification import classifier, results, transfer
 
@@ -282,7 +283,7 @@ def test_what_cannot_be_joined_is_left_out():
 @pytest.fixture
 def made_anew(monkeypatch, tmp_path):
     """Cases are not taken as they were recorded."""
-    monkeypatch.setattr("nrc_core.checks.constructed.recorded_file", lambda: tmp_path / "none")
+    monkeypatch.setattr("nrc_core.claims.checks.constructed.recorded_file", lambda: tmp_path / "none")
 
 
 def test_theory(made_anew):
@@ -294,14 +295,14 @@ def test_theory(made_anew):
 
 
 def test_a_collapse_that_is_not_complete_would_be_seen(made_anew, monkeypatch):
-    from nrc_core import class_metrics
+    from nrc_core.metrics import classes
 
-    monkeypatch.setattr(class_metrics, "weak_test_variance", lambda *_: 0.1)
+    monkeypatch.setattr(classes, "weak_test_variance", lambda *_: 0.1)
     assert not look("weak_collapse_of_decisions", classifier())["holds"].any()
-    monkeypatch.setattr(class_metrics, "weak_test_variance", lambda *_: 0.0)
-    monkeypatch.setattr(class_metrics, "strong_test_variance", lambda *_: 0.0)
+    monkeypatch.setattr(classes, "weak_test_variance", lambda *_: 0.0)
+    monkeypatch.setattr(classes, "strong_test_variance", lambda *_: 0.0)
     assert look("weak_collapse_of_decisions", classifier())["holds"].tolist() == [True, False, False]
-    monkeypatch.setattr(class_metrics, "weak_test_variance", lambda *_: 0.1)
+    monkeypatch.setattr(classes, "weak_test_variance", lambda *_: 0.1)
     with pytest.raises(ArithmeticError):
         look("superclass_cap", classifier())
 
@@ -313,19 +314,19 @@ def test_regression_networks_say_nothing(name):
     assert CHECKS[name]({"page": fakes.results(fakes.network())}, thresholds(), **arguments).rows.empty
 
 
-def one(name: str) -> claims.Claim:
+def one(name: str) -> Claim:
     return next(claim for claim in read_claims() if claim.id == name)
 
 
 def test_a_claim_is_judged_on_the_networks_of_its_architecture():
     three = [classifier(train=(2.0, 0.15), strong=(2.0, 0.8), seed=seed, weight_decay=w) for seed in range(3)
              for w in (0.0, 5e-4)]  # fmt: skip
-    page = claims._Page(results(*three, classifier(architecture="vgg", train=(2.0, 1.9))), 0)
-    judged = claims._judge(one("B01"), {"collapse_cifar10": page})
+    page = ledger._Page(results(*three, classifier(architecture="vgg", train=(2.0, 1.9))), 0)
+    judged = ledger._judge(one("B01"), {"collapse_cifar10": page})
     assert judged.verdict == REPRODUCED
     assert [(group.name, group.networks) for group in judged.groups] == [
         ("cifar10, ResNet, weight decay 0", 3), ("cifar10, ResNet, weight decay 0.0005", 3),
     ]  # fmt: skip
     assert judged.moved == {"collapse_share_most = 0.05": NOT}
-    without = claims._judge(one("B12"), {"collapse_cifar10": claims._Page(results(*three), 0)})
+    without = ledger._judge(one("B12"), {"collapse_cifar10": ledger._Page(results(*three), 0)})
     assert (without.verdict, without.reason) == (WAITING, "the networks there are say nothing about it")

@@ -15,7 +15,7 @@ from PIL import Image
 from conftest import local_copies
 from data_scripts import cifar10, mnist, prepare, stl10, svhn
 from nrc_core import DataDamaged, DataUnavailable
-from nrc_core.prepared import read_prepared
+from nrc_core.data.prepared import read_prepared
 from tests.originals import (
     MAKERS,
     ROWS,

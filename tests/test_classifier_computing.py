@@ -7,13 +7,14 @@ import pandas as pd
 import pytest
 import torch
 
-from nrc_core import TrainingDiverged, classification, computing, load_dataset
-from nrc_core.checkpoints import Checkpoint, load_state
-from nrc_core.classification import train_classifier
-from nrc_core.classifier_computing import compute_classifier
+from nrc_core import TrainingDiverged, load_dataset
 from nrc_core.classifier_config import ClassifierConfig
-from nrc_core.datasets import Dataset
-from nrc_core.training import reproducible_arithmetic
+from nrc_core.data.load import Dataset
+from nrc_core.training import classification, computing
+from nrc_core.training.checkpoints import Checkpoint, load_state
+from nrc_core.training.classification import train_classifier
+from nrc_core.training.classifier_computing import compute_classifier
+from nrc_core.training.loop import reproducible_arithmetic
 from tests.fakes_images import prepare_classes
 
 

@@ -6,7 +6,7 @@ import pytest
 
 from nrc_core import EXPERIMENTS, ConfigError, deep_nrc_mlp
 from nrc_core.classifier_config import ClassifierConfig
-from nrc_core.classifier_experiments import CLASSIFIER_EXPERIMENTS
+from nrc_core.sections.classifier_experiments import CLASSIFIER_EXPERIMENTS
 
 ARCHITECTURES = ("resnet", "vgg", "densenet", "mlp")
 DATASETS = ("mnist", "fashion_mnist", "cifar10", "svhn", "stl10")

@@ -10,15 +10,16 @@ import sklearn.cluster
 import torch
 from torch import nn
 
-from nrc_core import class_metrics, classifier_measurement, load_dataset, measure, metrics
-from nrc_core.class_moments import ClassMoments
-from nrc_core.classification import build_classifier, train_classifier
-from nrc_core.classifier_computing import compute_classifier
+from nrc_core import load_dataset, measure
 from nrc_core.classifier_config import ClassifierConfig
-from nrc_core.classifier_measurement import look, nearest_mean, one_hot_sites
-from nrc_core.datasets import Dataset
-from nrc_core.measurement import input_spectra
-from nrc_core.training import reproducible_arithmetic
+from nrc_core.data.load import Dataset
+from nrc_core.metrics import class_table, classes, regression
+from nrc_core.metrics.class_moments import ClassMoments
+from nrc_core.metrics.class_table import look, nearest_mean, one_hot_sites
+from nrc_core.metrics.table import input_spectra
+from nrc_core.training.classification import build_classifier, train_classifier
+from nrc_core.training.classifier_computing import compute_classifier
+from nrc_core.training.loop import reproducible_arithmetic
 from tests.fakes_images import prepare_classes
 
 EXACT = 1e-8
@@ -90,7 +91,7 @@ def table(model, x, seen, *, loss: str, regression: bool) -> pd.DataFrame:
     """The table of one moment, with what it shares with others of that moment."""
     inputs = input_spectra(model)
     sites = one_hot_sites(seen, inputs) if regression else []
-    return classifier_measurement.table(model, x, seen, loss=loss, inputs=inputs, regression=sites)
+    return class_table.table(model, x, seen, loss=loss, inputs=inputs, regression=sites)
 
 
 @pytest.fixture(scope="module", params=["train", "test"])
@@ -176,7 +177,7 @@ def test_batches_do_not_matter(rows, model, data, monkeypatch):
     model = copy.deepcopy(model).double()  # batches of another size may differ in their last bits
     whole = look(model, x, y)
     expected, rules = table(model, x, whole, loss="cross_entropy", regression=True), nearest_mean(model, x, whole)
-    monkeypatch.setattr(classifier_measurement, "ROWS_AT_ONCE", rows)
+    monkeypatch.setattr(class_table, "ROWS_AT_ONCE", rows)
     parts = look(model, x, y)
     np.testing.assert_allclose(parts.features, whole.features, rtol=1e-12, atol=1e-12)
     np.testing.assert_allclose(parts.logits, whole.logits, rtol=1e-12, atol=1e-12)
@@ -213,17 +214,17 @@ def test_feature_maps_are_averaged_over_positions(data):
 def test_nrc1_at_rank_k_less_one_never_exceeds_the_share_within_classes(seed):
     """A theorem: no K - 1 directions hold more variance than the top ones, those between the means included."""
     generator = torch.Generator().manual_seed(seed)
-    for width, classes, scale in ((3, 4, 1.0), (12, 4, 0.1), (12, 5, 10.0), (40, 3, 1.0)):
-        labels = torch.cat([torch.arange(classes), torch.randint(classes, (60,), generator=generator)])
-        means = scale * torch.randn(classes, width, generator=generator)
+    for width, number, scale in ((3, 4, 1.0), (12, 4, 0.1), (12, 5, 10.0), (40, 3, 1.0)):
+        labels = torch.cat([torch.arange(number), torch.randint(number, (60,), generator=generator)])
+        means = scale * torch.randn(number, width, generator=generator)
         h = means[labels] + torch.randn(len(labels), width, generator=generator) @ torch.rand(width, width)
-        moments = ClassMoments.of(h, labels, classes)
-        share = class_metrics.within_share(moments)
+        moments = ClassMoments.of(h, labels, number)
+        share = classes.within_share(moments)
         covariance = moments.with_one_hot_targets().feature_covariance.numpy()
         values = np.sort(np.linalg.eigvalsh(covariance))[::-1]
-        nrc1 = values[min(classes - 1, width) :].sum() / values.sum()
+        nrc1 = values[min(number - 1, width) :].sum() / values.sum()
         assert nrc1 <= share + 1e-12
-        assert metrics.nrc1(h.double(), min(classes - 1, width)) == pytest.approx(nrc1, rel=1e-6, abs=1e-12)
+        assert regression.nrc1(h.double(), min(number - 1, width)) == pytest.approx(nrc1, rel=1e-6, abs=1e-12)
 
 
 def test_in_a_trained_network_too_nrc1_is_below_that_share(model, data):
@@ -279,7 +280,7 @@ def test_weak_variances_are_by_the_centres_of_the_final_time(computed):
     for iteration in TIMES:
         expected = weak(features[iteration]["test"][-2], centres)
         assert at_head.loc[iteration, "weak_variance"] == pytest.approx(expected, rel=1e-6)
-        own = class_metrics.weak_test_variance(features[iteration]["test"][-2], CLASSES)
+        own = classes.weak_test_variance(features[iteration]["test"][-2], CLASSES)
         assert at_head.loc[iteration, "weak_variance_current"] == pytest.approx(own, rel=1e-6)
     assert at_head.loc[30, "weak_variance"] == at_head.loc[30, "weak_variance_current"]
     assert at_head.loc[2, "weak_variance"] != at_head.loc[2, "weak_variance_current"]

@@ -2,7 +2,7 @@
 
 import pytest
 
-from nrc_core import claims
+from nrc_core.claims import ledger
 from tests import fakes
 from tests.fakes_classification import classifier, results, transfer
 
@@ -37,22 +37,22 @@ SMALLER = "networks smaller than the paper's"
     ],
 )
 def test_what_counts_as_smaller(experiment, network, expected):
-    assert claims.weakness(results(network), experiment) == expected
+    assert ledger.weakness(results(network), experiment) == expected
 
 
 def test_the_largest_networks_of_an_architecture_decide():
     sizes = [classifier(options={"train_per_class": size}, iterations=16 * size) for size in (1250, 2500, 5000)]
-    assert claims.weakness(results(*sizes), "train_size") == ""
-    assert claims.weakness(results(*sizes[:-1]), "train_size") == SMALLER
+    assert ledger.weakness(results(*sizes), "train_size") == ""
+    assert ledger.weakness(results(*sizes[:-1]), "train_size") == SMALLER
     two = [classifier(), classifier(architecture="vgg", depth=11, width=8)]
-    assert claims.weakness(results(*two), "test_vs_train_collapse") == SMALLER
+    assert ledger.weakness(results(*two), "test_vs_train_collapse") == SMALLER
 
 
 def test_runs_of_other_tasks_do_not_make_a_page_smaller():
     tried = (transfer(100, tuned={0.1: (0.1, 0.1)}, probed={1.0: (0.1, 0.1)}),)
     network = classifier(options={"train_per_class": 100}, iterations=100_000, transfers=tried, **MLP)
-    assert claims.weakness(results(network), "transfer") == ""
+    assert ledger.weakness(results(network), "transfer") == ""
 
 
 def test_a_page_of_which_only_the_regression_networks_are_there_is_not_smaller():
-    assert claims.weakness(fakes.results(fakes.network()), "cascading_collapse") == ""
+    assert ledger.weakness(fakes.results(fakes.network()), "cascading_collapse") == ""

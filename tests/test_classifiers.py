@@ -10,8 +10,8 @@ import torch
 import torchvision
 from torch import nn
 
-from nrc_core.classifiers import CLASSIFIERS, Classifier, classifier
-from nrc_core.sites import collect
+from nrc_core.metrics.sites import collect
+from nrc_core.networks.classifiers import CLASSIFIERS, Classifier, classifier
 
 NETWORKS = [("mlp", 3), ("resnet", 18), ("resnet", 50), ("vgg", 11), ("densenet", 121), ("densenet", 201)]
 MEAN, SPREAD = (120.0, 110.0, 100.0), (60.0, 50.0, 40.0)
@@ -228,7 +228,7 @@ def test_feature_maps_have_one_order_from_the_first_layer_on(architecture, depth
 
 NARROW = """
 import torch
-from nrc_core.classifiers import classifier
+from nrc_core.networks.classifiers import classifier
 torch.set_num_threads(1)
 pixels = {"pixel_mean": [33.0], "pixel_spread": [79.0]}
 model = classifier("resnet", depth=18, width=4, channels=1, image_size=(28, 28), classes=3, **pixels)

@@ -2,7 +2,7 @@
 
 import pytest
 
-from nrc_core.collapse import final_variances, half_times
+from nrc_core.sections.collapse import final_variances, half_times
 from tests.fakes_classification import classifier, results
 
 TIMES = (1, 10, 100)

@@ -12,8 +12,8 @@ import pytest
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_output
 
 from nrc_core import ConfigError, Store, deep_nrc_mlp, run
-from nrc_core.cli import main
-from nrc_core.notebook_files import find_notebook, findings, opening
+from nrc_core.cli.main import main
+from nrc_core.workflow.notebook_files import find_notebook, findings, opening
 from tests.test_refusals import NOTEBOOK, ROOT, TOY, one_line
 
 
@@ -91,7 +91,7 @@ def test_a_list_that_there_is_not_is_one_line(capsys):
 
 
 def test_a_notebook_is_shown_with_its_question_and_its_parameters(capsys, tmp_path, monkeypatch):
-    monkeypatch.setattr("nrc_core.prepared.project_folder", lambda: ROOT)
+    monkeypatch.setattr("nrc_core.files.project_folder", lambda: ROOT)
     assert main(["show", "deep_nrc_mlp"]) == 0
     said = capsys.readouterr().out
     assert "Does a trained network suppress noise" in said
@@ -176,7 +176,7 @@ def in_python(code: str, **environment: str) -> subprocess.CompletedProcess:
 @pytest.mark.parametrize("arguments", [["list"], ["claims", "--help"], ["run", "deep_nrc_mpl"]])
 def test_what_answers_at_once_imports_neither_pandas_nor_torch(arguments):
     code = (
-        "import sys\nfrom nrc_core.cli import main\n"
+        "import sys\nfrom nrc_core.cli.main import main\n"
         f"try:\n    main({arguments!r})\nexcept SystemExit:\n    pass\n"
         "sys.exit(str({'pandas', 'torch', 'papermill', 'nbformat', 'numpy'} & set(sys.modules)))"
     )
@@ -190,7 +190,7 @@ def test_claims_are_judged_without_torch(tmp_path):
     content = {"name": "none", "note": "n", "store": str(tmp_path), "headline": "toy", "pages": {"toy": page}}
     profile.write_text(json.dumps(content))
     code = (
-        "import sys\nfrom nrc_core.cli import main\n"
+        "import sys\nfrom nrc_core.cli.main import main\n"
         f"main(['claims', '--profile', {str(profile)!r}])\n"
         "sys.exit(str({'torch', 'sklearn', 'scipy'} & set(sys.modules)))"
     )
@@ -213,7 +213,7 @@ def test_claims_are_judged_without_torch(tmp_path):
 def test_the_shell_completes_names(tmp_path, line, completed):
     asked = {"_ARGCOMPLETE": "1", "COMP_LINE": line, "COMP_POINT": str(len(line)), "_ARGCOMPLETE_IFS": "\n"}
     out = tmp_path / "out"
-    in_python("from nrc_core.cli import main; main()", _ARGCOMPLETE_STDOUT_FILENAME=str(out), **asked)
+    in_python("from nrc_core.cli.main import main; main()", _ARGCOMPLETE_STDOUT_FILENAME=str(out), **asked)
     assert [word.strip() for word in out.read_text().splitlines()] == completed
 
 

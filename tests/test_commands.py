@@ -14,10 +14,10 @@ import pytest
 from nbformat.v4 import new_code_cell, new_notebook
 
 from nrc_core import ConfigError, NotebookFailed, Store
-from nrc_core.cli import _parser, main
-from nrc_core.html_pages import export
-from nrc_core.notebook_files import find_notebook, findings
-from nrc_core.notebooks import check_parameters, parameters_of, run_notebook
+from nrc_core.cli.main import _parser, main
+from nrc_core.workflow.html_pages import export
+from nrc_core.workflow.notebook_files import find_notebook, findings
+from nrc_core.workflow.notebooks import check_parameters, parameters_of, run_notebook
 from tests.faults.disk import small_disk
 
 ROOT = Path(__file__).parent.parent
@@ -208,7 +208,7 @@ def test_a_notebook_that_does_not_end_well_is_no_result(tmp_path, cell, timeout,
 
 
 def test_long_cells_show_a_sign_of_life(tmp_path, capsys, monkeypatch):
-    monkeypatch.setattr("nrc_core.heartbeat.SECONDS", 0.2)
+    monkeypatch.setattr("nrc_core.workflow.heartbeat.SECONDS", 0.2)
     run_notebook(notebook(tmp_path / "in.ipynb", "import time; time.sleep(1)"), tmp_path / "out.ipynb", {})
     assert "in.ipynb: running for" in capsys.readouterr().out
 
@@ -290,7 +290,7 @@ def test_documented_commands_exist(command):
 def test_a_core_alone_needs_no_notebook_and_no_plot():
     """On a GPU node: neither papermill, nor seaborn, nor gymnasium is imported by a computation."""
     code = (
-        "import sys; from nrc_core.cli import _parser, main; "
+        "import sys; from nrc_core.cli.main import _parser, main; "
         f"code = main(['compute', 'deep_nrc_mlp', *{TOY!r}]); "
         "heavy = {'papermill', 'seaborn', 'matplotlib', 'gymnasium', 'snakemake', 'nbformat', 'sphinx'}; "
         "extra = heavy & set(sys.modules); "

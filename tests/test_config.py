@@ -3,7 +3,7 @@ import math
 import pytest
 
 from nrc_core import RECIPES, ConfigError, RunConfig, deep_nrc_mlp, log_spaced_epochs
-from nrc_core.parameters import coerce, experiment_parameters
+from nrc_core.sections.parameters import coerce, experiment_parameters
 
 GOOD = {"dataset": "swimmer", "epochs": 10, "learning_rate": 0.1, "weight_decay": 0.0}
 

@@ -8,9 +8,9 @@ import pytest
 import torch
 
 from nrc_core import MLP, Results, Store, measure, run
-from nrc_core.conventions import by_convention, differences, side_by_side, words
-from nrc_core.experiments import paper_or_code
-from nrc_core.figures.conventions import conventions
+from nrc_core.sections.conventions import by_convention, differences, side_by_side, words
+from nrc_core.sections.experiments import paper_or_code
+from nrc_core.sections.figures.conventions import conventions
 from tests import oracle
 from tests.pictures import check_picture
 

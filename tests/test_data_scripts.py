@@ -17,8 +17,8 @@ from data_scripts import SCRIPTS, mujoco_rollouts, prepare, sgemm
 from data_scripts.download import obtain
 from data_scripts.expert_policy import EXPERTS, ExpertPolicy
 from nrc_core import DataDamaged, DataUnavailable, load_dataset
-from nrc_core.cli import main
-from nrc_core.prepared import read_prepared
+from nrc_core.cli.main import main
+from nrc_core.data.prepared import read_prepared
 
 CONTENT = bytes(range(256)) * 4096
 CHECKSUM = hashlib.sha256(CONTENT).hexdigest()
@@ -260,6 +260,6 @@ def test_the_mirror_is_taken_first(tmp_path, monkeypatch):
 
 
 def test_every_data_set_on_disk_has_a_script():
-    from nrc_core.catalogue import BUILT_IN
+    from nrc_core.data.catalogue import BUILT_IN
 
     assert set(SCRIPTS) == set(BUILT_IN) - {"synthetic"}

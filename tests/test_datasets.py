@@ -7,9 +7,9 @@ import torch
 
 from conftest import local_copies
 from nrc_core import EXPERIMENTS, ConfigError, DataDamaged, DataUnavailable, load_dataset
-from nrc_core.catalogue import ROLLED_OUT, data_identity
-from nrc_core.prepared import Manifest, read_prepared, write_prepared
-from nrc_core.synthetic import LEAST_SHARE, synthetic
+from nrc_core.data.catalogue import ROLLED_OUT, data_identity
+from nrc_core.data.prepared import Manifest, read_prepared, write_prepared
+from nrc_core.data.synthetic import LEAST_SHARE, synthetic
 
 
 def write_table(path, n=40, **extra):

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from torch import nn
 
 from nrc_core import Moments, debiased_cka, linear_cka, measure
-from nrc_core.debiasing import SquaredNorms, debiased_covariance_cka
+from nrc_core.metrics.debiasing import SquaredNorms, debiased_covariance_cka
 from tests.test_metrics import normal, rotation
 
 

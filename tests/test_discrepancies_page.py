@@ -8,8 +8,8 @@ import pytest
 import yaml
 
 from nrc_core.errors import ConfigError
-from nrc_core.profiles import Page, Profile
-from nrc_core.runs import Results
+from nrc_core.results.runs import Results
+from nrc_core.workflow.profiles import Page, Profile
 from tests.fakes import network, results
 from tests.scripts import ROOT, script
 

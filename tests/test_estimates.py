@@ -5,7 +5,7 @@ import dataclasses
 import pytest
 
 from nrc_core import ClassifierConfig, RunConfig, Store, TransferConfig
-from nrc_core.estimates import announcement, estimate
+from nrc_core.results.estimates import announcement, estimate
 
 MLP = RunConfig("hopper", epochs=100, learning_rate=0.1, weight_decay=0.0, width=256)
 CPU, GPU = "CPU (a processor), one thread", "a GPU"
@@ -80,7 +80,7 @@ def test_a_transfer_is_known_by_its_pre_training_and_its_learning_rates():
 
 
 def test_what_is_not_known_is_said(tmp_path, monkeypatch):
-    monkeypatch.setattr("nrc_core.estimates.project_folder", lambda: tmp_path)
+    monkeypatch.setattr("nrc_core.results.estimates.project_folder", lambda: tmp_path)
     assert announcement([MLP], tmp_path, gpu=False) == (
         "1 network to train; no stored run is like that, so how long it takes is not known"
     )

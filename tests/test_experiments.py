@@ -19,18 +19,17 @@ from nrc_core import (
     RunConfig,
     Store,
     TrainingDiverged,
-    computing,
     content_key,
-    datasets,
     deep_nrc_mlp,
-    experiments,
     load_dataset,
-    obtaining,
     run,
-    runs,
 )
-from nrc_core.provenance import source_checksum
-from nrc_core.store import RESULTS_VERSION, TABLES
+from nrc_core.data import load
+from nrc_core.results import obtaining, runs
+from nrc_core.results.provenance import source_checksum
+from nrc_core.results.store import RESULTS_VERSION, TABLES
+from nrc_core.sections import experiments
+from nrc_core.training import computing
 
 SMALL = {"samples": 60, "width": 8, "depth": 3, "epochs": 4}
 TOY = {"samples": 60, "width": 8, "depth": 3, "epochs": 4, "measurements": 2}
@@ -187,7 +186,7 @@ def test_results_are_found_where_their_data_are_not(store, monkeypatch):
         raise DataUnavailable("not here")
 
     monkeypatch.setattr(obtaining, "data_identity", missing)
-    monkeypatch.setattr(datasets, "load_dataset", missing)
+    monkeypatch.setattr(load, "load_dataset", missing)
     pd.testing.assert_frame_equal(run(toy(), store=store).measurements, first.measurements)
     with pytest.raises(DataUnavailable, match="not here"):
         run(toy(seeds=[5]), store=store)
@@ -200,7 +199,8 @@ def test_stored_results_become_figures_without_torch(store):
     """A page of stored results starts in half the time; the run is trained here, found and drawn there."""
     run(toy(), store=store)
     code = (
-        "import sys, nrc_core; from nrc_core import conventions, dynamics, figures, page_parts, sweeps, variants; "
+        "import sys, nrc_core; "
+        "from nrc_core.sections import conventions, dynamics, figures, page_parts, sweeps, variants; "
         f"r = nrc_core.run(nrc_core.deep_nrc_mlp('synthetic', **{TOY}), store=nrc_core.Store({str(store.folder)!r})); "
         "figures.conditions(r); page_parts.provenance(r); print('torch' in sys.modules)"
     )
@@ -264,7 +264,7 @@ def test_the_low_rank_data_of_the_paper():
 def test_the_key_depends_on_the_version_of_the_results(monkeypatch):
     (config,) = toy()
     before = key_of(config)
-    monkeypatch.setattr("nrc_core.store.RESULTS_VERSION", RESULTS_VERSION + 1)
+    monkeypatch.setattr("nrc_core.results.store.RESULTS_VERSION", RESULTS_VERSION + 1)
     assert key_of(config) != before
 
 

@@ -10,9 +10,9 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from nrc_core import figures
-from nrc_core.profiles import Page, Profile
-from nrc_core.runs import Results
+from nrc_core.results.runs import Results
+from nrc_core.sections import figures
+from nrc_core.workflow.profiles import Page, Profile
 from tests.chromium import SIZES, Visit
 from tests.fakes import network, results
 from tests.pictures import check_picture

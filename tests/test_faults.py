@@ -10,7 +10,7 @@ import pandas as pd
 import psutil
 import pytest
 
-from nrc_core.store import RunResult, Store
+from nrc_core.results.store import RunResult, Store
 from tests.faults.disk import fill, holds, small_disk
 from tests.faults.kills import Build, different_tables, kill, killed
 from tests.scripts import ROOT, script
@@ -19,8 +19,8 @@ from tests.scripts import ROOT, script
 SMALL = """
 import sys
 from pathlib import Path
-from nrc_core.checkpoints import Checkpoint
-from nrc_core.cli import main
+from nrc_core.training.checkpoints import Checkpoint
+from nrc_core.cli.main import main
 Checkpoint.due = lambda self: True
 folder = Path(next(one for one in sys.argv if one.startswith("html=")).removeprefix("html="))
 for seed in (0, 1, 2):

@@ -10,9 +10,9 @@ from PIL import Image
 from torchvision.transforms import v2
 
 from nrc_core import ConfigError, DataDamaged, RunConfig, build_model, deep_nrc_mlp, deep_nrc_resnet, load_dataset
-from nrc_core.images import decode, pixel_statistics
-from nrc_core.prepared import read_prepared, write_prepared
-from nrc_core.training import reproducible_arithmetic, train
+from nrc_core.data.images import decode, pixel_statistics
+from nrc_core.data.prepared import read_prepared, write_prepared
+from nrc_core.training.loop import reproducible_arithmetic, train
 from tests.fakes import prepare_images
 
 

@@ -8,9 +8,9 @@ import pytest
 import yaml
 
 from nrc_core import ConfigError
-from nrc_core.notebooks import parameters_of
-from nrc_core.parameters import coerce
-from nrc_core.profiles import read_profile
+from nrc_core.sections.parameters import coerce
+from nrc_core.workflow.notebooks import parameters_of
+from nrc_core.workflow.profiles import read_profile
 from tests.scripts import script
 
 ROOT = Path(__file__).parent.parent

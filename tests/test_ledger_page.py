@@ -4,8 +4,8 @@ import re
 
 import pytest
 
-from nrc_core import claims
-from nrc_core.claims import read_claims
+from nrc_core.claims.entries import read_claims
+from nrc_core.claims.ledger import _judge, _Page
 from tests.fakes import network, results
 from tests.scripts import script
 
@@ -18,8 +18,8 @@ def ledger():
 @pytest.fixture(scope="module")
 def entries() -> list[dict]:
     five = results(*[network("swimmer", seed, nrc1=0.03 + seed / 1000, nrc3=0.5) for seed in range(5)])
-    evidence = {"swimmer": claims._Page(five, 0)}
-    return [claims._judge(one, evidence, None).as_dict() for one in read_claims()]
+    evidence = {"swimmer": _Page(five, 0)}
+    return [_judge(one, evidence, None).as_dict() for one in read_claims()]
 
 
 def row(text: str, name: str) -> str:

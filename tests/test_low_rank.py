@@ -9,13 +9,13 @@ import torch
 from torch import nn
 
 from nrc_core import Store, principal_angles, run
-from nrc_core.experiments import low_rank_targets
-from nrc_core.figures.canvas import Picture
-from nrc_core.figures.low_rank import low_rank, low_rank_control, noise_by_rank
-from nrc_core.measurement import decompose, spectra
-from nrc_core.runs import Results
-from nrc_core.sites import collect
-from nrc_core.sweeps import at_rank, by_network, by_width
+from nrc_core.metrics.sites import collect
+from nrc_core.metrics.table import decompose, spectra
+from nrc_core.results.runs import Results
+from nrc_core.sections.experiments import low_rank_targets
+from nrc_core.sections.figures.canvas import Picture
+from nrc_core.sections.figures.low_rank import low_rank, low_rank_control, noise_by_rank
+from nrc_core.sections.sweeps import at_rank, by_network, by_width
 from tests.pictures import check_picture
 
 RANK = 2
@@ -38,7 +38,7 @@ def with_noise(results: Results, *, true: float, shuffled: float) -> Results:
 @pytest.fixture
 def undrawn(monkeypatch) -> None:
     """Figures with their words but without the seconds that drawing takes."""
-    module = importlib.import_module("nrc_core.figures.low_rank")
+    module = importlib.import_module("nrc_core.sections.figures.low_rank")
     monkeypatch.setattr(module, "picture", lambda figure, alt: Picture("", b"", alt))
 
 

@@ -4,8 +4,8 @@ import pandas as pd
 import pytest
 
 from nrc_core import Store
-from nrc_core.profiles import Page
-from nrc_core.references import References, make
+from nrc_core.claims.references import References, make
+from nrc_core.workflow.profiles import Page
 from tests.scripts import script
 
 PAGE = Page(

@@ -6,8 +6,8 @@ import torch
 from torch import nn
 
 from nrc_core import MLP, measure, nrc1, nrc2, nrc3, nrc4, stable_rank
-from nrc_core.measurement import decompose, input_spectra, spectra, tabulate
-from nrc_core.sites import collect
+from nrc_core.metrics.sites import collect
+from nrc_core.metrics.table import decompose, input_spectra, spectra, tabulate
 from tests import oracle
 
 

@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from nrc_core import linear_cka, nrc1, nrc2, nrc3, nrc4, principal_angles, stable_rank
-from nrc_core.metrics import Eigen, effective_rank, eigen, noise_curve
+from nrc_core.metrics.regression import Eigen, effective_rank, eigen, noise_curve
 from tests import oracle
 
 CROSS = np.array([[2.0, 0.0], [-2.0, 0.0], [0.0, 1.0], [0.0, -1.0]])

@@ -7,9 +7,9 @@ from torch import nn
 from torchvision.models import resnet18
 
 from nrc_core import MLP, Moments, measure
-from nrc_core.layers import weight_matrix
-from nrc_core.moments import BLOCK_ROWS
-from nrc_core.sites import collect, watched
+from nrc_core.metrics.layers import weight_matrix
+from nrc_core.metrics.moments import BLOCK_ROWS
+from nrc_core.metrics.sites import collect, watched
 
 
 def samples(seed: int, n: int, h: int, t: int, offset: float = 0.0) -> tuple[torch.Tensor, torch.Tensor]:
@@ -91,8 +91,8 @@ def test_a_mean_of_ten_thousand_spreads_costs_no_accuracy(rows, most):
 def test_a_long_and_wide_batch_is_the_same_in_blocks_and_strips(members, monkeypatch):
     h, y = samples(6, 503, 9, 2) if members is None else stacked(members, 503, 9, 2)
     whole = Moments.of(h, y)
-    monkeypatch.setattr("nrc_core.moments.BLOCK_ROWS", 100)
-    monkeypatch.setattr("nrc_core.moments.STRIP_COLUMNS", 4)
+    monkeypatch.setattr("nrc_core.metrics.moments.BLOCK_ROWS", 100)
+    monkeypatch.setattr("nrc_core.metrics.moments.STRIP_COLUMNS", 4)
     blocks = Moments.of(h, y)
     assert blocks.n == 503
     torch.testing.assert_close(blocks.mean, whole.mean, rtol=1e-13, atol=1e-13)

@@ -5,10 +5,10 @@ from collections.abc import Sequence
 import pytest
 
 from nrc_core import ConfigError, deep_nrc_mlp
-from nrc_core.classifier_experiments import train_size
-from nrc_core.experiments import EXPERIMENTS, weight_decay
-from nrc_core.parameter_cells import read_parameters
-from nrc_core.parameters import coerce, kind_of, takes_lists
+from nrc_core.sections.classifier_experiments import train_size
+from nrc_core.sections.experiments import EXPERIMENTS, weight_decay
+from nrc_core.sections.parameters import coerce, kind_of, takes_lists
+from nrc_core.workflow.parameter_cells import read_parameters
 
 
 @pytest.mark.parametrize(

@@ -9,8 +9,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
+from nrc_core.data.tables import read_table
 from nrc_core.errors import ConfigError, DataDamaged
-from nrc_core.tables import read_table
 
 ROWS = 40
 A = np.random.default_rng(0).standard_normal((ROWS, 3))

@@ -17,9 +17,9 @@ from pathlib import Path
 
 import pytest
 
-from nrc_core import progress
-from nrc_core.locks import locked
-from nrc_core.progress import LINE, Progress, Relay
+from nrc_core.files import locked
+from nrc_core.training import progress
+from nrc_core.training.progress import LINE, Progress, Relay
 
 ENDLESS = ["dataset=synthetic", "samples=500", "width=64", "depth=3", "epochs=2000000", "measurements=1"]
 
@@ -82,7 +82,7 @@ def test_what_is_told_is_what_a_notebook_is_read_by(told):
 
 
 def test_who_waits_for_another_process_says_so(tmp_path, told, monkeypatch):
-    monkeypatch.setattr("nrc_core.locks.PATIENCE", 0.05)
+    monkeypatch.setattr("nrc_core.files.PATIENCE", 0.05)
     holder = subprocess.Popen(
         [sys.executable, "-c", "import sys; from filelock import FileLock\n"
          f"with FileLock({str(tmp_path / 'lock')!r}): print(flush=True); sys.stdin.read()"],

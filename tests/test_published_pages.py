@@ -9,12 +9,12 @@ import pandas as pd
 import pytest
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook
 
+from nrc_core.data.prepared import Manifest, write_prepared
 from nrc_core.errors import DataUnavailable
-from nrc_core.prepared import Manifest, write_prepared
-from nrc_core.profiles import Page, Profile
-from nrc_core.regression_experiments import deep_nrc_mlp
-from nrc_core.runs import run
-from nrc_core.store import Store
+from nrc_core.results.runs import run
+from nrc_core.results.store import Store
+from nrc_core.sections.regression_experiments import deep_nrc_mlp
+from nrc_core.workflow.profiles import Page, Profile
 from tests.scripts import script
 
 REASON = "data set 'hopper' is not prepared on this machine: run `nrc data hopper`"

@@ -4,9 +4,10 @@ import json
 
 import pytest
 
-from nrc_core.claims import VERDICTS, read_claims
+from nrc_core.claims.entries import read_claims
+from nrc_core.claims.ledger import VERDICTS
+from nrc_core.claims.rechecks import OUTCOMES
 from nrc_core.errors import DataDamaged
-from nrc_core.rechecks import OUTCOMES
 from tests.scripts import script
 from tests.toy_book import TOY
 

@@ -6,14 +6,14 @@ import pandas as pd
 import pytest
 
 from nrc_core import ConfigError, DataDamaged, Store, run
-from nrc_core.checks import Observation
-from nrc_core.cli import main
-from nrc_core.close_calls import chance_of_change
-from nrc_core.machines import differences, machine_share, reruns
-from nrc_core.profiles import Page, Profile, read_profile
-from nrc_core.quantities import setting
-from nrc_core.rechecks import AGREES, DIFFERS, NOT_COMPARED, check_page, summary
-from nrc_core.references import References, make, seeds_of, trained_pages
+from nrc_core.claims.checks import Observation
+from nrc_core.claims.close_calls import chance_of_change
+from nrc_core.claims.machines import differences, machine_share, reruns
+from nrc_core.claims.quantities import setting
+from nrc_core.claims.rechecks import AGREES, DIFFERS, NOT_COMPARED, check_page, summary
+from nrc_core.claims.references import References, make, seeds_of, trained_pages
+from nrc_core.cli.main import main
+from nrc_core.workflow.profiles import Page, Profile, read_profile
 
 TOY = {"dataset": "synthetic", "samples": 200, "width": 8, "depth": 3, "epochs": 6, "measurements": 3}
 PAGE = Page("toy", "Toy", "deep_nrc_mlp", TOY | {"seeds": [0]})
@@ -44,13 +44,13 @@ def test_references_are_read_as_they_were_made(made, tmp_path):
 def test_references_that_are_there_are_not_made_again(made, tmp_path, monkeypatch):
     references, store = made
     references.write(tmp_path / "table")
-    monkeypatch.setattr("nrc_core.references.run", lambda *a, **k: pytest.fail("trained again"))
+    monkeypatch.setattr("nrc_core.claims.references.run", lambda *a, **k: pytest.fail("trained again"))
     assert make([PAGE], range(6), tmp_path / "table", store) == []
 
 
 def test_published_runs_are_taken_where_they_are(made, tmp_path, monkeypatch):
     _, published = made
-    monkeypatch.setattr("nrc_core.references.run", lambda *a, **k: pytest.fail("trained again"))
+    monkeypatch.setattr("nrc_core.claims.references.run", lambda *a, **k: pytest.fail("trained again"))
     assert make([PAGE], range(6), tmp_path / "table", Store(tmp_path / "empty"), published) == []
     assert len(References.read(tmp_path / "table").runs) == 6
 
@@ -67,7 +67,7 @@ def test_two_new_seeds_are_no_alarm_and_three_that_are_outside_are(made, tmp_pat
     store = Store(tmp_path / "store")
     page = changed(PAGE, seeds=[6, 7, 8])
     run(seeds_of(page, [6, 7, 8]), store=store)
-    monkeypatch.setattr("nrc_core.rechecks.LIMIT", 0.0)
+    monkeypatch.setattr("nrc_core.claims.rechecks.LIMIT", 0.0)
     for seeds in ([6], [6, 7]):
         few = check_page(changed(PAGE, seeds=seeds), store, references)
         assert few.outcome == NOT_COMPARED
@@ -77,7 +77,7 @@ def test_two_new_seeds_are_no_alarm_and_three_that_are_outside_are(made, tmp_pat
 
 def test_a_fault_in_training_is_seen(made, tmp_path, monkeypatch):
     references, _ = made
-    from nrc_core.stacked import StackedMLP
+    from nrc_core.training.stacked import StackedMLP
 
     monkeypatch.setattr(StackedMLP, "scale_rates", lambda self, factor: self._rates.copy_(self._initial_rates * 4))
     run(seeds_of(PAGE, [0]), store=Store(tmp_path / "store"))

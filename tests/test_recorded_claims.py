@@ -5,7 +5,7 @@ from collections import Counter
 
 import pytest
 
-from nrc_core.claims import VERDICTS, score
+from nrc_core.claims.ledger import VERDICTS, score
 from tests import recorded_claims
 
 

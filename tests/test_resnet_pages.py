@@ -5,8 +5,10 @@ import math
 import pandas as pd
 import pytest
 
-from nrc_core import Store, deep_nrc_resnet, experiments, figures, page_parts, run, verdicts
-from nrc_core.verdicts import is_inner, residual_stream, weight_sites
+from nrc_core import Store, deep_nrc_resnet, run
+from nrc_core.results import criteria
+from nrc_core.results.criteria import is_inner, residual_stream, weight_sites
+from nrc_core.sections import experiments, figures, page_parts
 from tests.fakes import prepare_images
 
 STAGES = [f"layer{stage}.{block}.conv{conv}" for stage in (1, 2, 3, 4) for block in (0, 1) for conv in (1, 2)]
@@ -44,7 +46,7 @@ def test_the_residual_stream_is_half_of_the_sites_and_keeps_its_numbers(results)
     assert kept["name"].unique().tolist() == [name for name in [*STAGES, "fc"] if not name.endswith("conv2")]
     whole = weight_sites(results.final())
     pd.testing.assert_frame_equal(kept.reset_index(drop=True), whole[~is_inner(whole["name"])].reset_index(drop=True))
-    assert len(verdicts.summary(stream)) == len(verdicts.summary(results)) == 4
+    assert len(criteria.summary(stream)) == len(criteria.summary(results)) == 4
 
 
 def test_the_setting_says_what_stands_in_and_what_is_smaller(results):
@@ -111,7 +113,7 @@ def test_figures_show_the_readings_there_are(results):
 
 
 def test_the_words_leave_out_what_was_not_measured(results):
-    text = verdicts.words(results.where(weight_decay=0.0))
+    text = criteria.words(results.where(weight_decay=0.0))
     assert "Noise at the last site, 16:" in text
     assert "after the activation" in text
     assert "before it" not in text

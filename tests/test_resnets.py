@@ -7,8 +7,8 @@ from torch import nn
 from torchvision.models import resnet18, resnet34
 
 from nrc_core import measure
-from nrc_core.resnets import ResNet
-from nrc_core.sites import collect, collect_each
+from nrc_core.metrics.sites import collect, collect_each
+from nrc_core.networks.resnets import ResNet
 from tests import oracle
 
 PIXELS = {"pixel_mean": (120.0, 110.0, 100.0), "pixel_spread": (60.0, 50.0, 40.0)}
@@ -133,7 +133,7 @@ def test_two_readings_in_one_pass_are_those_of_two(dense):
 
 def test_a_batch_is_all_that_is_ever_held(monkeypatch):
     """Of a layer's activations no more rows than a batch has reach the moments at once."""
-    from nrc_core import moments
+    from nrc_core.metrics import moments
 
     rows: list[int] = []
     update = moments.Moments.update

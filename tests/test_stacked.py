@@ -7,13 +7,14 @@ import pytest
 import torch
 from torch import nn
 
-from nrc_core import MLP, RunConfig, Store, TrainingDiverged, computing, load_dataset, run, stored
-from nrc_core.computing import compute, stack_size
-from nrc_core.measurement import decompose, decompose_each, tabulate
-from nrc_core.single import SingleNetwork
-from nrc_core.sites import collect_each
-from nrc_core.stacked import StackedMLP
-from nrc_core.training import train_together
+from nrc_core import MLP, RunConfig, Store, TrainingDiverged, load_dataset, run, stored
+from nrc_core.metrics.sites import collect_each
+from nrc_core.metrics.table import decompose, decompose_each, tabulate
+from nrc_core.training import computing
+from nrc_core.training.computing import compute, stack_size
+from nrc_core.training.loop import train_together
+from nrc_core.training.single import SingleNetwork
+from nrc_core.training.stacked import StackedMLP
 
 RATES, DECAYS = [0.1, 0.03, 0.1], [0.0, 1e-3, 5e-2]
 CPU = torch.device("cpu")
@@ -98,9 +99,9 @@ def test_errors_do_not_depend_on_how_many_rows_go_through_at_once(monkeypatch):
     each = networks(bias=True)
     stack = StackedMLP(each, rates=RATES, weight_decays=DECAYS)
     whole = stack.evaluate(x, y)
-    monkeypatch.setattr("nrc_core.stacked.rows_at_once", lambda x: 9)
+    monkeypatch.setattr("nrc_core.training.stacked.rows_at_once", lambda x: 9)
     assert stack.evaluate(x, y) == pytest.approx(whole, rel=1e-12)
-    monkeypatch.setattr("nrc_core.single.rows_at_once", lambda x: 9)
+    monkeypatch.setattr("nrc_core.training.single.rows_at_once", lambda x: 9)
     for network, expected in zip(each, whole, strict=True):
         assert SingleNetwork(network, rate=0.1, weight_decay=0.0).evaluate(x, y)[0] == pytest.approx(expected)
 

@@ -4,8 +4,8 @@ from datetime import UTC, datetime
 
 import pytest
 
-from nrc_core.profiles import Page, Profile
-from nrc_core.provenance import source_checksum
+from nrc_core.results.provenance import source_checksum
+from nrc_core.workflow.profiles import Page, Profile
 from tests.fakes import network, results
 from tests.scripts import script
 

@@ -7,12 +7,12 @@ import pyarrow.parquet as pq
 import pytest
 
 from nrc_core import deep_nrc_mlp, run
-from nrc_core.catalogue import check_name, check_request, data_identity
-from nrc_core.cli import main
+from nrc_core.cli.main import main
+from nrc_core.data.catalogue import check_name, check_request, data_identity
+from nrc_core.data.tables import read_table
 from nrc_core.errors import ConfigError, DataDamaged
-from nrc_core.page_parts import caveats, setting
-from nrc_core.store import Store
-from nrc_core.tables import read_table
+from nrc_core.results.store import Store
+from nrc_core.sections.page_parts import caveats, setting
 
 ROWS = 40
 

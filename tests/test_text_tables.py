@@ -7,8 +7,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from nrc_core.data.tables import read_table
 from nrc_core.errors import DataDamaged
-from nrc_core.tables import read_table
 
 TEXTS = {
     "semicolons and decimal commas": b"a;b;y\n0,5;2,25;9\n1,5;4,25;-1e2\n",

@@ -3,7 +3,7 @@ import torch
 from torch import nn
 
 from nrc_core import MLP, RunConfig, TrainingDiverged, build_model, load_dataset, train
-from nrc_core.training import reproducible_arithmetic
+from nrc_core.training.loop import reproducible_arithmetic
 
 
 @pytest.fixture(scope="module")

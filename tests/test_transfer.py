@@ -12,13 +12,13 @@ from sklearn.linear_model import LogisticRegression
 from torch import nn
 
 from nrc_core import EXPERIMENTS, DataUnavailable, Results, Store, content_key, load_dataset, run, stored
-from nrc_core import transfer as transfers
-from nrc_core.checkpoints import Checkpoint, load_state
-from nrc_core.classification import build_classifier, train_classifier
 from nrc_core.classifier_config import ClassifierConfig, TransferConfig
 from nrc_core.config import Configuration
-from nrc_core.obtaining import Obtaining
-from nrc_core.training import reproducible_arithmetic
+from nrc_core.results.obtaining import Obtaining
+from nrc_core.training import transfer as transfers
+from nrc_core.training.checkpoints import Checkpoint, load_state
+from nrc_core.training.classification import build_classifier, train_classifier
+from nrc_core.training.loop import reproducible_arithmetic
 from tests.fakes_images import prepare_classes
 
 RATES = (0.01, 0.1)

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 import torch
 
-from nrc_core.cli import main
+from nrc_core.cli.main import main
 
 ROOT = Path(__file__).parent.parent
 PAGES = ("own_data", "own_network")

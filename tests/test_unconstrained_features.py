@@ -9,9 +9,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from nrc_core import linear_cka, nrc1, nrc3
-from nrc_core.bounds import cone_noise, decay_beyond_targets
-from nrc_core.metrics import eigen
-from nrc_core.theory import deep_ufm_kept, deep_ufm_threshold, ufm_minimum, unregularised_solution
+from nrc_core.metrics.regression import eigen
+from nrc_core.theory.bounds import cone_noise, decay_beyond_targets
+from nrc_core.theory.statements import deep_ufm_kept, deep_ufm_threshold, ufm_minimum, unregularised_solution
 from tests import oracle
 
 seeds = st.integers(0, 2**16)

@@ -14,8 +14,8 @@ from conftest import local_copies
 from data_scripts import prepare, utkface
 from data_scripts.images import png
 from nrc_core import DataDamaged, DataUnavailable
-from nrc_core.cli import main
-from nrc_core.prepared import read_prepared
+from nrc_core.cli.main import main
+from nrc_core.data.prepared import read_prepared
 
 
 def jpeg(seed: int = 0, size: tuple[int, int] = (200, 200), mode: str = "RGB") -> bytes:

@@ -7,11 +7,11 @@ import pandas as pd
 import pytest
 
 from nrc_core import Store, run
-from nrc_core.experiments import weight_decay
-from nrc_core.figures.canvas import Picture
-from nrc_core.figures.weight_decay import weight_decay_errors, weight_decay_lines, weight_decay_map
-from nrc_core.runs import Results
-from nrc_core.sweeps import by_network, by_weight_decay
+from nrc_core.results.runs import Results
+from nrc_core.sections.experiments import weight_decay
+from nrc_core.sections.figures.canvas import Picture
+from nrc_core.sections.figures.weight_decay import weight_decay_errors, weight_decay_lines, weight_decay_map
+from nrc_core.sections.sweeps import by_network, by_weight_decay
 from tests.pictures import check_picture
 
 DRAWN = [weight_decay_map, weight_decay_lines, weight_decay_errors]
@@ -43,7 +43,7 @@ def decay(results: Results) -> pd.Series:
 @pytest.fixture
 def undrawn(monkeypatch) -> None:
     """Figures with their words but without the seconds that drawing takes."""
-    module = importlib.import_module("nrc_core.figures.weight_decay")
+    module = importlib.import_module("nrc_core.sections.figures.weight_decay")
     monkeypatch.setattr(module, "picture", lambda figure, alt: Picture("", b"", alt))
 
 

@@ -12,7 +12,7 @@ from pathlib import Path
 import pandas as pd
 import yaml
 
-from nrc_core.store import Store
+from nrc_core.results.store import Store
 from tests.faults.stored import tables_of
 
 ROOT = Path(__file__).parent.parent

@@ -23,10 +23,10 @@ from typing import Any
 import pytest
 
 from benchmarks.timing import write
-from nrc_core.agreement import LIMIT
-from nrc_core.prepared import project_folder
-from nrc_core.profiles import read_profile
-from nrc_core.references import References, trained_pages
+from nrc_core.claims.agreement import LIMIT
+from nrc_core.claims.references import References, trained_pages
+from nrc_core.files import project_folder
+from nrc_core.workflow.profiles import read_profile
 from tests.faults.disk import fill, small_disk
 from tests.faults.guard import ACCEPTED, BROKEN, REFUSED, Watch, attempt
 from tests.faults.kills import Build, different_tables, killed, leftovers

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from nrc_core.store import RunResult, Store
+from nrc_core.results.store import RunResult, Store
 from tests.faults.kills import Build, different_tables
 
 

@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from nrc_core.cli import main
+from nrc_core.cli.main import main
 from nrc_core.errors import NrcError
 
 LINE = 6000  # characters of an error: ODD values of 5,000 are quoted

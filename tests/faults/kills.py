@@ -14,7 +14,7 @@ from random import Random
 import pandas as pd
 import psutil
 
-from nrc_core.prepared import project_folder
+from nrc_core.files import project_folder
 
 LONGEST = 3600  # seconds that a build may take when it is left alone
 

@@ -17,8 +17,8 @@ import pandas as pd
 import pytest
 import yaml
 
-from nrc_core.notebooks import check_parameters, parameters_of
-from nrc_core.prepared import project_folder
+from nrc_core.files import project_folder
+from nrc_core.workflow.notebooks import check_parameters, parameters_of
 from tests.faults.guard import Case, command
 from tests.faults.hostile import BAD_MEMBERS, CELLS, DOCUMENTS, FRAMES, hostile_npz
 from tests.faults.mutations import ODD, mutate, replant

@@ -11,17 +11,19 @@ from typing import Any
 import pytest
 import torch
 
-from nrc_core import classification, datasets, measurement, metrics, training
-from nrc_core.agreement import LIMIT
+from nrc_core.claims.agreement import LIMIT
+from nrc_core.claims.rechecks import DIFFERS, check_page
+from nrc_core.claims.references import References
+from nrc_core.data import load
 from nrc_core.errors import NrcError
-from nrc_core.experiments import EXPERIMENTS
-from nrc_core.moments import Moments
-from nrc_core.profiles import Page
-from nrc_core.rechecks import DIFFERS, check_page
-from nrc_core.references import References
-from nrc_core.runs import run
-from nrc_core.stacked import StackedMLP
-from nrc_core.store import Store
+from nrc_core.metrics import regression, table
+from nrc_core.metrics.moments import Moments
+from nrc_core.results.runs import run
+from nrc_core.results.store import Store
+from nrc_core.sections.experiments import EXPERIMENTS
+from nrc_core.training import classification, loop
+from nrc_core.training.stacked import StackedMLP
+from nrc_core.workflow.profiles import Page
 
 REGRESSION = ("paper_or_code", "reacher", "cone")
 CLASSIFICATION = ("classification_and_regression",)
@@ -41,7 +43,7 @@ def of_stack(**factors: float) -> Plant:
                 **rest,
             )
 
-        patch.setattr(training, "StackedMLP", made)
+        patch.setattr(loop, "StackedMLP", made)
 
     return plant
 
@@ -50,8 +52,8 @@ def of_configuration(**changes: Any) -> Plant:
     """A network built from another configuration than the run's."""
 
     def plant(patch: pytest.MonkeyPatch) -> None:
-        build = training.build_model
-        patch.setattr(training, "build_model", lambda config, data: build(_changed(config, changes), data))
+        build = loop.build_model
+        patch.setattr(loop, "build_model", lambda config, data: build(_changed(config, changes), data))
 
     return plant
 
@@ -66,13 +68,13 @@ def of_data(change: Callable[[Any], dict[str, Any]]) -> Plant:
     """Other data than the run's."""
 
     def plant(patch: pytest.MonkeyPatch) -> None:
-        load = datasets.load_dataset
+        original = load.load_dataset
 
         def loaded(*given: Any, **options: Any) -> Any:
-            data = load(*given, **options)
+            data = original(*given, **options)
             return dataclasses.replace(data, **change(data))
 
-        patch.setattr(datasets, "load_dataset", loaded)
+        patch.setattr(load, "load_dataset", loaded)
 
     return plant
 
@@ -107,28 +109,28 @@ def relu_missing(patch: pytest.MonkeyPatch) -> None:
 
 def alignment_not_centred(patch: pytest.MonkeyPatch) -> None:
     """NRC2 of features around zero."""
-    right = measurement._site
+    right = table._site
 
-    def wrong(site: measurement.Decomposed, rank: int, tolerance: float) -> dict[str, Any]:
+    def wrong(site: table.Decomposed, rank: int, tolerance: float) -> dict[str, Any]:
         m = site.moments
-        alignment = metrics.projected_cka(measurement._uncentred(m), m.cross_covariance, m.target_covariance, rank)
+        alignment = regression.projected_cka(table._uncentred(m), m.cross_covariance, m.target_covariance, rank)
         return right(site, rank, tolerance) | {"nrc2": alignment}
 
-    patch.setattr(measurement, "_site", wrong)
+    patch.setattr(table, "_site", wrong)
 
 
 def other_side(patch: pytest.MonkeyPatch) -> None:
     """NRC3 with the output directions of square weights."""
-    right = metrics._input_products
+    right = regression._input_products
     patch.setattr(
-        metrics, "_input_products", lambda weight: right(weight.T if weight.shape[0] == weight.shape[1] else weight)
+        regression, "_input_products", lambda weight: right(weight.T if weight.shape[0] == weight.shape[1] else weight)
     )
 
 
 def squared_ranks(patch: pytest.MonkeyPatch) -> None:
     """Stable ranks of covariances."""
-    right = metrics.spectral_ratio
-    patch.setattr(metrics, "spectral_ratio", lambda values: right(values.square()))
+    right = regression.spectral_ratio
+    patch.setattr(regression, "spectral_ratio", lambda values: right(values.square()))
 
 
 def noise_not_centred(patch: pytest.MonkeyPatch) -> None:

@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 
 from data_scripts.mujoco_rollouts import ROLLOUTS
-from nrc_core.prepared import Manifest, write_prepared
+from nrc_core.data.prepared import Manifest, write_prepared
 from tests.fakes import prepare_images
 from tests.fakes_images import prepare_classes
 

@@ -12,9 +12,9 @@ from random import Random
 import pandas as pd
 import pytest
 
-from nrc_core.checkpoints import Checkpoint
-from nrc_core.prepared import project_folder
-from nrc_core.store import PROVENANCE, Store
+from nrc_core.files import project_folder
+from nrc_core.results.store import PROVENANCE, Store
+from nrc_core.training.checkpoints import Checkpoint
 from tests.faults.guard import Case, command
 from tests.faults.hostile import pickled
 from tests.faults.mutations import mutate, replant

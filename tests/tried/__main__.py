@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from benchmarks.timing import write
-from nrc_core.prepared import project_folder
+from nrc_core.files import project_folder
 from tests.tried import outcome
 from tests.tried.data import DATA
 from tests.tried.networks import NETWORKS

@@ -1,0 +1,92 @@
+from .classifier_config import ClassifierConfig, TransferConfig
+from .config import RunConfig, log_spaced_epochs
+from .data.load import Dataset, load_dataset
+from .errors import ConfigError, DataDamaged, DataUnavailable, NotebookFailed, NrcError, TrainingDiverged
+from .metrics.any_network import measure
+from .metrics.class_moments import ClassMoments
+from .metrics.classes import (
+    class_distance_normalized_variance,
+    margins,
+    nc1,
+    nc2,
+    nc3,
+    nc4,
+    normalised_margins,
+    strong_test_variance,
+    train_variance,
+    weak_test_variance,
+)
+from .metrics.moments import Moments
+from .metrics.regression import (
+    debiased_cka,
+    linear_cka,
+    nrc1,
+    nrc2,
+    nrc3,
+    nrc4,
+    principal_angles,
+    stable_rank,
+)
+from .networks.build import MLP, build_model
+from .networks.classifiers import Classifier, classifier
+from .results.runs import Results, run, stored
+from .results.store import Store, content_key
+from .sections.experiments import EXPERIMENTS, deep_nrc_mlp, deep_nrc_resnet
+from .sections.recipes import RECIPES
+from .sections.report import plot, report
+from .training.classification import build_classifier, train_classifier
+from .training.loop import train
+
+__all__ = [
+    "EXPERIMENTS",
+    "MLP",
+    "RECIPES",
+    "ClassMoments",
+    "Classifier",
+    "ClassifierConfig",
+    "ConfigError",
+    "DataDamaged",
+    "DataUnavailable",
+    "Dataset",
+    "Moments",
+    "NotebookFailed",
+    "NrcError",
+    "Results",
+    "RunConfig",
+    "Store",
+    "TrainingDiverged",
+    "TransferConfig",
+    "build_classifier",
+    "build_model",
+    "class_distance_normalized_variance",
+    "classifier",
+    "content_key",
+    "debiased_cka",
+    "deep_nrc_mlp",
+    "deep_nrc_resnet",
+    "linear_cka",
+    "load_dataset",
+    "log_spaced_epochs",
+    "margins",
+    "measure",
+    "nc1",
+    "nc2",
+    "nc3",
+    "nc4",
+    "normalised_margins",
+    "nrc1",
+    "nrc2",
+    "nrc3",
+    "nrc4",
+    "plot",
+    "principal_angles",
+    "report",
+    "run",
+    "stable_rank",
+    "stored",
+    "strong_test_variance",
+    "train",
+    "train_classifier",
+    "train_variance",
+    "weak_test_variance",
+]

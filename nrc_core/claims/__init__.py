@@ -1,0 +1,1 @@
+"""The ledger of claims, and whether runs agree with the published ones."""

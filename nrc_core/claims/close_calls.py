@@ -1,0 +1,60 @@
+"""Would a verdict be another one on another machine? From how near its networks are to the limit."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+import pandas as pd
+
+from nrc_core.claims.checks import Observation
+
+CLOSE = 0.05  # a verdict is a close call if its chance of being another one is at least this
+DRAWS = 4000
+FEWEST = 3  # networks that a spread is taken from
+
+
+def chance_of_change(
+    observation: Observation, verdict: Callable[[pd.DataFrame], str], share: float, *, draws: int = DRAWS
+) -> float | None:
+    """The chance that the same networks, trained on another machine, give another verdict.
+
+    The value of a network is moved by a normal number with the spread of its group's seeds times `share`, that
+    of machines over that of seeds (`machine_share`). A network whose value passes the limit though it fails for
+    another reason stays as it is. So does one that lies exactly on its limit, as counts do.
+
+    Args:
+        verdict: of rows as those of the observation.
+
+    Returns:
+        None where no group has enough networks to take a spread from.
+
+    Example:
+        >>> rows = pd.DataFrame({"group": "a", "seed": range(3), "value": [1.0, 2.0, 3.0], "holds": True})
+        >>> chance_of_change(Observation("noise", 9.0, False, rows), lambda rows: str(rows["holds"].all()), 0.3)
+        0.0
+    """
+    from scipy.special import ndtr  # takes half a second to import, and is asked for by few
+
+    rows = observation.rows.reset_index(drop=True)
+    values = rows["value"].astype(float)
+    spreads = values.groupby(rows["group"]).transform(_spread)
+    if spreads.notna().sum() == 0:
+        return None
+    spread = share * spreads.fillna(spreads.median()).to_numpy()
+    distance = np.abs(values.to_numpy() - observation.limit)
+    passes = values >= observation.limit if observation.at_least else values <= observation.limit
+    with np.errstate(divide="ignore", invalid="ignore"):
+        chance = np.where((spread > 0) & (distance > 0), ndtr(-distance / spread), 0.0)
+    chance = np.where((passes == rows["holds"]) & np.isfinite(values), np.nan_to_num(chance), 0.0)
+    if not chance.any():
+        return 0.0
+    now = verdict(rows)
+    flips, counts = np.unique(np.random.default_rng(0).random((draws, len(rows))) < chance, axis=0, return_counts=True)
+    changed = [verdict(rows.assign(holds=rows["holds"] ^ flip)) != now for flip in flips]
+    return float(counts[changed].sum() / draws)
+
+
+def _spread(values: pd.Series) -> float:
+    finite = values[np.isfinite(values)]
+    return float(finite.std()) if len(finite) >= FEWEST else np.nan

@@ -1,0 +1,292 @@
+"""The ledger: every claim of the papers, the networks that speak for or against it, and the verdict."""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import pandas as pd
+
+from nrc_core.claims.checks import CHECKS, COLUMNS, READERS, Limits, Observation
+from nrc_core.claims.close_calls import CLOSE, chance_of_change
+from nrc_core.claims.entries import Claim, read_claims
+from nrc_core.data.catalogue import STAND_IN
+from nrc_core.errors import ConfigError, suggestion
+from nrc_core.results.runs import Results, stored
+from nrc_core.results.store import TABLES, Store
+from nrc_core.results.thresholds import read_thresholds, thresholds
+from nrc_core.sections.classifier_experiments import CLASSIFIER_EXPERIMENTS
+from nrc_core.sections.classifier_sizes import shortfalls
+from nrc_core.sections.experiments import EXPERIMENTS
+from nrc_core.sections.recipes import LOW_RANK, RECIPES
+from nrc_core.workflow.profiles import Profile
+
+REPRODUCED, PARTLY, NOT, UNTESTABLE, UNLIKE, WAITING = VERDICTS = (
+    "reproduced",
+    "partly",
+    "not reproduced",
+    "not testable",
+    "not yet as in the paper",
+    "not yet run",
+)
+UNJUDGED = (UNTESTABLE, UNLIKE, WAITING)
+
+
+@dataclass(frozen=True)
+class Group:
+    """What the networks of one data set (or width, or split) say: in how many of them the claim holds."""
+
+    name: str
+    networks: int
+    held: int
+    values: tuple[float, ...]
+
+    @property
+    def interval(self) -> tuple[float, float]:
+        """Exact 95 % interval (Clopper and Pearson) of the share of networks in which the claim holds."""
+        from scipy.stats import binomtest  # which takes a second to import, and most of the time is not asked for
+
+        found = binomtest(self.held, self.networks).proportion_ci(0.95, method="exact")
+        return float(found.low), float(found.high)
+
+
+@dataclass(frozen=True)
+class Judged:
+    """A claim with its verdict.
+
+    Attributes:
+        verdict: one of `VERDICTS`.
+        reason: why there is no verdict, or what is missing from it.
+        observation: the numbers, if there are any.
+        groups: the same by data set.
+        moved: by threshold and value, the verdicts that would differ.
+        weaker: its pages whose networks give no verdict, and why: their size or their data are not the paper's.
+        keys: of the runs that are the evidence.
+        change: the chance of another verdict on another machine, see `chance_of_change`; None if not known.
+    """
+
+    claim: Claim
+    verdict: str
+    reason: str = ""
+    observation: Observation | None = None
+    groups: tuple[Group, ...] = ()
+    moved: Mapping[str, str] = field(default_factory=dict)
+    weaker: Mapping[str, str] = field(default_factory=dict)
+    keys: tuple[str, ...] = ()
+    change: float | None = None
+
+    @property
+    def close(self) -> bool:
+        """Whether another machine may well give another verdict."""
+        return self.change is not None and self.change >= CLOSE
+
+    def as_dict(self) -> dict[str, Any]:
+        """Plain values for JSON."""
+        seen = self.observation
+        return {
+            **{name: getattr(self.claim, name) for name in ("id", "section", "source", "statement", "seeds", "note")},
+            **{name: getattr(self.claim, name) for name in ("configuration", "stated", "pages", "shown_on", "check")},
+            "verdict": self.verdict,
+            "reason": self.reason,
+            "quantity": seen.quantity if seen else None,
+            "limit": seen.limit if seen else None,
+            "at_least": seen.at_least if seen else None,
+            "groups": [
+                {
+                    "name": group.name,
+                    "networks": group.networks,
+                    "held": group.held,
+                    "interval": group.interval,
+                    "values": [value if math.isfinite(value) else None for value in group.values],
+                }
+                for group in self.groups
+            ],
+            "thresholds": {name: thresholds()[name] for name in self.claim.thresholds},
+            "moved": dict(self.moved),
+            "weaker": dict(self.weaker),
+            "keys": self.keys,
+            "change": self.change,
+            "close": self.close,
+        }
+
+
+@dataclass(frozen=True)
+class _Page:
+    """What the store has of a page."""
+
+    results: Results | None
+    missing: int
+    weaker: str = ""  # why its networks give no verdict
+
+
+def judge(
+    profile: Profile, store: Store, share: float | None = None, *, names: Sequence[str] = (), moved: bool = True
+) -> list[Judged]:
+    """Every claim against what the store has of a profile's pages; nothing is trained.
+
+    Networks smaller than the paper's, or trained on a stand-in for its data, give no verdict: where there
+    are others they are left out, where there are none the claim is "not yet as in the paper", with what they would
+    say.
+
+    Args:
+        share: the spread between machines over that between seeds; None leaves open what another machine changes.
+        names: the claims that are judged; all unless given.
+        moved: whether to try the other values of the thresholds, which takes several times as long as the verdicts.
+
+    Raises:
+        ConfigError: a name that is no claim.
+    """
+    claims = read_claims()
+    known = {claim.id: claim for claim in claims}
+    if unknown := [name for name in names if name not in known]:
+        raise ConfigError(f"there is no claim {unknown[0]!r}: {suggestion(unknown[0], list(known), 'there is')}")
+    wanted = [known[name] for name in names] or list(claims)
+    evidence = _evidence(profile, store, wanted)
+    return [_judge(claim, evidence, share, moved=moved) for claim in wanted]
+
+
+def _evidence(profile: Profile, store: Store, claims: Sequence[Claim]) -> dict[str, _Page]:
+    """What the store has of the pages of claims: of each the tables that its checks look at."""
+    checks: dict[str, set[str | None]] = {}
+    for claim in claims:
+        for name in claim.pages:
+            checks.setdefault(name, set()).add(claim.check)
+    evidence: dict[str, _Page] = {}
+    for page in profile.pages:
+        if page.experiment is not None and page.name in checks:
+            tables = {name: COLUMNS if name == "measurements" else None for name in TABLES}
+            tables = {name: tables[name] for name in TABLES if name not in READERS or READERS[name] & checks[page.name]}
+            configs = EXPERIMENTS[page.experiment](**page.parameters)
+            results, missing = stored(configs, store=store, tables=tables)
+            weaker = "" if results is None else weakness(results, page.experiment)
+            evidence[page.name] = _Page(results, missing, weaker)
+    return evidence
+
+
+def verdict_of(observation: Observation, claim: Claim, limits: Limits) -> str:
+    """The verdict that numbers give.
+
+    A group of networks reproduces a claim when it holds in at least `reproduced_least` of them, and
+    does not when it holds in at most one minus that. Groups that disagree make "partly", unless the
+    claim is that something happens in any of them.
+    """
+    if observation.rows.empty:
+        return WAITING
+    least = limits["reproduced_least"]
+    shares = observation.rows.groupby("group")["holds"].mean()
+    good, bad = shares >= least, 1 - shares >= least
+    if good.all() or (claim.holds_in == "any" and good.any()):
+        return REPRODUCED
+    return NOT if bad.all() else PARTLY
+
+
+def _judge(claim: Claim, evidence: Mapping[str, _Page], share: float | None = None, *, moved: bool = True) -> Judged:
+    if claim.check is None:
+        return Judged(claim, UNTESTABLE, claim.reason)
+    there = {name: evidence[name] for name in claim.pages if name in evidence and evidence[name].results is not None}
+    if claim.pages and not there:
+        return Judged(claim, WAITING, "none of its networks is in the store")
+    limits = thresholds()
+    every = {name: page.results for name, page in there.items() if page.results is not None}
+    used = {name: results for name, results in every.items() if not there[name].weaker}
+    observation = CHECKS[claim.check](used or every, limits, **claim.arguments)
+    only_weaker = len(used) < len(every) and (not used or observation.rows.empty)
+    if only_weaker and used:
+        observation = CHECKS[claim.check](every, limits, **claim.arguments)
+    used = every if only_weaker else used
+    verdict = verdict_of(observation, claim, limits)
+    missing = sum(evidence[name].missing for name in claim.pages if name in evidence)
+    diverged = sum(len(results.failures) for results in every.values())
+    reasons = [f"{missing} of its networks {'is' if missing == 1 else 'are'} not in the store"] if missing else []
+    reasons += [f"{diverged} of its networks diverged"] if diverged else []
+    if observation.rows.empty:
+        reasons.append("the networks there are say nothing about it")
+    elif only_weaker:
+        kinds = dict.fromkeys(page.weaker for page in there.values() if page.weaker)
+        reasons.append(f"only {' and '.join(kinds)} so far; by them: {verdict}")
+        verdict = UNLIKE
+    elif missing > sum(len(results.runs) for results in used.values()):
+        verdict = WAITING
+    if left := [name for name in claim.pages if name not in used]:
+        reasons.append(f"nothing of the paper's size and data from {', '.join(left)}")
+    return Judged(
+        claim,
+        verdict,
+        "; ".join(reasons),
+        observation,
+        _groups(observation),
+        {} if verdict in UNJUDGED or not moved else _moved(claim, used, verdict),
+        {name: page.weaker for name, page in there.items() if page.weaker},
+        tuple(key for results in used.values() for key in results.runs["key"]),
+        None if share is None or verdict in UNJUDGED else _change(claim, observation, limits, share),
+    )
+
+
+def _change(claim: Claim, observation: Observation, limits: Limits, share: float) -> float | None:
+    return chance_of_change(
+        observation, lambda rows: verdict_of(dataclasses.replace(observation, rows=rows), claim, limits), share
+    )
+
+
+def _groups(observation: Observation) -> tuple[Group, ...]:
+    return tuple(
+        Group(str(name), len(rows), int(rows["holds"].sum()), tuple(float(value) for value in rows["value"]))
+        for name, rows in observation.rows.groupby("group", sort=False)
+    )
+
+
+def _moved(claim: Claim, used: Mapping[str, Results], verdict: str) -> dict[str, str]:
+    """The verdicts that other values of the thresholds would give, where they differ."""
+    moved = {}
+    known = read_thresholds()
+    for name in (*claim.thresholds, "reproduced_least"):
+        for other in known[name].others:
+            limits = {**thresholds(), name: other}
+            if (now := verdict_of(CHECKS[str(claim.check)](used, limits, **claim.arguments), claim, limits)) != verdict:
+                moved[f"{name} = {other:g}"] = now
+    return moved
+
+
+def weakness(results: Results, experiment: str) -> str:
+    """Why the networks of a page give no verdict on the paper's; empty if they do."""
+    smaller = is_smaller(results, experiment)
+    stand_in = any(record["data"]["kind"] == STAND_IN for record in results.provenance.values())
+    if not (smaller or stand_in):
+        return ""
+    networks = "networks smaller than the paper's" if smaller else "networks"
+    return f"{networks} on a stand-in for its data" if stand_in else networks
+
+
+def is_smaller(results: Results, experiment: str) -> bool:
+    """Whether networks had less width, depth, epochs or iterations, rows or pixels than the paper's on their data."""
+    if experiment in {function.__name__ for function in CLASSIFIER_EXPERIMENTS}:
+        return bool(shortfalls(results.runs, experiment))
+    low_rank = experiment == "low_rank_targets"
+    for name, rows in results.runs.groupby("dataset"):
+        recipe = LOW_RANK[str(name)][0] if low_rank else RECIPES.get(str(name))
+        if recipe is None:
+            continue
+        width = min(LOW_RANK[str(name)][2]) if low_rank else recipe.width
+        largest = rows[["epochs", "depth", "width"]].max()
+        fewer = any("samples" in options or "image_size" in options for options in rows["dataset_options"])
+        if fewer or (largest < pd.Series({"epochs": recipe.epochs, "depth": recipe.depth, "width": width})).any():
+            return True
+    return False
+
+
+def score(judged: list[Judged]) -> dict[str, int]:
+    """How many claims have each verdict."""
+    return {verdict: sum(one.verdict == verdict for one in judged) for verdict in VERDICTS}
+
+
+def regressions(judged: list[Judged], expected: Mapping[str, str]) -> list[str]:
+    """What held when the verdicts were recorded and no longer does, a line each."""
+    now = {one.claim.id: one.verdict for one in judged}
+    return [
+        f"{name}: was {REPRODUCED}, is {now.get(name, 'gone')}"
+        for name, before in expected.items()
+        if before == REPRODUCED and now.get(name) != REPRODUCED
+    ]

@@ -1,0 +1,83 @@
+"""The same runs on other machines: how far arithmetic alone moves a result, in units of what a seed does."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from nrc_core.claims.agreement import LIMIT, Setting
+from nrc_core.claims.references import References
+from nrc_core.files import project_folder
+
+RUN = ["machine", "page", "setting", "seed"]
+
+
+def read_machines(folder: Path | None = None) -> dict[str, References]:
+    """The runs made on each machine, by its name; empty where there are none.
+
+    Raises:
+        DataDamaged: a folder that holds something else.
+    """
+    folder = project_folder() / "results" / "machines" if folder is None else folder
+    return {path.name: References.read(path) for path in sorted(folder.glob("[!.]*")) if path.is_dir()}
+
+
+def differences(references: References, machines: Mapping[str, References]) -> pd.DataFrame:
+    """Every quantity of every run on another machine against the reference of the same seed.
+
+    Returns:
+        Columns `machine, page, setting, seed, kind, place` and `z`, the difference in units of two seeds: where
+        arithmetic moved a result as far as another seed does, z is about 1.
+    """
+    parts = [pd.DataFrame(columns=[*RUN, "kind", "place", "z"])]
+    for run, own, setting in _runs(references, machines):
+        if run["seed"] in setting.seeds:
+            z = setting.differences(own)[setting.seeds.index(run["seed"])]
+            parts.append(setting.names.to_frame(index=False).assign(z=z, **run))
+    return pd.concat(parts[1:] or parts, ignore_index=True)
+
+
+def reruns(references: References, machines: Mapping[str, References]) -> pd.DataFrame:
+    """Every run on another machine as `nrc check` sees it.
+
+    Returns:
+        Columns `machine, page, setting, seed`, `published` (whether a reference has this seed), `number` (distance to
+        the nearest reference), `nearest` (whether that is the one of the same seed) and `outside` (beyond the limit).
+    """
+    rows = []
+    for run, own, setting in _runs(references, machines):
+        each = np.sqrt(np.mean(np.square(setting.differences(own)), axis=1))
+        nearest = setting.seeds[int(each.argmin())]
+        number = float(each.min())
+        published = run["seed"] in setting.seeds
+        found = {"published": published, "number": number, "nearest": nearest == run["seed"], "outside": number > LIMIT}
+        rows.append(run | found)
+    return pd.DataFrame(rows, columns=[*RUN, "published", "number", "nearest", "outside"])
+
+
+def machine_share(references: References, machines: Mapping[str, References]) -> float | None:
+    """The spread between machines over the spread between seeds: the root mean square of all `differences`.
+
+    A run counts as much as another, however many quantities it has. None where no machine has a seed of the references.
+    """
+    found = differences(references, machines)
+    if found.empty:
+        return None
+    each = found.assign(square=found["z"] ** 2).groupby(RUN)["square"].mean()
+    return float(np.sqrt(each.mean()))
+
+
+def _runs(
+    references: References, machines: Mapping[str, References]
+) -> Iterator[tuple[dict[str, Any], pd.DataFrame, Setting]]:
+    for machine, made in machines.items():
+        pages = made.runs.set_index(["setting", "seed"])["page"]
+        for name, tables in made.tables.items():
+            setting = references.of(name)
+            for seed, own in tables.items() if setting is not None else ():
+                assert setting is not None
+                yield {"machine": machine, "page": pages[name, seed], "setting": name, "seed": seed}, own, setting

@@ -1,0 +1,230 @@
+"""What a rerun is compared by: the numbers of one run that its page shows, on scales where spreads are alike."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import math
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from nrc_core.classifier_config import ClassifierConfig, TransferConfig
+from nrc_core.config import OUTPUT, Configuration
+from nrc_core.results.store import RESULTS_VERSION, RunResult
+from nrc_core.results.thresholds import thresholds
+from nrc_core.sections.collapse import half_time
+
+COLUMNS = ["kind", "place", "value", "floor"]
+# Spreads below these say nothing: one per cent of a positive number, half of the way between two measurements in
+# the logarithm of the time, half a wrong answer of a share.
+FLOOR = 0.01
+NEVER = 2.0  # an event that did not happen stands at so many times the length of the training
+
+
+@dataclass(frozen=True)
+class Scale:
+    """How a kind of quantity is compared.
+
+    Attributes:
+        name: "log" of the value; "rest", the logarithm of what it lacks to 1, for cosines and the like; "share",
+            the arcsine of its root, whose binomial spread is the same everywhere; "plain", as it is.
+        least: smaller values (of "rest": smaller distances to 1) are rounding, and count as this.
+    """
+
+    name: str
+    least: float = 0.0
+
+    def forward(self, value: np.ndarray) -> np.ndarray:
+        """Values on the scale.
+
+        Example:
+            >>> Scale("rest", 1e-8).forward(np.array([0.9, 1.0])).round(3)
+            array([ -2.303, -18.421])
+        """
+        if self.name == "log":
+            return np.log(np.maximum(value, self.least))
+        if self.name == "rest":
+            return np.log(np.maximum(1 - value, self.least))
+        return np.arcsin(np.sqrt(np.clip(value, 0, 1))) if self.name == "share" else value
+
+    def backward(self, value: float) -> float:
+        """The value at a place on the scale.
+
+        Example:
+            >>> round(Scale("share").backward(float(Scale("share").forward(np.array([0.2]))[0])), 12)
+            0.2
+        """
+        if self.name == "log":
+            return math.exp(value)
+        if self.name == "rest":
+            return 1 - math.exp(value)
+        return math.sin(min(max(value, 0.0), math.pi / 2)) ** 2 if self.name == "share" else value
+
+
+ONSET = "onset of noise suppression"
+SCALES = {
+    "NRC1": Scale("log", 1e-10),
+    "NRC2": Scale("rest", 1e-8),
+    "NRC3": Scale("rest", 1e-8),
+    "NRC4, share of variance": Scale("log", 1e-10),
+    "stable rank of features": Scale("log", 1e-10),
+    "stable rank of weight": Scale("log", 1e-10),
+    "error, share of variance": Scale("log", 1e-10),
+    ONSET: Scale("log", 1e-10),
+    "variance": Scale("log", 1e-10),
+    "weak variance": Scale("log", 1e-10),
+    "half-time of variance": Scale("log", 1e-10),
+    "loss": Scale("log", 1e-8),
+    "wrong answers, share": Scale("share"),
+    "normalised margin": Scale("plain"),
+}
+# Columns of the measurements, by the kind they are.
+AT_SITES = {
+    "nrc1": "NRC1",
+    "nrc2": "NRC2",
+    "nrc3": "NRC3",
+    "nrc4_unexplained": "NRC4, share of variance",
+    "feature_stable_rank": "stable rank of features",
+    "weight_stable_rank": "stable rank of weight",
+}
+OF_DATA = ("nrc1", "nrc2", "nrc4_unexplained", "feature_stable_rank")  # where the site is the raw input
+MARGINS = {"normalised_margin_10": "lowest tenth", "normalised_margin_50": "median"}
+
+
+def setting(config: Configuration) -> str:
+    """What runs of different seeds have in common: a fingerprint of the configuration without its seeds.
+
+    When it is measured is part of it, since onsets depend on that; which version of its data was used is not.
+
+    Example:
+        >>> from nrc_core.config import RunConfig
+        >>> a, b, c = (RunConfig("hopper", 10, 0.1, decay, seed=seed) for decay, seed in ((0.0, 0), (0.0, 1), (1.0, 0)))
+        >>> setting(a) == setting(b), setting(a) == setting(c)
+        (True, False)
+    """
+    content = {"config": _without_seed(config.identity()), "times": config.times, "results_version": RESULTS_VERSION}
+    return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()[:16]
+
+
+def _without_seed(identity: dict[str, Any]) -> dict[str, Any]:
+    return {
+        name: _without_seed(value) if name == "pretraining" else value
+        for name, value in identity.items()
+        if name != "seed"
+    }
+
+
+def quantities(result: RunResult, wanted: Configuration) -> pd.DataFrame:
+    """The compared numbers of a run at its end: one row each.
+
+    On the training data, at every site: NRC1 to NRC4 (NRC4 as a share of the target variance) and both stable
+    ranks; of the raw input only what the first weight decides. Of regression: training and test error, as shares
+    of the variance, and when noise falls below the `noise_most` of the claims for good, at every hidden site. Of
+    classifiers: variances, their half-times, loss, wrong answers and margins, on training and test data. Of
+    transfers: wrong answers of every fine-tuned or probed network.
+
+    Args:
+        result: of a run that did not diverge; it may have been measured at more times than wanted.
+        wanted: the configuration whose times count.
+
+    Returns:
+        Columns `kind`, one of `SCALES`; `place`, what tells it from others of its kind; `value`; and `floor`, the
+        spread on the scale of its kind below which differences say nothing.
+    """
+    if isinstance(wanted, TransferConfig):
+        rows = list(_downstream(result))
+    else:
+        m = result.tables["measurements"]
+        m = m if "convention" in m else m.assign(convention="careful")
+        m = m[(m["features"] == "post") & (m["convention"] == "careful")]
+        last = int(m[wanted.CLOCK].max())
+        m = m[m[wanted.CLOCK].isin([*wanted.times, last])]
+        rows = list(_sites(m[m[wanted.CLOCK] == last], wanted))
+        classifier = isinstance(wanted, ClassifierConfig)
+        rows += list(_classified(m, last, result) if classifier else _regressed(m, last))
+    return pd.DataFrame(rows, columns=COLUMNS)
+
+
+Row = tuple[str, str, float, float]
+
+
+def _sites(ends: pd.DataFrame, config: Configuration) -> Iterator[Row]:
+    raw = 0 if getattr(config, "architecture", None) == "mlp" else -1
+    for row in ends[ends["split"] == "train"].to_dict("records"):
+        output = row["name"] == OUTPUT
+        for column, kind in AT_SITES.items():
+            given = row["site"] == raw and column in OF_DATA
+            if not (given or (output and column in ("nrc1", "nrc3", "weight_stable_rank"))):
+                yield kind, "output" if output else f"site {row['site']}", row[column], FLOOR
+
+
+def _regressed(m: pd.DataFrame, last: int) -> Iterator[Row]:
+    ends = m[m["epoch"] == last]
+    for split in ("train", "test"):
+        row = ends[ends["split"] == split].iloc[0]
+        yield "error, share of variance", split, row["network_mse"] / row["target_variance"], FLOOR
+    limit = thresholds()["noise_most"]
+    hidden = m[(m["split"] == "train") & (m["name"] != OUTPUT) & (m["site"] > 0)]
+    floor = _between(hidden["epoch"])
+    for site, run in hidden.groupby("site"):
+        run = run.sort_values("epoch")
+        yield ONSET, f"site {site}", crossing(run["epoch"], run["nrc1"], limit), floor
+
+
+def _between(times: pd.Series) -> float:
+    """Half of the widest step between measurements, in the logarithm of the time; an event is known no better."""
+    steps = np.diff(np.log(np.unique(times.to_numpy(float))))
+    return float(steps.max() / 2) if len(steps) else math.log(NEVER) / 2
+
+
+def crossing(times: pd.Series, values: pd.Series, limit: float) -> float:
+    """When positive values fall to a limit and stay, between two measurements interpolated in logarithms.
+
+    The first time where they are never above it; `NEVER` times the last where they end above it.
+
+    Example:
+        >>> crossing(pd.Series([1, 100]), pd.Series([1.0, 0.01]), 0.1)
+        10.0
+    """
+    t, v = np.log(times.to_numpy(float)), np.log(np.maximum(values.to_numpy(float), 1e-10))
+    above = np.flatnonzero(~(v <= math.log(limit)))
+    if len(above) == 0:
+        return float(times.iloc[0])
+    i = int(above[-1])
+    if i == len(v) - 1:
+        return float(NEVER * times.iloc[-1])
+    share = (v[i] - math.log(limit)) / (v[i] - v[i + 1])
+    return round(float(np.exp(t[i] + share * (t[i + 1] - t[i]))), 12)
+
+
+def _classified(m: pd.DataFrame, last: int, result: RunResult) -> Iterator[Row]:
+    for split in ("train", "test"):
+        n = int(result.provenance["data"][f"n_{split}"])
+        ends = m[(m["split"] == split) & (m["iteration"] == last)]
+        hidden = ends[ends["name"] != OUTPUT]
+        for row in hidden.to_dict("records"):
+            if row["site"] > 0:
+                yield "variance", f"{split}, site {row['site']}", row["variance"], FLOOR
+        final = hidden.iloc[-1]
+        if split == "test":
+            yield "weak variance", "last hidden layer", final["weak_variance"], FLOOR
+        yield "loss", split, final["loss"], FLOOR
+        yield "wrong answers, share", split, final["error"], 0.5 / math.sqrt(n)
+        for column, words in MARGINS.items():
+            yield "normalised margin", f"{split}, {words}", final[column], FLOOR * abs(final[column])
+    train = m[(m["split"] == "train") & (m["name"] != OUTPUT) & (m["site"] > 0)]
+    floor = _between(train["iteration"])
+    for site, run in train.groupby("site"):
+        run = run.sort_values("iteration")
+        found = half_time(run["iteration"].to_numpy(), run["variance"].to_numpy())
+        yield "half-time of variance", f"site {site}", NEVER * last if math.isnan(found) else found, floor
+
+
+def _downstream(result: RunResult) -> Iterator[Row]:
+    floor = 0.5 / math.sqrt(int(result.provenance["data"]["n_test"]))
+    for row in result.tables["downstream"].to_dict("records"):
+        yield "wrong answers, share", f"{row['kind']}, {row['setting']:g}", row["test_error"], floor

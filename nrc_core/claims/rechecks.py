@@ -1,0 +1,185 @@
+"""Pages that were run here, against the reference runs: each agrees, differs, or is not compared, and why."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+from nrc_core.claims.agreement import LIMIT, Comparison
+from nrc_core.claims.quantities import quantities, setting
+from nrc_core.claims.references import References
+from nrc_core.config import Configuration
+from nrc_core.results.obtaining import find, is_prepared
+from nrc_core.results.runs import in_words
+from nrc_core.results.store import Store
+from nrc_core.sections.experiments import EXPERIMENTS
+from nrc_core.workflow.profiles import Page
+
+AGREES, DIFFERS, NOT_COMPARED = OUTCOMES = ("agrees", "differs", "not compared")
+WORST = 3  # quantities that are named
+NEW_SEEDS = 3  # of one setting that must all be outside to be a sign
+
+
+@dataclass(frozen=True)
+class Compared:
+    """One run of a page: how far it is from the references of its setting."""
+
+    words: str
+    setting: str
+    published_seed: bool
+    references: int
+    comparison: Comparison
+
+    @property
+    def outside(self) -> bool:
+        """Whether it is farther from every reference than `LIMIT`."""
+        return self.comparison.number > LIMIT
+
+
+@dataclass(frozen=True)
+class PageCheck:
+    """What became of one page.
+
+    Attributes:
+        page: its name.
+        outcome: one of `OUTCOMES`.
+        reason: why it is not compared, or what differs besides its quantities.
+        runs: those compared.
+        other_data: whether the data here differ from those of the references in any bit.
+    """
+
+    page: str
+    outcome: str
+    reason: str = ""
+    runs: tuple[Compared, ...] = field(default=())
+    other_data: bool = False
+
+    @property
+    def number(self) -> float | None:
+        """The largest of its runs."""
+        return max((run.comparison.number for run in self.runs), default=None)
+
+    def as_dict(self) -> dict[str, Any]:
+        """Plain values for JSON."""
+        number = self.number
+        finite = number is not None and math.isfinite(number)
+        return {
+            "page": self.page,
+            "outcome": self.outcome,
+            "reason": self.reason,
+            "number": number if finite else None,
+            "limit": None if number is None else LIMIT,
+            "runs": len(self.runs),
+            "references": min((run.references for run in self.runs), default=0),
+            "quantities": sum(len(run.comparison.table) for run in self.runs),
+            "other_data": self.other_data,
+            "worst": self.worst(),
+        }
+
+    def worst(self) -> list[dict[str, Any]]:
+        """The quantities that differ most, of all runs."""
+        rows: list[dict[str, Any]] = [
+            {"run": run.words, "quantity": f"{row['kind']}, {row['place']}"}
+            | {name: float(row[name]) for name in ("value", "low", "high", "z")}
+            for run in self.runs
+            if len(run.comparison.table)
+            for row in run.comparison.worst(WORST).to_dict("records")
+        ]
+        return sorted(rows, key=lambda row: -abs(row["z"]))[:WORST]
+
+
+def check(pages: Sequence[Page], store: Store, references: References) -> list[PageCheck]:
+    """Every page against the references; nothing is trained."""
+    return [check_page(page, store, references) for page in pages]
+
+
+def check_page(page: Page, store: Store, references: References) -> PageCheck:
+    """One page: it differs if a run of a published seed is outside, or all of three or more new seeds of a setting are.
+
+    One new seed that is outside is no sign, nor are two: training sometimes goes another way (on Swimmer with two
+    seeds of five), and no five references show every way. A run that diverged differs where no reference did.
+    """
+    assert page.experiment is not None
+    wanted = list(EXPERIMENTS[page.experiment](**page.parameters))
+    known = [config for config in wanted if references.of(setting(config)) is not None]
+    if not known:
+        return PageCheck(page.name, NOT_COMPARED, _without_references(page, wanted, references))
+    found = {id(config): result for config in known if (result := find(config, store)) is not None}
+    if not found:
+        here = is_prepared(known[0])
+        return PageCheck(page.name, NOT_COMPARED, "it was not run here" if here else "its data are not here")
+    runs, other_data = [], False
+    for config in known:
+        if (result := found.get(id(config))) is None:
+            continue
+        name = setting(config)
+        if result.failure:
+            if not references.diverged(name):
+                return PageCheck(page.name, DIFFERS, f"{in_words(config)} diverged, none of its references did")
+            continue
+        there = references.of(name)
+        assert there is not None
+        compared = there.compare(quantities(result, config))
+        if compared.lacking:
+            reason = f"{in_words(config)} lacks {compared.lacking[0]}, which its references have"
+            return PageCheck(page.name, DIFFERS, reason)
+        known_seed = config.seed in there.seeds
+        runs.append(Compared(in_words(config), name, known_seed, len(there.seeds), compared))
+        other_data |= not references.same_data(name, result)
+    found_here = _judge(page.name, tuple(runs), other_data)
+    if found_here.outcome == AGREES and len(known) < len(wanted):
+        lacking = _without_references(page, wanted, references)
+        reason = f"{len(wanted) - len(known)} of its {len(wanted)} runs: {lacking}"
+        return replace(found_here, outcome=NOT_COMPARED, reason=reason)
+    if found_here.outcome == AGREES and len(found) < len(known):
+        reason = f"{len(known) - len(found)} of its {len(known)} runs are not in the store"
+        return replace(found_here, outcome=NOT_COMPARED, reason=reason)
+    return found_here
+
+
+def _judge(page: str, runs: tuple[Compared, ...], other_data: bool) -> PageCheck:
+    if not runs:
+        return PageCheck(page, NOT_COMPARED, "all its runs diverged, as references did")
+    if any(run.published_seed and run.outside for run in runs):
+        return PageCheck(page, DIFFERS, "", runs, other_data)
+    new = [run for run in runs if not run.published_seed]
+    alone = []
+    for name in dict.fromkeys(run.setting for run in new if run.outside):
+        own = [run for run in new if run.setting == name]
+        if len(own) >= NEW_SEEDS and all(run.outside for run in own):
+            return PageCheck(page, DIFFERS, "", runs, other_data)
+        alone += [run.words for run in own if run.outside]
+    if alone and not any(run.published_seed for run in runs):
+        reason = f"{alone[0]}: a new seed went another way than the references; run one of their seeds beside it"
+        return PageCheck(page, NOT_COMPARED, reason, runs, other_data)
+    return PageCheck(page, AGREES, "", runs, other_data)
+
+
+def _without_references(page: Page, wanted: Sequence[Configuration], references: References) -> str:
+    if not is_prepared(wanted[0]):
+        return "its data are not here"
+    made = page.name in set(references.runs["page"])
+    what = "changed since the references were made" if made else "no references"
+    return f"{what}: make them with `nrc references {page.name}`"
+
+
+def _in_words(row: dict[str, Any]) -> str:
+    expected = f"{row['low']:.4g} to {row['high']:.4g}"
+    return f"{row['run']}: {row['quantity']} is {row['value']:.4g}, expected from {expected}"
+
+
+def summary(checked: Sequence[PageCheck]) -> str:
+    """A line for every page that differs or is not compared, and a count."""
+    lines = []
+    for one in checked:
+        if one.outcome == DIFFERS:
+            worst = "; ".join(map(_in_words, one.worst()))
+            number = f"{one.number:.2f} where {LIMIT:g} is the most; " if one.number is not None else ""
+            lines.append(f"{one.page} differs: {one.reason or number + worst}")
+        if one.outcome == NOT_COMPARED:
+            lines.append(f"{one.page} is not compared: {one.reason}")
+    counts = {outcome: sum(one.outcome == outcome for one in checked) for outcome in OUTCOMES}
+    counted = f"{counts[AGREES]} of {len(checked)} pages agree with their references"
+    return "\n".join([*lines, f"{counted}, {counts[DIFFERS]} differ, {counts[NOT_COMPARED]} are not compared"])

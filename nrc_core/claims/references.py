@@ -1,0 +1,210 @@
+"""Reference runs: what pages give with other seeds, as one small table of quantities and one of where they are from."""
+
+from __future__ import annotations
+
+import inspect
+import json
+import logging
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+from filelock import FileLock
+
+from nrc_core.claims.agreement import FEWEST, Setting
+from nrc_core.claims.quantities import COLUMNS, quantities, setting
+from nrc_core.config import Configuration
+from nrc_core.errors import ConfigError, DataDamaged, DataUnavailable
+from nrc_core.files import atomic_folder, project_folder
+from nrc_core.results.obtaining import find
+from nrc_core.results.runs import run
+from nrc_core.results.store import RunResult, Store
+from nrc_core.sections.experiments import EXPERIMENTS
+from nrc_core.workflow.profiles import Page, Profile
+
+logger = logging.getLogger(__name__)
+RUNS = [
+    "setting",
+    "seed",
+    "page",
+    "key",
+    "device",
+    "instructions",
+    "torch",
+    "seconds",
+    "date",
+    "commit",
+    "data",
+    "failure",
+    "config",
+]
+QUANTITIES = ["setting", "seed", *COLUMNS]
+
+
+def default_folder(machine: str | None = None) -> Path:
+    """Where the published references are; of another machine, the same runs made there."""
+    results = project_folder() / "results"
+    return results / "references" if machine is None else results / "machines" / machine
+
+
+@dataclass(frozen=True)
+class References:
+    """Reference runs.
+
+    Attributes:
+        runs: a row a run: `setting` (what it has in common with those of other seeds), `seed`, `page` it was made
+            for, and from its provenance `key, device, torch, seconds, date, commit, data, failure, config`.
+        quantities: a row a run and quantity: `setting`, `seed` and the columns of `quantities`.
+    """
+
+    runs: pd.DataFrame
+    quantities: pd.DataFrame
+
+    @classmethod
+    def read(cls, folder: Path | None = None) -> References:
+        """From a folder; without any where there is none.
+
+        Raises:
+            DataDamaged: a file that is not what `write` wrote.
+        """
+        folder = default_folder() if folder is None else folder
+        if not folder.is_dir():
+            return cls(pd.DataFrame(columns=RUNS), pd.DataFrame(columns=QUANTITIES))
+        try:
+            runs, found = (pd.read_parquet(folder / f"{name}.parquet") for name in ("runs", "quantities"))
+            return cls(runs[RUNS], found[QUANTITIES])
+        except (OSError, ValueError, KeyError) as error:
+            raise DataDamaged(
+                f"{folder} holds no references ({type(error).__name__}): restore it, or remove it and make them with "
+                "`nrc references`"
+            ) from None
+
+    def write(self, folder: Path) -> None:
+        """Into a folder, in one step; the order of rows does not depend on the order they were made in."""
+        with atomic_folder(folder) as partial:
+            for name, table, order in (("runs", self.runs, RUNS), ("quantities", self.quantities, QUANTITIES)):
+                ordered = table[order].sort_values(order[:2] if name == "runs" else QUANTITIES[:4], kind="stable")
+                ordered.to_parquet(partial / f"{name}.parquet", index=False, compression="zstd")
+
+    @cached_property
+    def tables(self) -> dict[str, dict[int, pd.DataFrame]]:
+        """By setting and seed, the `quantities` of every run that did not diverge."""
+        tables: dict[str, dict[int, pd.DataFrame]] = {}
+        for (name, seed), rows in self.quantities.groupby(["setting", "seed"]):
+            tables.setdefault(str(name), {})[int(seed)] = rows[COLUMNS]
+        return tables
+
+    def diverged(self, name: str) -> bool:
+        """Whether a run of a setting did."""
+        return bool((self.runs.loc[self.runs["setting"] == name, "failure"] != "").any())
+
+    def same_data(self, name: str, result: RunResult) -> bool:
+        """Whether the references of a setting were trained on the same data as a run, to the bit."""
+        return _data(result.provenance) in set(self.runs.loc[self.runs["setting"] == name, "data"])
+
+    def has(self, config: Configuration) -> bool:
+        """Whether this very run is there."""
+        same = (self.runs["setting"] == setting(config)) & (self.runs["seed"] == config.seed)
+        return bool(same.any())
+
+    def of(self, name: str) -> Setting | None:
+        """The references of a setting, None where they are too few."""
+        tables = self.tables.get(name, {})
+        return Setting.of(tables) if len(tables) >= FEWEST else None
+
+    def with_run(self, config: Configuration, result: RunResult, page: str) -> References:
+        """These and one more."""
+        name, record = setting(config), result.provenance
+        row = {
+            "setting": name,
+            "seed": config.seed,
+            "page": page,
+            "torch": record["packages"]["torch"],
+            "data": _data(record),
+            "failure": result.failure or "",
+            "config": json.dumps(config.identity(), sort_keys=True),
+            **{name: record[name] for name in ("key", "device", "seconds", "date")},
+            "instructions": record.get("instructions", ""),  # which older runs do not say
+            "commit": record["commit"] or "",
+        }
+        found = pd.DataFrame(columns=COLUMNS) if result.failure else quantities(result, config)
+        tables = [[self.runs, pd.DataFrame([row])], [self.quantities, found.assign(setting=name, seed=config.seed)]]
+        return References(*(pd.concat([t for t in pair if len(t)], ignore_index=True) for pair in tables))
+
+
+def _data(record: Mapping[str, Any]) -> str:
+    """Of the provenance of a run, the checksum of its table; of synthetic data, their identity."""
+    return str(record["data"].get("table_sha256") or record["data"].get("identity", ""))
+
+
+def seeds_of(page: Page, seeds: Sequence[int]) -> list[Configuration]:
+    """The runs of a page with other seeds.
+
+    Raises:
+        ConfigError: a page that trains nothing.
+    """
+    if page.experiment is None:
+        raise ConfigError(f"page {page.name} trains nothing, so it has no references")
+    experiment: Callable[..., Sequence[Configuration]] = EXPERIMENTS[page.experiment]
+    given: dict[str, Any] = {**page.parameters, "seeds": list(seeds)}
+    if "regression_seeds" in inspect.signature(experiment).parameters:
+        given["regression_seeds"] = list(seeds)
+    return list(experiment(**given))
+
+
+def make(
+    pages: Sequence[Page], seeds: Sequence[int], folder: Path, store: Store, published: Store | None = None
+) -> list[str]:
+    """Add the references of pages that are missing, of a store or else trained into it.
+
+    They are written after every page, so that what was computed is never lost.
+
+    Args:
+        published: a store whose runs are taken where it has them; None for runs of this machine only.
+
+    Returns:
+        What could not be made, a line each: pages whose data are not on this machine.
+    """
+    lacking = []
+    locks = folder.parent / ".locks"
+    locks.mkdir(parents=True, exist_ok=True)
+    with FileLock(locks / folder.name):
+        references = References.read(folder)
+        for page in pages:
+            wanted = [config for config in seeds_of(page, seeds) if not references.has(config)]
+            stores = [one for one in (published, store) if one is not None]
+            to_train = [config for config in wanted if _find(config, stores) is None]
+            if to_train:
+                logger.info("%s: training %d reference runs", page.name, len(to_train))
+                try:
+                    run(to_train, store=store, device="cpu")
+                except DataUnavailable as error:
+                    lacking.append(f"{page.name}: {error}")
+                    continue
+            for config in wanted:
+                if not references.has(config) and (result := _find(config, stores)) is not None:
+                    references = references.with_run(config, result, page.name)
+            if wanted:
+                references.write(folder)
+    return lacking
+
+
+def _find(config: Configuration, stores: Sequence[Store]) -> RunResult | None:
+    return next((found for store in stores if (found := find(config, store)) is not None), None)
+
+
+def trained_pages(profile: Profile, names: Sequence[str] = ()) -> list[Page]:
+    """The pages of a profile that train something, or those of them that are named.
+
+    Raises:
+        ConfigError: a name that is no page, or a page that trains nothing.
+    """
+    known = {page.name: page for page in profile.pages}
+    if unknown := [name for name in names if name not in known]:
+        raise ConfigError(f"profile {profile.name} has no page {unknown[0]!r}: it has {', '.join(known)}")
+    if idle := [name for name in names if known[name].experiment is None]:
+        raise ConfigError(f"page {idle[0]} trains nothing, so there is nothing to compare")
+    return [page for page in profile.pages if page.experiment is not None and (not names or page.name in names)]

@@ -1,0 +1,141 @@
+"""`nrc claims`: judge the claims of the papers on the store, or show one of them in full."""
+
+from __future__ import annotations
+
+import argparse
+import gc
+import json
+import textwrap
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from nrc_core.cli.arguments import add_store, completing, profile_of, store_folder
+from nrc_core.errors import ConfigError, NrcError
+
+if TYPE_CHECKING:
+    from nrc_core.claims.ledger import Judged
+
+HELP = "judge the claims of the papers on the store, or show some in full; trains nothing"
+WIDTH = 100  # of a line of text
+MOST_VALUES = 12  # of a group that are printed
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Of the command."""
+    claims = parser.add_argument("claims", nargs="*", metavar="CLAIM", help="shown in full (default: all, a line each)")
+    completing(claims, _ids)
+    parser.add_argument("--json", action="store_true", help="everything behind the verdicts, as JSON")
+    parser.add_argument("--profile", type=Path, help="pages whose networks are the evidence (default: paper)")
+    add_store(parser, "NRC_STORE, or the profile's")
+    parser.add_argument("--record", type=Path, help="write the verdicts to this file")
+    parser.add_argument("--against", type=Path, help="fail if a claim reproduced in this file no longer is")
+
+
+def execute(given: argparse.Namespace) -> None:
+    """Judge and print; fails if what was reproduced no longer is."""
+    if given.claims and (given.record or given.against):
+        raise ConfigError("verdicts are recorded and compared of all claims: leave the names out")
+    with _nothing_to_collect():
+        _judge(given)
+
+
+@contextmanager
+def _nothing_to_collect() -> Iterator[None]:
+    """Without a look for garbage, which there is none of in a process so short: a tenth of its time."""
+    collected = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if collected:
+            gc.enable()
+
+
+def _judge(given: argparse.Namespace) -> None:
+    from nrc_core.claims.ledger import VERDICTS, judge, regressions, score
+    from nrc_core.claims.machines import machine_share, read_machines
+    from nrc_core.claims.references import References
+    from nrc_core.results.store import Store
+
+    profile = profile_of(given, "paper")
+    expected = _read_verdicts(given.against) if given.against else {}
+    full = bool(given.json or given.claims)  # what else would change the verdicts is tried where it is shown
+    share = machine_share(References.read(), read_machines()) if full else None
+    store = Store(store_folder(given, profile.store))
+    judged = judge(profile, store, share, names=given.claims, moved=full)
+    if given.json:
+        print(json.dumps([one.as_dict() for one in judged], indent=1))
+    elif given.claims:
+        print("\n\n".join("\n".join(_in_full(one)) for one in judged))
+    else:
+        widest = max(map(len, VERDICTS))
+        for one in judged:
+            held = ", ".join(f"{group.name} {group.held} of {group.networks}" for group in one.groups)
+            print(f"{one.claim.id:6} {one.verdict:{widest}} {one.claim.statement} [{held or one.reason}]")
+        print("; ".join(f"{count} {verdict}" for verdict, count in score(judged).items()))
+    if given.record:
+        verdicts = {one.claim.id: one.verdict for one in judged}
+        given.record.write_text(json.dumps(verdicts, indent=1) + "\n")
+    if lost := regressions(judged, expected):
+        raise NrcError(
+            f"{len(lost)} claims no longer hold ({'; '.join(lost)}): mend the code, or record it as found "
+            "(on another processor a close call of few networks can fall the other way)"
+        )
+
+
+def _in_full(one: Judged) -> Iterator[str]:
+    """A claim with all that its verdict is made of."""
+    from nrc_core.results.thresholds import read_thresholds
+
+    claim, seen = one.claim, one.observation
+    yield f"{claim.id}: {one.verdict}"
+    yield from textwrap.wrap(claim.statement, WIDTH)
+    yield f"source: {claim.source}; {claim.seeds} seeds wanted, configuration {claim.configuration}"
+    if one.reason:
+        yield from textwrap.wrap(f"reason: {one.reason}", WIDTH)
+    if seen is not None:
+        side = "at least" if seen.at_least else "at most"
+        yield from textwrap.wrap(f"measured: {seen.quantity}; the limit is {side} {seen.limit:.4g}", WIDTH)
+    for group in one.groups:
+        low, high = group.interval
+        shown = ", ".join(f"{value:.4g}" for value in group.values[:MOST_VALUES])
+        more = f", and {len(group.values) - MOST_VALUES} more" if len(group.values) > MOST_VALUES else ""
+        yield f"  {group.name}: holds in {group.held} of {group.networks} (95 % interval {low:.0%} to {high:.0%})"
+        yield from textwrap.wrap(f"values {shown}{more}", WIDTH, initial_indent="    ", subsequent_indent="    ")
+    for name in claim.thresholds:
+        known = read_thresholds()[name]
+        text = f"threshold {name} = {known.value:g}: {known.reason}"
+        yield from textwrap.wrap(text, WIDTH, subsequent_indent="    ")
+    for change, verdict in one.moved.items():
+        yield f"hangs on: with {change} it would be {verdict}"
+    if seen is not None and not one.moved and one.groups:
+        yield "hangs on: none of the other values of its thresholds would change the verdict"
+    for page, why in one.weaker.items():
+        yield f"left out: {page}, {why}" if one.groups else f"page {page}: {why}"
+    if one.change is not None:
+        close = ", a close call" if one.close else ""
+        yield f"doubt: on another machine the verdict would be another with a chance of {one.change:.1%}{close}"
+    if claim.note:
+        yield from textwrap.wrap(f"note: {claim.note}", WIDTH)
+    if claim.shown_on or claim.pages:
+        yield f"pages: {', '.join(dict.fromkeys([*claim.pages, *claim.shown_on]))}"
+    if one.keys:
+        yield f"runs: {len(one.keys)}, in the store ({', '.join(one.keys[:3])}{', ...' if len(one.keys) > 3 else ''})"
+
+
+def _read_verdicts(path: Path) -> dict[str, str]:
+    try:
+        content = json.loads(path.read_text())
+    except (OSError, ValueError):
+        raise ConfigError(f"no recorded verdicts at {path}: make them with `nrc claims --record {path}`") from None
+    if not isinstance(content, dict):
+        raise ConfigError(f"{path} must map claims to verdicts: make it with `nrc claims --record {path}`")
+    return content
+
+
+def _ids() -> list[str]:
+    from nrc_core.claims.entries import read_entries
+
+    return [entry["id"] for entry in read_entries()]

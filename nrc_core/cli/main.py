@@ -1,0 +1,122 @@
+"""The command line `nrc`: reads the words and hands them to a command; errors that a user can mend are one line."""
+
+# PYTHON_ARGCOMPLETE_OK
+from __future__ import annotations
+
+import argparse
+import logging
+import os
+import sys
+import traceback
+from collections.abc import Iterator
+from contextlib import contextmanager
+from importlib import import_module
+from importlib.metadata import PackageNotFoundError, version
+
+from nrc_core.errors import ConfigError, NrcError
+from nrc_core.workflow.extras import extra_of, lacking
+
+COMMANDS = ("list", "show", "run", "compare", "data", "compute", "claims", "check", "references")
+INTERRUPTED = (
+    "interrupted: give the same command again to go on (finished runs are in the store; the run under way goes on from "
+    "its last checkpoint, which is written once a minute)"
+)
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Run one command; errors that a user can mend are one line and a non-zero exit."""
+    parser = _parser()
+    if "_ARGCOMPLETE" in os.environ:  # the shell asks what can follow
+        import argcomplete
+
+        argcomplete.autocomplete(parser)
+    given, unknown = parser.parse_known_args(arguments)
+    if unknown:
+        hint = ": parameters of notebooks and experiments are written name=value" if "parameters" in given else ""
+        parser.error(f"unrecognized arguments: {' '.join(unknown)}{hint}")
+    try:
+        with _logging(given):
+            given.execute(given)
+        sys.stdout.flush()
+    except NrcError as error:
+        if given.verbose:
+            traceback.print_exception(error)
+        print(f"nrc: {error}", file=sys.stderr)
+        return 2 if isinstance(error, ConfigError) else 1
+    except BrokenPipeError:  # whoever read it has seen enough
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
+    except OSError as error:
+        where = f": {error.filename}" if error.filename else ""
+        print(f"nrc: cannot read or write ({error.strerror or error}){where}: free or choose a place", file=sys.stderr)
+        return 1
+    except ModuleNotFoundError as error:
+        package = (error.name or "").split(".")[0]
+        if extra_of(package) is None:
+            raise
+        print(f"nrc: {lacking(package)}", file=sys.stderr)
+        return 2
+    except KeyboardInterrupt:
+        print(f"\nnrc: {INTERRUPTED}", file=sys.stderr)
+        return 130
+    return 0
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="nrc", description="Companion to Deep Neural Regression Collapse")
+    parser.add_argument("--version", action="version", version=f"nrc {_version()}")
+    _add_volume(parser, default=False)
+    commands = parser.add_subparsers(dest="command", required=True)
+    for name in COMMANDS:
+        module = import_module(f"nrc_core.cli.{name}")
+        command = commands.add_parser(name, help=module.HELP, description=module.HELP)
+        _add_volume(command, default=argparse.SUPPRESS)
+        module.add_arguments(command)
+        command.set_defaults(execute=module.execute)
+    return parser
+
+
+def _add_volume(parser: argparse.ArgumentParser, default: object) -> None:
+    volume = parser.add_mutually_exclusive_group()
+    volume.add_argument("-q", "--quiet", action="store_true", default=default, help="results, warnings and errors only")
+    volume.add_argument(
+        "-v",
+        "--verbose",
+        action="store_true",
+        default=default,
+        help="what is looked up and loaded, and where an error comes from",
+    )
+
+
+def _version() -> str:
+    try:
+        return version("nrc-core")
+    except PackageNotFoundError:
+        return "of a checkout that is not installed"
+
+
+class _Lines(logging.StreamHandler):
+    """Log lines on stderr, above a progress bar if there is one."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        if "tqdm" not in sys.modules:
+            super().emit(record)
+            return
+        from tqdm import tqdm
+
+        tqdm.write(self.format(record), file=self.stream)
+
+
+@contextmanager
+def _logging(given: argparse.Namespace) -> Iterator[None]:
+    """As much of it as is wanted; afterwards the levels are what they were."""
+    logging.basicConfig(level=logging.INFO, format="%(message)s", handlers=[_Lines(sys.stderr)])
+    ours = [logging.getLogger(name) for name in ("nrc_core", "data_scripts")]
+    before = [logger.level for logger in ours]
+    for logger in ours:
+        logger.setLevel(logging.DEBUG if given.verbose else logging.WARNING if given.quiet else logging.INFO)
+    try:
+        yield
+    finally:
+        for logger, level in zip(ours, before, strict=True):
+            logger.setLevel(level)

@@ -1,0 +1,1 @@
+"""Data sets: which there are, where they are, and how they become tensors."""

@@ -1,0 +1,111 @@
+"""Images in classes: which rows and which labels of a prepared data set make up a task."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import torch
+from jaxtyping import Float, UInt8
+from torch import Tensor
+
+from nrc_core.data.catalogue import SUPERCLASSES
+from nrc_core.errors import ConfigError
+from nrc_core.data.images import decode
+from nrc_core.data.prepared import Manifest
+
+LABELS = ("classes", "superclasses", "members", "random")
+
+
+@dataclass(frozen=True)
+class Classified:
+    """Images as they are, one-hot targets and the names of the classes."""
+
+    x_train: UInt8[Tensor, "n c height width"]
+    y_train: Float[Tensor, "n k"]
+    x_test: UInt8[Tensor, "m c height width"]
+    y_test: Float[Tensor, "m k"]
+    classes: tuple[str, ...]
+    facts: dict[str, Any]
+
+
+def classified(
+    name: str,
+    table: pd.DataFrame,
+    manifest: Manifest,
+    *,
+    seed: int = 0,
+    labels: str = "classes",
+    train_per_class: int | None = None,
+    train_skip: int = 0,
+    test_per_class: int | None = None,
+) -> Classified:
+    """The task that options pick out of a prepared data set, with its own division into training and test rows.
+
+    Args:
+        seed: of random labels.
+        labels: "classes"; "superclasses", the two groups of `nrc_core.data.catalogue.SUPERCLASSES`; "members", the
+            classes that are in these groups; or "random", a control: training rows get the labels of other rows.
+        train_per_class: so many training rows of each original class, the first that come; all unless given.
+        train_skip: leave out so many of each class before them.
+        test_per_class: the same for test rows.
+
+    Raises:
+        ConfigError: an unknown word, superclasses that a data set has none of, or more rows than there are.
+    """
+    if labels not in LABELS:
+        raise ConfigError(f"labels must be one of {', '.join(LABELS)}: got {labels!r}")
+    if labels in ("superclasses", "members") and name not in SUPERCLASSES:
+        raise ConfigError(f"superclasses are known of {', '.join(SUPERCLASSES)}: got data set {name!r}")
+    groups = _groups(name, manifest.facts["classes"], labels)
+    number = {original: group for group, members in enumerate(groups.values()) for original in members}
+    original = table["label"].to_numpy()
+    part = table["part"].to_numpy()
+    train = _rows(original, part == "train", list(number), train_per_class, train_skip)
+    test = _rows(original, part == "test", list(number), test_per_class, 0)
+    new = np.array([number.get(label, -1) for label in range(int(original.max()) + 1)])[original]
+    y_train = new[train]
+    if labels == "random":
+        y_train = y_train[np.random.default_rng(seed).permutation(len(y_train))]
+    images = table["image"].to_numpy()
+    facts = {
+        "split": "original",
+        "n_train": len(train),
+        "n_test": len(test),
+        "labels": labels,
+        **{key: value for key, value in manifest.facts.items() if key != "classes"},
+    }
+    return Classified(
+        decode(images[train]), _one_hot(y_train, len(groups)), decode(images[test]), _one_hot(new[test], len(groups)),
+        tuple(groups), facts,
+    )  # fmt: skip
+
+
+def _groups(name: str, classes: Sequence[str], labels: str) -> Mapping[str, tuple[int, ...]]:
+    """Name of each class of the task -> the original classes in it."""
+    if labels == "superclasses":
+        return SUPERCLASSES[name]
+    members = sorted(label for group in SUPERCLASSES[name].values() for label in group) if labels == "members" else None
+    return {str(classes[label]): (label,) for label in (range(len(classes)) if members is None else members)}
+
+
+def _rows(labels: np.ndarray, part: np.ndarray, wanted: list[int], count: int | None, skip: int) -> np.ndarray:
+    """In the order of the file, the rows of a part whose place among those of their class is wanted."""
+    chosen = []
+    for label in wanted:
+        rows = np.flatnonzero(part & (labels == label))
+        end = len(rows) if count is None else skip + count
+        if not 0 <= skip < end <= len(rows):
+            raise ConfigError(
+                f"rows of each class must be from 1 to the {len(rows)} there are of class {label}: got {count} after "
+                f"{skip} left out"
+            )
+        chosen.append(rows[skip:end])
+    return np.sort(np.concatenate(chosen))
+
+
+def _one_hot(labels: np.ndarray, classes: int) -> Float[Tensor, "n k"]:
+    return torch.nn.functional.one_hot(torch.from_numpy(labels), classes).float()

@@ -1,0 +1,320 @@
+"""Data sets as tensors: load, split, scale by training statistics."""
+
+from __future__ import annotations
+
+import importlib
+import logging
+import os
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from numbers import Integral
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from jaxtyping import Float, UInt8
+from torch import Tensor
+
+from nrc_core.data.catalogue import (
+    BUILT_IN,
+    CLASSIFIED,
+    IMAGES,
+    SIMULATED,
+    check_own_split,
+    check_request,
+    check_samples,
+    data_identity,
+)
+from nrc_core.data.classes import classified
+from nrc_core.errors import ConfigError, DataDamaged, DataUnavailable, shown
+from nrc_core.data.images import DEFAULT_SIZE, decode, pixel_statistics
+from nrc_core.data.prepared import Manifest, data_folder, read_prepared
+from nrc_core.data.synthetic import synthetic
+from nrc_core.data.tables import read_table
+
+logger = logging.getLogger(__name__)
+TRAIN_SHARE = 0.8  # Deep NRC paper, section 4.1
+
+
+@dataclass(frozen=True)
+class Dataset:
+    """A data set, split, with targets of zero mean and unit variance by training statistics, or one-hot targets.
+
+    Attributes:
+        x_train, x_test: (n, d) float32, scaled like the targets; or images, (n, c, height, width)
+            uint8, as they are: networks scale them by `pixel_mean` and `pixel_spread`, one number a
+            channel, of the training images.
+        y_train, y_test: (n, t) float32.
+        classes: names of the classes that the one-hot targets stand for; None for regression.
+        provenance: where it comes from; `identity` is what content keys are made of.
+    """
+
+    name: str
+    x_train: Float[Tensor, "n d"] | UInt8[Tensor, "n c height width"]
+    y_train: Float[Tensor, "n t"]
+    x_test: Float[Tensor, "m d"] | UInt8[Tensor, "m c height width"]
+    y_test: Float[Tensor, "m t"]
+    provenance: Mapping[str, Any]
+    pixel_mean: tuple[float, ...] | None = None
+    pixel_spread: tuple[float, ...] | None = None
+    classes: tuple[str, ...] | None = None
+
+    @property
+    def input_dim(self) -> int:
+        """d; of images the number of channels."""
+        return self.x_train.shape[1]
+
+    @property
+    def images(self) -> bool:
+        """Whether the inputs are images."""
+        return self.pixel_mean is not None
+
+    @property
+    def target_dim(self) -> int:
+        """t."""
+        return self.y_train.shape[1]
+
+    def to(self, device: torch.device | str) -> Dataset:
+        """The same data on a device."""
+        tensors = ("x_train", "y_train", "x_test", "y_test")
+        return replace(self, **{name: getattr(self, name).to(device) for name in tensors})
+
+
+@dataclass(frozen=True)
+class _Raw:
+    x: np.ndarray  # a row of numbers a sample, or an encoded image
+    y: np.ndarray
+    groups: np.ndarray | None
+    provenance: dict[str, Any]
+    test: np.ndarray | None = None  # rows that are for the test by a split of the data's own
+    targets: Sequence[str] = ()  # their names, where users know them by name
+
+
+def load_dataset(
+    name: str | os.PathLike[str],
+    *,
+    data_dir: str | os.PathLike[str] | None = None,
+    seed: int = 0,
+    split: str = "random",
+    samples: int | None = None,
+    targets: Sequence[str] = (),
+    shuffled: bool = False,
+    image_size: int | None = None,
+    **options: Any,
+) -> Dataset:
+    """Load a data set as tensors, 80 % for training, scaled by training statistics.
+
+    Args:
+        name: `synthetic`, `swimmer`, `reacher`, `hopper`, `sgemm`, `utkface`, `carla2d`, `car_racing`, the
+            classified images `mnist`, `fashion_mnist`, `cifar10`, `svhn`, `stl10`, or the path of a table
+            in CSV, TSV, Parquet, NPZ or NPY, see `nrc_core.data.tables.read_table`.
+        data_dir: where prepared data sets are; NRC_DATA_DIR or `data/` unless given. Simulated
+            data sets that are not there yet are made and kept there.
+        seed: of the random split and of the choice of `samples`.
+        split: "random" rows, or "blocked": the last fifth, cut between episodes where there are
+            any. Neighbouring time steps leak from train to test in a random split. A table that brings its
+            own split is split by that.
+        samples: use only so many rows, drawn at random (for `synthetic`, make so many).
+        targets: the target columns of a table of your own; every other column is an input.
+        shuffled: a control: every row gets the targets of a row drawn at random.
+        image_size: reduce images to so many pixels on their shorter side; None: 128 for `utkface`,
+            the others as they are.
+        options: for `synthetic`, what `nrc_core.data.synthetic.synthetic` takes; for images in classes, which
+            have their own split, what `nrc_core.data.classes.classified` takes, and nothing else but `seed`.
+
+    Raises:
+        ConfigError: an unknown name or option, or a value out of range.
+        DataUnavailable: the data are not on this machine; the message says how to get them.
+        DataDamaged: a checksum, row count or value is wrong.
+
+    Example:
+        >>> dataset = load_dataset("synthetic", samples=100, target_dim=2)
+        >>> dataset.x_train.shape, dataset.y_test.shape
+        (torch.Size([80, 20]), torch.Size([20, 2]))
+    """
+    name, targets = _name(name), _names(targets)
+    check_request(name, split=split, targets=targets)
+    if name in CLASSIFIED:
+        if split != "random" or samples is not None or shuffled or image_size is not None:
+            raise ConfigError(
+                f"split, samples, shuffled and image_size are no options of {name!r}: see train_per_class"
+            )
+        return _classified(name, data_folder(data_dir), {"seed": seed, **options})
+    if name != "synthetic" and options:
+        raise ConfigError(f"unknown option {sorted(options)} for data set {name!r}")
+    if not isinstance(seed, Integral) or seed < 0:
+        raise ConfigError(f"seed must be a whole number from 0: got {seed!r}")
+    if samples is not None and not isinstance(samples, Integral):
+        raise ConfigError(f"samples must be a whole number of rows: got {samples!r}")
+    if image_size is not None and name not in IMAGES:
+        raise ConfigError(f"image_size is an option of images, those of {', '.join(IMAGES)}: got data set {name!r}")
+    if name == "synthetic":
+        raw = _synthetic(options | ({} if samples is None else {"samples": samples}))
+    else:
+        raw = _prepared(name, data_folder(data_dir)) if name in BUILT_IN else _table(Path(name), targets)
+        raw = _subsample(raw, samples, seed)
+    if split == "blocked" and name in IMAGES and raw.groups is None:
+        raise ConfigError(f"a blocked split is one between episodes, and {name!r} has none: use split=random")
+    if raw.test is not None:
+        check_own_split(name, split)
+        split = "own"
+    targets_of_rows = raw.y[np.random.default_rng(seed).permutation(len(raw.y))] if shuffled else raw.y
+    train, test = _split(raw, split, seed)
+    y, y_facts = _scale(targets_of_rows, train, "target", raw.targets)
+    facts: dict[str, Any] = {"split": split, "split_seed": seed, "n_train": len(train), "n_test": len(test), **y_facts}
+    facts |= {"shuffled": True} if shuffled else {}
+    if name in IMAGES:
+        size = image_size or DEFAULT_SIZE.get(name)
+        x_train, x_test = decode(raw.x[train], size), decode(raw.x[test], size)
+        mean, spread = pixel_statistics(x_train)
+        facts |= {"image_shape": list(x_train.shape[1:])}
+        return Dataset(name, x_train, y[train], x_test, y[test], raw.provenance | facts, mean, spread)
+    x, x_facts = _scale(raw.x, train, "input")
+    return Dataset(name, x[train], y[train], x[test], y[test], raw.provenance | facts | x_facts)
+
+
+def _name(name: Any) -> str:
+    try:
+        return os.fsdecode(name)
+    except TypeError:
+        raise ConfigError(
+            f"a data set is its name or the path of a table: got a {type(name).__name__}; write it to a file first, as "
+            "with table.to_parquet('my.parquet')"
+        ) from None
+
+
+def _names(targets: Any) -> Any:
+    """The names of targets in a list; a text is for `check_request` to refuse."""
+    if isinstance(targets, str) or targets is None:
+        return targets or ()
+    names = list(targets) if isinstance(targets, Iterable) else [targets]
+    if isinstance(targets, set | frozenset) or not all(isinstance(one, str) for one in names):
+        raise ConfigError(f"targets must be a list of names, as ['y'], or ['4'] for a number: got {shown(targets)}")
+    return names
+
+
+def _classified(name: str, folder: Path, options: dict[str, Any]) -> Dataset:
+    table, manifest = read_prepared(folder / name)
+    try:
+        found = classified(name, table, manifest, **options)
+    except TypeError as error:
+        raise ConfigError(f"unknown option for data set {name!r}: {error}") from None
+    mean, spread = pixel_statistics(found.x_train)
+    facts = {"image_shape": list(found.x_train.shape[1:]), **found.facts}
+    return Dataset(
+        name, found.x_train, found.y_train, found.x_test, found.y_test, _describe(manifest) | facts, mean, spread,
+        found.classes,
+    )  # fmt: skip
+
+
+def _describe(manifest: Manifest) -> dict[str, Any]:
+    """What the provenance of a run says of prepared data."""
+    return {
+        "kind": manifest.kind,
+        "source": manifest.source,
+        "licence": manifest.licence,
+        "identity": manifest.identity,
+        "table_sha256": manifest.sha256,
+    }
+
+
+def _synthetic(options: dict[str, Any]) -> _Raw:
+    try:
+        x, y, facts = synthetic(**options)
+    except TypeError as error:
+        raise ConfigError(f"unknown or missing option for data set 'synthetic': {error}") from None
+    provenance = {
+        "kind": "synthetic",
+        "source": "a teacher network, generated",
+        "identity": data_identity("synthetic"),
+        **facts,
+    }
+    return _Raw(x.numpy(), y.numpy(), None, provenance)
+
+
+def _prepared(name: str, folder: Path) -> _Raw:
+    if name in SIMULATED and not (folder / name).is_dir():
+        try:
+            prepare = importlib.import_module("data_scripts").prepare
+            prepare(name, folder)
+        except ImportError as error:
+            raise DataUnavailable(
+                f"data set {name!r} is not in {folder} and cannot be simulated here ({error}): "
+                f"run `nrc data {name}` where the `data` extra is installed, and copy {folder / name}"
+            ) from None
+    table, manifest = read_prepared(folder / name)
+    groups = table[manifest.groups].to_numpy() if manifest.groups else None
+    provenance = _describe(manifest) | manifest.facts
+    inputs = table[manifest.inputs[0] if manifest.images else manifest.inputs].to_numpy()
+    return _Raw(inputs, table[manifest.targets].to_numpy(), groups, provenance)
+
+
+def _table(path: Path, targets: Sequence[str]) -> _Raw:
+    table = read_table(path, targets)
+    for note in table.notes:
+        logger.warning("%s: %s", path.name, note)
+    provenance = {
+        "kind": "your own",
+        "source": path.name,
+        "identity": table.identity,
+        "targets": list(table.targets),
+        **({"notes": list(table.notes)} if table.notes else {}),
+    }
+    return _Raw(table.x, table.y, None, provenance, table.test, table.targets)
+
+
+def _subsample(raw: _Raw, samples: int | None, seed: int) -> _Raw:
+    check_samples(samples, len(raw.x))
+    if samples is None:
+        return raw
+    rows = np.sort(np.random.default_rng(seed).choice(len(raw.x), samples, replace=False))
+    groups, test = (None if marks is None else marks[rows] for marks in (raw.groups, raw.test))
+    provenance = raw.provenance | {"samples": samples}
+    return replace(raw, x=raw.x[rows], y=raw.y[rows], groups=groups, provenance=provenance, test=test)
+
+
+def _split(raw: _Raw, split: str, seed: int) -> tuple[np.ndarray, np.ndarray]:
+    n = len(raw.x)
+    if raw.test is not None:
+        train, test = np.flatnonzero(~raw.test), np.flatnonzero(raw.test)
+        if len(train) < 2 or not len(test):
+            raise ConfigError(
+                f"{len(train)} training and {len(test)} test rows are too few: at least 2 and 1 are needed"
+            )
+        return train, test
+    cut = int(n * TRAIN_SHARE)
+    if split == "random":
+        order = np.random.default_rng(seed).permutation(n)
+    else:
+        order = np.arange(n)
+        if raw.groups is not None:
+            starts = np.flatnonzero(raw.groups[1:] != raw.groups[:-1]) + 1
+            cut = int(starts[np.abs(starts - cut).argmin()]) if len(starts) else cut
+    if not 1 < cut < n:
+        raise ConfigError(f"{n} row{'' if n == 1 else 's'} cannot be split 80 to 20: at least 3 are needed")
+    return order[:cut], order[cut:]
+
+
+def _scale(
+    values: np.ndarray, train: np.ndarray, role: str, names: Sequence[str] = ()
+) -> tuple[Tensor, dict[str, Any]]:
+    values = values.astype(np.float64)
+    with np.errstate(over="ignore"):
+        mean, spread = values[train].mean(0), values[train].std(0)
+    if not np.isfinite(spread).all():
+        column = int(np.argmin(np.isfinite(spread)))
+        raise DataDamaged(f"{role} {column} is too large for its variance to be a number: give it in another unit")
+    # Rounding alone gives a constant column a spread of about 1e-16 of its size.
+    constant = spread <= 1e-12 * np.abs(values[train]).max(0)
+    if role == "target" and constant.any():
+        column = int(np.argmax(constant))
+        which = shown(names[column]) if names else column
+        raise DataDamaged(f"target {which} is constant on the training rows: drop that column")
+    scaled = np.where(constant, 0.0, (values - mean) / np.where(constant, 1.0, spread))
+    facts = (
+        {"target_spread": spread.tolist()}
+        if role == "target"
+        else {"constant_inputs": np.flatnonzero(constant).tolist()}
+    )
+    return torch.from_numpy(scaled.astype(np.float32)), facts

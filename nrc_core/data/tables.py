@@ -1,0 +1,228 @@
+"""Tables that users bring, with the target columns named: which files are read, and what they hold."""
+
+from __future__ import annotations
+
+import difflib
+import hashlib
+import json
+import re
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
+from itertools import islice
+from pathlib import Path
+
+import numpy as np
+from jaxtyping import Bool, Float64
+
+from nrc_core.data.array_tables import read_npy, read_npz
+from nrc_core.files import sha256
+from nrc_core.errors import ConfigError, DataDamaged, NrcError, shown
+from nrc_core.data.parquet_tables import parts_of, read_parquet
+from nrc_core.data.table_columns import Content, counts_rows, from_arrow
+from nrc_core.data.text_tables import read_text
+
+SUFFIXES = (".csv", ".csv.gz", ".tsv", ".tsv.gz", ".parquet", ".npz", ".npy")
+FORMATS = "CSV, TSV, Parquet, NPZ or NPY"
+# The functions of pandas that read what is not read here.
+_CONVERTED = {
+    **dict.fromkeys((".xlsx", ".xls", ".xlsm", ".ods"), "read_excel"),
+    **dict.fromkeys((".txt", ".dat", ".data", ".zip", ".bz2", ".xz", ".zst"), "read_csv"),
+    **dict.fromkeys((".pkl", ".pickle"), "read_pickle"),
+    **dict.fromkeys((".h5", ".hdf5"), "read_hdf"),
+    **dict.fromkeys((".json", ".jsonl"), "read_json"),
+    **dict.fromkeys((".feather", ".arrow"), "read_feather"),
+    ".orc": "read_orc",
+    ".dta": "read_stata",
+    ".sav": "read_spss",
+    ".sas7bdat": "read_sas",
+}
+_MOST_NAMES, _LONGEST_NAME = 12, 80  # that an error lists
+
+
+@dataclass(frozen=True)
+class Table:
+    """A table of finite numbers, its columns parted into inputs and targets.
+
+    Attributes:
+        x, y: (n, d) inputs and (n, t) targets.
+        inputs, targets: the names of their columns.
+        test: which rows are for the test, where the table brings its own split.
+        notes: what was done to the file, and what to doubt, a line each.
+    """
+
+    x: Float64[np.ndarray, "n d"]
+    y: Float64[np.ndarray, "n t"]
+    inputs: tuple[str, ...]
+    targets: tuple[str, ...]
+    test: Bool[np.ndarray, " n"] | None
+    notes: tuple[str, ...]
+
+    @property
+    def identity(self) -> str:
+        """Fingerprint of the numbers, the names of the targets and the split, in whichever format they came."""
+        shape = json.dumps([self.x.shape, self.targets, self.test is not None])
+        digest = hashlib.sha256(shape.encode())
+        for array in (self.x, self.y, *([] if self.test is None else [self.test])):
+            digest.update(array.tobytes())
+        return digest.hexdigest()
+
+
+def is_table(name: str) -> bool:
+    """Whether a name that is no built-in data set is the path of a table: by its ending, or as a folder of parts."""
+    return name.lower().rstrip("/").endswith(SUFFIXES) or (name != "" and _is_folder(Path(name)))
+
+
+def conversion(name: str) -> str | None:
+    """How to convert a file of another format to one that is read.
+
+    Example:
+        >>> conversion("my.xlsx")
+        "convert it with pd.read_excel('my.xlsx').to_parquet('my.parquet')"
+    """
+    path = Path(name)
+    if not (function := _CONVERTED.get(path.suffix.lower())):
+        return None
+    target = path.with_name(path.name.split(".")[0] + ".parquet")
+    options = ", sep=None, engine='python'" if function == "read_csv" else ""  # which finds the separator
+    return f"convert it with pd.{function}({name!r}{options}).to_parquet({str(target)!r})"
+
+
+def checksum(path: Path) -> str:
+    """Fingerprint of the bytes of a table's files.
+
+    Raises:
+        ConfigError: there are none.
+    """
+    _check_there(path)
+    parts = parts_of(path) if path.is_dir() else [path]
+    return " ".join(f"{part.relative_to(path)} {sha256(part)}" for part in parts)
+
+
+def read_table(path: Path, targets: Sequence[str]) -> Table:
+    """A table of numbers, of which all columns but the targets are inputs.
+
+    Read are CSV and TSV (also compressed by gzip), Parquet files and folders of them, NPZ and NPY. A target is the
+    exact name of a column, or of a matrix in an NPZ file, which stands for its columns; the columns of an NPY file
+    are named "0", "1", ... A column `split` of the words train and test is the table's own split. Nothing pickled
+    is ever loaded.
+
+    Raises:
+        ConfigError: the file or a target column does not exist, a target is named twice, or no input column is left.
+        DataDamaged: the file cannot be parsed, or holds anything but columns of finite numbers with different names.
+    """
+    _check_there(path)
+    try:
+        content = _read(path)
+    except NrcError:
+        raise
+    except Exception as error:  # parsers of foreign bytes raise whatever they stumble over
+        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
+        raise DataDamaged(f"{path} is not a readable {_format(path)} table ({reason})") from None
+    labels = [label for part in content.parts for label in part.labels]
+    chosen = _target_columns(content, targets, path)
+    inputs = [label for label in labels if label not in set(chosen)]
+    if not inputs:
+        raise ConfigError(f"{path} has no input column besides its targets {_listed(chosen)}: name fewer targets")
+    values = np.concatenate([part.values for part in content.parts], axis=1)
+    places = {label: place for place, label in enumerate(labels)}
+    x, y = (values[:, [places[label] for label in names]] for names in (inputs, chosen))
+    notes = [*content.notes, *_doubts(x, y, inputs, chosen)]
+    if content.test is not None:
+        tests = int(content.test.sum())
+        notes.append(f"its own split is used, {len(x) - tests} rows for training and {tests} for the test")
+    return Table(x, y, tuple(inputs), tuple(chosen), content.test, tuple(notes))
+
+
+def _is_folder(path: Path) -> bool:
+    try:
+        return path.is_dir()
+    except OSError:  # no system has a name this long
+        return False
+
+
+def _check_there(path: Path) -> None:
+    if _is_folder(path):
+        if not parts_of(path):
+            raise ConfigError(f"folder {path} holds no Parquet files (*.parquet): give the path of a table")
+        return
+    try:
+        there = path.is_file()
+    except OSError:
+        there = False
+    if not there and re.match(r"\w{2,}:/", str(path)):
+        raise ConfigError(f"{path} is an address, no file on this machine: download it, and give the path of the file")
+    if not there and str(path).startswith("~") and path.expanduser().exists():
+        raise ConfigError(f"no table at {path}: write the folder in full, {path.expanduser()}")
+    if not there:
+        raise ConfigError(f"no table at {path}: check the path")
+
+
+def _read(path: Path) -> Content:
+    suffix = path.suffix.lower()
+    if path.is_dir() or suffix == ".parquet":
+        return from_arrow(read_parquet(path), path, [])
+    if suffix in (".npz", ".npy"):
+        return read_npz(path) if suffix == ".npz" else read_npy(path)
+    table, notes = read_text(path)
+    return from_arrow(table, path, notes)
+
+
+def _format(path: Path) -> str:
+    return "PARQUET" if path.is_dir() else path.name.lower().removesuffix(".gz").rpartition(".")[2].upper()
+
+
+def _target_columns(content: Content, targets: Sequence[str], path: Path) -> list[str]:
+    groups = {part.name: part.labels for part in content.parts}
+    columns = {label: (label,) for part in content.parts for label in part.labels}
+    if not targets:
+        raise ConfigError(f"which columns of {path} are targets? give targets=NAME,NAME out of {_listed(groups)}")
+    chosen: dict[str, str] = {}
+    for target in targets:
+        name = content.aliases.get(target, target)
+        found = groups.get(name) or columns.get(name)
+        if found is None:
+            raise ConfigError(f"{path} has no column {shown(target)}: {_remedy(target, content, path)}")
+        for label in found:
+            if label in chosen:
+                by = (
+                    f"{shown(target)} twice"
+                    if target == chosen[label]
+                    else f"{shown(chosen[label])} and {shown(target)}"
+                )
+                raise ConfigError(f"every target column must be named once: got {by}, both column {shown(label)}")
+            chosen[label] = target
+    return list(chosen)
+
+
+def _remedy(target: str, content: Content, path: Path) -> str:
+    groups = [part.name for part in content.parts]
+    columns = [label for part in content.parts for label in part.labels]
+    numbered = [one for one in columns if one.startswith(target) and one.removeprefix(target).isdigit()]
+    if numbered:
+        return f"did you mean targets={_listed(numbered).replace(', ', ',')}? a target is the exact name of a column"
+    same = [one for one in [*groups, *columns] if one.lower() == target.strip().lower()]
+    if near := same or difflib.get_close_matches(target, [*groups, *columns], 1):
+        return f"did you mean {near[0]!r}?"
+    if path.suffix.lower() == ".npy":
+        return f"the columns of an NPY file are named by number, {columns[0]} to {columns[-1]}"
+    return f"it has {_listed(groups)}"
+
+
+def _listed(names: Collection[str]) -> str:
+    words = [
+        name if len(name) <= _LONGEST_NAME else f"{name[:_LONGEST_NAME]}..." for name in islice(names, _MOST_NAMES)
+    ]
+    return ", ".join(words) + (f", ... ({len(names)} in all)" if len(names) > _MOST_NAMES else "")
+
+
+def _doubts(x: np.ndarray, y: np.ndarray, inputs: Sequence[str], targets: Sequence[str]) -> list[str]:
+    """Inputs that count the rows, or give a target away."""
+    counters = [name for name, column in zip(inputs, x.T, strict=True) if counts_rows(column)]
+    notes = [f"column {shown(name)} counts the rows, and is an input: drop it if it means nothing" for name in counters]
+    for name, target in zip(targets, y.T, strict=True):
+        if counts_rows(target):
+            notes.append(f"target {shown(name)} counts the rows: is it a number of the row?")
+        for place in np.flatnonzero(x[0] == target[0]).tolist():
+            if np.array_equal(x[:, place], target):
+                notes.append(f"input {shown(inputs[place])} equals target {shown(name)}: drop it")
+    return notes

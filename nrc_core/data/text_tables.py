@@ -1,0 +1,249 @@
+"""CSV and TSV tables: their encoding, separator and decimal sign recognised where they leave no doubt."""
+
+from __future__ import annotations
+
+import codecs
+import csv
+import gzip
+import io
+import re
+import zlib
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from itertools import islice
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.csv
+
+from nrc_core.errors import DataDamaged, shown
+from nrc_core.data.table_columns import check_names, check_whole_numbers
+
+SEPARATORS = {",": "','", ";": "';'", "\t": "tabs", "|": "'|'"}  # and their names
+EMPTY = [*pa.csv.ConvertOptions().null_values, "None", "<NA>"]
+_SAMPLE = 20  # lines that must agree with the header on the number of fields
+_LINE = re.compile(rb"[^\r\n]*(?:\r\n|\r|\n|\Z)")
+_SEP = re.compile(r'"?sep=(.)"?')  # the first line of a spreadsheet's CSV
+_QUOTED = re.compile(r'"[^"]*"')
+_NUMBER = re.compile(
+    r"[+-]?(\d+[.,]?\d*|[.,]\d+)([eE][+-]?\d+)?|[+-]?(nan|inf(inity)?)|true|false", re.ASCII | re.IGNORECASE
+)
+_LONG = re.compile(rb"(?<![\w.])[+-]?\d{16,}(?![\w.])")
+_COMMA = r"^\s*[+-]?\d*,\d+([eE][+-]?\d+)?\s*$"
+_THOUSANDS = r"^\s*[+-]?[1-9]\d{0,2}(,\d{3})+\s*$"  # 1,000 is a thousand or one
+# By their first bytes; the longer mark first.
+_OTHERS = {
+    b"\x1f\x8b": "gzip: end its name in .gz",
+    b"PK\x03\x04": "Excel or zip: convert it with pd.read_excel(...).to_csv(...), or take the table out",
+    b"PAR1": "Parquet: end its name in .parquet",
+    b"\x93NUMPY": "NumPy: end its name in .npy",
+    b"\x89HDF": "HDF5: convert it with pd.read_hdf(...).to_csv(...)",
+    b"version https://git-lfs": "a pointer of Git LFS, not the file: fetch it with git lfs pull",
+    b"<!": "a page of the web: was the download refused?",
+    b"<html": "a page of the web: was the download refused?",
+}
+_MARKS = {
+    codecs.BOM_UTF32_LE: "utf-32",
+    codecs.BOM_UTF32_BE: "utf-32",
+    codecs.BOM_UTF16_LE: "utf-16",
+    codecs.BOM_UTF16_BE: "utf-16",
+}
+
+
+@dataclass(frozen=True)
+class _Text:
+    """The lines from the header on, in UTF-8, and what the file says before it."""
+
+    body: memoryview
+    line: int  # number of the header
+    declared: str | None  # separator
+    comment: str | None  # the last one before the header
+
+
+def read_text(path: Path) -> tuple[pa.Table, list[str]]:
+    """The table, its columns with the types that all their values fit, and what its user should know.
+
+    Lines before the header that start with # are comments, `sep=;` names the separator.
+
+    Raises:
+        DataDamaged: another encoding, no header, a row with more or fewer fields than the header, a separator or
+            decimal sign that cannot be told, or a whole number that a float64 cannot hold.
+    """
+    data = path.read_bytes()
+    if path.suffix.lower() == ".gz":
+        data = _decompressed(data, path)
+    if other := [kind for start, kind in _OTHERS.items() if data.startswith(start)]:
+        raise _refusal(path, f"it holds {other[0]}")
+    text = _from_header(_utf8(data, path), path)
+    sample = [_QUOTED.sub("", line) for line in islice(_lines(text), _SAMPLE + 1)]
+    separator = text.declared or _separator(sample, path)
+    table = _parse(text, separator, path)
+    names = [name.strip() for name in table.column_names]
+    _check_header(names, text, path)
+    check_names(names, path)
+    notes = [] if separator in (",", "\t") else [f"columns are separated by {SEPARATORS.get(separator, separator)}"]
+    if separator != "," and _has_decimal_commas(table, path):
+        table = _parse(text, separator, path, decimal=",")
+        notes.append("decimals are written with commas")
+    if _LONG.search(text.body):
+        floats = [place for place, kind in enumerate(table.schema.types) if kind == pa.float64()]
+        words = _parse(text, separator, path, as_text=[table.column_names[place] for place in floats])
+        for place in floats:  # what no 64-bit integer holds
+            check_whole_numbers(names[place], words.column(place).to_pylist(), path)
+    return table.rename_columns(names), notes
+
+
+def _refusal(path: Path, reason: str) -> DataDamaged:
+    kind = "TSV" if ".tsv" in path.name.lower() else "CSV"
+    return DataDamaged(f"{path} is not a readable {kind} table: {reason}")
+
+
+def _decompressed(data: bytes, path: Path) -> bytes:
+    if not data.startswith(b"\x1f\x8b"):
+        raise _refusal(path, "it is not compressed by gzip: take .gz off its name")
+    try:
+        return gzip.decompress(data)
+    except (EOFError, OSError, zlib.error):
+        raise _refusal(path, "its compressed data are cut short or damaged: copy it again") from None
+
+
+def _utf8(data: bytes, path: Path) -> bytes:
+    for mark, encoding in _MARKS.items():
+        if data.startswith(mark):
+            return data.decode(encoding).encode()
+    data = data.removeprefix(codecs.BOM_UTF8)
+    convert = f"convert it with pd.read_csv({path.name!r}, encoding=...).to_csv({path.name!r}, index=False)"
+    if b"\0" in data:
+        raise _refusal(path, f"it holds zero bytes, as UTF-16 does, without a mark at its start: {convert}")
+    try:
+        data.decode()
+    except UnicodeDecodeError as error:
+        line = data.count(b"\n", 0, error.start) + 1
+        raise _refusal(
+            path,
+            f"it is not in UTF-8 (byte 0x{data[error.start]:02x} in line {line}), perhaps in Latin-1 or Windows-1252: "
+            + convert.replace("...", "'latin-1'"),
+        ) from None
+    return data
+
+
+def _from_header(data: bytes, path: Path) -> _Text:
+    declared = comment = None
+    for number, found in enumerate(_LINE.finditer(data), start=1):
+        line = found.group().decode().strip()
+        if number == 1 and (sep := _SEP.fullmatch(found.group().decode().rstrip("\r\n"))):
+            declared = sep[1]
+        elif line.startswith("#"):
+            comment = line
+        elif line:
+            return _Text(memoryview(data)[found.start() :], number, declared, comment)
+        elif found.end() == len(data):
+            break
+    raise _refusal(path, "it has no header")
+
+
+def _lines(text: _Text) -> Iterator[str]:
+    lines = (found.group().decode().rstrip("\r\n") for found in _LINE.finditer(text.body))
+    return (line for line in lines if line.strip())
+
+
+def _separator(sample: Sequence[str], path: Path) -> str:
+    """The separator by which the header and the lines after it have equally many fields, more than one."""
+    own = "\t" if ".tsv" in path.name.lower() else ","
+    there = [separator for separator in SEPARATORS if separator in sample[0]]
+    fits = [one for one in there if len({line.count(one) for line in sample}) == 1]
+    if len(fits) > 1:
+        named = " or ".join(SEPARATORS[one] for one in fits)
+        raise _refusal(
+            path, f"its columns may be separated by {named}: put the names and numbers that hold another in quotes"
+        )
+    if (
+        not there
+        and '"' not in sample[0]
+        and (below := {one for line in sample[1:] for one in SEPARATORS if one in line})
+    ):
+        raise _refusal(
+            path,
+            f"its first line {shown(sample[0])} has no separator, and later ones have {SEPARATORS[min(below)]}: take "
+            "off the lines above the header",
+        )
+    other = None if there else re.search(r"[^\w\s.()\[\]\"'-]", sample[0])
+    if other and len({line.count(other[0]) for line in sample}) == 1:
+        raise _refusal(
+            path,
+            f"its columns seem to be separated by {shown(other[0])}: convert it with pd.read_csv({path.name!r}, "
+            f"sep={other[0]!r}).to_csv({path.name!r}, index=False)",
+        )
+    if not there and len(sample[0].split()) > 1:
+        raise _refusal(
+            path,
+            f"its header {shown(sample[0])} has no separator but spaces: convert it with "
+            f"pd.read_csv({path.name!r}, sep=r'\\s+').to_csv({path.name!r}, index=False)",
+        )
+    return (fits or ([own] if own in there else there) or [own])[0]
+
+
+def _parse(text: _Text, separator: str, path: Path, *, decimal: str = ".", as_text: Sequence[str] = ()) -> pa.Table:
+    longest = max(map(len, islice(_lines(text), 2)), default=0)
+    try:
+        return pa.csv.read_csv(
+            pa.BufferReader(text.body if text.body[-1:] in (b"\n", b"\r") else bytes(text.body) + b"\n"),
+            read_options=pa.csv.ReadOptions(block_size=max(1 << 24, 8 * longest)),
+            parse_options=pa.csv.ParseOptions(delimiter=separator, newlines_in_values=True),
+            convert_options=pa.csv.ConvertOptions(
+                decimal_point=decimal, null_values=EMPTY, column_types=dict.fromkeys(as_text, pa.string())
+            ),
+        )
+    except pa.ArrowInvalid as error:
+        raise _refusal(path, _uneven(text, separator) or str(error).partition("\n")[0]) from None
+
+
+def _uneven(text: _Text, separator: str) -> str | None:
+    """The first row with another number of fields than the header, in words."""
+    rows = csv.reader(io.TextIOWrapper(io.BytesIO(text.body), "utf-8", newline=""), delimiter=separator)
+    names, start = len(next(rows)), rows.line_num
+    for row in rows:
+        if row and len(row) != names:
+            fields = f"line {text.line + start} has {len(row)} fields and the header {names} names"
+            if row[0].lstrip().startswith("#"):
+                return f"{fields}: take out lines of comments below the header"
+            if len(row) == names + 1 and not row[-1].strip():
+                return f"{fields}: take the separators off the ends of the lines"
+            if any("\n" in field for field in row):
+                return f'{fields}, one of several lines: close the quote (")'
+            missing = " (are the numbers of the rows without a name?)" if len(row) == names + 1 else ""
+            commas = " (decimal commas? then separate by ';')" if separator == "," and len(row) == 2 * names else ""
+            return f"{fields}{missing or commas}: name every column, and put fields that hold {separator!r} in quotes"
+        start = rows.line_num
+    return None
+
+
+def _check_header(names: Sequence[str], text: _Text, path: Path) -> None:
+    """Raise DataDamaged where the first line holds numbers: they would be lost as names."""
+    given = [name for name in names if name]
+    if all(_NUMBER.fullmatch(name) for name in given) and given != [str(i) for i in range(len(given))]:
+        where = f"it has no names of columns: line {text.line}, where they should be, holds numbers"
+        raise _refusal(
+            path,
+            f"{where}, and they seem to be in the comment above: take the # off it"
+            if text.comment and len(re.split(r"[,;\t| ]+", text.comment.strip("# "))) == len(names)
+            else f"{where}: write a header",
+        )
+
+
+def _has_decimal_commas(table: pa.Table, path: Path) -> bool:
+    sure, example = False, None
+    for column in table.columns:
+        if column.type == pa.string():
+            words = column.filter(pc.match_substring_regex(column, _COMMA))
+            thousands = pc.match_substring_regex(words, _THOUSANDS)
+            sure |= not pc.all(thousands).as_py() if len(words) else False
+            example = words[0].as_py() if len(words) and example is None else example
+    if example is not None and not sure:
+        raise _refusal(
+            path,
+            f"{shown(example)} may be a thousand or a decimal: convert it with pd.read_csv({path.name!r}, sep=';', "
+            f"thousands=',') or decimal=',' and .to_csv({path.name!r}, index=False)",
+        )
+    return sure

@@ -1,0 +1,1 @@
+"""What is measured of a network: second moments at its sites, and every metric made of them."""

@@ -1,0 +1,330 @@
+"""`measure`: all metrics at all sites of any network, whatever it is wrapped in and its samples are held in."""
+
+from __future__ import annotations
+
+import logging
+import math
+import sys
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from itertools import chain
+from numbers import Integral, Real
+from typing import Any
+
+import pandas as pd
+import torch
+from torch import Tensor, nn
+
+from nrc_core.config import CONVENTIONS, NUMERICAL_TOLERANCE
+from nrc_core.errors import ConfigError, NrcError, shown
+from nrc_core.metrics.batches import Batch, Copies, batches
+from nrc_core.metrics.debiasing import debiased_covariance_cka
+from nrc_core.metrics.doubts import Setting, doubts
+from nrc_core.metrics.layers import WeightLayer, listening, opaque, unwrapped, weight_layers
+from nrc_core.metrics.probe import Layouts, Place, Probe, is_repeatable, probe
+from nrc_core.metrics.sites import FEATURES, Collector, Site, evaluating, keeping_buffers
+from nrc_core.metrics.table import decompose, tabulate
+from nrc_core.metrics.trace import owners
+
+logger = logging.getLogger(__name__)
+Output = int | str | Callable[[Any], Tensor] | None
+LEAST_ROWS = 2
+
+
+@torch.no_grad()
+def measure(
+    model: Any,
+    x: Any,
+    y: Any = None,
+    *,
+    rank: int | None = None,
+    convention: str = "careful",
+    features: str = "post",
+    tolerance: float = NUMERICAL_TOLERANCE,
+    batch_size: int | None = None,
+    output: Output = None,
+    sites: Sequence[str] | None = None,
+) -> pd.DataFrame:
+    """NRC1 to NRC4 and their companions at every site of a network, one row a site.
+
+    Site i is the input of weight layer i, site 0 that of the first one; the last row is the network's
+    output, which feeds no weight (its NRC3 and weight stable rank are NaN).
+
+    Args:
+        model: any module whose linear and convolutional layers (transposed ones too) each run once in a forward
+            pass. A compiled or data-parallel one is measured as the network inside.
+        x: inputs (n, ...) as a tensor, NumPy array or pandas table, a tuple of them for a network with several;
+            or, without y, a DataLoader or another iterable of pairs (x, y), which is gone through once.
+            Floating-point inputs are taken in the network's type and to its device.
+        y: targets (n, t), or (n,) for one.
+        rank: r of NRC1 to NRC3; the target dimension unless given. At a site with fewer features they are NaN.
+        convention: "careful"; "printed" for the paper's formulas to the letter: CKA without projection
+            (section 3) and NRC4 of uncentred features, summed over the targets; or "released" for what its
+            released code computes where it differs: CKA of the first t coordinates with its guard,
+            uncentred NRC4 with a relative cutoff of 1e-3 on singular values, stable ranks of
+            covariances.
+        features: "post" for the layer inputs as they are, feature maps and tokens averaged over their positions;
+            "pre" for before the activation, in a chain of layers; "positions" to take every position for a
+            sample, as the paper's section 4.2 has it for NRC3 (NRC2 and NRC4 then say what a single
+            position tells of the targets).
+        tolerance: of NRC4, see `nrc4`; reported in the table.
+        batch_size: samples at a time; 4096 vectors or 256 of anything else unless given.
+        output: what of the network's result are the predictions, (n, t): a place in a tuple, a name in a dictionary,
+            or a function of the result. Not needed where the result is a tensor.
+        sites: names of the layers that count; all of them, or those in the network's attribute `sites`, unless given.
+
+    Returns:
+        Columns `site, name, width, rank, nrc1, nrc2, nrc3, nrc4`, `cka` (without projection), `cka_debiased` (see
+        `debiased_cka`), `nrc4_unexplained` (share of target variance), `nrc4_signal` (NRC4 from directions above a
+        thousandth of the largest only), `nrc4_directions`, `nrc4_tolerance`, `feature_stable_rank`,
+        `feature_effective_rank` (99 % of variance), `weight_stable_rank`, `target_stable_rank`,
+        `target_effective_rank`, `target_variance` (per entry), `feature_variance` (trace of the
+        covariance), `network_mse`, `convention`, `features`, and `doubts`: why a number may look like collapse
+        without being it, in words; empty if nothing is known.
+
+    Raises:
+        ConfigError: anything that cannot be measured with certainty; the message says what to give instead.
+
+    Example:
+        >>> model = nn.Sequential(nn.Linear(3, 8), nn.ReLU(), nn.Linear(8, 2))
+        >>> measure(model, torch.randn(50, 3), torch.randn(50, 2))["name"].tolist()
+        ['0', '2', 'output']
+    """
+    _check_options(rank, convention, features, tolerance)
+    network, names = unwrapped(model, sites)
+    layers = weight_layers(network, names)
+    heard = _listen(network, layers, batches(x, y, batch_size=batch_size), features, output)
+    table = tabulate(decompose(heard.sites), rank=rank, convention=convention, tolerance=tolerance)
+    wanted = len(heard.sites[0].moments.target_covariance) if rank is None else rank
+    narrow = table["width"] < wanted
+    table.loc[narrow, "rank"] = wanted
+    # Not clipped to the width, where NRC1 is 0 and NRC3 1; the other conventions' NRC2 has no rank.
+    table.loc[narrow, ["nrc1", "nrc3", *(["nrc2"] if convention == "careful" else [])]] = math.nan
+    debiased = [debiased_covariance_cka(site.moments, site.norms) for site in heard.sites if site.norms]
+    table.insert(table.columns.get_loc("cka") + 1, "cka_debiased", debiased)
+    setting = Setting(heard.rows, heard.different, features)
+    return table.assign(convention=convention, features=features, doubts=doubts(table, heard.sites, setting))
+
+
+def _check_options(rank: Any, convention: Any, features: Any, tolerance: Any) -> None:
+    if convention not in CONVENTIONS:
+        raise ConfigError(f"convention must be one of {', '.join(CONVENTIONS)}: got {convention!r}")
+    if features not in FEATURES:
+        raise ConfigError(f"features must be one of {', '.join(FEATURES)}: got {features!r}")
+    if rank is not None and (isinstance(rank, bool) or not isinstance(rank, Integral) or rank < 1):
+        raise ConfigError(f"rank must be a whole number, at least 1: got {rank!r}")
+    if not isinstance(tolerance, Real) or not 0 <= float(tolerance) < 1:
+        raise ConfigError(f"tolerance is a share of the largest variance, in [0, 1): got {tolerance!r}")
+
+
+@dataclass(frozen=True)
+class _Heard:
+    """The sites of a network, and how many of its samples are different."""
+
+    sites: list[Site]
+    rows: int
+    different: int
+
+
+def _listen(
+    network: nn.Module,
+    layers: Mapping[str, WeightLayer],
+    samples: Iterator[Batch],
+    features: str,
+    output: Output,
+) -> _Heard:
+    """One pass over the samples, after a probe of the first ones."""
+    first = next(samples, None)
+    if first is None:
+        raise ConfigError("x has no rows: give at least one sample for every feature that shall be told from noise")
+    parameter = next((one for one in network.parameters() if one.is_floating_point()), None)
+    place: Place = (None, None) if parameter is None else (parameter.device, parameter.dtype)
+    copies = Copies()
+
+    def run(batch: Batch) -> Tensor:
+        return predictions(_result(network, batch), output, len(batch), batch.targets.shape[1])
+
+    with _as_written(), evaluating(network), keeping_buffers(network):
+        with keeping_buffers(network):
+            found = probe(network, layers, first, run, place)
+        _check_heard(network, layers, found)
+        layouts = Layouts(found)
+        collector = Collector((features,), layouts=layouts, before=found.before, debias=True)
+        for batch in chain([first], samples):
+            placed = batch.placed(*place)
+            with listening(layers, collector.see):
+                collector.begin(placed.targets)
+                predicted = run(placed)
+            if copies.rows == 0:
+                _check_repeatable(network, found, layouts, predicted)
+            _check_same_layers(found, layouts, collector)
+            collector.end(predicted)
+            copies.add(batch)
+        (measured,) = collector.sites().values()
+        for site in measured:  # a copy, as what eval() merged into a weight is about to come out again
+            site.weight = None if site.weight is None else site.weight.clone()
+    if copies.rows < LEAST_ROWS:
+        raise ConfigError(f"x has {copies.rows} row: a variance needs {LEAST_ROWS} or more")
+    if lost := [name for name in found.lost if name not in layouts.constant]:
+        logger.warning(
+            "%s: how the input of %s is made cannot be followed, so weights before it may be no site without a word",
+            type(network).__name__,
+            ", ".join(lost),
+        )
+    if layouts.constant:
+        logger.warning(
+            "%s: no site at %s, whose input is the same whatever the samples are",
+            type(network).__name__,
+            ", ".join(layouts.constant),
+        )
+    for site in measured:
+        if not site.moments.scatter.isfinite().all():
+            if not site.moments.target_covariance.isfinite().all():
+                raise ConfigError("y is too large for its variance to be a number: give it in another unit")
+            raise ConfigError(f"the features of site {site.name!r} must be finite, but hold NaN, infinity or overflow")
+    if len(measured) < 2:
+        raise ConfigError(f"{type(network).__name__} has no layer whose input hangs on the samples, hence no site")
+    return _Heard(measured, copies.rows, copies.different)
+
+
+def _check_repeatable(network: nn.Module, found: Probe, layouts: Layouts, predicted: Tensor) -> None:
+    """Log what differs between samples alone and among others."""
+    on = "depends on chance or on the rest of its batch"
+    if not is_repeatable(found, predicted):
+        logger.warning("%s: its output for a sample %s, and so do all numbers", type(network).__name__, on)
+    elif layouts.dependent:
+        where = ", ".join(layouts.dependent)
+        logger.warning("%s: the input of %s for a sample %s", type(network).__name__, where, on)
+
+
+def _check_same_layers(found: Probe, layouts: Layouts, collector: Collector) -> None:
+    expected = found.inputs.keys() - set(layouts.constant)
+    if lacking := sorted(expected ^ set(collector.seen)):
+        raise ConfigError(f"layer {lacking[0]!r} ran in some batches only: leave it out with sites=[...]")
+
+
+def _check_heard(network: nn.Module, layers: Mapping[str, WeightLayer], found: Probe) -> None:
+    """Log what is no site although it has weights, unless sites were chosen; ConfigError if there is nothing else."""
+    name = type(network).__name__
+    chosen = sum(isinstance(one, WeightLayer) for one in network.modules()) > len(layers)
+    outside = owners(network, found.outside, layers=found.inputs)
+    outside += [f"{part or 'the whole network'} ({kind})" for part, kind in opaque(network).items()]
+    absent = [layer for layer in layers if layer not in found.inputs]
+    if not found.inputs:
+        why = f"; its weights are in {', '.join(outside)}" if outside else ""
+        remedy = ": give the network as it was before it was quantised" if "(quantised)" in why else ""
+        remedy = remedy or (": give the module it was scripted from" if "(scripted)" in why else "")
+        ran = " that ran" if layers else ""
+        raise ConfigError(f"{name} has no linear or convolutional layer{ran}, hence no site{why}{remedy}")
+    if outside and not chosen:
+        where = ", ".join(outside)
+        logger.warning("%s: no site at %s: only the inputs of linear and convolutional layers are", name, where)
+    known = [words.partition(" (")[0] for words in outside]
+    if unheard := sorted(one for one in absent if not any(f"{one}.".startswith(f"{other}.") for other in known)):
+        logger.warning(
+            "%s: no site at %s, which did not run as layers (another may have used their weights itself)",
+            name,
+            ", ".join(unheard),
+        )
+
+
+def _result(network: nn.Module, batch: Batch) -> Any:
+    """What the network gives for a batch; its own errors become one line of ours, with theirs as the cause."""
+    try:
+        return network(*batch.inputs)
+    except NrcError:
+        raise
+    except Exception as error:
+        shapes = ", ".join(f"{tuple(one.shape)} of {one.dtype}" for one in batch.inputs)
+        reason = " ".join(str(error).split())[:300]
+        small = "; give a smaller batch_size" if isinstance(error, torch.OutOfMemoryError) else ""
+        raise ConfigError(
+            f"{type(network).__name__} cannot run on x of {shapes}: {type(error).__name__}: {reason}{small}"
+        ) from error
+
+
+def predictions(result: Any, output: Output, n: int, t: int) -> Tensor:
+    """The predictions (n, t) in what a network gives for n samples.
+
+    Raises:
+        ConfigError: they are not chosen, not there, or no real numbers with a row a sample and a column a target.
+
+    Example:
+        >>> predictions({"pred": torch.zeros(3)}, "pred", 3, 1).shape
+        torch.Size([3, 1])
+    """
+    found = _chosen(result, output)
+    if not isinstance(found, Tensor):
+        raise ConfigError(f"a network must give a tensor of predictions: got {_described(found)}")
+    if found.is_complex() or not found.is_floating_point():
+        raise ConfigError(f"a network must give real numbers in floating point: got {found.dtype}")
+    if found.ndim < 2 and found.numel() == n and t == 1:
+        return found.reshape(n, 1)
+    if n == 1 and found.ndim == 1 and len(found) == t:  # a network that squeezes its output
+        return found.reshape(1, t)
+    if found.ndim == 2 and found.shape[0] == n and found.shape[1] != t:
+        raise ConfigError(f"a network must give as many outputs as there are targets: got {found.shape[1]} for {t}")
+    if tuple(found.shape) != (n, t):
+        by_row = found.shape[:1] == (n,)
+        got = f"(n{''.join(f', {size}' for size in found.shape[1:])})" if by_row else tuple(found.shape)
+        way = "out.flatten(1)" if by_row and found.numel() == n * t else "out[:, -1]"
+        raise ConfigError(
+            f"a network must give one row a sample and one column a target, (n, {t}): got {got} for n = {n}; choose "
+            f"with output=, for example output=lambda out: {way}"
+        )
+    return found
+
+
+def _chosen(result: Any, output: Output) -> Any:
+    if output is None:
+        if isinstance(result, Tensor):
+            return result
+        raise ConfigError(
+            f"the network gives {_described(result)}: say which part are the predictions, as with {_ways(result)}"
+        )
+    if callable(output):
+        try:
+            return output(result)
+        except Exception as error:
+            raise ConfigError(
+                f"output={getattr(output, '__name__', 'function')} fails on {_described(result)}: "
+                f"{type(error).__name__}: {' '.join(str(error).split())}"
+            ) from error
+    if isinstance(result, Tensor):
+        raise ConfigError(
+            f"the network gives a tensor, which has no part {output!r}: leave output out, or give a function"
+        )
+    try:
+        return (
+            getattr(result, output) if isinstance(output, str) and not isinstance(result, Mapping) else result[output]
+        )
+    except (KeyError, IndexError, TypeError, AttributeError):
+        raise ConfigError(f"the network gives {_described(result)}, without {output!r}: try {_ways(result)}") from None
+
+
+def _described(result: Any) -> str:
+    if isinstance(result, Mapping):
+        return f"a dictionary of {', '.join(map(repr, result))}"
+    return f"a {type(result).__name__}" + (f" of {len(result)}" if isinstance(result, list | tuple) else "")
+
+
+def _ways(result: Any) -> str:
+    if isinstance(result, Mapping):
+        return f"output={shown(next(iter(result), 'name'))}"
+    return "output=0" if isinstance(result, list | tuple) else "output=lambda out: ..."
+
+
+@contextmanager
+def _as_written() -> Iterator[None]:
+    """Layers run one by one: neither compiled, nor as the fused operation that torch has for Transformers."""
+    fused = torch.backends.mha.get_fastpath_enabled()
+    torch.backends.mha.set_fastpath_enabled(False)
+    try:
+        if "torch._dynamo" in sys.modules:  # else nothing is compiled, and its import takes seconds
+            with torch.compiler.set_stance("force_eager"):
+                yield
+        else:
+            yield
+    finally:
+        torch.backends.mha.set_fastpath_enabled(fused)

@@ -1,0 +1,113 @@
+"""Streaming moments of features by class: what every measure of neural collapse is made of.
+
+One pass, float64, O(h^2) memory, like `nrc_core.metrics.moments`, whose moments with one-hot targets follow
+from these.
+"""
+
+from __future__ import annotations
+
+import torch
+from jaxtyping import Float, Int, Num
+from torch import Tensor
+
+from nrc_core.errors import ConfigError
+from nrc_core.metrics.moments import Moments
+
+
+class ClassMoments:
+    """Count, mean and spread of each class, and the scatter within classes, batch by batch.
+
+    Attributes:
+        counts: samples of each class.
+        means: of each class; zero for a class that has not been seen.
+        spreads: sum over the samples of each class of the squared distance from its mean.
+        within: scatter of all samples around the means of their classes, (h, h).
+
+    Example:
+        >>> moments = ClassMoments.of(torch.tensor([[0.0], [2.0], [5.0]]), torch.tensor([0, 0, 1]), 2)
+        >>> moments.means.tolist(), moments.spreads.tolist()
+        ([[1.0], [5.0]], [2.0, 0.0])
+    """
+
+    def __init__(self, width: int, classes: int, device: torch.device | str = "cpu"):
+        double = {"dtype": torch.float64, "device": device}
+        self.counts = torch.zeros(classes, **double)  # type: ignore[call-overload]
+        self.means = torch.zeros(classes, width, **double)  # type: ignore[call-overload]
+        self.spreads = torch.zeros(classes, **double)  # type: ignore[call-overload]
+        self.within = torch.zeros(width, width, **double)  # type: ignore[call-overload]
+
+    @classmethod
+    def of(cls, features: Num[Tensor, "n h"], labels: Int[Tensor, " n"], classes: int) -> ClassMoments:
+        """Moments of one batch."""
+        moments = cls(features.shape[1], classes, features.device)
+        moments.update(features, labels)
+        return moments
+
+    def update(self, features: Num[Tensor, "n h"], labels: Int[Tensor, " n"]) -> None:
+        """Add a batch of samples; ConfigError if they are complex."""
+        if features.is_complex():
+            raise ConfigError("features must be real: give real and imaginary parts as columns")
+        if len(features) == 0:
+            return
+        h = features.double()
+        member = torch.nn.functional.one_hot(labels, len(self.counts)).double()
+        counts = member.sum(0)
+        # Around one of the samples, so that equal features have a spread of exactly zero.
+        origin = h[0].clone()
+        h = h - origin
+        means = (member.T @ h) / counts.clamp(min=1)[:, None]
+        h = h - means[labels]
+        self._add(counts, (means + origin) * (counts > 0)[:, None], member.T @ h.square().sum(1), h.T @ h)
+
+    def merge(self, other: ClassMoments) -> None:
+        """Add the samples another accumulator has seen."""
+        if other.means.shape != self.means.shape:
+            raise ValueError(
+                f"class moments merge only with the same classes and width: {tuple(self.means.shape)} here, "
+                f"{tuple(other.means.shape)} given"
+            )
+        device = self.means.device
+        self._add(*(part.to(device) for part in (other.counts, other.means, other.spreads, other.within)))
+
+    def _add(self, counts: Tensor, means: Tensor, spreads: Tensor, within: Tensor) -> None:
+        # The pairwise update of Chan, Golub and LeVeque (1983), class by class.
+        total = (self.counts + counts).clamp(min=1)
+        shift = (means - self.means) * (counts > 0)[:, None]
+        weight = self.counts * counts / total
+        self.within += within + shift.T @ (weight[:, None] * shift)
+        self.spreads += spreads + weight * shift.square().sum(1)
+        self.means += shift * (counts / total)[:, None]
+        self.counts += counts
+
+    @property
+    def n(self) -> int:
+        """Samples of all classes."""
+        return int(self.counts.sum())
+
+    @property
+    def within_covariance(self) -> Float[Tensor, "h h"]:
+        """Covariance within classes, Sigma_W."""
+        return self.within / self.counts.sum()
+
+    @property
+    def centred_means(self) -> Float[Tensor, "k h"]:
+        """Class means around their own mean, in which every class counts alike."""
+        return self.means - self.means.mean(0)
+
+    def with_one_hot_targets(self) -> Moments:
+        """The moments of the same features with one-hot targets: class sums are cross-moments.
+
+        sum_i (h_i - mu) (y_ik - p_k) = n_k (mu_k - mu), with p_k = n_k / n and mu the mean of all samples.
+        """
+        n, (classes, width) = self.counts.sum(), self.means.shape
+        share = self.counts / n
+        mean = share @ self.means
+        shifts = self.means - mean
+        cross = (self.counts[:, None] * shifts).T
+        moments = Moments(width, classes, self.means.device)
+        moments.n = int(n)
+        moments.mean = torch.cat([mean, share])
+        moments.scatter[:width, :width] = self.within + shifts.T @ (self.counts[:, None] * shifts)
+        moments.scatter[:width, width:], moments.scatter[width:, :width] = cross, cross.T
+        moments.scatter[width:, width:] = self.counts.diag() - n * torch.outer(share, share)
+        return moments

@@ -1,0 +1,196 @@
+"""What is measured of a classifier at one moment of its training, at all sites in two passes over the data."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import pandas as pd
+import torch
+from jaxtyping import Float, Int
+from torch import Tensor, nn
+from torch.nn import functional
+
+from nrc_core.classifier_config import MARGIN_QUANTILES
+from nrc_core.config import OUTPUT
+from nrc_core.metrics import classes
+from nrc_core.metrics.class_moments import ClassMoments
+from nrc_core.metrics.layers import WeightLayer, channels_first, weight_matrix
+from nrc_core.metrics.regression import Eigen, alignment, linear_cka
+from nrc_core.metrics.sites import Site, evaluating, pool, watched
+from nrc_core.metrics.table import Decomposed, decompose, tabulate
+
+ROWS_AT_ONCE = 512
+
+
+@dataclass(frozen=True)
+class ClassSite:
+    """Features at the input of a weight layer, by class; at the output, which feeds no weight, the logits."""
+
+    name: str
+    weight: Float[Tensor, "rows h"] | None
+    bias: Float[Tensor, " outputs"] | None
+    moments: ClassMoments
+
+
+@dataclass(frozen=True)
+class Seen:
+    """One set of samples as a network sees it: every site, and of the last one before the output every sample."""
+
+    sites: list[ClassSite]
+    features: Float[Tensor, "n h"]
+    logits: Float[Tensor, "n k"]
+    labels: Int[Tensor, " n"]
+
+    @property
+    def head(self) -> ClassSite:
+        """The site of the last-hidden-layer features, which feeds the head."""
+        return self.sites[-2]
+
+
+@torch.no_grad()
+def look(model: nn.Module, x: Tensor, y: Float[Tensor, "n k"]) -> Seen:
+    """Class moments of every site in one pass, feature maps averaged over their positions."""
+    labels, number = y.argmax(1), y.shape[1]
+    layers: dict[str, Any] = {}
+    moments: dict[str, ClassMoments] = {}
+    last: list[Tensor] = []
+    logits: list[Tensor] = []
+
+    def see(name: str, layer: WeightLayer, features: Tensor, _: Tensor) -> None:
+        layers[name] = layer
+        add(name, pool(features, channels_first=channels_first(layer)))
+
+    def add(name: str, rows: Tensor) -> None:
+        if name not in moments:
+            moments[name] = ClassMoments(rows.shape[1], number, rows.device)
+        moments[name].update(rows, labels[start : start + len(rows)])
+        if name != OUTPUT:
+            last[:] = [*last[: len(logits)], rows]  # the last layer to run before the batch is over
+
+    with evaluating(model), watched(model, see):
+        for start in range(0, len(x), ROWS_AT_ONCE):
+            output = model(x[start : start + ROWS_AT_ONCE])
+            add(OUTPUT, output)
+            logits.append(output)
+    sites = [
+        ClassSite(name, weight_matrix(layers[name]), layers[name].bias, found)
+        if name in layers
+        else ClassSite(name, None, None, found)
+        for name, found in moments.items()
+    ]
+    return Seen(sites, torch.cat(last), torch.cat(logits), labels)
+
+
+@torch.no_grad()
+def nearest_mean(model: nn.Module, x: Tensor, seen: Seen) -> tuple[dict[str, float], dict[str, float]]:
+    """At every site, how often the rule of the nearest class mean differs from the network, and how often it errs.
+
+    The first is NC4, the second the form of table 1 of the Deep NRC paper, to be compared with the network's own.
+    """
+    decisions = seen.logits.argmax(1)
+    means = {site.name: site.moments.means for site in seen.sites}
+    differs, errs = dict.fromkeys(means, 0), dict.fromkeys(means, 0)
+
+    def add(name: str, rows: Tensor) -> None:
+        found, _ = classes.nearest(rows.double(), means[name])
+        here = slice(start, start + len(rows))
+        differs[name] += int((found != decisions[here]).sum())
+        errs[name] += int((found != seen.labels[here]).sum())
+
+    def see(name: str, layer: WeightLayer, features: Tensor, _: Tensor) -> None:
+        add(name, pool(features, channels_first=channels_first(layer)))
+
+    with evaluating(model), watched(model, see):
+        for start in range(0, len(x), ROWS_AT_ONCE):
+            add(OUTPUT, model(x[start : start + ROWS_AT_ONCE]))
+    return tuple({name: count / len(x) for name, count in counts.items()} for counts in (differs, errs))  # type: ignore[return-value]
+
+
+def table(
+    model: nn.Module,
+    x: Tensor,
+    seen: Seen,
+    *,
+    loss: str,
+    inputs: Mapping[str, Eigen],
+    regression: Sequence[Decomposed] = (),
+) -> pd.DataFrame:
+    """One row a site: measures of neural collapse, and those of `measure` for one-hot targets where they are given.
+
+    `inputs` are the `input_spectra` of the model, `regression` its `one_hot_sites`: both take longest, and serve
+    several tables of one moment.
+
+    Columns: `site, name, width`, `variance_current` (within over between classes, by the current class means),
+    `nc1`, `nc2_norms`, `nc2_angles`, `nc3_duality` (of the head), `nc4_mismatch`, `cdnv` (V_f averaged over pairs of
+    classes); `nc1_share`, `nc2_cka`, `nc3_cosine` and `nc4_error`, the forms of table 1 of the Deep NRC paper; of the
+    network `loss`, `error` (share of misclassified samples) and quantiles of its margins, `margin_0 ...
+    margin_100` and, normalised, `normalised_margin_0 ...`. The rank of NRC1 to NRC3 is K - 1, that of centred
+    one-hot targets.
+    """
+    mismatch, wrong = nearest_mean(model, x, seen)
+    network = _network(seen, loss)
+    rows = []
+    for number, site in enumerate(seen.sites):
+        moments = site.moments
+        norms, angles = classes.frame(moments)
+        head = site is seen.head and site.weight is not None
+        rows.append(
+            {
+                "site": number,
+                "name": site.name,
+                "width": moments.means.shape[1],
+                "variance_current": classes.variance_ratio(moments),
+                "nc1": classes.variability(moments),
+                "nc2_norms": norms,
+                "nc2_angles": angles,
+                "nc3_duality": classes.duality(moments, site.weight) if head else math.nan,  # type: ignore[arg-type]
+                "nc4_mismatch": mismatch[site.name],
+                "cdnv": classes.pairwise_variance(moments),
+                "nc1_share": classes.within_share(moments),
+                "nc2_cka": linear_cka(moments.means, torch.eye(len(moments.means), device=moments.means.device)),
+                "nc3_cosine": _mean_alignment(site, inputs),
+                "nc4_error": wrong[site.name],
+                **network,
+            }
+        )
+    found = pd.DataFrame(rows)
+    if regression:
+        conditions = tabulate(list(regression), rank=seen.logits.shape[1] - 1)
+        found = found.drop(columns="width").merge(conditions, on=["site", "name"])
+    return found
+
+
+def _mean_alignment(site: ClassSite, inputs: Mapping[str, Eigen]) -> float:
+    """Mean cosine of the principal angles between the span of the class means and the weight's top input subspace."""
+    if site.weight is None:
+        return math.nan
+    means = site.moments.centred_means.cpu()  # where the spectra of the weights are
+    _, values, right = torch.linalg.svd(means, full_matrices=False)
+    rank = min(len(means) - 1, means.shape[1])
+    return alignment(Eigen(values.square(), right.T), inputs[site.name], rank, len(site.weight))
+
+
+def one_hot_sites(seen: Seen, inputs: Mapping[str, Eigen]) -> list[Decomposed]:
+    """The same sites with the moments that the conditions for regression are made of, targets one-hot."""
+    sites = [Site(site.name, site.weight, site.moments.with_one_hot_targets()) for site in seen.sites]
+    return decompose(sites, inputs)
+
+
+def _network(seen: Seen, loss: str) -> dict[str, float]:
+    targets = functional.one_hot(seen.labels, seen.logits.shape[1]).double()
+    logits, head = seen.logits.double(), seen.head
+    value = functional.mse_loss(logits, targets) if loss == "mse" else functional.cross_entropy(logits, targets)
+    found = {"loss": value.item(), "error": (logits.argmax(1) != seen.labels).double().mean().item()}
+    margins = classes.margins(logits, seen.labels)
+    found |= _quantiles("margin", margins)
+    if head.weight is not None and head.bias is not None:
+        normalised = classes.normalised_margins(seen.features, seen.labels, head.weight, head.bias)
+        found |= _quantiles("normalised_margin", normalised)
+    return found
+
+
+def _quantiles(name: str, values: Tensor) -> dict[str, float]:
+    return {f"{name}_{100 * q:.0f}": torch.quantile(values, q).item() for q in MARGIN_QUANTILES}

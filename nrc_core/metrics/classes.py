@@ -1,0 +1,349 @@
+"""Neural collapse in classification: variances of Hui et al., NC1 to NC4, V_f and margins, as pure functions.
+
+Sources: Hui, Belkin and Nakkiran, *Limitations of Neural Collapse* (2022), section 3.1; Papyan, Han and
+Donoho (2020); Galanti, Gyorgy and Hutter (2021) for V_f. n samples in rows, h features, K classes, labels
+0 to K - 1. Everything is computed in float64; what is not defined is NaN.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import NamedTuple
+
+import numpy as np
+import torch
+from jaxtyping import Float, Int, Real
+from torch import Tensor
+
+from nrc_core.metrics.arrays import Matrix, checked_matrix
+from nrc_core.metrics.class_moments import ClassMoments
+
+Labels = Real[Tensor | np.ndarray, " _"]
+# Directions between classes with a smaller share of the largest variance do not count in NC1.
+RANK_TOLERANCE = 1e-10
+
+
+class Angles(NamedTuple):
+    """NC2 in two numbers, both 0 when collapsed."""
+
+    norms: float  # spread over mean of the lengths of the centred class means
+    angles: float  # mean distance of the cosines between them from -1 / (K - 1)
+
+
+def variance_ratio(moments: ClassMoments, means: Float[Tensor, "k h"] | None = None) -> float:
+    """Within-class variance around given class means, over the variance between these.
+
+    ``E ||h - mu_y||^2 / E_i ||mu_i - mu||^2`` (Hui et al., section 3.1): TrainVariance of training samples,
+    StrongTestVariance of test samples. The means are the paper's at the final time, or the samples' own.
+    """
+    return variance_around(moments.counts, moments.means, moments.spreads, moments.means if means is None else means)
+
+
+def variance_around(counts: Tensor, means: Tensor, spreads: Tensor, centres: Float[Tensor, "k h"]) -> float:
+    """`variance_ratio` from parts of moments: ``E ||h - c||^2`` is the spread plus ``||mu - c||^2``."""
+    centres = centres.to(means)
+    within = (spreads.sum() + counts @ (means - centres).square().sum(1)) / counts.sum()
+    between = (centres - centres.mean(0)).square().sum(1).mean()
+    return (within / between).item() if between > 0 else math.nan
+
+
+def train_variance(features: Matrix, labels: Labels, *, class_means: Matrix | None = None) -> float:
+    """TrainVariance: within-class over between-class variance on the training set (Hui et al., section 3.1).
+
+    ``E_S ||h(x) - mu_y||^2 / E_i ||mu_i - mu||^2``. Range [0, inf); 0 is collapsed; NaN if all means coincide.
+
+    Args:
+        features: (n, h).
+        labels: (n,), whole numbers from 0; every class needs a sample.
+        class_means: (K, h), the paper's at the final time; those of the features unless given.
+
+    Raises:
+        ValueError: not finite matrices, labels that do not fit them, or a class without samples.
+
+    Example:
+        >>> round(train_variance(np.array([[0.0], [2.0], [10.0]]), np.array([0, 0, 1])), 6)
+        0.032922
+    """
+    moments = class_moments(features, labels, None if class_means is None else len(class_means))
+    if class_means is None:
+        return variance_ratio(moments)
+    means = checked_matrix(class_means, "class_means")
+    if means.shape != moments.means.shape:
+        raise ValueError(f"class_means must be of shape {tuple(moments.means.shape)}: got {tuple(means.shape)}")
+    return variance_ratio(moments, means)
+
+
+def strong_test_variance(features: Matrix, labels: Labels, *, class_means: Matrix | None = None) -> float:
+    """StrongTestVariance: the same formula as `train_variance`, of test samples and their class means.
+
+    Example:
+        >>> strong_test_variance(np.array([[0.0], [0.0], [3.0]]), np.array([0, 0, 1]))
+        0.0
+    """
+    return train_variance(features, labels, class_means=class_means)
+
+
+def weak_test_variance(
+    features: Matrix, num_classes: int, *, centers: Matrix | None = None, restarts: int = 10, seed: int = 0
+) -> float:
+    """WeakTestVariance: squared distance to the nearest of K centres, over the variance between these.
+
+    ``E_D min_i ||h(x) - mu_i||^2 / E_i ||mu_i - mu||^2``, the centres by k-means (Hui et al., section 3.1, which
+    prints arg min for min). Range [0, inf); 0 is collapsed; NaN if all centres coincide.
+
+    Args:
+        features: (n, h).
+        num_classes: K.
+        centers: (K, h), the paper's at the final time; k-means of the features themselves unless given.
+        restarts, seed: of k-means, see `k_means`.
+
+    Raises:
+        ValueError: not finite matrices, or fewer samples than classes.
+
+    Example:
+        >>> weak_test_variance(np.array([[0.0], [0.0], [3.0]]), 2)
+        0.0
+    """
+    h = checked_matrix(features, "features")
+    found = k_means(h, num_classes, restarts=restarts, seed=seed)[0] if centers is None else centers
+    c = checked_matrix(found, "centers")
+    if c.shape != (num_classes, h.shape[1]):
+        raise ValueError(f"centers must be of shape {(num_classes, h.shape[1])}: got {tuple(c.shape)}")
+    between = (c - c.mean(0)).square().sum(1).mean()
+    return (nearest(h, c)[1].mean() / between).item() if between > 0 else math.nan
+
+
+def k_means(
+    features: Matrix, clusters: int, *, restarts: int = 10, seed: int = 0
+) -> tuple[Float[Tensor, "k h"], list[float]]:
+    """Centres of the best of several k-means (k-means++ starts, scikit-learn), and the ratio of each of them.
+
+    The second result is the `weak_test_variance` by the centres of every restart: their spread says how
+    far the choice of the centres decides.
+
+    Raises:
+        ValueError: fewer samples than clusters.
+    """
+    import sklearn.cluster
+
+    h = checked_matrix(features, "features")
+    if not 1 <= clusters <= len(h):
+        raise ValueError(f"clusters must be between 1 and the {len(h)} samples there are: got {clusters}")
+    rows = h.cpu().numpy()
+    # Fewer different points than clusters: k-means warns and repeats centres, which is what is wanted here.
+    distinct = len(np.unique(rows, axis=0))
+    if distinct <= clusters:
+        points = np.unique(rows, axis=0)
+        centres = torch.from_numpy(np.concatenate([points, points[:1].repeat(clusters - distinct, 0)])).to(h)
+        return centres, [weak_test_variance(h, clusters, centers=centres)]
+    best, inertia, ratios = None, math.inf, []
+    for restart in range(restarts):
+        found = sklearn.cluster.KMeans(clusters, n_init=1, random_state=seed + restart).fit(rows)
+        centres = torch.from_numpy(found.cluster_centers_).to(h)
+        ratios.append(weak_test_variance(h, clusters, centers=centres))
+        if found.inertia_ < inertia:
+            best, inertia = centres, found.inertia_
+    assert best is not None
+    return best, ratios
+
+
+def nearest(features: Float[Tensor, "n h"], centres: Float[Tensor, "k h"]) -> tuple[Int[Tensor, " n"], Tensor]:
+    """Index of the nearest centre of every sample, and the squared distance to it, exact near zero."""
+    index = torch.cdist(features, centres.to(features), compute_mode="donot_use_mm_for_euclid_dist").argmin(1)
+    return index, (features - centres.to(features)[index]).square().sum(1)
+
+
+def nc1(features: Matrix, labels: Labels) -> float:
+    """NC1, variability collapse: ``tr(Sigma_W Sigma_B^+) / K`` (Papyan et al., 2020).
+
+    Sigma_B is the covariance of the class means, in which every class counts alike. Range [0, inf); 0 is
+    collapsed.
+
+    Raises:
+        ValueError: as `train_variance`.
+
+    Example:
+        >>> nc1(np.array([[0.0], [2.0], [10.0], [12.0]]), np.array([0, 0, 1, 1]))
+        0.02
+    """
+    return variability(class_moments(features, labels))
+
+
+def variability(moments: ClassMoments) -> float:
+    """`nc1` from moments: through the K x K Gram matrix of the means, whatever the width."""
+    classes = len(moments.means)
+    _, values, right = torch.linalg.svd(moments.centred_means / math.sqrt(classes), full_matrices=False)
+    kept = values.square() > RANK_TOLERANCE * values[0].square()
+    if values[0] <= 0:
+        return math.nan
+    directions = right[kept]  # of Sigma_B, with eigenvalues values^2
+    inside = ((directions @ moments.within_covariance) * directions).sum(1)
+    return ((inside / values[kept].square()).sum() / classes).item()
+
+
+def within_share(moments: ClassMoments) -> float:
+    """``Tr Sigma_W / Tr Sigma_T``, the share of all variance that is within classes (Deep NRC paper, table 1, NC1).
+
+    Never below NRC1 at rank K - 1 with one-hot targets: no K - 1 directions hold more variance than the top ones.
+    """
+    counts = moments.counts
+    mean = counts @ moments.means / counts.sum()
+    between = counts @ (moments.means - mean).square().sum(1)
+    total = moments.spreads.sum() + between
+    return (moments.spreads.sum() / total).item() if total > 0 else math.nan
+
+
+def nc2(features: Matrix, labels: Labels) -> Angles:
+    """NC2, an equiangular tight frame: are the centred class means of equal length and at equal angles?
+
+    ``std / mean`` of ``||mu_k - mu||``, and the mean over pairs of ``|cos(mu_k - mu, mu_j - mu) + 1 / (K - 1)|``.
+    Both are 0 when collapsed.
+
+    Raises:
+        ValueError: as `train_variance`.
+
+    Example:
+        >>> nc2(np.array([[0.0], [2.0]]), np.array([0, 1]))
+        Angles(norms=0.0, angles=0.0)
+    """
+    return frame(class_moments(features, labels))
+
+
+def frame(moments: ClassMoments) -> Angles:
+    """`nc2` from moments."""
+    means = moments.centred_means
+    norms = means.norm(dim=1)
+    classes = len(means)
+    if classes < 2 or bool((norms <= 0).any()):
+        return Angles(math.nan, math.nan)
+    unit = means / norms[:, None]
+    cosines = (unit @ unit.T)[~torch.eye(classes, dtype=torch.bool, device=means.device)]
+    spread = (norms.std(correction=0) / norms.mean()).item()
+    return Angles(spread, (cosines + 1 / (classes - 1)).abs().mean().item())
+
+
+def nc3(features: Matrix, labels: Labels, weight: Matrix) -> float:
+    """NC3, self-duality: ``||W / ||W||_F - M / ||M||_F||_F^2`` of the head's weight and the centred class means.
+
+    Range [0, 4]; 0 is collapsed.
+
+    Raises:
+        ValueError: as `train_variance`, or a weight that is not (K, h).
+
+    Example:
+        >>> round(nc3(np.array([[0.0], [2.0]]), np.array([0, 1]), np.array([[-3.0], [3.0]])), 12)
+        0.0
+    """
+    moments = class_moments(features, labels)
+    w = checked_matrix(weight, "weight")
+    if w.shape != moments.means.shape:
+        raise ValueError(f"the weight must be of shape {tuple(moments.means.shape)}: got {tuple(w.shape)}")
+    return duality(moments, w)
+
+
+def duality(moments: ClassMoments, weight: Float[Tensor, "k h"]) -> float:
+    """`nc3` from moments; NaN where the weight or the means vanish."""
+    means, w = moments.centred_means, weight.double()
+    if means.norm() <= 0 or w.norm() <= 0:
+        return math.nan
+    return (w / w.norm() - means / means.norm()).square().sum().item()
+
+
+def nc4(features: Matrix, labels: Labels, decisions: Labels) -> float:
+    """NC4, nearest class mean: how often a network decides otherwise than the nearest class mean does.
+
+    Share of samples with ``argmin_k ||h - mu_k|| != decision``. Range [0, 1]; 0 is collapsed.
+
+    Args:
+        features: (n, h) of the samples.
+        labels: (n,), from which the means are made.
+        decisions: (n,), the network's.
+
+    Raises:
+        ValueError: as `train_variance`.
+
+    Example:
+        >>> nc4(np.array([[0.0], [2.0]]), np.array([0, 1]), np.array([0, 0]))
+        0.5
+    """
+    moments = class_moments(features, labels)
+    found, _ = nearest(checked_matrix(features, "features").to(moments.means), moments.means)
+    return (found != torch.as_tensor(decisions).to(found)).double().mean().item()
+
+
+def class_distance_normalized_variance(features: Matrix, labels: Labels) -> float:
+    """V_f, averaged over pairs of classes: their variance over twice the squared distance of their means.
+
+    ``(Var_i + Var_j) / (2 ||mu_i - mu_j||^2)`` (Galanti et al., 2021). With class means at the corners of a
+    regular simplex and equal variances it is (K - 1) / (2 K) times `train_variance`. 0 is collapsed.
+
+    Raises:
+        ValueError: as `train_variance`.
+
+    Example:
+        >>> class_distance_normalized_variance(np.array([[0.0], [2.0], [10.0], [12.0]]), np.array([0, 0, 1, 1]))
+        0.01
+    """
+    return pairwise_variance(class_moments(features, labels))
+
+
+def pairwise_variance(moments: ClassMoments) -> float:
+    """V_f from moments; NaN where two means coincide."""
+    spread = moments.spreads / moments.counts
+    distance = (moments.means[:, None] - moments.means).square().sum(2)
+    first, second = torch.triu_indices(len(spread), len(spread), 1, device=spread.device)
+    if len(first) == 0 or bool((distance[first, second] <= 0).any()):
+        return math.nan
+    return ((spread[first] + spread[second]) / (2 * distance[first, second])).mean().item()
+
+
+def margins(logits: Matrix, labels: Labels) -> Float[Tensor, " n"]:
+    """Margin of every sample: the logit of its class less the largest of the others; negative if misclassified.
+
+    Example:
+        >>> margins(np.array([[3.0, 1.0], [0.0, 0.5]]), np.array([0, 0])).tolist()
+        [2.0, -0.5]
+    """
+    return _margins(checked_matrix(logits, "logits"), torch.as_tensor(labels))[0]
+
+
+def normalised_margins(
+    features: Matrix, labels: Labels, weight: Matrix, bias: Real[Tensor | np.ndarray, " k"]
+) -> Float[Tensor, " n"]:
+    """Margins that neither the scale of the head nor that of the features changes.
+
+    The margin over ``||w_y - w_j|| ||h - mu||``, j the class that comes closest and mu the mean of the features:
+    the distance from the boundary with that class, over the distance from the mean.
+
+    Example:
+        >>> h, w = np.array([[2.0], [-2.0]]), np.array([[1.0], [-1.0]])
+        >>> normalised_margins(h, np.array([0, 1]), w, np.zeros(2)).tolist()
+        [1.0, 1.0]
+    """
+    h, w = checked_matrix(features, "features"), checked_matrix(weight, "weight")
+    y = torch.as_tensor(labels).to(h.device)
+    margin, other = _margins(h @ w.T + torch.as_tensor(bias).to(h), y)
+    return margin / ((w[y] - w[other]).norm(dim=1) * (h - h.mean(0)).norm(dim=1))
+
+
+def _margins(logits: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
+    """Margins, and the class that comes closest."""
+    y = labels.to(logits.device)[:, None]
+    closest = logits.scatter(1, y, -math.inf).max(1)
+    return logits.gather(1, y).squeeze(1) - closest.values, closest.indices
+
+
+def class_moments(features: Matrix, labels: Labels, classes: int | None = None) -> ClassMoments:
+    """Moments of features by class, checked.
+
+    Raises:
+        ValueError: not a finite matrix, labels that do not fit it, or a class without samples.
+    """
+    h, y = checked_matrix(features, "features"), torch.as_tensor(labels)
+    if y.shape != h.shape[:1] or y.is_floating_point() or y.min() < 0:
+        raise ValueError(f"labels must be {len(h)} whole numbers from 0: got {y.dtype} of shape {tuple(y.shape)}")
+    count = int(y.max()) + 1 if classes is None else classes
+    moments = ClassMoments.of(h, y.long().to(h.device), count) if y.max() < count else None
+    if moments is None or bool((moments.counts == 0).any()):
+        raise ValueError(f"every class from 0 to {count - 1} needs a sample, and no other may be there: renumber them")
+    return moments

@@ -1,0 +1,70 @@
+"""Why a number may look like collapse without being it: what the data and the sizes decide, in words."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import pandas as pd
+
+from nrc_core.config import OUTPUT
+
+if TYPE_CHECKING:
+    from nrc_core.metrics.sites import Site
+
+COPIES = 0.01  # a larger share of rows that are copies of others is told
+
+
+@dataclass(frozen=True)
+class Setting:
+    """What a network was measured on: how many samples, how many of them different, and the kind of features."""
+
+    rows: int
+    different: int
+    features: str
+
+
+def of_rows(rows: int, features: int, rank: int) -> list[str]:
+    """What too few different rows decide, whatever the features are.
+
+    Example:
+        >>> of_rows(3, 2, 2)
+        ['no more different rows (3) than r + 1 = 3: NRC1 is 0 whatever the features are']
+    """
+    found = []
+    if rows <= rank + 1:
+        found.append(f"no more different rows ({rows}) than r + 1 = {rank + 1}: NRC1 is 0 whatever the features are")
+    if rows <= features:
+        found.append(f"no more different rows ({rows}) than features: NRC4 is low and CKA high whatever they are")
+    return found
+
+
+def doubts(table: pd.DataFrame, sites: Sequence[Site], setting: Setting) -> list[str]:
+    """The doubts at every site, each a few words, joined by semicolons; empty where there are none.
+
+    Args:
+        table: as `tabulate` makes it, with the rank that was asked for.
+    """
+    return ["; ".join(_at(row, site, setting)) for row, site in zip(table.to_dict("records"), sites, strict=True)]
+
+
+def _at(row: dict, site: Site, setting: Setting) -> list[str]:
+    rank, width, targets = row["rank"], row["width"], row["target_effective_rank"]
+    different = round(site.moments.n * setting.different / setting.rows)
+    found = []
+    if setting.rows - setting.different > COPIES * setting.rows:
+        found.append(f"{setting.rows - setting.different} of {setting.rows} rows of x are copies of others")
+    found += of_rows(different, width, rank)
+    if targets == 0:
+        found.append("the targets are constant")
+    elif targets < rank:
+        directions = f"{targets} direction{'s' if targets > 1 else ''}"
+        found.append(f"the targets vary in {directions} (99 % of their variance), fewer than r = {rank}")
+    if width < rank:
+        found.append(f"fewer features ({width}) than r = {rank}: there are no NRC1 to NRC3")
+    elif width == rank and row["name"] != OUTPUT:
+        found.append(f"r = {rank} is all features: NRC1 is 0 whatever they are, and NRC3 1 if the weight has r rows")
+    if site.weight is not None and len(site.weight) < min(rank, width):
+        found.append(f"fewer rows of the weight ({len(site.weight)}) than r = {rank}: NRC3 is of so many angles only")
+    return found

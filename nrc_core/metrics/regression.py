@@ -1,0 +1,347 @@
+"""Neural regression collapse metrics as pure functions of second moments and weights.
+
+Sources: Rangamani and Unal, *Deep Neural Regression Collapse* (2026), section 3 and Table 1.
+Arrays have samples in rows; n samples, h features, t target dimensions, r rank. Everything is
+computed in float64; a quantity that is not defined (no variance at all) is NaN, never a made-up 0.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from numbers import Integral
+from typing import NamedTuple
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+from torch.nn.utils.rnn import pad_sequence
+
+from nrc_core.config import NUMERICAL_TOLERANCE
+from nrc_core.errors import ConfigError
+from nrc_core.metrics.arrays import Matrix, checked_matrix
+from nrc_core.metrics.debiasing import SquaredNorms, debiased_covariance_cka
+from nrc_core.metrics.moments import Moments
+from nrc_core.metrics.threads import on_all_cores
+
+# Directions whose variance is below this share of the largest do not count in NRC4. The numerical
+# tolerance is a relative singular value of 1e-6, ten times the rounding of the float32 features; this
+# one keeps only what stands above a thousandth of the largest direction.
+SIGNAL_TOLERANCE = 1e-6
+
+
+class Eigen(NamedTuple):
+    """Eigenvalues (h,), largest first and clipped at 0, and eigenvectors (h, h) in columns."""
+
+    values: Tensor
+    vectors: Tensor
+
+
+def eigen(covariance: Float[Tensor, "h h"]) -> Eigen:
+    """Eigendecomposition of a covariance; rounding below zero is clipped to zero."""
+    values, vectors = torch.linalg.eigh(covariance)
+    return Eigen(values.flip(-1).clamp(min=0.0), vectors.flip(-1))
+
+
+def eigen_each(covariances: Sequence[Float[Tensor, "_ _"]]) -> list[Eigen]:
+    """The `eigen` of several covariances, on the CPU.
+
+    A GPU would take those of more than 32 features one after the other (pytorch/pytorch, issue 175585).
+
+    Example:
+        >>> [one.values.tolist() for one in eigen_each([torch.eye(1), torch.eye(2).double()])]
+        [[1.0], [1.0, 1.0]]
+    """
+    return on_all_cores(eigen, [covariance.cpu() for covariance in covariances])
+
+
+def noise_curve(eigenvalues: Float[Tensor, " h"]) -> Float[Tensor, " h"]:
+    """NRC1 as a curve: entry k - 1 is the share of variance outside the top k directions, k = 1 ... h."""
+    total = eigenvalues.sum()
+    if total <= 0:
+        return torch.full_like(eigenvalues, math.nan)
+    # Summed from the small end, so that a tail of 1e-20 is not lost in rounding.
+    tails = eigenvalues.flip(0).cumsum(0).flip(0)
+    return torch.cat([tails[1:], tails.new_zeros(1)]) / total
+
+
+def covariance_cka(cross: Float[Tensor, "h t"], first: Float[Tensor, "h h"], second: Float[Tensor, "t t"]) -> float:
+    """Linear CKA from covariances: ``||C_ab||_F^2 / (||C_aa||_F ||C_bb||_F)``; NaN without variance."""
+    scale = torch.linalg.matrix_norm(first) * torch.linalg.matrix_norm(second)
+    return (cross.square().sum() / scale).item() if scale > 0 else math.nan
+
+
+def projected_cka(spectrum: Eigen, cross: Float[Tensor, "h t"], targets: Float[Tensor, "t t"], rank: int) -> float:
+    """CKA of the features projected on their top-`rank` subspace with the targets (NRC2)."""
+    return covariance_cka(spectrum.vectors[:, :rank].T @ cross, spectrum.values[:rank].diag(), targets)
+
+
+def linear_prediction_error(
+    spectrum: Eigen, cross: Float[Tensor, "h t"], targets: Float[Tensor, "t t"], tolerance: float
+) -> tuple[float, int]:
+    """Mean squared error per entry of the best linear prediction of the targets, and its directions.
+
+    Directions whose eigenvalue is at most `tolerance` times the largest are left out; the second
+    number says how many were kept. Rounding below zero is clipped to zero.
+    """
+    kept = int((spectrum.values > tolerance * spectrum.values[0]).sum())
+    explained = (spectrum.vectors[:, :kept].T @ cross).square() / spectrum.values[:kept, None]
+    error = (targets.diagonal() - explained.sum(0)).mean().clamp(min=0.0)
+    return error.item(), kept
+
+
+def principal_angles(first: Matrix, second: Matrix) -> Float[Tensor, " r"]:
+    """Principal angles in radians, ascending, between the column spans of two matrices with orthonormal columns.
+
+    cos(theta_i) are the singular values of A^T B (Bjorck and Golub, 1973); min(p, q) angles for
+    spans of p and q dimensions. Range [0, pi/2].
+
+    Example:
+        >>> principal_angles(torch.eye(3)[:, :1], torch.eye(3)[:, 1:2]).item() == math.pi / 2
+        True
+    """
+    a, b = checked_matrix(first, "first"), checked_matrix(second, "second")
+    return torch.linalg.svdvals(a.T @ b).clamp(max=1.0).acos()
+
+
+def input_spectrum(weight: Float[Tensor, "rows h"]) -> Eigen:
+    """Eigendecomposition of W^T W: squared singular values and right singular vectors of a weight."""
+    return eigen(_input_products(weight))
+
+
+def input_spectrum_each(weights: Sequence[Float[Tensor, "_ _"]]) -> list[Eigen]:
+    """The `input_spectrum` of several weights, on the CPU as those of `eigen_each`."""
+    return eigen_each([_input_products(weight) for weight in weights])
+
+
+def _input_products(weight: Float[Tensor, "rows h"]) -> Float[Tensor, "h h"]:
+    double = weight.double()
+    return double.T @ double
+
+
+def alignment_cosines(spectrum: Eigen, inputs: Eigen, rank: int, rows: int) -> Float[Tensor, " r"] | None:
+    """Cosines of the principal angles between top feature and top input subspace; None without variance.
+
+    `inputs` is the `input_spectrum` of a weight with `rows` rows, which span at most `rows`
+    directions.
+    """
+    product = _alignment_products(spectrum, inputs, rank, rows)
+    return None if product is None else _cosines(product)
+
+
+def alignment_curves(
+    spectrum: Eigen, inputs: Eigen, most: int, rows: int
+) -> tuple[Float[Tensor, " most"], Float[Tensor, " most"]]:
+    """Means of the `alignment_cosines` and of the sines of the same angles, at ranks 1 to `most`; NaN without any."""
+    product = _alignment_products(spectrum, inputs, most, rows)
+    if product is None:
+        return (torch.full((most,), math.nan, dtype=torch.float64),) * 2
+    cosines = [_cosines(product[:rank, :rank]) for rank in range(1, most + 1)]
+    padded, counts = pad_sequence(cosines, batch_first=True), torch.tensor([len(one) for one in cosines])
+    there = torch.arange(padded.shape[1]) < counts[:, None]
+    return padded.sum(1) / counts, ((1 - padded.square()).sqrt() * there).sum(1) / counts
+
+
+def _alignment_products(spectrum: Eigen, inputs: Eigen, rank: int, rows: int) -> Float[Tensor, "r _"] | None:
+    if inputs.values[0] <= 0 or spectrum.values[0] <= 0:
+        return None
+    return spectrum.vectors[:, :rank].T @ inputs.vectors[:, : min(rank, rows)]
+
+
+def _cosines(product: Float[Tensor, "_ _"]) -> Float[Tensor, " r"]:
+    return torch.linalg.svdvals(product).clamp(max=1.0)
+
+
+def alignment(spectrum: Eigen, inputs: Eigen, rank: int, rows: int) -> float:
+    """Mean of the `alignment_cosines` (NRC3); NaN without variance."""
+    cosines = alignment_cosines(spectrum, inputs, rank, rows)
+    return math.nan if cosines is None else cosines.mean().item()
+
+
+def effective_rank(eigenvalues: Float[Tensor, " h"], energy: float = 0.99) -> int:
+    """The least number of directions that hold `energy` of the variance; 0 when there is none.
+
+    It unmasks over-collapse: NRC1 is also zero for features that fell to fewer dimensions than
+    the targets have.
+    """
+    if eigenvalues[0] <= 0:
+        return 0
+    return int((noise_curve(eigenvalues) > 1 - energy).sum()) + 1
+
+
+def nrc1(features: Matrix, rank: int) -> float:
+    """Noise suppression: the share of feature variance outside the top-`rank` subspace.
+
+    ``1 - Tr(U^T S U) / Tr(S)``, S the centred feature covariance, U its top `rank` eigenvectors
+    (Deep NRC paper, section 3, NRC1). Range [0, 1]; 0 is collapsed; NaN without variance.
+
+    Args:
+        features: (n, h), any real dtype.
+        rank: 1 <= rank <= h, the target dimension in the paper.
+
+    Raises:
+        ValueError: features that are not a finite matrix, or a rank out of range.
+
+    Example:
+        >>> round(nrc1(np.array([[2.0, 0.0], [-2.0, 0.0], [0.0, 1.0], [0.0, -1.0]]), rank=1), 12)
+        0.2
+    """
+    h = checked_matrix(features, "features")
+    _check_rank(rank, h.shape[1])
+    return noise_curve(eigen(_self_moments(h)).values)[rank - 1].item()
+
+
+def nrc2(features: Matrix, targets: Matrix, rank: int | None = None) -> float:
+    """Signal-target alignment: linear CKA of the projected features with the targets.
+
+    CKA(H U U^T, Y) with U the top `rank` eigenvectors of the feature covariance (Deep NRC paper,
+    section 4.2). Range [0, 1]; 1 is collapsed; NaN when one side has no variance. The full CKA,
+    without projection (section 3), is `linear_cka(features, targets)`.
+
+    Args:
+        features: (n, h).
+        targets: (n, t).
+        rank: 1 <= rank <= h; the target dimension unless given.
+
+    Raises:
+        ValueError: not finite matrices with equal rows, or a rank out of range.
+
+    Example:
+        >>> y = np.array([[1.0], [2.0], [4.0]])
+        >>> round(nrc2(np.hstack([3 * y, 0 * y]), y), 12)
+        1.0
+    """
+    moments = _moments(features, targets)
+    rank = moments.target_covariance.shape[0] if rank is None else rank
+    _check_rank(rank, moments.width)
+    spectrum = eigen(moments.feature_covariance)
+    return projected_cka(spectrum, moments.cross_covariance, moments.target_covariance, rank)
+
+
+def nrc3(features: Matrix, weight: Matrix, rank: int) -> float:
+    """Feature-weight alignment: mean cosine of the principal angles between two top subspaces.
+
+    The top-`rank` eigenvectors of the feature covariance against the top-`rank` right singular
+    vectors of the weight these features enter (Deep NRC paper, sections 3 and 4.2). Range [0, 1];
+    1 is collapsed; NaN for a zero weight or constant features. A weight with fewer than `rank`
+    rows contributes its whole row space.
+
+    Args:
+        features: (n, h), the layer's input.
+        weight: (rows, h), as `torch.nn.Linear` keeps it.
+        rank: 1 <= rank <= h.
+
+    Raises:
+        ValueError: not finite matrices with equal columns, or a rank out of range.
+
+    Example:
+        >>> round(nrc3(np.array([[1.0, 0.0], [-1.0, 0.0]]), np.array([[1.0, 1.0]]), rank=1), 6)
+        0.707107
+    """
+    h, w = checked_matrix(features, "features"), checked_matrix(weight, "weight")
+    if h.shape[1] != w.shape[1]:
+        raise ConfigError(
+            f"the weight must have one column per feature: features {tuple(h.shape)}, weight {tuple(w.shape)}; "
+            "pass the weight of the layer that takes these features as input"
+        )
+    _check_rank(rank, h.shape[1])
+    return alignment(eigen(_self_moments(h)), input_spectrum(w), rank, len(w))
+
+
+def nrc4(features: Matrix, targets: Matrix, *, tolerance: float = NUMERICAL_TOLERANCE) -> float:
+    """Linear predictability: mean squared error per entry of predicting the targets with an intercept.
+
+    ``||H H^+ Y - Y||_F^2 / (n t)`` with H and Y centred (Deep NRC paper, section 3, NRC4, which leaves the
+    centring open and does not divide by t). To be compared with the network's own mean squared
+    error. Range [0, mean target variance].
+
+    Args:
+        features: (n, h).
+        targets: (n, t).
+        tolerance: directions with at most this share of the largest variance are left out.
+
+    Raises:
+        ValueError: not finite matrices with equal rows, or a tolerance outside [0, 1).
+
+    Example:
+        >>> nrc4(np.array([[0.0], [1.0], [2.0]]), np.array([[5.0], [7.0], [9.0]]))
+        0.0
+    """
+    if not 0 <= tolerance < 1:
+        raise ConfigError(f"tolerance is a share of the largest variance, in [0, 1): got {tolerance}")
+    moments = _moments(features, targets)
+    spectrum = eigen(moments.feature_covariance)
+    return linear_prediction_error(spectrum, moments.cross_covariance, moments.target_covariance, tolerance)[0]
+
+
+def linear_cka(a: Matrix, b: Matrix) -> float:
+    """Linear centred kernel alignment (CKA) of A (n, p) and B (n, q).
+
+    ``||A^T B||_F^2 / (||A^T A||_F ||B^T B||_F)`` with A and B centred, Kornblith et al. (2019), in feature
+    space: O(n (p + q)^2), no n x n matrix. Range [0, 1]; NaN when one side has no variance. Invariant to
+    rotation, isotropic scale and shift.
+
+    Example:
+        >>> round(linear_cka(np.array([[0.0], [1.0]]), np.array([[3.0], [1.0]])), 12)
+        1.0
+    """
+    moments = _moments(a, b)
+    return covariance_cka(moments.cross_covariance, moments.feature_covariance, moments.target_covariance)
+
+
+def debiased_cka(a: Matrix, b: Matrix) -> float:
+    """Linear CKA of A (n, p) and B (n, q) without the bias of few samples.
+
+    HSIC(A, B) / sqrt(HSIC(A, A) HSIC(B, B)) with the unbiased estimator of Song et al. (2012), equation 5, in feature
+    space, O(n (p + q)^2). Independent A and B have about 0 whatever their sizes are, where `linear_cka` has more the
+    more columns there are for n rows. At most 1, where A and B are the same up to rotation and scale, and slightly
+    below 0 by chance; NaN for fewer than four rows or without variance. Invariant as `linear_cka` is.
+
+    Raises:
+        ValueError: not real and finite matrices with equal rows.
+
+    Example:
+        >>> noise, other = torch.randn(50, 200), torch.randn(50, 40)
+        >>> linear_cka(noise, other) > 0.5, abs(debiased_cka(noise, other)) < 0.1
+        (True, True)
+    """
+    moments = _moments(a, b)
+    norms = SquaredNorms(moments.width, len(moments.mean) - moments.width)
+    norms.update(checked_matrix(a, "features"), checked_matrix(b, "targets"))
+    return debiased_covariance_cka(moments, norms)
+
+
+def stable_rank(matrix: Matrix) -> float:
+    """Stable rank: a rank that small directions hardly count in.
+
+    ``||A||_F^2 / ||A||_2^2`` (Rudelson and Vershynin, 2007), between 1 and the rank; NaN for zero.
+    Not centred: centre features first, or use `measure`, which does.
+
+    Example:
+        >>> round(stable_rank(np.diag([2.0, 1.0])), 12)
+        1.25
+    """
+    squares = torch.linalg.svdvals(checked_matrix(matrix, "matrix")).square()
+    return spectral_ratio(squares)
+
+
+def spectral_ratio(values: Float[Tensor, " h"]) -> float:
+    """Sum over largest of non-negative values: the stable rank, given squared singular values."""
+    largest = values.max()
+    return (values.sum() / largest).item() if largest > 0 else math.nan
+
+
+def _moments(features: Matrix, targets: Matrix) -> Moments:
+    h, y = checked_matrix(features, "features"), checked_matrix(targets, "targets")
+    if len(h) != len(y):
+        raise ConfigError(f"features and targets must have equal rows: got {len(h)} and {len(y)}")
+    return Moments.of(h, y)
+
+
+def _self_moments(features: Tensor) -> Tensor:
+    return Moments.of(features, features[:, :0]).feature_covariance
+
+
+def _check_rank(rank: int, width: int) -> None:
+    if isinstance(rank, bool) or not isinstance(rank, Integral) or not 1 <= rank <= width:
+        raise ConfigError(f"rank must be between 1 and the number of features, {width}: got {rank}")

@@ -1,0 +1,249 @@
+"""Where a network is measured: its sites, and the hooks that feed their moments in one pass over the data."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+import torch
+from jaxtyping import Float
+from torch import Tensor, nn
+
+from nrc_core.config import OUTPUT
+from nrc_core.errors import ConfigError
+from nrc_core.metrics.batches import rows_at_once
+from nrc_core.metrics.debiasing import SquaredNorms
+from nrc_core.metrics.layers import WeightLayer, channels_first, listening, weight_layers, weight_matrix
+from nrc_core.metrics.layouts import Layout
+from nrc_core.metrics.moments import Moments
+from nrc_core.metrics.trace import INPUT
+
+logger = logging.getLogger(__name__)
+FEATURES = ("post", "pre", "positions")
+
+
+@dataclass
+class Site:
+    """Where features are measured: the input of a weight layer, or the network's output.
+
+    `weight` is (rows, h), its right singular vectors span the input subspace of the layer; it is
+    None at the output, which feeds no weight.
+    """
+
+    name: str
+    weight: Float[Tensor, "rows h"] | None
+    moments: Moments
+    norms: SquaredNorms | None = None  # where the debiased CKA is wanted
+
+
+def pool(activation: Tensor, *, channels_first: bool) -> Float[Tensor, "n h"]:
+    """Average over every dimension but samples and features (global average pooling)."""
+    if activation.ndim == 2:
+        return activation
+    return activation.flatten(2).mean(2) if channels_first else activation.flatten(1, -2).mean(1)
+
+
+def unfold(activation: Tensor, *, channels_first: bool) -> Float[Tensor, "rows h"]:
+    """Every position of a feature map as a sample of its own, positions of one sample in a row."""
+    last = activation.movedim(1, -1) if channels_first else activation
+    return last.flatten(0, -2)
+
+
+@contextmanager
+def watched(model: nn.Module, see: Callable[[str, WeightLayer, Tensor, Tensor], None]) -> Iterator[None]:
+    """Call `see(name, layer, input, output)` whenever a layer of `weight_layers` has run."""
+    with listening(weight_layers(model), see):
+        yield
+
+
+def collect(
+    model: nn.Module, x: Tensor, y: Float[Tensor, "n t"], *, features: str = "post", batch_size: int | None = None
+) -> list[Site]:
+    """Moments at every site of a network in one pass over the data.
+
+    Site i is the input of weight layer i, in order of execution, site 0 the first layer's input;
+    the last site is the network's output. A network that has an attribute `sites` names the layers
+    that count; else all linear and convolutional ones do. `features` says what a sample of a site is:
+
+    * "post": the layer's input as it is, after the activation; feature maps are averaged over positions.
+    * "pre": the output of the weight layer before it, which is the same features before the activation
+      in a plain chain of layers (the first site and the output have no other).
+    * "positions": every position of a feature map is a sample, with the targets of its image.
+
+    Raises ConfigError for another word, other rows in x than in y, when the model has no linear or convolutional
+    layer, when a layer runs twice, or when "pre" is asked of a network that is not such a chain. A layer that did not
+    run is logged.
+    """
+    return collect_each(model, x, y, features=(features,), batch_size=batch_size)[features]
+
+
+@contextmanager
+def evaluating(model: nn.Module) -> Iterator[None]:
+    """In evaluation mode while the block runs, and then every module as it was, frozen ones too."""
+    modes = [(module, module.training) for module in model.modules()]
+    try:
+        model.eval()
+    except NotImplementedError:
+        raise ConfigError("an exported network has no evaluation mode: give the module it was made of") from None
+    try:
+        yield
+    finally:
+        for module, training in modes:  # its own way back first: an adapter that eval() merged comes out again
+            if module.training != training:
+                module.train(training)
+        for module, training in modes:
+            module.training = training
+
+
+@contextmanager
+def keeping_buffers(model: nn.Module) -> Iterator[None]:
+    """While the block runs a network may write to its buffers; then they hold what they held."""
+    kept = [
+        (module, name, buffer, buffer.clone())
+        for module in model.modules()
+        for name, buffer in module._buffers.items()
+        if buffer is not None
+    ]
+    try:
+        yield
+    finally:
+        for module, name, buffer, value in kept:
+            if not torch.equal(buffer, value):
+                buffer.copy_(value)
+            module._buffers[name] = buffer
+
+
+@torch.no_grad()
+def collect_each(
+    model: nn.Module, x: Tensor, y: Float[Tensor, "n t"], *, features: Sequence[str], batch_size: int | None = None
+) -> dict[str, list[Site]]:
+    """What `collect` returns, for several kinds of features in the same pass.
+
+    Activations are summed up as soon as a layer has run, so no more than those of one batch are ever held.
+    """
+    if len(x) != len(y):
+        raise ConfigError(f"x and y must have equal rows: got {len(x)} and {len(y)}")
+    collector = Collector(features)
+    size = batch_size or rows_at_once(x)
+    with evaluating(model), watched(model, collector.see):
+        for start in range(0, len(x), size):
+            collector.begin(y[start : start + size])
+            output = model(x[start : start + size])
+            if not collector.seen:
+                raise ConfigError(f"{type(model).__name__} has no linear or convolutional layer, hence no site")
+            collector.end(output)
+    if absent := sorted(weight_layers(model).keys() - set(collector.seen)):
+        logger.warning(
+            "%s: no site at %s, which did not run as layers (another may have used their weights itself)",
+            type(model).__name__,
+            ", ".join(absent),
+        )
+    return collector.sites()
+
+
+class Collector:
+    """Adds up the moments of every site as its layer runs.
+
+    Args:
+        features: the kinds, see `collect`.
+        layouts: how a layer takes its samples, given its name, input and their number, or None where it takes the same
+            whatever they are; unless given, the first axis of every input is that of the samples.
+        before: the layer whose output alone each layer's input is made of, for "pre"; unless given, the one that ran
+            before it.
+        debias: sum up what the debiased CKA needs, too.
+    """
+
+    def __init__(
+        self,
+        features: Sequence[str],
+        *,
+        layouts: Callable[[str, WeightLayer, Tensor, int], Layout | None] | None = None,
+        before: Mapping[str, str] | None = None,
+        debias: bool = False,
+    ):
+        if unknown := set(features) - set(FEATURES):
+            raise ConfigError(f"features must be one of {', '.join(FEATURES)}: got {unknown.pop()!r}")
+        self._sites: dict[str, dict[str, Site]] = {kind: {} for kind in features}
+        self._layouts, self._before, self._debias = layouts, before, debias
+        self.seen: list[str] = []
+        self._targets = torch.empty(0)
+        self._given: dict[str, Tensor] = {}  # what layers gave in this batch, pooled
+
+    def begin(self, targets: Tensor) -> None:
+        """A new batch."""
+        self.seen, self._given, self._targets = [], {}, targets
+
+    def see(self, name: str, layer: WeightLayer, features: Tensor, output: Tensor) -> None:
+        """The input and output of a weight layer."""
+        if name in self.seen:
+            raise ran_twice(name)
+        n, first = len(self._targets), channels_first(layer)
+        layout = Layout() if self._layouts is None else self._layouts(name, layer, features, n)
+        if layout is None:
+            return
+        rows = layout.samples_first(features, n, channels_first=first)
+        if len(rows) != n:
+            raise ConfigError(
+                f"layer {name!r} takes {len(rows)} rows for {n} samples: samples must stand along its first axis"
+                + (" (does the network squeeze a batch of one? leave none)" if n == 1 else "")
+            )
+        pooled = pool(rows, channels_first=first)
+        for kind in self._sites:
+            if kind == "positions":
+                self._add(kind, name, layer, unfold(rows, channels_first=first))
+            else:
+                self._add(kind, name, layer, self._pre(name, pooled) if kind == "pre" else pooled)
+        self.seen.append(name)
+        if "pre" in self._sites:
+            given = pool(layout.samples_first(output, n, channels_first=first), channels_first=first)
+            # A copy, as the activation may write over it.
+            self._given = {**({} if self._before is None else self._given), name: given.clone()}
+
+    def end(self, output: Float[Tensor, "n t"]) -> None:
+        """The network's output, which feeds no weight."""
+        if output.ndim != 2:
+            raise ConfigError(f"a network must give (n, t), one row a sample: got shape {tuple(output.shape)}")
+        for kind in self._sites:
+            self._add(kind, OUTPUT, None, output)
+
+    def sites(self) -> dict[str, list[Site]]:
+        """By kind of features, in order of execution."""
+        return {kind: list(sites.values()) for kind, sites in self._sites.items()}
+
+    def _pre(self, name: str, pooled: Tensor) -> Tensor:
+        source = next(iter(self._given), INPUT) if self._before is None else self._before.get(name, "")
+        if source == INPUT:
+            return pooled
+        if source not in self._given:
+            raise ConfigError(
+                f"features before the activation exist in a chain of layers; {name!r} takes more than what one layer "
+                "gave: use features='post'"
+            )
+        before = self._given[source]
+        if before.shape != pooled.shape:
+            raise ConfigError(
+                f"features before the activation exist in a chain of layers; {name!r} takes {pooled.shape[1]} "
+                f"features but the layer before it gives {before.shape[1]}: use features='post'"
+            )
+        return before
+
+    def _add(self, kind: str, name: str, layer: WeightLayer | None, rows: Tensor) -> None:
+        targets = self._targets.to(rows.device)
+        if name not in self._sites[kind]:
+            weight = None if layer is None else weight_matrix(layer)
+            sizes = rows.shape[1], targets.shape[1], rows.device
+            norms = SquaredNorms(*sizes) if self._debias else None
+            self._sites[kind][name] = Site(name, weight, Moments(*sizes), norms)
+        positions = len(rows) // len(targets)
+        repeated = targets if positions == 1 else targets.repeat_interleave(positions, dim=0)
+        site = self._sites[kind][name]
+        site.moments.update(rows, repeated)
+        if site.norms is not None:
+            site.norms.update(rows, repeated)
+
+
+def ran_twice(name: str) -> ConfigError:
+    """The error of a layer that more than one site would be at."""
+    return ConfigError(f"layer {name!r} ran twice in one pass: a shared layer is not one site, give it copies")

@@ -1,0 +1,207 @@
+"""All metrics at all sites of a network, from the moments that one pass over the data gave."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import torch
+from torch import Tensor, nn
+
+from nrc_core.config import NUMERICAL_TOLERANCE
+from nrc_core.metrics import regression
+from nrc_core.metrics.layers import weight_layers, weight_matrix
+from nrc_core.metrics.moments import Moments
+from nrc_core.metrics.regression import SIGNAL_TOLERANCE, Eigen
+from nrc_core.metrics.sites import Site
+
+
+@dataclass(frozen=True)
+class Decomposed:
+    """A site's moments with the eigendecompositions that all its metrics are made of."""
+
+    name: str
+    moments: Moments
+    spectrum: Eigen
+    inputs: Eigen | None  # of the weight; None at the output
+    weight_rows: int
+
+
+def input_spectra(model: nn.Module) -> dict[str, Eigen]:
+    """The `input_spectrum` of every layer with a weight, for several calls of `decompose` on one network."""
+    return input_spectra_each([model])[0]
+
+
+def input_spectra_each(models: Sequence[nn.Module]) -> list[dict[str, Eigen]]:
+    """The `input_spectra` of several networks."""
+    return _input_spectra(
+        [{name: weight_matrix(layer) for name, layer in weight_layers(model).items()} for model in models]
+    )
+
+
+def _input_spectra(each: Sequence[Mapping[str, Tensor]]) -> list[dict[str, Eigen]]:
+    found = iter(regression.input_spectrum_each([weight for weights in each for weight in weights.values()]))
+    return [{name: next(found) for name in weights} for weights in each]
+
+
+def decompose(sites: list[Site], inputs: Mapping[str, Eigen] | None = None) -> list[Decomposed]:
+    """Eigendecompositions of every site's features and weight; `inputs` are the network's `input_spectra`, if known."""
+    return decompose_each([sites], None if inputs is None else [inputs])[0]
+
+
+def decompose_each(
+    each: Sequence[list[Site]], inputs: Sequence[Mapping[str, Eigen]] | None = None
+) -> list[list[Decomposed]]:
+    """What `decompose` gives for the sites of several networks, or of several views of one.
+
+    What is left after it is a thousand small operations a network, which a GPU would do one by one, so all of
+    it is on the CPU.
+    """
+    if inputs is None:
+        inputs = _input_spectra([{one.name: one.weight for one in sites if one.weight is not None} for sites in each])
+    spectra = iter(regression.eigen_each([site.moments.feature_covariance for sites in each for site in sites]))
+    return [
+        [
+            Decomposed(
+                site.name,
+                site.moments.cpu(),
+                next(spectra),
+                None if site.weight is None else known[site.name],
+                0 if site.weight is None else len(site.weight),
+            )
+            for site in sites
+        ]
+        for sites, known in zip(each, inputs, strict=True)
+    ]
+
+
+def tabulate(
+    sites: list[Decomposed], *, rank: int | None, convention: str = "careful", tolerance: float = NUMERICAL_TOLERANCE
+) -> pd.DataFrame:
+    """The columns of `measure` that are metrics, from sites already decomposed; a rank above a width is that width."""
+    target_dim = len(sites[0].moments.target_covariance)
+    wanted = target_dim if rank is None else rank
+    if wanted < 1:
+        raise ValueError(f"rank must be at least 1: got {wanted}")
+    error = _network_mse(sites[-1].moments)
+    targets = regression.eigen(sites[0].moments.target_covariance).values
+    rows = []
+    for number, site in enumerate(sites):
+        row = _site(site, min(wanted, site.moments.width), tolerance)
+        row |= {
+            "target_stable_rank": regression.spectral_ratio(targets),
+            "target_effective_rank": regression.effective_rank(targets),
+            "network_mse": error,
+        }
+        if convention == "printed":
+            row |= _printed(site, row["cka"], tolerance)
+        if convention == "released":
+            row |= _released(site, targets)
+        rows.append({"site": number, "name": site.name, **row})
+    return pd.DataFrame(rows)
+
+
+def spectra(sites: list[Decomposed], most: int = 32) -> pd.DataFrame:
+    """The metrics as curves in the rank: `site, k, eigenvalue, nrc1, nrc2, nrc3, nrc3_sine` for k up to `most`.
+
+    NRC1 to NRC3 are what they would be at rank k; `nrc3_sine` is the mean sine of the same angles,
+    which is the alignment of the top k feature directions with the weight's bottom ones. The shares
+    are kept in single precision: they are for figures.
+    """
+    return pd.concat([_curves(site, most).assign(site=number) for number, site in enumerate(sites)], ignore_index=True)
+
+
+def _curves(site: Decomposed, most: int) -> pd.DataFrame:
+    values, vectors = site.spectrum
+    k = min(most, len(values))
+    target = torch.linalg.matrix_norm(site.moments.target_covariance)
+    aligned = (vectors[:, :k].T @ site.moments.cross_covariance).square().sum(1).cumsum(0)
+    cka = aligned / (values[:k].square().cumsum(0).sqrt() * target)
+    cosines = sines = torch.full((k,), math.nan)
+    if site.inputs is not None:
+        cosines, sines = regression.alignment_curves(site.spectrum, site.inputs, k, site.weight_rows)
+    shares = {
+        "nrc1": regression.noise_curve(values)[:k].numpy(),
+        "nrc2": cka.numpy(),
+        "nrc3": cosines.numpy(),
+        "nrc3_sine": sines.numpy(),
+    }
+    single = {name: np.asarray(column, np.float32) for name, column in shares.items()}
+    return pd.DataFrame({"k": range(1, k + 1), "eigenvalue": values[:k].numpy(), **single})
+
+
+def _site(site: Decomposed, rank: int, tolerance: float) -> dict[str, Any]:
+    moments, spectrum, inputs = site.moments, site.spectrum, site.inputs
+    cross, targets = moments.cross_covariance, moments.target_covariance
+    error, directions = regression.linear_prediction_error(spectrum, cross, targets, tolerance)
+    signal_error, _ = regression.linear_prediction_error(spectrum, cross, targets, max(tolerance, SIGNAL_TOLERANCE))
+    variance = targets.diagonal().mean().item()
+    return {
+        "width": moments.width,
+        "rank": rank,
+        "nrc1": regression.noise_curve(spectrum.values)[rank - 1].item(),
+        "nrc2": regression.projected_cka(spectrum, cross, targets, rank),
+        "nrc3": math.nan if inputs is None else regression.alignment(spectrum, inputs, rank, site.weight_rows),
+        "nrc4": error,
+        "cka": regression.covariance_cka(cross, moments.feature_covariance, targets),
+        "nrc4_unexplained": error / variance if variance > 0 else math.nan,
+        "nrc4_signal": signal_error,
+        "nrc4_directions": directions,
+        "nrc4_tolerance": tolerance,
+        "feature_stable_rank": regression.spectral_ratio(spectrum.values),
+        "feature_effective_rank": regression.effective_rank(spectrum.values),
+        "weight_stable_rank": math.nan if inputs is None else regression.spectral_ratio(inputs.values),
+        "target_variance": variance,
+        "feature_variance": spectrum.values.sum().item(),
+    }
+
+
+def _network_mse(output: Moments) -> float:
+    """Mean squared error per entry of the output: its variance around the targets plus squared bias."""
+    t = len(output.target_covariance)
+    if output.width != t:
+        raise ValueError(f"a network must give as many outputs as there are targets: got {output.width} for {t}")
+    covariance = output.feature_covariance + output.target_covariance - 2 * output.cross_covariance
+    bias = output.feature_mean - output.mean[t:]
+    return (covariance.diagonal() + bias.square()).mean().item()
+
+
+def _uncentred(moments: Moments) -> Eigen:
+    """Eigendecomposition of the features' second moment around zero."""
+    return regression.eigen(moments.feature_covariance + torch.outer(moments.feature_mean, moments.feature_mean))
+
+
+def _printed(site: Decomposed, cka: float, tolerance: float) -> dict[str, float]:
+    """Section 3 of the paper to the letter: CKA(H, Y), and 1/N ||H H^+ Y - Y||_F^2 of uncentred features."""
+    moments = site.moments
+    error, directions = regression.linear_prediction_error(
+        _uncentred(moments), moments.cross_covariance, moments.target_covariance, tolerance
+    )
+    return {"nrc2": cka, "nrc4": error * len(moments.target_covariance), "nrc4_directions": directions}
+
+
+def _released(site: Decomposed, targets: Tensor) -> dict[str, float]:
+    """What the paper's released code computes instead, at commit 77218cd of its repository."""
+    moments = site.moments
+    n, first = moments.n, slice(0, len(moments.target_covariance))
+    # The first t coordinates in place of the top-t subspace, and a guard inside the square root.
+    cross = (n * moments.cross_covariance[first]).square().sum()
+    own = (n * moments.feature_covariance[first, first]).square().sum()
+    target = (n * moments.target_covariance).square().sum()
+    scale = (own * target + 1e-12).sqrt()
+    # Uncentred features against centred targets, singular values cut at 1e-3 of the largest.
+    error, directions = regression.linear_prediction_error(
+        _uncentred(moments), moments.cross_covariance, moments.target_covariance, SIGNAL_TOLERANCE
+    )
+    return {
+        "nrc2": (cross / scale).item() if scale > 1e-12 else 0.0,
+        "nrc4": error,
+        "nrc4_directions": directions,
+        "nrc4_tolerance": SIGNAL_TOLERANCE,
+        "feature_stable_rank": regression.spectral_ratio(site.spectrum.values.square()),
+        "target_stable_rank": regression.spectral_ratio(targets.square()),
+    }

@@ -1,0 +1,256 @@
+"""Networks that classify images, and which of their layers are sites."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import torch
+import torchvision
+from jaxtyping import Float, UInt8
+from torch import Tensor, nn
+from torch.nn import functional
+from torchvision.models.resnet import BasicBlock, Bottleneck
+from torchvision.models.vgg import cfgs, make_layers
+
+from nrc_core.classifier_config import CLASSIFIERS, STEMS
+from nrc_core.data.images import in_order, map_format
+from nrc_core.errors import ConfigError
+from nrc_core.networks.build import MLP
+
+TORCHVISION_WIDTH = 64
+RESNETS: dict[int, tuple[type[BasicBlock | Bottleneck], list[int]]] = {
+    18: (BasicBlock, [2, 2, 2, 2]),
+    50: (Bottleneck, [3, 4, 6, 3]),
+}
+DENSENETS = {121: (6, 12, 24, 16), 201: (6, 12, 48, 32)}
+DENSENET_SIDES = {"small": 8, "imagenet": 29}  # of the least image that the three transitions leave a pixel of
+VGG_SIDE = 32  # of the least image that five halvings leave a pixel of
+VGG_POOLED = 7
+VGG_HIDDEN = 4096
+
+
+class Classifier(nn.Module):
+    """A network on images of bytes that it scales itself.
+
+    Args:
+        network: from scaled images to logits.
+        sites: names in `network` of the layers whose inputs are measured, in order of execution; the last is
+            the head.
+        pixel_mean, pixel_spread: of each channel of the training images, 0 to 255.
+        memory_format: the order of its feature maps in memory.
+
+    Attributes:
+        sites: the same names with "network." before them, as in `named_modules`.
+
+    Example:
+        >>> network = nn.Sequential(nn.Flatten(), nn.Linear(16, 3))
+        >>> model = Classifier(network, ["1"], pixel_mean=[128.0], pixel_spread=[64.0])
+        >>> model(torch.zeros(5, 1, 4, 4, dtype=torch.uint8)).shape, model.sites
+        (torch.Size([5, 3]), ('network.1',))
+    """
+
+    pixel_mean: Tensor
+    pixel_spread: Tensor
+
+    def __init__(
+        self,
+        network: nn.Module,
+        sites: Sequence[str],
+        *,
+        pixel_mean: Sequence[float],
+        pixel_spread: Sequence[float],
+        memory_format: torch.memory_format = torch.channels_last,
+    ):
+        super().__init__()
+        self.network, self.memory_format = network.to(memory_format=memory_format), memory_format
+        self.sites = tuple(f"network.{name}" for name in sites)
+        for name, values in (("pixel_mean", pixel_mean), ("pixel_spread", pixel_spread)):
+            self.register_buffer(name, torch.tensor(values, dtype=torch.float32).view(1, -1, 1, 1))
+
+    def forward(self, x: UInt8[Tensor, "n c height width"]) -> Float[Tensor, "n k"]:
+        """Logits for images."""
+        scaled = (x.float() - self.pixel_mean) / self.pixel_spread
+        return self.network(in_order(scaled, self.memory_format))
+
+
+def classifier(
+    architecture: str,
+    *,
+    depth: int,
+    width: int,
+    channels: int,
+    image_size: tuple[int, int],
+    classes: int,
+    stem: str = "small",
+    pixel_mean: Sequence[float],
+    pixel_spread: Sequence[float],
+) -> Classifier:
+    """An untrained network as in Hui, Belkin and Nakkiran (2022), section 3.2: torchvision's, of any width.
+
+    * "mlp": `depth` linear layers with biases, the hidden ones `width` wide, ReLU between them. Sites: all.
+    * "resnet": depth 18 or 50; `width` channels in the first stage. Sites: the convolutions of the four
+      stages, without those of the stem and of the shortcuts, and the head.
+    * "vgg": depth 11, batch normalisation; `width` channels after the first convolution. It halves images
+      five times: those below 32 pixels get a frame of the mean colour. Sites: all eight convolutions, and
+      the linear layers but the first, whose input is copies of a map of one pixel.
+    * "densenet": depth 121 or 201; `width` channels after the stem and a growth rate of half as many.
+      Sites: the convolutions of the three transitions, and the head.
+
+    The paper does not say how networks made for 224 pixels begin on images of 28 to 96. `stem` "small" is a
+    3x3 convolution of stride 1 with nothing pooled after it, "imagenet" torchvision's, 7x7 of stride 2 and
+    max-pooling, which only "resnet" and "densenet" have. With width 64, three channels, a thousand classes
+    and that stem, weights have the names and shapes of torchvision's.
+
+    Args:
+        image_size: height and width in pixels.
+        pixel_mean, pixel_spread: of each channel of the training images, 0 to 255.
+
+    Raises:
+        ConfigError: what is not offered, a size below 1, or images that are too small.
+
+    Example:
+        >>> pixels = {"pixel_mean": [33.0], "pixel_spread": [79.0]}
+        >>> model = classifier("resnet", depth=18, width=4, channels=1, image_size=(28, 28), classes=10, **pixels)
+        >>> model(torch.zeros(5, 1, 28, 28, dtype=torch.uint8)).shape, len(model.sites), model.sites[-1]
+        (torch.Size([5, 10]), 17, 'network.fc')
+    """
+    _check_offered(architecture, depth, stem)
+    height, columns = image_size
+    _check_sizes(depth=depth, width=width, channels=channels, image_size=min(image_size), classes=classes)
+    for name, values in (("pixel_mean", pixel_mean), ("pixel_spread", pixel_spread)):
+        if len(values) != channels:
+            raise ConfigError(f"{name} must be one number for each of {channels} channels: got {list(values)}")
+    network: nn.Module
+    if architecture == "mlp":
+        network = _MLP(channels * height * columns, width, depth, classes, bias=True)
+    elif architecture == "resnet":
+        network = _ResNet(depth, width, channels, classes, stem)
+    elif architecture == "vgg":
+        network = _VGG(width, channels, classes)
+    else:
+        if min(image_size) < DENSENET_SIDES[stem]:
+            raise ConfigError(
+                f"images for a densenet with stem {stem!r} must be at least {DENSENET_SIDES[stem]} pixels high and "
+                f"wide: got {height} x {columns}, use larger ones or another architecture or stem"
+            )
+        network = _densenet(depth, width, channels, classes, stem)
+    sites = [name for name, layer in network.named_modules() if _is_site(architecture, name, layer)]
+    order = map_format(width)
+    return Classifier(network, sites, pixel_mean=pixel_mean, pixel_spread=pixel_spread, memory_format=order)
+
+
+def _check_offered(architecture: str, depth: int, stem: str) -> None:
+    for name, value, offered in (("architecture", architecture, CLASSIFIERS), ("stem", stem, STEMS)):
+        if value not in offered:
+            raise ConfigError(f"{name} must be one of {', '.join(offered)}: got {value!r}")
+    depths = CLASSIFIERS[architecture]
+    if depths is not None and depth not in depths:
+        raise ConfigError(f"depth of a {architecture} must be {' or '.join(map(str, depths))}: got {depth}")
+    if stem != "small" and architecture not in ("resnet", "densenet"):
+        raise ConfigError(
+            f"stem of architecture {architecture!r} must be 'small', it has no other: got {stem!r}, leave it out or "
+            "use resnet or densenet"
+        )
+
+
+def _check_sizes(**sizes: int) -> None:
+    for name, size in sizes.items():
+        if size < 1:
+            raise ConfigError(f"{name} must be at least 1: got {size}")
+
+
+def _is_site(architecture: str, name: str, layer: nn.Module) -> bool:
+    if isinstance(layer, nn.Linear):
+        # VGG's first linear layer takes 49 positions of a map that small images leave one of: 49 copies.
+        return not (architecture == "vgg" and name == "classifier.0")
+    if not isinstance(layer, nn.Conv2d):
+        return False
+    if architecture == "resnet":
+        return name.startswith("layer") and "downsample" not in name
+    return architecture == "vgg" or name.startswith("features.transition")
+
+
+class _MLP(MLP):
+    """An MLP on images."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        return super().forward(x.flatten(1))
+
+
+class _ResNet(torchvision.models.ResNet):
+    """torchvision's ResNet, of any width, with either stem."""
+
+    def __init__(self, depth: int, width: int, channels: int, classes: int, stem: str):
+        block, blocks = RESNETS[depth]
+        self.width, self.channels, self.stem = width, channels, stem  # needed while torchvision builds the stages
+        super().__init__(block, blocks, num_classes=classes)
+        if stem == "small":
+            self.maxpool = nn.Identity()
+        if width != TORCHVISION_WIDTH:
+            self.fc = nn.Linear(8 * width * block.expansion, classes)
+
+    def _make_layer(self, block: Any, planes: int, blocks: int, *rest: Any, **more: Any) -> nn.Sequential:
+        """A stage as torchvision makes it, but for its width; the first one follows the stem."""
+        own = (self.width, self.channels, self.stem) != (TORCHVISION_WIDTH, 3, "imagenet")
+        if planes == TORCHVISION_WIDTH and own:
+            self.inplanes = self.width
+            self.conv1 = _stem(self.stem, self.channels, self.width)
+            self.bn1 = nn.BatchNorm2d(self.width)
+        return super()._make_layer(block, planes * self.width // TORCHVISION_WIDTH, blocks, *rest, **more)
+
+
+class _VGG(nn.Module):
+    """torchvision's VGG11 with batch normalisation, of any width; its own class allots 4096 units at once."""
+
+    def __init__(self, width: int, channels: int, classes: int):
+        super().__init__()
+        plan = [c if isinstance(c, str) else _scaled(c, width) for c in cfgs["A"]]
+        last, hidden = _scaled(8 * TORCHVISION_WIDTH, width), _scaled(VGG_HIDDEN, width)
+        self.features = make_layers(plan, batch_norm=True)
+        if channels != 3:
+            self.features[0] = nn.Conv2d(channels, self.features[0].out_channels, kernel_size=3, padding=1)
+        self.avgpool = nn.AdaptiveAvgPool2d((VGG_POOLED, VGG_POOLED))
+        self.classifier = nn.Sequential(
+            nn.Linear(last * VGG_POOLED**2, hidden),
+            nn.ReLU(inplace=True),
+            nn.Dropout(),
+            nn.Linear(hidden, hidden),
+            nn.ReLU(inplace=True),
+            nn.Dropout(),
+            nn.Linear(hidden, classes),
+        )
+        for layer in self.modules():
+            if isinstance(layer, nn.Conv2d):
+                nn.init.kaiming_normal_(layer.weight, mode="fan_out", nonlinearity="relu")
+            elif isinstance(layer, nn.Linear):
+                nn.init.normal_(layer.weight, 0, 0.01)
+            if isinstance(layer, nn.Conv2d | nn.Linear) and layer.bias is not None:
+                nn.init.zeros_(layer.bias)
+
+    def forward(self, x: Tensor) -> Tensor:
+        missing = [max(VGG_SIDE - side, 0) for side in x.shape[2:]]
+        (top, bottom), (left, right) = ((side // 2, side - side // 2) for side in missing)
+        framed = functional.pad(x, (left, right, top, bottom))  # zero is the mean of the scaled pixels
+        return self.classifier(self.avgpool(self.features(framed)).flatten(1))
+
+
+def _densenet(depth: int, width: int, channels: int, classes: int, stem: str) -> torchvision.models.DenseNet:
+    """torchvision's DenseNet with either stem."""
+    network = torchvision.models.DenseNet(max(width // 2, 1), DENSENETS[depth], width, num_classes=classes)
+    if stem == "small":
+        del network.features.pool0
+    if (channels, stem) != (3, "imagenet"):
+        network.features.conv0 = _stem(stem, channels, width)
+        nn.init.kaiming_normal_(network.features.conv0.weight)
+    return network
+
+
+def _stem(stem: str, channels: int, width: int) -> nn.Conv2d:
+    if stem == "small":
+        return nn.Conv2d(channels, width, kernel_size=3, padding=1, bias=False)
+    return nn.Conv2d(channels, width, kernel_size=7, stride=2, padding=3, bias=False)
+
+
+def _scaled(channels: int, width: int) -> int:
+    return max(channels * width // TORCHVISION_WIDTH, 1)

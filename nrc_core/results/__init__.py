@@ -1,0 +1,1 @@
+"""The store of runs, and what is read from it."""

@@ -1,0 +1,313 @@
+"""What the numbers of one network say: the sites where each condition holds, and the words for it."""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import pandas as pd
+
+from nrc_core.config import OUTPUT
+from nrc_core.metrics.doubts import of_rows
+from nrc_core.results.runs import Results
+from nrc_core.results.thresholds import thresholds
+
+CONDITIONS = {
+    "nrc1": "Noise suppression (NRC1)",
+    "nrc2": "Signal-target alignment (NRC2)",
+    "nrc3": "Feature-weight alignment (NRC3)",
+    "nrc4": "Linear predictability (NRC4)",
+}
+
+
+def rules() -> dict[str, str]:
+    """What each condition asks for, in words."""
+    limits = thresholds()
+    return {
+        "nrc1": f"noise at most {limits['noise_most']:g}",
+        "nrc2": f"projected CKA at least {limits['alignment_least']:g}",
+        "nrc3": f"mean cosine at least {limits['alignment_least']:g}",
+        "nrc4": f"error at most {limits['error_factor']:g} times the network's, "
+        f"plus {limits['error_share']:.0%} of the variance",
+    }
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """Where the conditions hold in one network.
+
+    `first_site[c]` is the first site such that condition c holds there and at every deeper site that
+    feeds a weight, or None if it fails at the last one. `collapsed_from` is the same for the
+    four together.
+    """
+
+    key: str
+    seed: int
+    first_site: dict[str, int | None]
+    collapsed_from: int | None
+    last_site: int
+    network_mse: float
+    unexplained: float
+    output_rank: int
+    target_rank: int
+
+    @property
+    def over_collapsed(self) -> bool:
+        """Whether the output varies in fewer directions (99 % of its variance) than the targets do."""
+        return self.output_rank < self.target_rank
+
+
+def holds(site: pd.DataFrame, limits: Mapping[str, float] | None = None) -> pd.DataFrame:
+    """Which conditions hold, one boolean column each, for rows as `measure` gives them.
+
+    Args:
+        limits: thresholds by name, those in force unless given.
+    """
+    limits = thresholds() if limits is None else limits
+    return pd.DataFrame(
+        {
+            "nrc1": site["nrc1"] <= limits["noise_most"],
+            "nrc2": site["nrc2"] >= limits["alignment_least"],
+            "nrc3": site["nrc3"] >= limits["alignment_least"],
+            "nrc4": site["nrc4"] <= error_most(site, limits),
+        }
+    )
+
+
+def error_most(site: pd.DataFrame, limits: Mapping[str, float]) -> pd.Series:
+    """The largest NRC4 that counts as linear predictability."""
+    return limits["error_factor"] * site["network_mse"] + limits["error_share"] * site["target_variance"]
+
+
+def weight_sites(measurements: pd.DataFrame) -> pd.DataFrame:
+    """The rows of sites that feed a weight: all but the output, where NRC1 is zero by definition."""
+    return measurements[measurements["name"] != OUTPUT]
+
+
+def is_inner(names: pd.Series) -> pd.Series:
+    """Which sites, by name, lie inside a residual block: their layer reads what the block's first one made.
+
+    All others of a ResNet read the residual stream, to which every block adds.
+
+    Example:
+        >>> is_inner(pd.Series(["layer1.0.conv1", "layer1.0.conv2", "fc", "layers.2"])).tolist()
+        [False, True, False, False]
+    """
+    return names.str.endswith(".conv2")
+
+
+def residual_stream(results: Results) -> Results:
+    """The results without the sites inside residual blocks; the others keep their numbers."""
+    m = results.measurements
+    kept = m[~is_inner(m["name"])].reset_index(drop=True)
+    return dataclasses.replace(results, measurements=kept)
+
+
+def last_sites(measurements: pd.DataFrame) -> pd.DataFrame:
+    """The last site that feeds a weight, one row a network, indexed by key.
+
+    Not `groupby().last()`, which would step back over a NaN, as of features that vanish, to the site before.
+    """
+    sites = weight_sites(measurements).reset_index(drop=True)
+    return sites.loc[sites.groupby("key", sort=False)["site"].idxmax()].set_index("key")
+
+
+def target_dimensions(measurements: pd.DataFrame) -> pd.Series:
+    """By key, t: the width of the output."""
+    return measurements[measurements["name"] == OUTPUT].set_index("key")["width"]
+
+
+def first_site(flags: pd.Series, sites: pd.Series) -> int | None:
+    """The first site from which on a flag holds to the deepest, or None if it fails there.
+
+    Example:
+        >>> first_site(pd.Series([True, False, True, True]), pd.Series([0, 1, 2, 3]))
+        2
+    """
+    deepest_first = flags[::-1].cummin()[::-1]
+    held = sites[deepest_first.astype(bool)]
+    return int(held.iloc[0]) if len(held) else None
+
+
+def verdicts(table: pd.DataFrame, limits: Mapping[str, float] | None = None) -> list[Verdict]:
+    """One verdict a run, from measurements of one epoch, split and kind of features."""
+    result = []
+    outputs = table[table["name"] == OUTPUT].set_index("key")
+    for key, rows in weight_sites(table).groupby("key", sort=False):
+        rows = rows.sort_values("site")
+        flags = holds(rows, limits)
+        last = rows.iloc[-1]
+        result.append(
+            Verdict(
+                key=str(key),
+                seed=int(last["seed"]),
+                first_site={name: first_site(flags[name], rows["site"]) for name in CONDITIONS},
+                collapsed_from=first_site(flags.all(axis=1), rows["site"]),
+                last_site=int(last["site"]),
+                network_mse=float(last["network_mse"]),
+                unexplained=_share(float(last["network_mse"]), float(last["target_variance"])),
+                output_rank=int(outputs.loc[key, "feature_effective_rank"]),
+                target_rank=int(last["target_effective_rank"]),
+            )
+        )
+    return result
+
+
+def _share(error: float, variance: float) -> float:
+    """Of the target variance, what an error leaves unexplained; NaN for constant targets, which have none."""
+    return error / variance if variance > 0 else math.nan
+
+
+def summary(results: Results) -> pd.DataFrame:
+    """The table of a page: one row a network, where each condition holds and how well it predicts."""
+    test = results.final(split="test").groupby("key")["network_mse"].first()
+    rows = []
+    for verdict in verdicts(results.final()):
+        sites = {name.upper(): _from(verdict.first_site[name], verdict.last_site) for name in CONDITIONS}
+        rows.append(
+            {"seed": verdict.seed}
+            | sites
+            | {
+                "all four": _from(verdict.collapsed_from, verdict.last_site),
+                "train MSE": verdict.network_mse,
+                "test MSE": test[verdict.key],
+                "over-collapsed": "yes" if verdict.over_collapsed else "no",
+            }
+        )
+    return pd.DataFrame(rows).set_index("seed")
+
+
+def words(results: Results) -> str:
+    """What to think of a page's results, in Markdown, every number taken from them."""
+    found = verdicts(results.final())
+    lines = condition_lines(found)
+    verb = "network leaves" if len(found) == 1 else "networks leave"
+    lines.append(
+        f"* The {verb} {_shares([v.unexplained for v in found])} of the variance of the training targets "
+        f"unexplained, and an error of {_range(results.final('test').groupby('key')['network_mse'].first(), '.3g')} "
+        "on test data (in units of the training variance)."
+    )
+    lines += over_collapse_lines(found)
+    lines.append(_comparison(results, found[0].last_site))
+    lines.append(outlook(found))
+    return "\n".join([*lines, *unlearned_lines(found), *_few_rows(results)])
+
+
+def condition_lines(found: list[Verdict]) -> list[str]:
+    """Where each condition holds, and all four."""
+    asked = rules()
+    lines = [f"* {CONDITIONS[name]}, {asked[name]}: {_count(found, name)}." for name in CONDITIONS]
+    return [*lines, f"* **All four together**: {_count(found, None)}."]
+
+
+def over_collapse_lines(found: list[Verdict]) -> list[str]:
+    """In how many networks the output varies in fewer directions than the targets; no line if in none."""
+    over = [v for v in found if v.over_collapsed]
+    return (
+        [
+            f"* **Over-collapse** in {len(over)} of {_networks(found)}: 99 % of the output's variance lies in "
+            f"{_range([v.output_rank for v in over], 'd')}, of the targets' in {over[0].target_rank} directions. "
+            "A noise of zero is then no sign of having learned all of the targets."
+        ]
+        if over
+        else []
+    )
+
+
+def unlearned_lines(found: list[Verdict]) -> list[str]:
+    """Networks that predict the mean of the targets; no line if there are none."""
+    least = thresholds()["nothing_learned_least"]
+    if not (blind := [v for v in found if v.unexplained >= least]):
+        return []
+    verb = "predicts" if len(blind) == 1 else "predict"
+    return [
+        f"* **Doubt**: {len(blind)} of {_networks(found)} {verb} little but the mean of the targets. A linear map of "
+        "any features does so too, so NRC4 says nothing there."
+    ]
+
+
+def _few_rows(results: Results) -> list[str]:
+    """Sites with so few training rows that the conditions hold whatever the features are; no line if there are none."""
+    table = weight_sites(results.final())
+    where: dict[str, set[int]] = {}
+    for row in table.itertuples():
+        rows = results.provenance[row.key]["data"]["n_train"]
+        for doubt in of_rows(int(rows), int(row.width), int(row.rank)):
+            where.setdefault(doubt, set()).add(int(row.site))
+    return [f"* **Doubt** at {_site_list(sites)}: {doubt}." for doubt, sites in where.items()]
+
+
+def _site_list(sites: set[int]) -> str:
+    return f"site{'' if len(sites) == 1 else 's'} {', '.join(map(str, sorted(sites)))}"
+
+
+def _networks(found: list[Verdict]) -> str:
+    return f"{len(found)} network{'' if len(found) == 1 else 's'}"
+
+
+def _comparison(results: Results, site: int) -> str:
+    """Noise at the last weight site after the activation, before it if that was measured, and on test data."""
+    places = {
+        ("train", "post"): "after the activation",
+        ("train", "pre"): "before it",
+        ("test", "post"): "on test data",
+    }
+    found = []
+    for place, where in places.items():
+        table = results.final(*place)
+        if len(table):
+            found.append(f"{_range(table.loc[table['site'] == site, 'nrc1'], '.2g')} {where}")
+    return f"* Noise at the last site, {site}: {', '.join(found)}."
+
+
+def outlook(found: list[Verdict]) -> str:
+    """Whether the networks are collapsed below the last layer."""
+    deep = [v for v in found if v.collapsed_from is not None and v.collapsed_from < v.last_site]
+    if len(deep) == len(found):
+        return "* So Deep NRC as the paper describes it, below the last layer, **appears in every network here**."
+    if deep:
+        return f"* So Deep NRC below the last layer **appears in {len(deep)} of {len(found)} networks here**."
+    failing = [label for name, label in CONDITIONS.items() if all(_shallow(v, name) for v in found)]
+    reason = f"; what fails below it: {', '.join(failing)}" if failing else ""
+    return f"* So Deep NRC below the last layer, all four conditions together, **does not appear here**{reason}."
+
+
+def _shallow(verdict: Verdict, name: str) -> bool:
+    return verdict.first_site[name] in (None, verdict.last_site)
+
+
+def _count(found: list[Verdict], name: str | None) -> str:
+    firsts = [v.collapsed_from if name is None else v.first_site[name] for v in found]
+    held = [site for site in firsts if site is not None]
+    if not held:
+        return "**does not hold** at the last site" + ("" if len(found) == 1 else f" of any of {len(found)} networks")
+    first, last = f"{min(held)}" if min(held) == max(held) else f"{min(held)} or {max(held)}", found[0].last_site
+    where = f"at the last site ({last}) only" if min(held) == last else f"from site {first} to the last ({last})"
+    return f"holds {where}" if len(found) == 1 else f"holds {where} in {len(held)} of {len(found)} networks"
+
+
+def _from(site: int | None, last: int) -> str:
+    return "no" if site is None else f"{site} to {last}"
+
+
+def share(value: float) -> str:
+    """In per cent, with three significant digits.
+
+    Example:
+        >>> share(0.0004), share(0.1234), share(1.0)
+        ('0.04%', '12.3%', '100%')
+    """
+    return f"{100 * value:.3g}%"
+
+
+def _shares(values: list[float]) -> str:
+    low, high = share(min(values)), share(max(values))
+    return low if low == high else f"{low} to {high}"
+
+
+def _range(values: pd.Series | list, spec: str) -> str:
+    low, high = min(values), max(values)
+    texts = [format(int(v) if spec == "d" else v, spec) for v in (low, high)]
+    return texts[0] if texts[0] == texts[1] else f"{texts[0]} to {texts[1]}"

@@ -1,0 +1,1 @@
+"""The sections of the book: their experiments, tables and figures."""

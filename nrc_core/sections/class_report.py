@@ -1,0 +1,97 @@
+"""The words and tables around the figures of classification pages: setting and caveats."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import pandas as pd
+
+from nrc_core.results.runs import Results
+from nrc_core.sections.classifier_experiments import LEARNING_RATES, SIZES
+from nrc_core.sections.classifier_sizes import shortfalls
+from nrc_core.sections.collapse import final_variances
+
+ARCHITECTURES = {"mlp": "MLP with {depth} weight layers", "resnet": "ResNet-{depth}", "vgg": "VGG{depth} with batch "
+                 "normalisation", "densenet": "DenseNet-{depth}"}  # fmt: skip
+LABELS = {"classes": "", "superclasses": ", in two superclasses", "random": ", labels drawn at random"}
+
+
+def setting(results: Results, experiment: str) -> str:
+    """What was trained, a column an architecture, and where it is less than the paper's; what varies is listed."""
+    networks = results.where(task="classification")
+    columns = [_column(networks.where(architecture=name)) for name in networks.runs["architecture"].unique()]
+    lines = ["| |" + " |" * len(columns), "|---|" + "---|" * len(columns)]
+    lines += [f"| {name} | " + " | ".join(column[name] for column in columns) + " |" for name in columns[0]]
+    smaller = [
+        departures(networks.where(architecture=name), experiment) for name in networks.runs["architecture"].unique()
+    ]
+    return "\n".join(lines) + "\n\n" + "\n\n".join(dict.fromkeys(text for text in smaller if text))
+
+
+def _column(results: Results) -> dict[str, str]:
+    runs = results.runs
+    run, data = runs.to_dict("records")[0], results.provenance[runs["key"].iloc[0]]["data"]
+    rows = [results.provenance[key]["data"]["n_train"] for key in runs["key"]]
+    smoothing = f", label smoothing {_each(runs['label_smoothing'])}" if runs["label_smoothing"].any() else ""
+    stops = "" if runs["stop_loss"].isna().all() else f", stopped at a loss of {_each(runs['stop_loss'].dropna())}"
+    return {
+        "data": f"{run['dataset']} ({data['kind']}): {data['source']}{LABELS[data['labels']]}",
+        "samples": "{} x {} x {} pixels, ".format(*data["image_shape"][1:], data["image_shape"][0])
+        + f"{_each(pd.Series(rows))} for training, {data['n_test']} for test",
+        "network": ARCHITECTURES[run["architecture"]].format(depth=int(run["depth"])) + f", {_width(run)}",
+        "optimiser": f"SGD, momentum {run['momentum']:g}, learning rate {_each(runs['learning_rate'])} "
+        f"by cosine annealing, weight decay {_each(runs['weight_decay'])}{smoothing}, "
+        f"batches of {run['batch_size']:g}, {_each(runs['iterations'])} iterations{stops}",
+        "loss": "cross-entropy" if run["loss"] == "cross_entropy" else "squared error to one-hot targets",
+        "seeds": _each(runs["seed"]),
+    }
+
+
+def _width(run: dict[str, Any]) -> str:
+    if run["architecture"] == "mlp":
+        return f"{run['width']:g} wide, with biases"
+    stem = "3 x 3 stem" if run["stem"] == "small" else "torchvision's stem"
+    return f"{run['width']:g} channels first ({SIZES[run['architecture']][1]} in torchvision's), {stem}"
+
+
+def departures(results: Results, experiment: str) -> str:
+    """In what the networks of one architecture are less than those of Hui et al."""
+    run = results.runs.to_dict("records")[0]
+    if run["loss"] != "cross_entropy":
+        return "No paper trains this network: its sizes are choices made here."
+    found = [f"{name} {here:g}, there {_paper(there)}" for name, here, there in shortfalls(results.runs, experiment)]
+    rate = LEARNING_RATES[run["architecture"]]
+    found += [f"learning rate {run['learning_rate']:g}, there {rate:g}"] if run["learning_rate"] != rate else []
+    text = "The paper states neither the weight decay nor the stem: those above are choices made here."
+    return f"**Not the paper's**: {'; '.join(found)}. {text}" if found else text
+
+
+def _paper(value: float) -> str:
+    return "all" if math.isinf(value) else f"{value:g}"
+
+
+def caveats(results: Results) -> str:
+    """What to doubt: the number of networks, how far training went, the restarts of k-means, re-encoded pictures."""
+    networks = results.where(task="classification")
+    ends, seeds = final_variances(networks), networks.runs["seed"].nunique()
+    lines = [
+        f"* {seeds} network{'s' if seeds > 1 else ''} of each kind"
+        + (
+            ": no interval can be read from this page." if seeds < 3 else ", one a seed; the data are the same for all."
+        ),
+        f"* Training ended at a loss of {ends['train_loss'].min():.2g} to {ends['train_loss'].max():.2g}, with "
+        f"{100 * ends['train_error'].max():.2g} % of training rows misclassified at most.",
+    ]
+    spread = (ends["weak_most"] / ends["weak_least"]).max()
+    lines.append(
+        "* The centres of the weak variance are the best of ten restarts of k-means; by the worst it would be up to "
+        f"{spread:.3g} times that of the best restart."
+    )
+    notes = {record["data"]["note"] for record in networks.provenance.values() if "note" in record["data"]}
+    return "\n".join([*lines, *(f"* {note[0].upper()}{note[1:].rstrip('.')}." for note in sorted(notes))])
+
+
+def _each(values: pd.Series) -> str:
+    texts = [f"{value:g}" if value < 1e5 else f"{value:,.0f}" for value in values.unique()]
+    return texts[0] if len(texts) == 1 else f"{', '.join(texts[:-1])} or {texts[-1]}"

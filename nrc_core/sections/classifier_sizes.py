@@ -1,0 +1,60 @@
+"""The size of a classification network in the paper, and whether that of a page is smaller."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from typing import Any
+
+import pandas as pd
+
+from nrc_core.classifier_config import ClassifierConfig
+from nrc_core.config import Configuration
+from nrc_core.sections.classifier_experiments import cascading_collapse, test_vs_train_collapse, train_size, transfer
+
+# Of each class, in the pre-training (Hui et al., section 4.2).
+PRETRAINING_ROWS = {"mnist": 100, "cifar10": 2500}
+
+
+def _transfer(dataset: str, architecture: str) -> list[Configuration]:
+    return transfer(dataset, architecture=architecture, train_per_class=PRETRAINING_ROWS[dataset])
+
+
+# From data set and architecture to the runs of the paper's size; of other experiments the papers state none.
+PAPER: dict[str, Callable[[str, str], list[Configuration]]] = {
+    "test_vs_train_collapse": lambda dataset, architecture: test_vs_train_collapse(
+        [dataset], architectures=[architecture]
+    ),
+    "train_size": lambda dataset, architecture: train_size(dataset, architecture=architecture),
+    "cascading_collapse": lambda dataset, _: cascading_collapse(dataset),
+    "transfer": _transfer,
+}
+
+
+def shortfalls(runs: pd.DataFrame, experiment: str) -> list[tuple[str, float, float]]:
+    """Width, depth, iterations or training rows of each class, less than the paper's: name, largest here, there.
+
+    Of the iterations the horizon counts: training that its loss or a number of iterations ends early, as
+    the paper's does, is no smaller. Random labels are ours and have no size to be held against. All rows are
+    infinitely many.
+    """
+    networks = runs[runs["task"] == ClassifierConfig.TASK]
+    networks = networks[networks["dataset_options"].map(lambda options: options.get("labels") != "random").astype(bool)]
+    if experiment not in PAPER or networks.empty:
+        return []
+    found = []
+    for (dataset, architecture), rows in networks.groupby(["dataset", "architecture"]):
+        papers = pd.DataFrame([config.as_dict() for config in PAPER[experiment](dataset, architecture)])
+        here, there = _largest(rows), _largest(papers[papers["task"] == ClassifierConfig.TASK])
+        found += [(str(name), here[name], there[name]) for name in here.index if here[name] < there[name]]
+    return found
+
+
+def _largest(rows: pd.DataFrame) -> pd.Series:
+    size = rows[["width", "depth", "iterations"]].astype(float).max()
+    return pd.concat([size, pd.Series({"training rows of each class": max(map(_train_rows, rows["dataset_options"]))})])
+
+
+def _train_rows(options: dict[str, Any]) -> float:
+    """Training rows of each class; infinite where all are used."""
+    return float(options.get("train_per_class", math.inf))

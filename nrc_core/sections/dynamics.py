@@ -1,0 +1,149 @@
+"""When in training things happen: losses settle, conditions set in, and how far test and training end apart."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from nrc_core.results.criteria import CONDITIONS, first_site, holds, weight_sites
+from nrc_core.results.runs import Results
+from nrc_core.results.thresholds import thresholds
+
+EVENTS = [*CONDITIONS, "all"]
+LOSSES = ("train_mse", "test_mse")
+# The thresholds that `timing` depends on.
+TIMED = ("noise_most", "alignment_least", "error_factor", "error_share", "settled_change_most")
+
+
+def settled_epoch(
+    losses_of_one_run: pd.DataFrame, column: str, limits: Mapping[str, float] | None = None
+) -> int | None:
+    """The first epoch from which on a loss changes by at most 1 % in ten epochs, or None if it never settles.
+
+    A line is fitted to the logarithm of the loss over every window of a tenth of the epochs, at least ten, so
+    that the noise of single epochs does not count. The loss has settled at the first epoch such that in
+    the window starting there, and in every later one, ten times the slope is at most
+    `settled_change_most` (0.01) in absolute value. So it can settle at nine tenths of the training at the
+    latest; None if the last window changes more, or if there are fewer than ten epochs.
+
+    Example:
+        >>> settled_epoch(pd.DataFrame({"epoch": range(1, 31), "train_mse": 0.5}), "train_mse")
+        1
+    """
+    run = losses_of_one_run.sort_values("epoch")
+    width = max(10, len(run) // 10)
+    if len(run) < width:
+        return None
+    logarithms = np.log(run[column].clip(lower=np.finfo(float).tiny).to_numpy())
+    steps = np.arange(width) - (width - 1) / 2
+    slopes = np.lib.stride_tricks.sliding_window_view(logarithms, width) @ (steps / (steps @ steps))
+    most = (thresholds() if limits is None else limits)["settled_change_most"]
+    calm = pd.Series(np.abs(10 * slopes) <= most)
+    return first_site(calm, run["epoch"].iloc[: len(calm)].reset_index(drop=True))
+
+
+def onset(results: Results, limits: Mapping[str, float] | None = None) -> pd.DataFrame:
+    """When each condition sets in at the last site that feeds a weight: one row a run and condition.
+
+    Onset is the first measured epoch from which on the condition holds at every measured epoch. What
+    happened between two measurements is not known, so it is a bracket: later than `after`, the
+    measured epoch before (0: initialisation), at most `at_most`. A condition that does not hold in the
+    end has no `at_most`, and its `after` is the last measured epoch. `condition` is nrc1 to nrc4, or
+    all: the four together.
+
+    Returns:
+        Columns `key, dataset, split, seed, condition, after, at_most`, the last two Int64.
+    """
+    return _onsets(results, limits, EVENTS)
+
+
+def _onsets(results: Results, limits: Mapping[str, float] | None, conditions: Sequence[str]) -> pd.DataFrame:
+    rows = []
+    measured = weight_sites(results.history())
+    last_ones = measured[measured["site"] == measured.groupby("key")["site"].transform("max")]
+    last_ones = _labelled(results, last_ones).sort_values("epoch", kind="stable").reset_index(drop=True)
+    held = holds(last_ones, limits)
+    held["all"] = held.all(axis=1)
+    each = dict(list(last_ones.groupby("key", sort=False)))
+    for key in dict.fromkeys(measured["key"]):
+        last, flags = each[key], held.loc[each[key].index]
+        labels = last.iloc[0][["key", "dataset", "split", "seed"]].to_dict()
+        for condition in conditions:
+            epoch = first_site(flags[condition], last["epoch"])
+            earlier = last["epoch"] if epoch is None else last.loc[last["epoch"] < epoch, "epoch"]
+            after = int(earlier.iloc[-1]) if len(earlier) else 0
+            rows.append({**labels, "condition": condition, "after": after, "at_most": epoch})
+    return pd.DataFrame(rows).astype({"seed": int, "after": "Int64", "at_most": "Int64"})
+
+
+def timing(results: Results, limits: Mapping[str, float] | None = None) -> pd.DataFrame:
+    """Whether noise suppression sets in before or after the losses settle: one row a run.
+
+    Returns:
+        Columns `key, dataset, split, seed, after, at_most` (of NRC1, see `onset`), `settled` (the later of
+        training and test loss, Int64, missing if one never settles) and `collapse`: "after" or "before" the
+        losses settled (before, too, if one never does), "open" if that happened inside the bracket, "none" if the
+        network does not collapse.
+    """
+    limits = thresholds() if limits is None else limits
+    return results.once(("timing", *(limits[name] for name in TIMED)), lambda one: _timing(one, limits)).copy()
+
+
+def _timing(results: Results, limits: Mapping[str, float]) -> pd.DataFrame:
+    table = _onsets(results, limits, ("nrc1",)).drop(columns="condition")
+    settled = {}
+    for key, run in results.losses.groupby("key", sort=False):
+        epochs = [settled_epoch(run, column, limits) for column in LOSSES]
+        settled[key] = None if None in epochs else max(epoch for epoch in epochs if epoch is not None)
+    table["settled"] = table["key"].map(settled).astype("Int64")
+    table["collapse"] = [_order(row.after, row.at_most, row.settled) for row in table.itertuples()]
+    return table
+
+
+def _order(after: Any, at_most: Any, settled: Any) -> str:
+    if pd.isna(at_most):
+        return "none"
+    if pd.isna(settled) or at_most < settled:
+        return "before"
+    return "after" if after >= settled else "open"
+
+
+def order_of_onset(results: Results) -> pd.DataFrame:
+    """The conditions in the order of their onset: one row a run.
+
+    Returns:
+        Columns `key, dataset, split, seed`, `order` (as "NRC4, NRC1 = NRC2": those that set in between the
+        same two measurements are joined) and `never` (those that do not hold in the end).
+    """
+    table = onset(results)
+    table = table[table["condition"] != "all"].assign(name=lambda rows: rows["condition"].str.upper())
+    rows = []
+    for labels, run in table.groupby(["key", "dataset", "split", "seed"], sort=False):
+        held = run.dropna(subset="at_most").sort_values("at_most", kind="stable")
+        order = ", ".join(" = ".join(tied["name"]) for _, tied in held.groupby("at_most"))
+        never = ", ".join(run.loc[run["at_most"].isna(), "name"])
+        rows.append(
+            dict(zip(("key", "dataset", "split", "seed"), labels, strict=True)) | {"order": order, "never": never}
+        )
+    return pd.DataFrame(rows)
+
+
+def generalisation_gap(results: Results) -> pd.DataFrame:
+    """Errors on training and test data at the end, over the variance of the training targets: one row a run.
+
+    Returns:
+        Columns `key, dataset, split, seed, train_error, test_error, gap`; the gap is test less training.
+    """
+    train, test = (results.final(split).groupby("key", sort=False).first() for split in ("train", "test"))
+    table = results.runs[["key", "dataset", "split", "seed"]].copy()
+    for name, view in (("train_error", train), ("test_error", test)):
+        table[name] = table["key"].map(view["network_mse"] / train["target_variance"])
+    return table.assign(gap=table["test_error"] - table["train_error"])
+
+
+def _labelled(results: Results, table: pd.DataFrame) -> pd.DataFrame:
+    """With the data set and the split of the data; the column `split` of a view, training or test, is dropped."""
+    return results.label(table.drop(columns="split"), "dataset", "split")

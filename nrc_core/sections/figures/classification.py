@@ -1,0 +1,140 @@
+"""The figures of train against test collapse: variances over training, by the size of the training set, margins."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.lines import Line2D
+
+from nrc_core.classifier_config import MARGIN_QUANTILES
+from nrc_core.results.runs import Results
+from nrc_core.sections.collapse import by_size, final_variances, last_hidden
+from nrc_core.sections.figures.canvas import (
+    COLOURS,
+    FLOOR,
+    NETWORK,
+    NEUTRAL,
+    Picture,
+    canvas,
+    log_axis,
+    number,
+    picture,
+)
+
+TRAIN: dict[str, Any] = {"color": COLOURS["nrc1"], "linestyle": "-"}
+STRONG: dict[str, Any] = {"color": NETWORK, "linestyle": "-"}
+WEAK: dict[str, Any] = {"color": NETWORK, "linestyle": ":"}
+# Column of `last_hidden`, split, style and name of the three variances.
+VARIANCES = (
+    ("variance", "train", TRAIN, "training"),
+    ("variance", "test", STRONG, "test, strong"),
+    ("weak_variance", "test", WEAK, "test, weak"),
+)
+RULES = {"loss": "until the same loss", "iterations": "equally many iterations", "epochs": "equally many epochs"}
+
+
+def train_and_test_variances(results: Results) -> Picture:
+    """TrainVariance and both test variances over training: a row an architecture, a column a weight decay."""
+    tables = {split: last_hidden(results, split) for split in ("train", "test")}
+    names = [tables["train"][name].drop_duplicates().tolist() for name in ("architecture", "weight_decay")]
+    ends = final_variances(results)
+    with canvas(len(names[0]), len(names[1]), size=(8.2, 0.7 + 2.5 * len(names[0]))) as (figure, axes):
+        for axis, (architecture, weight_decay) in zip(
+            axes.flat, [(a, w) for a in names[0] for w in names[1]], strict=True
+        ):
+            for column, split, style, _ in VARIANCES:
+                here = _of(tables[split], architecture, weight_decay)
+                for _, run in here.groupby("key", sort=False):
+                    axis.plot(run["iteration"], run[column].clip(lower=FLOOR), **style, linewidth=1.4, alpha=0.9)
+            _iterations(axis)
+            axis.set_ylabel("variance" if weight_decay == names[1][0] else "")
+            axis.set_title(
+                f"{title(architecture)}, weight decay {weight_decay:g}: {_gap(_of(ends, architecture, weight_decay))}"
+            )
+        figure.legend(handles=_key(), loc="outside upper center", ncols=3, fontsize=9)
+        return picture(figure, f"Variances by iteration. {_told(ends)}")
+
+
+def margins_over_training(results: Results) -> Picture:
+    """Quantiles of the normalised margins of training and test samples over training, a column a split."""
+    levels = [f"{100 * level:.0f}" for level in MARGIN_QUANTILES]
+    with canvas(1, 2, size=(8.2, 3.3)) as (figure, axes):
+        told = []
+        for axis, split in zip(axes.flat, ("train", "test"), strict=True):
+            table = last_hidden(results, split)
+            table = table[table["key"] == table["key"].iloc[0]]
+            columns = [f"normalised_margin_{level}" for level in levels]
+            colour = (TRAIN if split == "train" else STRONG)["color"]
+            axis.fill_between(table["iteration"], table[columns[0]], table[columns[-1]], color=colour, alpha=0.15, lw=0)
+            axis.fill_between(table["iteration"], table[columns[1]], table[columns[-2]], color=colour, alpha=0.25, lw=0)
+            axis.plot(table["iteration"], table[columns[2]], color=colour, linewidth=2)
+            axis.axhline(0, color=NEUTRAL, linewidth=0.8)
+            end = table.iloc[-1]
+            axis.set(xscale="log", xlabel="iteration", ylabel="normalised margin" if split == "train" else "")
+            axis.xaxis.set_major_formatter("{x:g}")
+            name = "training" if split == "train" else "test"
+            axis.set_title(f"{name.capitalize()}: least {number(end[columns[0]])}, median {number(end[columns[2]])}")
+            told.append(
+                f"{name}: " + ", ".join(f"{level} % {number(end[c])}" for level, c in zip(levels, columns, strict=True))
+            )
+        return picture(figure, f"Quantiles of normalised margins over training; at its end, {'; '.join(told)}.")
+
+
+def variances_by_train_size(results: Results) -> Picture:
+    """Train against strong test variance at the end, a dot a network, its training rows beside it: a panel a rule."""
+    table = by_size(results)
+    rules = [rule for rule in RULES if rule in set(table["rule"])]
+    with canvas(1, len(rules), size=(8.2, 3.4)) as (figure, axes):
+        told = []
+        for axis, rule in zip(axes.flat, rules, strict=True):
+            rows = table[table["rule"] == rule].sort_values("n")
+            for _, run in rows.groupby("seed"):
+                axis.plot(run["train"], run["strong"], color=NEUTRAL, linewidth=0.8, alpha=0.6)
+            axis.scatter(rows["train"], rows["strong"], s=40, color=STRONG["color"], zorder=3)
+            for row in rows[rows["seed"] == rows["seed"].min()].itertuples():
+                axis.annotate(
+                    f"{row.n:,}", (row.train, row.strong), xytext=(5, 3), textcoords="offset points", fontsize=8.5
+                )
+            axis.set(xlabel="train variance", ylabel="strong test variance" if rule == rules[0] else "")
+            axis.set_title(RULES[rule].capitalize(), fontsize=10)
+            axis.margins(0.22, 0.12)
+            told.append(f"{RULES[rule]}: " + ", ".join(
+                f"{size:,} rows train {number(group['train'].mean())} test {number(group['strong'].mean())}"
+                for size, group in rows.groupby("n")
+            ))  # fmt: skip
+        return picture(figure, f"Train and strong test variance by training rows. {'; '.join(told)}.")
+
+
+def title(architecture: str) -> str:
+    """The name of an architecture in headings."""
+    return {"mlp": "MLP", "resnet": "ResNet", "vgg": "VGG11", "densenet": "DenseNet"}[architecture]
+
+
+def _iterations(axis: Axes) -> None:
+    axis.set(xscale="log", xlabel="iteration")
+    axis.xaxis.set_major_formatter("{x:g}")
+    log_axis(axis)
+
+
+def _of(table: pd.DataFrame, architecture: str, weight_decay: float) -> pd.DataFrame:
+    return table[(table["architecture"] == architecture) & (table["weight_decay"] == weight_decay)]
+
+
+def _gap(ends: pd.DataFrame) -> str:
+    ratio = ends["strong"] / ends["train"]
+    low, high = number(ratio.min()), number(ratio.max())
+    return f"test / training {low if low == high else f'{low} to {high}'}"
+
+
+def _key() -> list[Line2D]:
+    return [Line2D([], [], **style, linewidth=1.6, label=name) for _, _, style, name in VARIANCES]
+
+
+def _told(ends: pd.DataFrame) -> str:
+    return "; ".join(
+        f"{title(row.architecture)}, weight decay {row.weight_decay:g}, seed {row.seed}: training {number(row.train)}, "
+        f"strong test {number(row.strong)}, weak test {number(row.weak)}"
+        for row in ends.itertuples()
+    ) + "."  # fmt: skip

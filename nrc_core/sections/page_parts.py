@@ -1,0 +1,240 @@
+"""The parts of a page that are words and tables around the figures: setting, caveats, provenance."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Any
+
+import pandas as pd
+
+from nrc_core.data.catalogue import STAND_IN
+from nrc_core.results.criteria import is_inner, last_sites, weight_sites
+from nrc_core.results.runs import Results
+from nrc_core.sections.recipes import LOW_RANK, RECIPES
+
+# What runs of one page may differ in, besides the seed.
+VARIED = (
+    "task", "dataset", "split", "shuffled", "architecture", "weight_decay", "label_smoothing", "bias", "init_scale",
+    "depth", "width", "head", "start",
+)  # fmt: skip
+
+
+def setting(results: Results) -> str:
+    """What was trained, a column a data set, and where it departs from the paper; what varies is listed."""
+    columns = [_column(results.where(dataset=dataset)) for dataset in results.runs["dataset"].unique()]
+    names = list(columns[0])
+    lines = ["| |" + " |" * len(columns), "|---|" + "---|" * len(columns)]
+    lines += [f"| {name} | " + " | ".join(column[name] for column in columns) + " |" for name in names]
+    departures = [_departures(results.where(dataset=dataset)) for dataset in results.runs["dataset"].unique()]
+    return "\n".join(lines) + "\n\n" + "\n\n".join(dict.fromkeys(departures))
+
+
+def _column(results: Results) -> dict[str, str]:
+    config, data = _first(results)
+    runs = results.runs
+    shuffled = ", shuffled targets as a control" if any(runs["shuffled"].eq(True)) else ""
+    precision = "" if config["precision"] == "float32" else f", in {config['precision']}"
+    epochs = f"{_each(runs, 'epochs')} epochs{precision}"
+    pixels = "{} x {} x {} pixels, ".format(*data["image_shape"][1:], data["image_shape"][0]) if _images(data) else ""
+    return {
+        "data": f"{config['dataset']} ({data['kind']}): {data['source']}{shuffled}",
+        "samples": f"{pixels}{data['n_train']} for training, {data['n_test']} for test, {_each(runs, 'split')} split",
+        "network": _resnet(runs) if config["architecture"] == "resnet" else _mlp(runs),
+        "optimiser": (
+            f"SGD, momentum {config['momentum']:g}, learning rate {_each(runs, 'learning_rate')}, weight decay "
+            f"{_each(runs, 'weight_decay')}, batches of {config['batch_size']}, {epochs}"
+        ),
+        "seeds": _each(runs, "seed"),
+    }
+
+
+def _mlp(runs: pd.DataFrame) -> str:
+    bias = " or ".join("a" if bias else "no" for bias in runs["bias"].unique())
+    scale = (
+        "" if set(runs["init_scale"]) == {1.0} else f", initial weights {_each(runs, 'init_scale')} times the default"
+    )
+    return f"{_each(runs, 'depth')} weight layers, {_each(runs, 'width')} wide, {bias} bias{scale}"
+
+
+def _resnet(runs: pd.DataFrame) -> str:
+    return (
+        f"ResNet-{_each(runs, 'depth')} from scratch, {_each(runs, 'width')} channels in its first stage, "
+        f"{_each(runs, 'head')} head"
+    )
+
+
+def _images(data: dict[str, Any]) -> bool:
+    return "image_shape" in data
+
+
+def _each(runs: pd.DataFrame, name: str) -> str:
+    values = [value if isinstance(value, str) else f"{value:g}" for value in runs[name].unique()]
+    return values[0] if len(values) == 1 else f"{', '.join(values[:-1])} or {values[-1]}"
+
+
+def _departures(results: Results) -> str:
+    """Where all networks differ from Appendix A in the same respect; what varies is the point of a page."""
+    config, data = _first(results)
+    runs = results.runs
+    recipe = RECIPES.get(config["dataset"])
+    stand_in = data["kind"] == STAND_IN
+    if recipe is None or not (recipe.stated or stand_in):
+        if config["dataset_options"].get("target_dim") == 10:
+            recipe = LOW_RANK["synthetic"][0]
+            other = _other_than({"width": recipe.width, "depth": recipe.depth}, runs)
+            return (f"**Not the paper's**: {'; '.join(other)}. " if other else "") + (
+                "The paper states depth, width and teacher, but no hyper-parameters: those above are choices made here."
+            )
+        return "The paper states no network and hyper-parameters for these data: those above are choices made here."
+    names = ("width", "learning_rate", "weight_decay", "epochs", "depth", "batch_size")
+    paper = {name: getattr(recipe, name) for name in names} | {"init_scale": 1.0}
+    other = _other_than(paper, runs)
+    other += ["a bias, there none"] if runs["bias"].all() else []
+    other += [f"{data['samples']} rows, there all"] if "samples" in data else []
+    if "image_size" in config["dataset_options"]:
+        other += [f"images reduced to {config['dataset_options']['image_size']} pixels on their shorter side"]
+    whose = "the paper's Appendix A" + (" for CARLA, which these data stand in for" if stand_in else "")
+    if not other:
+        varied = any(len(runs[name].unique()) > 1 for name in (*paper, "bias"))
+        but = ", but for what is varied" if varied else ""
+        return f"Network, hyper-parameters and epochs are those of {whose}{but}."
+    return f"**Not {whose}**: {'; '.join(other)}. What follows may differ from it for that reason."
+
+
+def _other_than(paper: Mapping[str, float | int], runs: pd.DataFrame) -> list[str]:
+    return [
+        f"{name.replace('_', ' ')} {runs[name].iloc[0]:g}, there {value:g}"
+        for name, value in paper.items()
+        if value not in set(runs[name])
+    ]
+
+
+def caveats(results: Results) -> str:
+    """What to doubt: the number of networks, the split, the data, constant inputs, the tolerance of NRC4."""
+    runs = results.runs
+    last = last_sites(results.final())
+    seeds = runs["seed"].nunique()
+    each = " of each kind" if len(runs) > seeds else ""
+    lines = [
+        f"* Only {_count(seeds, 'network')}{each}: no interval can be read from this page."
+        if seeds < 5
+        else f"* {seeds} networks{each}, one a seed; the data are the same for all.",
+        f"* NRC4 counts directions above {runs['tolerance'].iloc[0]:g} of the largest variance. Above one millionth, "
+        f"its value at the last site of the first network is {last['nrc4_signal'].iloc[0]:.3g} in place of "
+        f"{last['nrc4'].iloc[0]:.3g}.",
+    ]
+    data = [_first(results.where(dataset=name))[1] | {"name": name} for name in runs["dataset"].unique()]
+    split = set(runs["split"]) == {"random"}
+    if split and any(one["kind"] in ("simulated", "your own demonstrations") for one in data):
+        lines.append(
+            "* Neighbouring time steps fall on both sides of a random split, so the test error says little about new "
+            "episodes; the page on training dynamics has a blocked split too."
+        )
+    for one in data:
+        if one["kind"] == "simulated":
+            expert, episodes = one["expert"], _count(one["episodes"], "episode")
+            lines.append(
+                f"* The paper's demonstrations are unpublished. These are from {episodes} of an expert "
+                f"trained for this project in {one['environment']}, mean return {expert['mean_return']:g} over "
+                f"{expert['episodes']} episodes."
+            )
+        if one.get("constant_inputs"):
+            lines.append(f"* Inputs {one['constant_inputs']} are constant and carry nothing.")
+        lines += [f"* Of the table: {note}." for note in one.get("notes", [])]
+        lines += _image_caveats(results.where(dataset=one["name"]), one) if _images(one) else []
+    if "sgemm" in set(runs["dataset"]):
+        rank = last.loc[runs.loc[runs["dataset"] == "sgemm", "key"], "target_stable_rank"].iloc[0]
+        lines.append(
+            f"* The four run times are nearly one: they have stable rank {rank:.5f}. "
+            "NRC2 to four dimensions is then an alignment with one."
+        )
+    lines += [f"* No result for {name}: {reason}." for name, reason in results.failures.items()]
+    return "\n".join(lines)
+
+
+def _image_caveats(results: Results, data: dict[str, Any]) -> list[str]:
+    lines = [f"* {_shrinkage(results)}"]
+    if data["kind"] == STAND_IN:
+        lines.append(
+            "* CarRacing stands in for CARLA: drawn pictures from above in place of a camera in the car, and "
+            f"{_count(data['episodes'], 'lap')} of a scripted driver ({data['lap_progress']:.0%} driven). "
+            "What is found here says nothing certain about CARLA, and judges no claim about it."
+        )
+    if data["name"] != "utkface" and set(results.runs["split"]) == {"random"}:
+        lines.append(
+            "* Neighbouring frames are nearly the same picture and fall on both sides of a random split, so the "
+            "test error says little about new drives; `split=blocked` keeps a drive on one side."
+        )
+    if data["name"] == "utkface":
+        spread = data["target_spread"][0]
+        train, test = (results.final(split).groupby("key")["network_mse"].first().mean() for split in ("train", "test"))
+        lines.append(
+            f"* In years squared the mean squared error is {train * spread**2:.3g} in training and "
+            f"{test * spread**2:.3g} on test data; the ages have a variance of {spread**2:.3g}."
+        )
+        lines.append("* The set does not say whose face it is, so a person may be on both sides of the split.")
+        lines += [f"* {count} faces were left out: {reason}." for reason, count in data["skipped"].items()]
+    return lines
+
+
+def _shrinkage(results: Results) -> str:
+    """What weight decay alone does to a weight in the whole of training: exp(-sum of eta lambda / (1 - momentum))."""
+    shares = {}
+    for run in results.runs.drop_duplicates("weight_decay").to_dict("records"):
+        steps = math.ceil(results.provenance[run["key"]]["data"]["n_train"] / run["batch_size"])
+        rates = results.losses.loc[results.losses["key"] == run["key"], "learning_rate"].sum()
+        shares[run["weight_decay"]] = -math.expm1(-steps * rates * run["weight_decay"] / (1 - run["momentum"]))
+    each = ", ".join(f"{share:.2%} at {value:g}" for value, share in sorted(shares.items()))
+    return f"In the whole of training, weight decay alone takes this much off a weight that no gradient holds: {each}."
+
+
+def provenance(results: Results) -> str:
+    """Where each number comes from: key, device, date, versions, code; a table a task."""
+    if len(tasks := results.runs["task"].unique()) > 1:
+        return "\n\n".join(provenance(results.where(task=task)) for task in tasks)
+    varied = [name for name in VARIED if name in results.runs and len(results.runs[name].unique()) > 1]
+    devices = results.runs["device"].unique()
+    apart = ["device"] if len(devices) > 1 else []
+    head = [*(name.replace("_", " ") for name in varied), "seed", "content key", *apart, "seconds", "date", "stored"]
+    lines = [f"| {' | '.join(head)} |", "|---" * len(head) + "|"]
+    for row in results.runs.to_dict("records"):
+        cells = ["no" if row[name] is None or row[name] != row[name] else row[name] for name in varied]
+        date = datetime.fromisoformat(row["date"])
+        cells += [row["seed"], f"`{row['key']}`", *(row[name] for name in apart), f"{row['seconds']:.0f}"]
+        cells += [f"{date:%Y-%m-%d %H:%M}", "before" if row["cached"] else "now"]
+        lines.append(f"| {' | '.join(str(cell) for cell in cells)} |")
+    if len(results.runs) > 10:
+        lines = [":::{dropdown} All runs", *lines, ":::"]
+    record = results.provenance[results.runs["key"].iloc[0]]
+    packages = ", ".join(f"{name} {number}" for name, number in record["packages"].items())
+    computed = "" if apart else f"Computed on {devices[0]}. "
+    lines += [
+        "",
+        f"{computed}Code: commit `{record['commit']}`, sources `{record['source_checksum']}`, results version "
+        f"{record['results_version']}. Data: `{record['data']['identity'][:16]}`. {packages}.",
+    ]
+    return "\n".join(lines)
+
+
+def sites(results: Results) -> str:
+    """The layers that the numbers of sites stand for, and which of them read the residual stream."""
+    table = weight_sites(results.final()).drop_duplicates("site")
+    inner = is_inner(table["name"])
+    rows = [
+        f"| {site} | `{name}` | {width} | {'inside a block' if inside else 'residual stream'} |"
+        for site, name, width, inside in zip(table["site"], table["name"], table["width"], inner, strict=True)
+    ]
+    head = ["| site | layer it feeds | features | they are |", "|---|---|---|---|"]
+    return "\n".join([":::{dropdown} The layers by number", *head, *rows, ":::"])
+
+
+def _count(number: int, noun: str) -> str:
+    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
+
+
+def _first(results: Results) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Configuration and data of the first run; fields that are younger than the run have their default."""
+    config = results.runs.to_dict("records")[0]
+    return config, results.provenance[config["key"]]["data"]

@@ -1,0 +1,109 @@
+"""Networks that differ from a first one in one respect each: what decides whether they collapse."""
+
+from __future__ import annotations
+
+import pandas as pd
+
+from nrc_core.results.criteria import Verdict, error_most, last_sites, target_dimensions, verdicts
+from nrc_core.results.runs import Results
+from nrc_core.results.thresholds import thresholds
+
+RECIPE = "the recipe"
+
+
+def variant_names(results: Results) -> pd.Series:
+    """By key, in the order of the runs, how a run differs from the first: "with a bias", "4 layers", ...
+
+    Only bias, initial scale, depth and width are compared; a run with the first one's is "the recipe".
+    """
+    first = results.runs.iloc[0]
+    return pd.Series({row["key"]: _difference(row, first) for _, row in results.runs.iterrows()}, name="variant")
+
+
+def _difference(row: pd.Series, first: pd.Series) -> str:
+    words = {
+        "bias": "with a bias" if row["bias"] else "without a bias",
+        "init_scale": f"initial weights x {row['init_scale'] / first['init_scale']:g}",
+        "depth": f"{row['depth']} layers",
+        "width": f"{row['width']} wide",
+    }
+    return ", ".join(text for name, text in words.items() if row[name] != first[name]) or RECIPE
+
+
+def at_last_site(results: Results) -> pd.DataFrame:
+    """The last site that feeds a weight in every network, at the end of training: one row a run.
+
+    Returns:
+        Columns of `measure`, with `key`, `seed`, `variant`, `before` (NRC1 before the activation), `at_2t` (NRC1
+        at a rank of twice the number of targets), `error_share` (NRC4 over the largest that counts as
+        predictable: the condition holds up to 1) and `over_collapsed`.
+    """
+    table = results.final()
+    last, before = last_sites(table), last_sites(results.final(features="pre"))
+    doubled = (2 * target_dimensions(results.final())).clip(upper=last["width"])
+    curves = results.final_spectra().set_index(["key", "site", "k"])["nrc1"]
+    return last.assign(
+        variant=variant_names(results),
+        before=before["nrc1"],
+        at_2t=[curves.get((key, row.site, doubled[key])) for key, row in last.iterrows()],
+        error_share=last["nrc4"] / error_most(last, thresholds()),
+        over_collapsed={verdict.key: verdict.over_collapsed for verdict in verdicts(table)},
+    ).reset_index()
+
+
+def by_variant(results: Results) -> pd.DataFrame:
+    """What became of each variant: one row each, numbers are medians over its networks.
+
+    Returns:
+        Index `variant`; columns `networks`, `all_four` (for every network the first site from which on the four
+        conditions hold together, or no), `noise_after`, `noise_after_2t` and `noise_before` (NRC1 at the last
+        site after the activation, at once and twice the number of targets, and before it), `over_collapsed`
+        (how many) and `unexplained` (training error as a share of the target variance).
+    """
+    table = at_last_site(results)
+    firsts = {verdict.key: verdict.collapsed_from for verdict in verdicts(results.final())}
+    rows = []
+    for variant, runs in table.groupby("variant", sort=False):
+        sites = [firsts[key] for key in runs["key"]]
+        rows.append(
+            {
+                "variant": variant,
+                "networks": len(runs),
+                "all_four": ", ".join("no" if site is None else str(site) for site in sites),
+                "noise_after": runs["nrc1"].median(),
+                "noise_after_2t": runs["at_2t"].median(),
+                "noise_before": runs["before"].median(),
+                "over_collapsed": int(runs["over_collapsed"].sum()),
+                "unexplained": (runs["network_mse"] / runs["target_variance"]).median(),
+            }
+        )
+    return pd.DataFrame(rows).set_index("variant")
+
+
+def words(results: Results) -> str:
+    """Which variants collapse, what the activation does to the noise, and who over-collapsed, in Markdown."""
+    table, most = at_last_site(results), thresholds()["noise_most"]
+    found = {verdict.key: verdict for verdict in verdicts(results.final())}
+    deep = table["key"].map(lambda key: _deep(found[key]))
+    lines = [f"* All four conditions hold below the last layer in {_where(table, deep)}."]
+    only_before = (table["before"] <= most) & (table["nrc1"] > most)
+    lines.append(
+        f"* At the last site the noise is at most {most:g} before the activation, but not after it, in "
+        f"{_where(table, only_before)}."
+    )
+    nothing = table["network_mse"] / table["target_variance"] >= thresholds()["nothing_learned_least"]
+    lines.append(f"* Over-collapsed: {_where(table, table['over_collapsed'] & ~nothing)}.")
+    if nothing.any():
+        lines.append(f"* Nothing learned, so no targets to collapse to: {_where(table, nothing)}.")
+    return "\n".join(lines)
+
+
+def _deep(verdict: Verdict) -> bool:
+    return verdict.collapsed_from is not None and verdict.collapsed_from < verdict.last_site
+
+
+def _where(table: pd.DataFrame, flags: pd.Series) -> str:
+    """How many networks are flagged, and of which variants."""
+    counts = flags.groupby(table["variant"], sort=False).agg(["sum", "size"])
+    named = [f"{variant} ({row['sum']} of {row['size']})" for variant, row in counts.iterrows() if row["sum"]]
+    return f"{flags.sum()} of {len(flags)} networks" + (f": {', '.join(named)}" if named else "")

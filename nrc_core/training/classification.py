@@ -1,0 +1,254 @@
+"""From the configuration of a classifier to a trained network, pausing at the iterations to be measured."""
+
+from __future__ import annotations
+
+import logging
+import math
+import time
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
+from dataclasses import dataclass, field
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from nrc_core.classifier_config import ClassifierConfig
+from nrc_core.data.load import Dataset
+from nrc_core.errors import ConfigError, TrainingDiverged
+from nrc_core.networks.classifiers import Classifier, classifier
+from nrc_core.training.checkpoints import Checkpoint
+from nrc_core.training.progress import Progress
+
+logger = logging.getLogger(__name__)
+LOSS_ROWS = 400  # at most so many rows of losses
+
+
+@dataclass
+class Classification:
+    """A training run under way.
+
+    `losses` has a row for every so many iterations: iteration, learning_rate, batch_loss and batch_error,
+    the mean loss and the share of errors over the batches since the last row, as they were trained on.
+    `kept` is for whoever consumes `train_classifier`: by iteration, what is to survive with the checkpoints
+    (tensors, plain values and containers of them). `seconds` were spent before the last start.
+    """
+
+    config: ClassifierConfig
+    dataset: Dataset
+    model: nn.Module
+    losses: list[dict[str, float]] = field(default_factory=list)
+    kept: dict[int, Any] = field(default_factory=dict)
+    seconds: float = 0.0
+
+
+def build_classifier(config: ClassifierConfig, dataset: Dataset) -> Classifier:
+    """The untrained network of a run; the same seed gives the same weights, whatever ran before.
+
+    Raises:
+        ConfigError: data that are not images in classes, or that the network cannot take.
+    """
+    if dataset.classes is None or not dataset.images:
+        raise ConfigError(f"a classifier takes images in classes, and {dataset.name!r} are not: use a regression run")
+    height, width = dataset.x_train.shape[2:]
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(config.seed)
+        return classifier(
+            config.architecture,
+            depth=config.depth,
+            width=config.width,
+            channels=dataset.input_dim,
+            image_size=(height, width),
+            classes=dataset.target_dim,
+            stem=config.stem,
+            pixel_mean=dataset.pixel_mean or (),
+            pixel_spread=dataset.pixel_spread or (),
+        )
+
+
+def train_classifier(
+    config: ClassifierConfig,
+    dataset: Dataset,
+    *,
+    device: torch.device | str = "cpu",
+    checkpoint: Checkpoint | None = None,
+    model: Classifier | None = None,
+) -> Iterator[tuple[int, Classification]]:
+    """Train one classifier and yield (iteration, training) after each iteration to measure.
+
+    SGD with momentum and L2 weight decay; the learning rate of iteration s = 0, 1, ... of S is
+    ``(1 + cos(pi s / S)) / 2`` times the first one. Batches are drawn without replacement until the data
+    are used up, then afresh; the last one of an epoch may be smaller. It ends after the last iteration, or
+    at the end of the first epoch whose mean loss is at most `stop_loss`, and yields there too.
+
+    Args:
+        checkpoint: training goes on from it if there is one, and yields what is left.
+        model: to start from, in place of `build_classifier`.
+
+    Raises:
+        TrainingDiverged: the loss is no longer finite, naming the iteration.
+    """
+    run = _Run.begin(config, dataset.to(device), device, model)
+    if checkpoint:
+        run.restore(checkpoint)
+    started, who = time.monotonic(), f"{config.dataset}, seed {config.seed}"
+    with closing(Progress(who, "iteration", config.last, run.iteration)) as progress:
+        while not run.ended:
+            run.step()
+            training, row = run.training, run.iteration % run.row_every == 0 or run.ended
+            if row or run.iteration in config.times:
+                run.add_losses(row=row)
+            progress.tell(run.iteration, run.state_in_words, ended=run.ended)
+            if run.iteration in config.times or run.ended:
+                yield run.iteration, training
+            if checkpoint and not run.ended and checkpoint.due():
+                run.add_losses(row=False)
+                checkpoint.write(run.state(time.monotonic() - started))
+
+
+@dataclass
+class _Run:
+    """All that the next step depends on."""
+
+    training: Classification
+    optimiser: torch.optim.Optimizer
+    generator: torch.Generator
+    order: Tensor  # rows of this epoch
+    row_every: int
+    iteration: int = 0
+    used: int = 0  # rows of this epoch that were trained on
+    ended: bool = False
+    epoch_loss: float = 0.0  # sum over the samples of this epoch whose loss was read from the device
+    window: list[float] = field(default_factory=lambda: [0.0, 0.0, 0.0])  # losses, errors, samples of this row
+    pending: list[tuple[Tensor, Tensor, int]] = field(default_factory=list)  # still on the device
+
+    @classmethod
+    def begin(
+        cls, config: ClassifierConfig, data: Dataset, device: torch.device | str, model: Classifier | None
+    ) -> _Run:
+        network = (model or build_classifier(config, data)).to(device)
+        optimiser = torch.optim.SGD(
+            network.parameters(),
+            config.learning_rate,
+            momentum=config.momentum,
+            weight_decay=config.weight_decay,
+            fused=True,
+        )
+        generator = torch.Generator().manual_seed(config.seed)
+        order = torch.randperm(len(data.x_train), generator=generator)
+        row_every = math.ceil(config.last / LOSS_ROWS)
+        return cls(Classification(config, data, network), optimiser, generator, order, row_every)
+
+    def step(self) -> None:
+        """One batch."""
+        config, data, model = self.training.config, self.training.dataset, self.training.model
+        rate = config.learning_rate * (1 + math.cos(math.pi * self.iteration / config.iterations)) / 2
+        for group in self.optimiser.param_groups:
+            group["lr"] = rate
+        rows = self.order[self.used : self.used + config.batch_size].to(data.x_train.device)
+        targets = data.y_train[rows]
+        model.train()
+        self.optimiser.zero_grad(set_to_none=True)
+        with self.dropout():
+            logits = model(data.x_train[rows])
+        loss = _loss(config, logits, targets)
+        loss.backward()
+        self.optimiser.step()
+        self.iteration, self.used = self.iteration + 1, self.used + len(rows)
+        wrong = (logits.detach().argmax(1) != targets.argmax(1)).sum()
+        self.pending.append((loss.detach(), wrong, len(rows)))
+        self.ended = self.iteration == config.last
+        if self.used >= len(self.order):
+            self._end_epoch()
+
+    @contextmanager
+    def dropout(self) -> Iterator[None]:
+        """What is dropped out of this batch is decided by the seed and the iteration, and by nothing else."""
+        if not any(isinstance(layer, nn.Dropout) for layer in self.training.model.modules()):
+            yield
+            return
+        device = self.training.dataset.x_train.device
+        with torch.random.fork_rng(devices=[device] if device.type == "cuda" else []):
+            torch.manual_seed(self.training.config.seed * 1_000_003 + self.iteration)
+            yield
+
+    def _end_epoch(self) -> None:
+        stop = self.training.config.stop_loss
+        if stop is not None:
+            self.add_losses(row=False)
+            self.ended = self.ended or self.epoch_loss / len(self.order) <= stop
+        self.epoch_loss, self.used = 0.0, 0
+        self.order = torch.randperm(len(self.order), generator=self.generator)
+
+    def add_losses(self, *, row: bool) -> None:
+        """Read the losses of the last iterations from the device, and with `row` make a row of them."""
+        for loss, wrong, count in self.pending:
+            value = loss.item()
+            self.window = [a + b for a, b in zip(self.window, (value * count, wrong.item(), count), strict=True)]
+            self.epoch_loss += value * count
+        self.pending = []
+        config, (losses, errors, samples) = self.training.config, self.window
+        if not math.isfinite(losses):
+            raise TrainingDiverged(
+                f"{config.dataset}, seed {config.seed}: the loss is no longer finite at iteration {self.iteration} "
+                f"(learning rate {config.learning_rate:g}): try a smaller learning_rate"
+            )
+        if row and samples:
+            rate = self.optimiser.param_groups[0]["lr"]
+            self.training.losses.append(
+                {
+                    "iteration": self.iteration,
+                    "learning_rate": rate,
+                    "batch_loss": losses / samples,
+                    "batch_error": errors / samples,
+                }
+            )
+            self.window = [0.0, 0.0, 0.0]
+
+    def state_in_words(self) -> str:
+        """The loss of the last batch."""
+        loss = self.pending[-1][0].item() if self.pending else self.training.losses[-1]["batch_loss"]
+        return f"loss {loss:.3g}"
+
+    def state(self, seconds: float) -> dict[str, Any]:
+        """As a checkpoint holds it."""
+        training = self.training
+        return {
+            "iteration": self.iteration,
+            "used": self.used,
+            "order": self.order,
+            "epoch_loss": self.epoch_loss,
+            "window": self.window,
+            "seconds": training.seconds + seconds,
+            "model": training.model.state_dict(),
+            "optimiser": self.optimiser.state_dict(),
+            "generator": self.generator.get_state(),
+            "losses": training.losses,
+            "kept": training.kept,
+        }
+
+    def restore(self, checkpoint: Checkpoint) -> None:
+        """Take up the state of a checkpoint, if there is one that serves."""
+        state, training = checkpoint.read(), self.training
+        if state is None:
+            return
+        wanted = {time for time in training.config.times if time <= state["iteration"]}
+        if not wanted <= set(state["kept"]):
+            logger.warning("checkpoint %s lacks iterations that are to be measured: starting afresh", checkpoint.path)
+            return
+        training.model.load_state_dict(state["model"])
+        self.optimiser.load_state_dict(state["optimiser"])
+        self.generator.set_state(state["generator"])
+        self.iteration, self.used, self.order = state["iteration"], state["used"], state["order"]
+        self.epoch_loss, self.window = state["epoch_loss"], state["window"]
+        training.losses, training.seconds = state["losses"], state["seconds"]
+        training.kept = {number: state["kept"][number] for number in wanted}
+        config = training.config
+        logger.info("%s, seed %d: going on from iteration %d", config.dataset, config.seed, self.iteration)
+
+
+def _loss(config: ClassifierConfig, logits: Tensor, targets: Tensor) -> Tensor:
+    if config.loss == "mse":
+        return functional.mse_loss(logits, targets)
+    return functional.cross_entropy(logits, targets, label_smoothing=config.label_smoothing)

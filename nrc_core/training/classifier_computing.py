@@ -1,0 +1,119 @@
+"""A classification run from its configuration: trained, and measured at the iterations it asks for."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import torch
+
+from nrc_core.classifier_config import ClassifierConfig
+from nrc_core.data.load import Dataset
+from nrc_core.errors import TrainingDiverged
+from nrc_core.metrics import classes
+from nrc_core.metrics.class_table import Seen, look, one_hot_sites, table
+from nrc_core.metrics.classes import k_means, weak_test_variance
+from nrc_core.metrics.table import input_spectra, spectra
+from nrc_core.results.provenance import checkpoint_identity, describe_run
+from nrc_core.training.checkpoints import Checkpoint, packed, save_state, unpacked
+from nrc_core.training.classification import Classification, train_classifier
+from nrc_core.training.loop import reproducible_arithmetic
+
+SPLITS = ("train", "test")
+
+
+def compute_classifier(
+    config: ClassifierConfig,
+    dataset: Dataset,
+    *,
+    device: torch.device,
+    checkpoint: Path | None = None,
+    weights: Path | None = None,
+) -> tuple[dict[str, pd.DataFrame], dict[str, Any]]:
+    """The tables of a run, as `nrc_core.results.store` names them, and its provenance.
+
+    Args:
+        checkpoint: a file to keep the state in, and to go on from if it is there; the caller removes it.
+        weights: a folder for the weights at every measured iteration, `<iteration>.pt`.
+
+    Raises:
+        TrainingDiverged: the loss is no longer finite.
+    """
+    started = time.monotonic()
+    kept = None if checkpoint is None else Checkpoint(checkpoint, checkpoint_identity(config, dataset, device))
+    with reproducible_arithmetic():
+        for iteration, training in train_classifier(config, dataset.to(device), device=device, checkpoint=kept):
+            if weights is not None:
+                save_state(training.model.state_dict(), weights / f"{iteration}.pt")
+            training.kept[iteration] = _measure(training, iteration)
+        measurements = _finish(training)
+    tables = {
+        "measurements": measurements,
+        "spectra": pd.concat([unpacked(one["spectra"]) for _, one in sorted(training.kept.items())]),
+        "losses": pd.DataFrame(training.losses),
+    }
+    seconds = training.seconds + time.monotonic() - started
+    return tables, describe_run(config, dataset, device, seconds)
+
+
+def _measure(training: Classification, iteration: int) -> dict[str, Any]:
+    """Tables of this moment, and what the variances by the final class means will need of it."""
+    config, data, model = training.config, training.dataset, training.model
+    view = {"iteration": iteration, "features": "post", "convention": "careful"}
+    tables, means, seen, inputs = [], {}, {}, input_spectra(model)
+    for split in SPLITS:
+        x, y = (data.x_train, data.y_train) if split == "train" else (data.x_test, data.y_test)
+        seen[split] = look(model, x, y)
+        if not bool(seen[split].logits.isfinite().all()):  # its last batch was the first to be too much
+            raise TrainingDiverged(
+                f"{config.dataset}, seed {config.seed}: the network is no longer finite at iteration {iteration} "
+                f"(learning rate {config.learning_rate:g}): try a smaller learning_rate"
+            )
+        sites = one_hot_sites(seen[split], inputs) if split == "train" else []
+        found = table(model, x, seen[split], loss=config.loss, inputs=inputs, regression=sites)
+        if sites:
+            curves = spectra(sites).assign(split=split, iteration=iteration, features="post")
+        tables.append(found.assign(split=split, **view))
+        means[split] = [_parts(seen[split], number) for number in range(len(found))]
+    return {
+        "measurements": packed(pd.concat(tables)),
+        "spectra": packed(curves),
+        "means": means,
+        "test_features": seen["test"].features.cpu(),
+    }
+
+
+def _parts(seen: Seen, number: int) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+    moments = seen.sites[number].moments
+    return moments.counts.cpu(), moments.means.cpu(), moments.spreads.cpu()
+
+
+def _finish(training: Classification) -> pd.DataFrame:
+    """All measurements with the variances of Hui et al., whose class means and centres are those of the final time.
+
+    Adds `variance` (TrainVariance on training samples, StrongTestVariance on test samples), `weak_variance`
+    (WeakTestVariance, test samples at the last hidden layer), `weak_variance_current` (by the centres of the
+    moment), and the range of the former over the restarts of k-means, `weak_variance_least` and
+    `weak_variance_most`.
+    """
+    final = training.kept[max(training.kept)]
+    number = training.dataset.target_dim
+    centres, restarts = k_means(final["test_features"], number)
+    found = []
+    for _, moment in sorted(training.kept.items()):
+        rows = unpacked(moment["measurements"]).reset_index(drop=True)
+        for split in SPLITS:
+            here = rows["split"] == split
+            rows.loc[here, "variance"] = [
+                classes.variance_around(counts, means, spreads, then[1])
+                for (counts, means, spreads), then in zip(moment["means"][split], final["means"][split], strict=True)
+            ]
+        head = (rows["split"] == "test") & (rows["site"] == rows["site"].max() - 1)
+        features = moment["test_features"]
+        rows.loc[head, "weak_variance"] = weak_test_variance(features, number, centers=centres)
+        rows.loc[head, "weak_variance_current"] = weak_test_variance(features, number)
+        rows.loc[head, ["weak_variance_least", "weak_variance_most"]] = min(restarts), max(restarts)
+        found.append(rows)
+    return pd.concat(found)

@@ -1,0 +1,169 @@
+"""Runs from their configurations: trained, together where they can be, and measured at the epochs they ask for."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import torch
+
+from nrc_core.classifier_config import ClassifierConfig, TransferConfig
+from nrc_core.config import Configuration, RunConfig
+from nrc_core.data.load import Dataset
+from nrc_core.errors import ConfigError, TrainingDiverged, shown
+from nrc_core.metrics.sites import Site
+from nrc_core.metrics.table import Decomposed, decompose_each, input_spectra_each, spectra, tabulate
+from nrc_core.results.provenance import checkpoint_identity, describe_run
+from nrc_core.training.checkpoints import Checkpoint
+from nrc_core.training.loop import Together, Training, reproducible_arithmetic, train_together
+
+DEVICES = ("cpu", "cuda")  # others lack the double precision that everything is measured in
+Computed = tuple[dict[str, pd.DataFrame], dict[str, Any]]
+
+# What is measured at each chosen epoch, by split of the data: kinds of features, see `collect`. "positions"
+# is the paper's reading of NRC3 for convolutions; "pre" exists in plain chains of layers only.
+VIEWS: dict[str, dict[str, tuple[str, ...]]] = {
+    "mlp": {"train": ("post", "pre"), "test": ("post",)},
+    "resnet": {"train": ("post", "positions"), "test": ("post",)},
+}
+
+
+def compute(
+    configs: Sequence[Configuration],
+    dataset: Dataset,
+    *,
+    device: torch.device | str | None = None,
+    checkpoints: Sequence[Path | None],
+    weights: Path | None = None,
+) -> list[Computed]:
+    """The tables of each run, as `TABLES` names them, and its provenance.
+
+    One whose loss is no longer finite has no tables, and the reason as the `failure` of its provenance.
+
+    Runs of regression of one shape are trained as a stack; of the other kinds there is one at a time. The
+    seconds of the provenance are a run's share of those of its stack.
+
+    Args:
+        configs: of one kind, on one data set.
+        device: a GPU where there is one, unless given.
+        checkpoints: files to keep the states in, and to go on from if they are there; the caller removes them.
+        weights: of a classifier, the folder to keep its weights in; of a transfer, the file to start from.
+    """
+    device = chosen_device(device)
+    regressions = [config for config in configs if isinstance(config, RunConfig)]
+    if regressions:
+        return _regressions(regressions, dataset, device, checkpoints)
+    (config,), (checkpoint,) = configs, checkpoints
+    # Imported here, since torchvision's networks take seconds to import and most runs need none of them.
+    from nrc_core.training.classifier_computing import compute_classifier
+    from nrc_core.training.transfer import compute_transfer
+
+    started = time.monotonic()
+    try:
+        if isinstance(config, ClassifierConfig):
+            return [compute_classifier(config, dataset, device=device, checkpoint=checkpoint, weights=weights)]
+        assert isinstance(config, TransferConfig) and weights is not None
+        return [compute_transfer(config, dataset, device=device, weights=weights)]
+    except TrainingDiverged as error:
+        return [({}, describe_run(config, dataset, device, time.monotonic() - started) | {"failure": str(error)})]
+
+
+def chosen_device(device: torch.device | str | None) -> torch.device:
+    """The device that is given, or a GPU where there is one.
+
+    Raises:
+        ConfigError: no device that networks are trained on, or one that is not there.
+    """
+    if not device:
+        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    try:
+        chosen = torch.device(device)
+    except RuntimeError:
+        chosen = None
+    if chosen is None or chosen.type not in DEVICES:
+        raise ConfigError(f"device must be cpu, cuda or cuda:NUMBER: got {shown(str(device))}")
+    there = torch.cuda.device_count() if chosen.type == "cuda" else 1
+    if chosen.type == "cuda" and (chosen.index or 0) >= there:
+        has = f"has {there}" if there else "has none"
+        raise ConfigError(
+            f"device must be one of this machine's CUDA GPUs, and it {has}: got {shown(str(device))}; leave it out for "
+            "the best there is, or give cpu"
+        )
+    return chosen
+
+
+def stack_size(config: RunConfig, device: torch.device) -> int:
+    """How many networks like this one are best trained together.
+
+    None but MLPs are. A GPU does the work of many in nearly the time of one. A core of a CPU does not: there
+    it pays where networks are so small that the overhead of an operation is what takes the time, and the
+    weights of a stack should fit in its cache, a megabyte.
+    """
+    if config.architecture != "mlp":
+        return 1
+    if device.type != "cpu":
+        return 64
+    return max(1, 2**18 // (config.width**2 * config.depth))
+
+
+def _regressions(
+    configs: Sequence[RunConfig], dataset: Dataset, device: torch.device, checkpoints: Sequence[Path | None]
+) -> list[Computed]:
+    started = time.monotonic()
+    kept = [
+        None if path is None else Checkpoint(path, checkpoint_identity(config, dataset, device))
+        for config, path in zip(configs, checkpoints, strict=True)
+    ]
+    trainings: dict[int, Training] = {}  # by the identity of their configurations
+    with reproducible_arithmetic():
+        for epoch, together in train_together(configs, dataset.to(device), device=device, checkpoints=kept):
+            measure_together(together, epoch)
+            trainings |= {id(one.config): one for one in together.trainings}
+    share = (time.monotonic() - started) / len(configs)
+    return [_finished(trainings[id(config)], dataset, device, share, len(configs)) for config in configs]
+
+
+def _finished(training: Training, dataset: Dataset, device: torch.device, seconds: float, stacked: int) -> Computed:
+    provenance = describe_run(training.config, dataset, device, training.seconds + seconds, stacked=stacked)
+    if training.failure:
+        return {}, provenance | {"failure": str(training.failure)}
+    tables = {
+        name: pd.concat([one[name] for _, one in sorted(training.kept.items())]) for name in ("measurements", "spectra")
+    }
+    tables["losses"] = pd.DataFrame(training.losses)
+    return tables, provenance
+
+
+def measure_together(together: Together, epoch: int) -> None:
+    """Keep measurements and spectra of every view of the networks that are due, as they are now."""
+    trainings = [together.trainings[place] for place in together.due]
+    if not trainings:
+        return
+    config, data = trainings[0].config, trainings[0].dataset
+    seen: dict[tuple[str, str], list[list[Site]]] = {}  # by split and kind of features, the sites of every network
+    for split, kinds in VIEWS[config.architecture].items():
+        x, y = (data.x_train, data.y_train) if split == "train" else (data.x_test, data.y_test)
+        collected = together.learner.collect(x, y, features=kinds)
+        seen |= {(split, kind): [collected[place][kind] for place in together.due] for kind in kinds}
+    inputs = input_spectra_each([training.model for training in trainings])
+    decomposed = iter(decompose_each([sites for each in seen.values() for sites in each], inputs * len(seen)))
+    views = [
+        [_view(training.config, next(decomposed), epoch, split=split, features=kind) for training in trainings]
+        for split, kind in seen
+    ]
+    for training, own in zip(trainings, zip(*views, strict=True), strict=True):
+        training.kept[epoch] = {name: pd.concat([one[name] for one in own]) for name in ("measurements", "spectra")}
+
+
+def _view(config: RunConfig, sites: list[Decomposed], epoch: int, **view: str) -> dict[str, pd.DataFrame]:
+    conventions = config.conventions if epoch == config.epochs else ("careful",)
+    measured = [
+        tabulate(sites, rank=config.rank, convention=convention, tolerance=config.tolerance).assign(
+            convention=convention, epoch=epoch, **view
+        )
+        for convention in conventions
+    ]
+    return {"measurements": pd.concat(measured), "spectra": spectra(sites).assign(epoch=epoch, **view)}

@@ -1,0 +1,286 @@
+"""From configurations to trained networks, pausing at the epochs to be measured."""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import closing, contextmanager
+from dataclasses import dataclass, field
+from functools import partial
+from typing import Any
+
+import pandas as pd
+import torch
+from torch import Tensor, nn
+
+from nrc_core.config import RunConfig
+from nrc_core.data.load import Dataset
+from nrc_core.errors import TrainingDiverged
+from nrc_core.networks.build import MLP, build_model
+from nrc_core.training.checkpoints import Checkpoint, packed, unpacked
+from nrc_core.training.progress import Progress
+from nrc_core.training.single import SingleNetwork
+from nrc_core.training.stacked import StackedMLP
+
+logger = logging.getLogger(__name__)
+Learner = StackedMLP | SingleNetwork
+# Fields that networks of one stack have in common; their learning rate, weight decay and seed may differ.
+SHARED = (
+    "dataset", "dataset_options", "architecture", "width", "depth", "bias", "batch_size", "epochs", "momentum",
+    "precision",
+)  # fmt: skip
+
+
+@dataclass
+class Training:
+    """A training run under way: the network and the losses so far.
+
+    `losses` has one row an epoch: epoch, learning_rate, train_mse (mean over the batches as they
+    were trained on), test_mse (the whole test set, after the epoch). `kept` is for whoever consumes
+    `train`: tables by epoch that are to survive with the checkpoints. `seconds` were spent before the
+    last start. `failure` says why a run of a stack goes on no more.
+    """
+
+    config: RunConfig
+    dataset: Dataset
+    model: nn.Module
+    losses: list[dict[str, float]] = field(default_factory=list)
+    kept: dict[int, dict[str, pd.DataFrame]] = field(default_factory=dict)
+    seconds: float = 0.0
+    failure: TrainingDiverged | None = None
+
+
+@dataclass(frozen=True)
+class Together:
+    """Runs of a stack at an epoch: all of them, their learner, and the places in it of those to measure now."""
+
+    trainings: list[Training]
+    learner: Learner
+    due: list[int]
+
+
+@contextmanager
+def reproducible_arithmetic() -> Iterator[None]:
+    """One thread, denormal numbers flushed to zero, and true single precision on a GPU.
+
+    One thread, because sums split among threads differ in their last bits from machine to machine.
+    Flushing, because too much weight decay drives weights below 1e-38, where CPU arithmetic is ten
+    times slower or more; such weights are zero for every purpose. By default convolutions on a GPU
+    round their inputs to ten bits (TF32).
+    """
+    threads, short = torch.get_num_threads(), torch.backends.cudnn.allow_tf32
+    torch.set_num_threads(1)
+    torch.set_flush_denormal(True)
+    torch.backends.cudnn.allow_tf32 = False
+    try:
+        yield
+    finally:
+        torch.backends.cudnn.allow_tf32 = short
+        torch.set_flush_denormal(False)
+        torch.set_num_threads(threads)
+
+
+def train(
+    config: RunConfig,
+    dataset: Dataset,
+    *,
+    device: torch.device | str = "cpu",
+    checkpoint: Checkpoint | None = None,
+) -> Iterator[tuple[int, Training]]:
+    """Train one network and yield (epoch, training) after each epoch to measure.
+
+    SGD with momentum and L2 weight decay on the mean squared error per entry; the learning rate is
+    divided by 10 after a third and two thirds of the epochs (Deep NRC paper, Appendix A).
+    The data stay on the device; batches are drawn by permuting indices, the last one may be smaller.
+    With a checkpoint, training goes on from it if there is one, and yields what is left.
+
+    Raises:
+        TrainingDiverged: the loss is no longer finite, naming the step.
+    """
+    for epoch, together in train_together([config], dataset, device=device, checkpoints=[checkpoint]):
+        (training,) = together.trainings
+        if training.failure:
+            raise training.failure
+        yield epoch, training
+
+
+def step_decay(epoch: int, epochs: int) -> float:
+    """The share of the initial learning rate that is left in an epoch: a tenth after each third of the training.
+
+    The thirds are rounded down (Deep NRC paper, Appendix A). Trainings of one or two epochs have no first third, and
+    one of a single epoch no second one: such a third takes nothing off.
+
+    Example:
+        >>> [round(step_decay(epoch, 6), 3) for epoch in range(1, 7)]
+        [1.0, 1.0, 0.1, 0.1, 0.01, 0.01]
+    """
+    ends = (epochs // 3, 2 * epochs // 3)
+    passed = [end for end in ends if 0 < end < epoch]
+    return 0.1 ** len(passed)
+
+
+def train_together(
+    configs: Sequence[RunConfig],
+    dataset: Dataset,
+    *,
+    device: torch.device | str = "cpu",
+    checkpoints: Sequence[Checkpoint | None] | None = None,
+) -> Iterator[tuple[int, Together]]:
+    """What `train` does, for several networks at once, which may differ in all but `SHARED` fields.
+
+    Networks of one shape are trained as a stack, to the numbers that each would have alone, but for rounding.
+    Whose loss is no longer finite has a `failure` and is measured no more; the others go on. Runs that
+    have checkpoints of different epochs go on in a stack for each.
+
+    Raises:
+        ValueError: configurations that differ in a shared field, or several networks that are no MLPs.
+    """
+    if any(getattr(config, name) != getattr(configs[0], name) for config in configs for name in SHARED):
+        raise ValueError(f"networks are trained together that have in common {', '.join(SHARED)}")
+    data = dataset.to(device)
+    kept = checkpoints or [None] * len(configs)
+    members = [_Member.begin(config, data, device, one) for config, one in zip(configs, kept, strict=True)]
+    for done in sorted({member.done for member in members}):
+        yield from _train([member for member in members if member.done == done], data, done)
+
+
+@dataclass
+class _Member:
+    """A run with all that its next epoch depends on, but for what its learner knows."""
+
+    training: Training
+    generator: torch.Generator  # of the order of the batches
+    checkpoint: Checkpoint | None
+    done: int = 0  # epochs
+    learnt: dict[str, Any] | None = None  # the state of its learner then
+
+    @classmethod
+    def begin(
+        cls, config: RunConfig, data: Dataset, device: torch.device | str, checkpoint: Checkpoint | None
+    ) -> _Member:
+        """At the initial weights, or where the checkpoint is if there is one that serves."""
+        training = Training(config, data, build_model(config, data).to(device))
+        member = cls(training, torch.Generator().manual_seed(config.seed), checkpoint)
+        if (state := checkpoint.read() if checkpoint else None) is not None:
+            member._go_on(state)
+        return member
+
+    def _go_on(self, state: dict[str, Any]) -> None:
+        training = self.training
+        wanted = {epoch for epoch in training.config.measure_epochs if epoch <= state["epoch"]}
+        if not wanted <= set(state["kept"]):
+            where = self.checkpoint and self.checkpoint.path
+            logger.warning("checkpoint %s lacks epochs that are to be measured: starting afresh", where)
+            return
+        self.done, self.learnt = int(state["epoch"]), state["learner"]
+        self.generator.set_state(state["generator"])
+        training.losses, training.seconds = state["losses"], state["seconds"]
+        training.kept = {
+            number: {name: unpacked(table) for name, table in state["kept"][number].items()} for number in wanted
+        }
+        logger.info("%s, seed %d: going on from epoch %d", training.config.dataset, training.config.seed, self.done)
+
+    def write(self, epoch: int, learnt: dict[str, Any], seconds: float) -> None:
+        """A checkpoint of the state after an epoch."""
+        if self.checkpoint is None or self.training.failure:
+            return
+        training = self.training
+        kept = {
+            number: {name: packed(table) for name, table in tables.items()} for number, tables in training.kept.items()
+        }
+        self.checkpoint.write(
+            {
+                "epoch": epoch,
+                "seconds": training.seconds + seconds,
+                "learner": learnt,
+                "generator": self.generator.get_state(),
+                "losses": training.losses,
+                "kept": kept,
+            }
+        )
+
+
+def _train(members: list[_Member], data: Dataset, done: int) -> Iterator[tuple[int, Together]]:
+    """Runs that are as far as each other, to their end."""
+    trainings = [member.training for member in members]
+    config = trainings[0].config
+    learner = _learner(members)
+    started = time.monotonic()
+    with closing(Progress(_who(trainings), "epoch", config.epochs, done)) as progress:
+        for epoch in range(done + 1, config.epochs + 1):
+            factor = step_decay(epoch, config.epochs)
+            learner.scale_rates(factor)
+            orders = [torch.randperm(len(data.x_train), generator=member.generator) for member in members]
+            losses = learner.epoch(
+                data.x_train, data.y_train, torch.stack(orders).to(data.x_train.device), config.batch_size
+            ).cpu()
+            failed = [i for i, one in enumerate(trainings) if not one.failure and _fails(one, losses[i], epoch, factor)]
+            errors = learner.evaluate(data.x_test, data.y_test)
+            for training, batch_losses, error in zip(trainings, losses, errors, strict=True):
+                training.losses.append(
+                    {
+                        "epoch": epoch,
+                        "learning_rate": training.config.learning_rate * factor,
+                        "train_mse": batch_losses.mean().item(),
+                        "test_mse": error,
+                    }
+                )
+            going = [i for i, one in enumerate(trainings) if not one.failure]
+            if going:
+                progress.tell(epoch, partial(_state, [trainings[i] for i in going]))
+            due = [i for i in going if epoch in trainings[i].config.measure_epochs]
+            if due or failed:
+                yield epoch, Together(trainings, learner, due)
+            if not going:
+                return
+            if epoch < config.epochs and any(member.checkpoint and member.checkpoint.due() for member in members):
+                for i, member in enumerate(members):
+                    member.write(epoch, learner.state(i), (time.monotonic() - started) / len(members))
+
+
+def _learner(members: list[_Member]) -> Learner:
+    configs, networks = [m.training.config for m in members], [m.training.model for m in members]
+    common: dict[str, Any] = {"momentum": configs[0].momentum, "mixed": configs[0].precision == "bfloat16"}
+    learner: Learner
+    if mlps := [network for network in networks if isinstance(network, MLP)]:
+        rates, weight_decays = [c.learning_rate for c in configs], [c.weight_decay for c in configs]
+        learner = StackedMLP(mlps, rates=rates, weight_decays=weight_decays, **common)
+    else:
+        if len(networks) > 1:
+            raise ValueError(f"only MLPs are trained together: got {len(networks)} {configs[0].architecture} networks")
+        config = configs[0]
+        learner = SingleNetwork(networks[0], rate=config.learning_rate, weight_decay=config.weight_decay, **common)
+    for number, member in enumerate(members):
+        if member.learnt is not None:
+            learner.restore(number, member.learnt)
+    return learner
+
+
+def _who(trainings: list[Training]) -> str:
+    config = trainings[0].config
+    return f"{config.dataset}, " + (f"seed {config.seed}" if len(trainings) == 1 else f"{len(trainings)} networks")
+
+
+def _state(trainings: list[Training]) -> str:
+    train, test = ([one.losses[-1][name] for one in trainings] for name in ("train_mse", "test_mse"))
+    return f"train MSE {_span(train)}, test MSE {_span(test)}"
+
+
+def _span(values: list[float]) -> str:
+    least, most = min(values), max(values)
+    return f"{least:.3g}" if least == most else f"{least:.3g} to {most:.3g}"
+
+
+def _fails(training: Training, losses: Tensor, epoch: int, factor: float) -> bool:
+    """Whether a run of the stack diverged in this epoch; if so it is told why."""
+    bad = (~losses.isfinite()).nonzero()
+    if len(bad) == 0:
+        return False
+    step = (epoch - 1) * len(losses) + int(bad[0]) + 1
+    config = training.config
+    training.failure = TrainingDiverged(
+        f"{config.dataset}, seed {config.seed}: the loss became {losses[bad[0]].item()} at step {step} "
+        f"(epoch {epoch}, learning rate {config.learning_rate * factor:g}): try a smaller learning_rate"
+    )
+    return True

@@ -1,0 +1,246 @@
+"""Networks of one shape trained together: one batched product a layer does the work of all of them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from functools import partial
+from typing import Any
+
+import torch
+from jaxtyping import Float, Int
+from torch import Tensor, nn
+
+from nrc_core.config import OUTPUT
+from nrc_core.metrics.batches import rows_at_once
+from nrc_core.metrics.layers import weight_layers
+from nrc_core.metrics.moments import Moments
+from nrc_core.metrics.sites import Site
+from nrc_core.metrics.threads import on_all_cores
+from nrc_core.networks.build import MLP
+
+
+class StackedMLP:
+    """M multilayer perceptrons of one shape, each with its own learning rate, weight decay and batches.
+
+    All weights of a network are one row of a matrix (M, weights), so that an update is three operations
+    whatever the depth; those of a layer are a view of it, (M, outputs, inputs). The gradient of the mean
+    squared error per entry is written out, g <- 2 (f(x) - y) / (b t) at the output of a batch of b rows and
+    g <- (g W) [a > 0] from a layer to the one before it; the update is that of `torch.optim.SGD`,
+    v <- momentum v + (dW + weight_decay W), W <- W - rate v. No network reads another's numbers: one whose
+    loss is no longer finite leaves the others as they are.
+
+    On a GPU a step is captured once and replayed as a CUDA graph; nothing waits for the host in an epoch.
+
+    Args:
+        networks: of the same sizes, on one device, of one floating-point type. Their parameters become views
+            of the stack: they are always as far as the stack is.
+        momentum: of all of them.
+        mixed: products in bfloat16, sums and updates in single precision.
+
+    Raises:
+        ValueError: networks of different shapes, or other than one number for each.
+
+    Example:
+        >>> stack = StackedMLP([MLP(3, 8, 2, 1), MLP(3, 8, 2, 1)], rates=[0.1, 0.2], weight_decays=[0.0, 1e-3])
+        >>> stack.step(torch.zeros(5, 3), torch.zeros(5, 1), torch.tensor([[0, 1], [2, 3]])).shape
+        torch.Size([2])
+    """
+
+    def __init__(
+        self,
+        networks: Sequence[MLP],
+        *,
+        rates: Sequence[float],
+        weight_decays: Sequence[float],
+        momentum: float = 0.9,
+        mixed: bool = False,
+    ):
+        shapes = {tuple(p.shape for p in network.parameters()) for network in networks}
+        if len(shapes) != 1 or not len(networks) == len(rates) == len(weight_decays):
+            raise ValueError(
+                f"a stack is of networks of one shape, with a rate and a weight decay each: got {len(networks)} "
+                f"networks of {len(shapes)} shapes, {len(rates)} rates and {len(weight_decays)} weight decays"
+            )
+        self.networks = list(networks)
+        self.momentum = momentum
+        self._parameters = torch.stack([nn.utils.parameters_to_vector(n.parameters()).detach() for n in networks])
+        self._velocities = torch.zeros_like(self._parameters)
+        self._gradients = torch.zeros_like(self._parameters)
+        self._initial_rates = self._parameters.new_tensor(rates)[:, None]
+        self._rates = self._initial_rates.clone()
+        self._weight_decays = self._parameters.new_tensor(weight_decays)[:, None]
+        self._type = torch.bfloat16 if mixed else self._parameters.dtype
+        self._weights, self._biases = self._layers(self._parameters)
+        self._weight_gradients, self._bias_gradients = self._layers(self._gradients)
+        self._captured: dict[tuple[torch.Size, int, int], _Captured] = {}
+        for network, row in zip(networks, self._parameters, strict=True):
+            for parameter, view in zip(network.parameters(), self._views(row), strict=True):
+                parameter.data = view
+
+    def scale_rates(self, factor: float) -> None:
+        """Make each learning rate so many times the one that its network began with."""
+        self._rates.copy_(self._initial_rates * factor)
+
+    @torch.no_grad()
+    def epoch(
+        self, x: Float[Tensor, "n d"], y: Float[Tensor, "n t"], order: Int[Tensor, "m n"], batch_size: int
+    ) -> Float[Tensor, "m steps"]:
+        """One pass over the rows, for each network in its own order; the losses of the batches before their updates."""
+        batches = order.split(batch_size, dim=1)
+        losses = torch.empty(len(self.networks), len(batches), dtype=self._parameters.dtype, device=x.device)
+        for number, rows in enumerate(batches):
+            losses[:, number] = self._replayed(x, y, rows) if x.is_cuda else self.step(x, y, rows)
+        return losses
+
+    @torch.no_grad()
+    def step(self, x: Float[Tensor, "n d"], y: Float[Tensor, "n t"], rows: Int[Tensor, "m b"]) -> Float[Tensor, " m"]:
+        """One update of every network on its own batch; the losses before it."""
+        weights = [weight.to(self._type) for weight in self._weights]
+        inputs, output = self._forward(x[rows].to(self._type), weights)
+        error = output.to(self._parameters.dtype) - y[rows]
+        losses = error.square().mean((1, 2))
+        gradient = error.mul_(2 / error[0].numel()).to(self._type)
+        for layer in reversed(range(len(weights))):
+            if self._biases:
+                self._bias_gradients[layer].copy_(gradient.sum(1, keepdim=True))
+            if self._type == self._parameters.dtype:
+                torch.bmm(gradient.mT, inputs[layer], out=self._weight_gradients[layer])
+            else:
+                self._weight_gradients[layer].copy_(torch.bmm(gradient.mT, inputs[layer]))
+            if layer:
+                gradient = torch.bmm(gradient, weights[layer]).mul_(inputs[layer] > 0)
+        self._gradients.addcmul_(self._parameters, self._weight_decays)
+        self._velocities.mul_(self.momentum).add_(self._gradients)
+        self._parameters.addcmul_(self._velocities, self._rates, value=-1)
+        return losses
+
+    @torch.no_grad()
+    def evaluate(self, x: Float[Tensor, "n d"], y: Float[Tensor, "n t"]) -> list[float]:
+        """Mean squared error per entry of each network over a data set."""
+        total = torch.zeros(len(self.networks), dtype=torch.float64, device=x.device)
+        size = rows_at_once(x)
+        for a, b in zip(x.split(size), y.split(size), strict=True):
+            _, output = self._forward(self._shared(a), self._weights)
+            total += (output - b).square().sum((1, 2), dtype=torch.float64)
+        return (total / y.numel()).tolist()
+
+    @torch.no_grad()
+    def collect(
+        self, x: Float[Tensor, "n d"], y: Float[Tensor, "n t"], *, features: Sequence[str]
+    ) -> list[dict[str, list[Site]]]:
+        """What `collect_each` returns, for every network: moments of all sites of all of them in one pass."""
+        members = len(self.networks)
+        widths = [*(weight.shape[2] for weight in self._weights), self._weights[-1].shape[1]]
+        moments = {
+            kind: [Moments(width, y.shape[1], x.device, members=members) for width in widths] for kind in features
+        }
+        size = rows_at_once(x)
+        for a, b in zip(x.split(size), y.split(size), strict=True):
+            updates = (
+                (moments[kind][site], before if kind == "pre" else after)
+                for site, (before, after) in enumerate(self._activations(a))
+                for kind in features
+            )
+            if x.is_cuda:  # one after the other, so that no more than one site is held
+                for update in updates:
+                    _update(update, b)
+            else:
+                on_all_cores(partial(_update, targets=b), updates)
+        names = [*weight_layers(self.networks[0]), OUTPUT]
+        weights = [*self._weights, None]
+        each = {kind: [one.each() for one in found] for kind, found in moments.items()}
+        return [
+            {
+                kind: [
+                    Site(name, None if weight is None else weight[member], found[site][member])
+                    for site, (name, weight) in enumerate(zip(names, weights, strict=True))
+                ]
+                for kind, found in each.items()
+            }
+            for member in range(members)
+        ]
+
+    def state(self, member: int) -> dict[str, Any]:
+        """What the next update of one network depends on besides its order of batches; its own copies."""
+        return {"parameters": self._parameters[member].clone(), "velocities": self._velocities[member].clone()}
+
+    def restore(self, member: int, state: dict[str, Any]) -> None:
+        """Take up what `state` gave."""
+        self._parameters[member].copy_(state["parameters"])
+        self._velocities[member].copy_(state["velocities"])
+
+    def _shared(self, x: Tensor) -> Tensor:
+        return x.expand(len(self.networks), *x.shape)
+
+    def _product(self, inputs: Tensor, weight: Tensor, layer: int) -> Tensor:
+        if self._biases:
+            return torch.baddbmm(self._biases[layer].to(inputs.dtype), inputs, weight.mT)
+        return torch.bmm(inputs, weight.mT)
+
+    def _forward(self, x: Tensor, weights: Sequence[Tensor]) -> tuple[list[Tensor], Tensor]:
+        """The inputs of every layer, (M, b, h), and the output."""
+        inputs = [x]
+        for layer, weight in enumerate(weights[:-1]):
+            inputs.append(self._product(inputs[-1], weight, layer).relu_())
+        return inputs, self._product(inputs[-1], weights[-1], len(weights) - 1)
+
+    def _activations(self, x: Tensor) -> Iterator[tuple[Tensor, Tensor]]:
+        """Of every site, (M, b, h), before and after the activation; there is none at the input and the output."""
+        before = after = self._shared(x)
+        for layer, weight in enumerate(self._weights):
+            yield before, after
+            before = self._product(after, weight, layer)
+            after = before.relu()
+        yield before, before
+
+    def _views(self, rows: Tensor) -> list[Tensor]:
+        """Of the parameters in a row or in each of several rows, one by one, in the order of a network's."""
+        shapes = [p.shape for p in self.networks[0].parameters()]
+        parts = rows.split([shape.numel() for shape in shapes], dim=-1)
+        return [part.unflatten(-1, shape) for part, shape in zip(parts, shapes, strict=True)]
+
+    def _layers(self, rows: Tensor) -> tuple[list[Tensor], list[Tensor]]:
+        """Weights (M, outputs, inputs), and biases (M, 1, outputs) if there are any."""
+        views = self._views(rows)
+        return [v for v in views if v.ndim == 3], [v[:, None] for v in views if v.ndim == 2]
+
+    def _replayed(self, x: Tensor, y: Tensor, rows: Tensor) -> Tensor:
+        """`step` as a CUDA graph, captured at the first batch of a size; a graph reads the data where they are."""
+        known = rows.shape, x.data_ptr(), y.data_ptr()
+        if known not in self._captured:
+            self._captured[known] = _Captured(self, x, y, rows)
+        return self._captured[known].replay(rows)
+
+    def memory(self) -> tuple[Tensor, Tensor]:
+        """All that a step changes."""
+        return self._parameters, self._velocities
+
+
+def _update(one: tuple[Moments, Tensor], targets: Tensor) -> None:
+    moments, features = one
+    moments.update(features, targets)
+
+
+class _Captured:
+    """A step on data that stay where they are, as one CUDA graph."""
+
+    def __init__(self, stack: StackedMLP, x: Tensor, y: Tensor, rows: Tensor):
+        self._rows = rows.clone()
+        before = [tensor.clone() for tensor in stack.memory()]
+        side = torch.cuda.Stream()
+        side.wait_stream(torch.cuda.current_stream())
+        with torch.cuda.stream(side):  # libraries set themselves up at their first calls, which no graph may hold
+            for _ in range(3):
+                stack.step(x, y, self._rows)
+        torch.cuda.current_stream().wait_stream(side)
+        for tensor, kept in zip(stack.memory(), before, strict=True):
+            tensor.copy_(kept)
+        self._graph = torch.cuda.CUDAGraph()
+        with torch.cuda.graph(self._graph):
+            self._losses = stack.step(x, y, self._rows)
+
+    def replay(self, rows: Tensor) -> Tensor:
+        """Run it on other rows."""
+        self._rows.copy_(rows)
+        self._graph.replay()
+        return self._losses

@@ -1,0 +1,1 @@
+"""Notebooks and profiles: checked, executed, made into pages."""

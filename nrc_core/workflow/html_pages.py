@@ -1,0 +1,82 @@
+"""An executed notebook as a page of its own, to open in a browser."""
+
+from __future__ import annotations
+
+import base64
+import re
+from functools import cache
+from html import escape
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any
+
+from nrc_core.files import project_folder
+from nrc_core.workflow.extras import check_installed
+
+CITATION = re.compile(r"\{cite:([tp])\}`([^`]+)`")
+
+
+def check_exportable() -> None:
+    """Raise ConfigError unless what makes pages is installed."""
+    check_installed("nbconvert")
+
+
+def export(executed: Path) -> Path:
+    """Write the page beside an executed notebook and return its path.
+
+    What the book hides is hidden here too: code that is marked so, and logs. Formulas are drawn by MathJax, which the
+    page fetches from the network; without one they are seen as they are written.
+    """
+    import nbformat
+    from nbconvert import HTMLExporter
+    from traitlets.config import Config
+
+    notebook = nbformat.read(executed, as_version=4)
+    for cell in notebook.cells:
+        if cell.cell_type == "markdown":
+            cell.source = CITATION.sub(_cited, cell.source)
+        for output in cell.get("outputs", []):
+            _describe(output)
+    config = Config()
+    config.TagRemovePreprocessor.enabled = True
+    config.TagRemovePreprocessor.remove_cell_tags = {"remove-cell"}
+    config.TagRemovePreprocessor.remove_input_tags = {"remove-input", "hide-input"}
+    config.TagRemovePreprocessor.remove_all_outputs_tags = {"remove-output"}
+    html, _ = HTMLExporter(config=config).from_notebook_node(notebook, {"metadata": {"name": executed.stem}})
+    page = executed.with_suffix(".html")
+    page.write_text(html)
+    return page
+
+
+def _cited(found: re.Match[str]) -> str:
+    """A citation as the book prints it: authors and year; the key where the list of references is not at hand."""
+    key, parenthetical = found[2], found[1] == "p"
+    words = _references().get(key)
+    if words is None:
+        return f"*{key}*"
+    authors, year = words
+    return f"({authors}, {year})" if parenthetical else f"{authors} ({year})"
+
+
+@cache
+def _references() -> dict[str, tuple[str, str]]:
+    """Authors and year by key, of the book's list of references."""
+    path = project_folder() / "book" / "references.bib"
+    if find_spec("pybtex") is None or not path.is_file():
+        return {}
+    from pybtex.database import parse_file
+
+    found = {}
+    for key, entry in parse_file(path, "bibtex").entries.items():
+        names = [" ".join(map(str, person.rich_last_names)) for person in entry.persons["author"]]
+        several = " and ".join(names) if len(names) < 3 else f"{names[0]} et al."
+        found[key] = (several, entry.fields["year"])
+    return found
+
+
+def _describe(output: dict[str, Any]) -> None:
+    """Give a figure the alternative text that it carries, which nbconvert leaves out."""
+    alt = output.get("metadata", {}).get("image/svg+xml", {}).get("alt")
+    if alt:
+        picture = base64.b64encode(output["data"].pop("image/svg+xml").encode()).decode()
+        output["data"]["text/html"] = f'<img alt="{escape(alt)}" src="data:image/svg+xml;base64,{picture}">'

@@ -1,0 +1,73 @@
+"""The notebooks of the project: where they are, by name or by path, and what they ask. Executes nothing."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+from nrc_core.errors import ConfigError, suggestion
+from nrc_core.files import project_folder
+
+FINDINGS = ("The verdict", "What we found")  # headings over what a notebook says of its results
+
+
+def folder() -> Path:
+    """Where the project's notebooks are."""
+    return project_folder() / "notebooks"
+
+
+def all_notebooks() -> dict[str, Path]:
+    """The project's notebooks by name; none outside a checkout."""
+    return {path.stem: path for path in sorted(folder().glob("*.ipynb"))}
+
+
+def find_notebook(given: str) -> Path:
+    """A notebook by its path, or one of the project's by its name.
+
+    Raises:
+        ConfigError: there is none, with what may have been meant.
+    """
+    path = Path(given)
+    if path.is_file():
+        return path
+    known = all_notebooks()
+    name = path.stem if path.suffix == ".ipynb" else path.name
+    if name in known and (path.parent == Path() or path.parent.name == "notebooks"):
+        return known[name]
+    if not known:
+        raise ConfigError(f"no notebook at {given}: check the path (the project's own are in its checkout, not here)")
+    raise ConfigError(f"no notebook at {given}: {suggestion(name, list(known), 'there is')}")
+
+
+def opening(path: Path) -> tuple[str, str]:
+    """Title and question of a notebook, from its first cell; empty where it has none.
+
+    Raises:
+        ConfigError: the file is no notebook.
+    """
+    try:
+        content = json.loads(path.read_text())
+        text = "".join(content["cells"][0]["source"]) if content["cells"] else ""
+    except (OSError, ValueError, KeyError, TypeError, RecursionError):
+        raise ConfigError(f"{path} is not a notebook: check the path") from None
+    lines = text.splitlines()
+    title = next((line.removeprefix("# ").strip() for line in lines if line.startswith("# ")), "")
+    question = [line for line in text.split("\n\n") if line.startswith("**Question.**")]
+    bullets = text.split("\n\n")[text.split("\n\n").index(question[0]) + 1 :] if question else []
+    more = [block for block in bullets[:1] if block.startswith("* ")]
+    return title, "\n".join([*(one.removeprefix("**Question.**").strip() for one in question), *more]).strip()
+
+
+def findings(cells: list[dict[str, Any]]) -> list[str]:
+    """What an executed notebook says under its heading of `FINDINGS`, a line each, without Markdown's emphasis."""
+    heading, found = "", []
+    for cell in cells:
+        if cell["cell_type"] == "markdown":
+            for line in cell["source"].splitlines():
+                heading = line.lstrip("# ").strip() if line.startswith("#") else heading
+        elif heading in FINDINGS:
+            for output in cell.get("outputs", []):
+                text = output.get("data", {}).get("text/markdown", "")
+                found += [line.replace("**", "") for line in text.splitlines() if line.strip()]
+    return found

@@ -1,0 +1,215 @@
+"""Run a parameterised notebook: checked before it starts, taken for a result only when it is whole."""
+
+from __future__ import annotations
+
+import inspect
+import logging
+import subprocess
+import tempfile
+from collections.abc import Iterator, Mapping
+from contextlib import closing, contextmanager
+from pathlib import Path
+from typing import Any
+from uuid import uuid4
+
+from nrc_core.config import Configuration
+from nrc_core.errors import ConfigError, NotebookFailed, shown
+from nrc_core.results.estimates import announcement, has_gpu
+from nrc_core.results.runs import check_obtainable
+from nrc_core.results.store import Store
+from nrc_core.sections.experiments import EXPERIMENTS
+from nrc_core.sections.parameters import check_known, coerce
+from nrc_core.training.progress import Relay
+from nrc_core.workflow.extras import check_installed
+from nrc_core.workflow.heartbeat import heartbeat
+from nrc_core.workflow.parameter_cells import Declared, read_parameters
+
+logger = logging.getLogger(__name__)
+PARTIAL = ".partial.ipynb"  # what a run that failed had written
+STARTS_WITHIN = 600  # seconds in which a kernel must answer; papermill's 60 are too few where much else is at work
+
+
+def parameters_of(notebook: Path) -> Declared:
+    """Name -> {type, default, help} of the cell tagged `parameters`, see `read_parameters`.
+
+    Raises:
+        ConfigError: no such notebook, not a notebook, no parameters cell, or a line in it that declares none.
+    """
+    check_installed("nbformat")
+    import nbformat
+
+    if not notebook.is_file():
+        raise ConfigError(f"no notebook at {notebook}: check the path")
+    try:
+        cells = nbformat.read(notebook, as_version=4).cells
+        tagged = [str(cell.source) for cell in cells if "parameters" in cell.get("metadata", {}).get("tags", [])]
+    except Exception as error:  # many kinds for files that are not notebooks
+        raise ConfigError(f"{notebook} is not a notebook ({type(error).__name__})") from None
+    if not tagged:
+        raise ConfigError(f"{notebook} has no cell tagged 'parameters': it takes none")
+    return read_parameters(tagged[0], str(notebook))
+
+
+def check_parameters(notebook: Path, given: Mapping[str, Any]) -> dict[str, Any]:
+    """The given parameters with their declared types, after every check that needs no kernel.
+
+    Where the notebook is named after an experiment, its configurations are built and their data
+    looked for unless the store has the results, so that a value out of range or a missing data set is found here.
+
+    Raises:
+        ConfigError: an unknown name, a wrong type, a value out of range.
+        DataUnavailable, DataDamaged: from loading the data.
+    """
+    return _checked(notebook, given)[0]
+
+
+def _checked(notebook: Path, given: Mapping[str, Any]) -> tuple[dict[str, Any], list[Configuration]]:
+    """The parameters, and the runs of the notebook's experiment that the store lacks."""
+    declared = parameters_of(notebook)
+    values = {}
+    for name, value in given.items():
+        check_known(name, declared, notebook.name)
+        values[name] = coerce(name, value, declared[name]["type"])
+    experiment = EXPERIMENTS.get(notebook.stem)
+    if experiment is None:
+        return values, []
+    known = inspect.signature(experiment).parameters
+    configs = experiment(**{name: value for name, value in values.items() if name in known})
+    return values, check_obtainable(configs, store=Store())
+
+
+def check_output(notebook: Path, output: Path) -> None:
+    """Raise ConfigError unless an executed notebook can be written there without loss of the notebook itself."""
+    if output.is_dir():
+        raise ConfigError(f"the output must be a file, and {output} is a folder: give {output / notebook.name}")
+    if output.suffix != ".ipynb":
+        raise ConfigError(f"the output is a notebook and must end in .ipynb: got {shown(str(output))}")
+    for written in (output, output.with_suffix(PARTIAL)):
+        if written.exists() and notebook.exists() and written.samefile(notebook):
+            raise ConfigError(f"the output would replace the notebook itself, {notebook}: give another --output")
+
+
+def run_notebook(notebook: Path, output: Path, given: Mapping[str, Any], *, timeout: int | None = None) -> None:
+    """Execute a notebook with parameters; `output` appears only when every cell has run.
+
+    A failed run leaves `<output>.partial.ipynb` beside it for reading; of several that write one output at
+    once, each writes a file of its own and the last one stands. The kernel listens on a unix
+    socket, so that notebooks running at once cannot take each other's ports.
+
+    Args:
+        timeout: seconds a cell may take; None for no limit.
+
+    Raises:
+        ConfigError: as `check_parameters` and `check_output`, for a timeout below a second, or for a package that
+            is not installed.
+        DataUnavailable, DataDamaged: as `check_parameters`.
+        NotebookFailed: a cell failed, timed out, left early, or the kernel died.
+        OSError: the output cannot be written.
+    """
+    check_output(notebook, output)
+    if timeout is not None and timeout < 1:
+        raise ConfigError(f"the timeout must be at least one second, or left out for none: got {timeout}")
+    check_installed("papermill", "ipykernel", *(["seaborn"] if notebook.stem in EXPERIMENTS else []))
+    values, lacking = _checked(notebook, given)
+    logger.debug("%s with %s", notebook, values or "its defaults")
+    output.parent.mkdir(parents=True, exist_ok=True)
+    with _unfinished(output) as partial:
+        partial.write_text("")  # an unwritable folder or a full disk shows now, not after the training
+        if lacking:
+            (store := Store()).check_writable()
+            logger.info("%s", announcement(lacking, store.folder, gpu=has_gpu()))
+        try:
+            _execute(notebook, partial, values, timeout)
+        except NotebookFailed as error:
+            raise NotebookFailed(f"{error} (see {output.with_suffix(PARTIAL)})") from None
+        partial.replace(output)
+
+
+@contextmanager
+def _unfinished(output: Path) -> Iterator[Path]:
+    """A file of this process alone, which no other that wants the same output writes to; kept if it is left over."""
+    own, kept = output.with_name(f".{output.stem}.{uuid4().hex[:8]}.ipynb"), output.with_suffix(PARTIAL)
+    try:
+        yield own
+        kept.unlink(missing_ok=True)
+    finally:
+        if own.is_file():
+            own.replace(kept)
+
+
+def _execute(notebook: Path, output: Path, values: Mapping[str, Any], timeout: int | None) -> None:
+    import nbformat
+    import papermill
+    from nbclient.exceptions import CellTimeoutError, DeadKernelError
+
+    try:
+        said = Relay()
+        with heartbeat(notebook.name), closing(said), _quiet_papermill(), _ipc_kernel_manager() as manager:
+            executed = papermill.execute_notebook(
+                str(notebook),
+                str(output),
+                parameters=dict(values),
+                kernel_name="python3",
+                progress_bar=False,
+                stderr_file=said,
+                autosave_cell_every=30,
+                execution_timeout=timeout,
+                start_timeout=STARTS_WITHIN,
+                kernel_manager_class=manager,
+            )
+    except papermill.PapermillExecutionError as error:
+        value = str(error.evalue).splitlines()[0] if error.evalue else ""
+        raise NotebookFailed(f"{notebook} failed in cell {error.exec_count}: {error.ename}: {value}") from None
+    except CellTimeoutError:
+        raise NotebookFailed(f"{notebook}: a cell took longer than {timeout} s") from None
+    except DeadKernelError:
+        raise NotebookFailed(f"{notebook}: the kernel died, out of memory perhaps") from None
+    except KeyboardInterrupt:
+        # The kernel has been stopped, and asyncio would print that whoever waited for its cell is told so.
+        logging.getLogger("asyncio").setLevel(logging.CRITICAL)
+        raise
+    statuses = {
+        number: cell.metadata.get("papermill", {}).get("status")
+        for number, cell in enumerate(executed.cells)
+        if cell.cell_type == "code"
+    }
+    if unfinished := [number for number, status in statuses.items() if status != "completed"]:
+        raise NotebookFailed(f"{notebook} ended early: cells {unfinished} did not run")
+    for name in ("input_path", "output_path"):  # absolute paths of this machine
+        executed.metadata["papermill"].pop(name, None)
+    nbformat.write(executed, output)
+
+
+@contextmanager
+def _quiet_papermill() -> Iterator[None]:
+    """Neither every cell's start and end, nor what papermill thinks of parameters, which are checked already."""
+    papermill = logging.getLogger("papermill")
+    level = papermill.level
+    papermill.setLevel(logging.ERROR)
+    try:
+        yield
+    finally:
+        papermill.setLevel(level)
+
+
+@contextmanager
+def _ipc_kernel_manager() -> Iterator[type]:
+    from jupyter_client.manager import AsyncKernelManager
+    from traitlets import default
+
+    with tempfile.TemporaryDirectory(prefix="nrc-", ignore_cleanup_errors=True) as folder:
+
+        class IpcKernelManager(AsyncKernelManager):
+            async def start_kernel(self, **options: Any) -> None:  # type: ignore[override]
+                # What cells say comes as messages; what is left is the kernel's own traceback at Ctrl-C.
+                await super().start_kernel(**options, stderr=subprocess.DEVNULL)
+
+            @default("transport")
+            def _transport(self) -> str:
+                return "ipc"
+
+            @default("ip")
+            def _ip(self) -> str:
+                return str(Path(folder) / "k")
+
+        yield IpcKernelManager

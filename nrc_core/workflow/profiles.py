@@ -1,0 +1,97 @@
+"""Profiles: which pages a book has and with which parameters."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from nrc_core.errors import ConfigError, shown, suggestion
+from nrc_core.sections.experiments import EXPERIMENTS
+from nrc_core.sections.parameters import experiment_parameters
+
+# What a profile and a page of it may say.
+PROFILE = ("name", "note", "store", "headline", "gpu", "pages")
+PAGE = ("title", "notebook", "parameters", "gpu")
+
+
+@dataclass(frozen=True)
+class Page:
+    """One page: a notebook run with parameters; `gpu` is whether Snakemake asks for a GPU for it."""
+
+    name: str
+    title: str
+    notebook: str
+    parameters: Mapping[str, Any]
+    gpu: bool = False
+
+    @property
+    def experiment(self) -> str | None:
+        """The experiment named like the notebook; None for a page that trains nothing."""
+        return self.notebook if self.notebook in EXPERIMENTS else None
+
+    @property
+    def datasets(self) -> list[str]:
+        """The data sets of its networks; none if it trains nothing."""
+        if self.experiment is None:
+            return []
+        return list(dict.fromkeys(config.dataset for config in EXPERIMENTS[self.experiment](**self.parameters)))
+
+
+@dataclass(frozen=True)
+class Profile:
+    """A named set of pages; `store` is where their results are, `headline` the page shown on the landing page."""
+
+    name: str
+    note: str
+    store: str
+    headline: str
+    pages: tuple[Page, ...]
+
+
+def read_profile(path: Path) -> Profile:
+    """Read and check a profile file.
+
+    Raises:
+        ConfigError: it cannot be read, lacks an entry, or a page has an entry or a parameter that is unknown
+            or of the wrong type.
+    """
+    try:
+        content = yaml.safe_load(path.read_text())
+        gpu = content.get("gpu", False)
+        pages = tuple(_page(name, entry, gpu) for name, entry in content["pages"].items())
+        profile = Profile(content["name"], content["note"], content["store"], content["headline"], pages)
+        _check_entries(str(path), content, PROFILE)
+    except ConfigError:
+        raise
+    except OSError:
+        raise ConfigError(f"no profile at {path}: check the path") from None
+    except (yaml.YAMLError, RecursionError, ValueError, KeyError, TypeError, AttributeError) as error:
+        raise ConfigError(f"{path} is not a profile ({type(error).__name__}: {error})".replace("\n", " ")) from None
+    if profile.headline not in {page.name for page in pages}:
+        raise ConfigError(f"{path}: headline must be one of its pages: got {shown(profile.headline)}")
+    return profile
+
+
+def _parameters(entry: Mapping[str, Any]) -> dict[str, Any]:
+    parameters = dict(entry.get("parameters") or {})
+    experiment = EXPERIMENTS.get(entry["notebook"])
+    return parameters if experiment is None else experiment_parameters(experiment, parameters)
+
+
+def _page(name: str, entry: Mapping[str, Any], gpu: Any) -> Page:
+    """A page from its entry; `gpu` is what the profile says of all its pages."""
+    title, notebook, gpu = entry["title"], entry["notebook"], entry.get("gpu", gpu)
+    _check_entries(f"page {name}", entry, PAGE)
+    if not isinstance(gpu, bool):
+        raise ConfigError(f"page {name}: gpu must be true or false: got {shown(gpu)}")
+    return Page(name, title, notebook, _parameters(entry), gpu)
+
+
+def _check_entries(owner: str, given: Mapping[str, Any], known: Sequence[str]) -> None:
+    for name in given:
+        if name not in known:
+            raise ConfigError(f"{owner} has no entry {name!r}: {suggestion(name, known, 'it takes')}")
