@@ -25,7 +25,7 @@ from timing import seconds, spread, write
 from torch import Tensor
 
 from nrc_core import MLP, Moments, measure
-from nrc_core.config import NUMERICAL_TOLERANCE
+from nrc_core.config.base import NUMERICAL_TOLERANCE
 from nrc_core.metrics import regression
 from nrc_core.metrics.threads import on_all_cores
 

@@ -32,7 +32,7 @@ from nrc_core.data.catalogue import CLASSIFIED, ROLLED_OUT, SIMULATED
 from nrc_core.data.prepared import MANIFEST, read_manifest, read_prepared
 from nrc_core.errors import ConfigError, DataDamaged, DataUnavailable
 from nrc_core.results import criteria
-from nrc_core.results.runs import Results
+from nrc_core.results.results import Results
 from nrc_core.results.thresholds import thresholds
 from nrc_core.sections import figures
 from nrc_core.workflow.profiles import Page, Profile, read_profile

@@ -17,7 +17,8 @@ from nbformat.v4 import new_markdown_cell
 from pages import PUBLISHED
 from PIL import Image
 
-from nrc_core.results.runs import Results, stored
+from nrc_core.results.results import Results
+from nrc_core.results.runs import stored
 from nrc_core.results.store import Store
 from nrc_core.sections.experiments import EXPERIMENTS
 from nrc_core.workflow.profiles import Page, Profile

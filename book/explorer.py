@@ -11,9 +11,10 @@ from typing import Any
 
 import pandas as pd
 
-from nrc_core.config import RunConfig
+from nrc_core.config.regression import RunConfig
 from nrc_core.results.criteria import CONDITIONS, error_most, is_inner, rules, weight_sites
-from nrc_core.results.runs import REGRESSION, Results
+from nrc_core.results.results import Results
+from nrc_core.results.runs import REGRESSION
 from nrc_core.results.thresholds import thresholds
 from nrc_core.sections import figures
 from nrc_core.sections.figures.canvas import AXIS, COLOURS, FLOOR

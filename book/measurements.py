@@ -17,7 +17,7 @@ from ledger import numbers
 
 from nrc_core.claims.ledger import UNJUDGED
 from nrc_core.results.criteria import holds, is_inner, last_sites, verdicts, weight_sites
-from nrc_core.results.runs import Results
+from nrc_core.results.results import Results
 from nrc_core.results.thresholds import read_thresholds, thresholds
 from nrc_core.sections import conventions, dynamics, variants
 

@@ -10,7 +10,8 @@ from contextlib import contextmanager
 from functools import cache
 from pathlib import Path
 
-from nrc_core.results.runs import Results, stored
+from nrc_core.results.results import Results
+from nrc_core.results.runs import stored
 from nrc_core.results.store import PROVENANCE, Store
 from nrc_core.sections.experiments import EXPERIMENTS
 from nrc_core.workflow.profiles import Page, Profile, read_profile

@@ -7,8 +7,8 @@ from datetime import UTC, datetime
 
 import pandas as pd
 
-from nrc_core.results.provenance import source_checksum
-from nrc_core.results.runs import Results
+from nrc_core.results.results import Results
+from nrc_core.training.identity import source_checksum
 from nrc_core.workflow.profiles import Profile
 
 

@@ -1,6 +1,8 @@
-from .classifier_config import ClassifierConfig, TransferConfig
-from .config import RunConfig, log_spaced_epochs
-from .data.load import Dataset, load_dataset
+from .config.base import log_spaced_epochs
+from .config.classification import ClassifierConfig, TransferConfig
+from .config.regression import RunConfig
+from .data.dataset import Dataset
+from .data.load import load_dataset
 from .errors import ConfigError, DataDamaged, DataUnavailable, NotebookFailed, NrcError, TrainingDiverged
 from .metrics.any_network import measure
 from .metrics.class_moments import ClassMoments
@@ -29,7 +31,8 @@ from .metrics.regression import (
 )
 from .networks.build import MLP, build_model
 from .networks.classifiers import Classifier, classifier
-from .results.runs import Results, run, stored
+from .results.results import Results
+from .results.runs import run, stored
 from .results.store import Store, content_key
 from .sections.experiments import EXPERIMENTS, deep_nrc_mlp, deep_nrc_resnet
 from .sections.recipes import RECIPES

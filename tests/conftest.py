@@ -14,7 +14,7 @@ import torch
 from filelock import FileLock
 from playwright.sync_api import Browser, sync_playwright
 
-from nrc_core.data.load import Dataset
+from nrc_core.data.dataset import Dataset
 from tests.chromium import CHROMIUM
 from tests.fakes import prepare_images
 from tests.fakes_images import prepare_classes

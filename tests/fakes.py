@@ -8,7 +8,7 @@ import pandas as pd
 from PIL import Image
 
 from nrc_core.data.prepared import Manifest, write_prepared
-from nrc_core.results.runs import Results
+from nrc_core.results.results import Results
 
 GOOD = {"nrc1": 0.01, "nrc2": 0.99, "nrc3": 0.98, "nrc4": 0.01}
 

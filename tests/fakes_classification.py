@@ -5,7 +5,7 @@ from typing import Any
 
 import pandas as pd
 
-from nrc_core.results.runs import Results
+from nrc_core.results.results import Results
 
 CONFIGURATION = {
     "dataset": "cifar10", "architecture": "resnet", "depth": 18, "width": 64, "weight_decay": 0.0, "seed": 0,

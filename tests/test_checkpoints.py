@@ -14,7 +14,7 @@ import pytest
 import torch
 
 from nrc_core import DataDamaged, RunConfig, Store, deep_nrc_mlp, deep_nrc_resnet, load_dataset, run
-from nrc_core.results.store import TABLES
+from nrc_core.results.records import TABLES
 from nrc_core.training import checkpoints
 from nrc_core.training.checkpoints import Checkpoint, is_whole, load_state, packed, save_state, unpacked
 from nrc_core.training.loop import reproducible_arithmetic, train

@@ -8,8 +8,8 @@ import torch
 from torch.nn import functional
 
 from nrc_core import ConfigError, TrainingDiverged, load_dataset
-from nrc_core.classifier_config import ClassifierConfig, TransferConfig
-from nrc_core.data.load import Dataset
+from nrc_core.config.classification import ClassifierConfig, TransferConfig
+from nrc_core.data.dataset import Dataset
 from nrc_core.results.store import content_key, read_configuration
 from nrc_core.training import classification
 from nrc_core.training.classification import build_classifier, train_classifier

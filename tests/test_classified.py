@@ -9,7 +9,7 @@ import torch
 from PIL import Image
 
 from nrc_core import ConfigError, DataUnavailable, load_dataset
-from nrc_core.data.load import Dataset
+from nrc_core.data.dataset import Dataset
 from tests.fakes_images import DIGITS, prepare_classes
 
 OBJECTS = ["airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "horse", "ship", "truck"]

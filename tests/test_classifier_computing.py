@@ -8,8 +8,8 @@ import pytest
 import torch
 
 from nrc_core import TrainingDiverged, load_dataset
-from nrc_core.classifier_config import ClassifierConfig
-from nrc_core.data.load import Dataset
+from nrc_core.config.classification import ClassifierConfig
+from nrc_core.data.dataset import Dataset
 from nrc_core.training import classification, computing
 from nrc_core.training.checkpoints import Checkpoint, load_state
 from nrc_core.training.classification import train_classifier
@@ -35,7 +35,7 @@ class Stop(Exception):
 
 
 def compute(run: ClassifierConfig, data: Dataset, path: Path | None = None) -> dict[str, pd.DataFrame]:
-    return compute_classifier(run, data, device=torch.device("cpu"), checkpoint=path)[0]
+    return compute_classifier(run, data, device=torch.device("cpu"), checkpoint=path).tables
 
 
 @pytest.mark.parametrize(
@@ -118,6 +118,6 @@ def test_a_network_that_is_measured_just_after_it_burst_has_diverged(rate, data)
     run = config(learning_rate=rate, measure_iterations=tuple(range(1, 30)))
     with pytest.raises(TrainingDiverged, match=r"fashion_mnist, seed 0: .* finite"):
         compute(run, data)
-    ((tables, provenance),) = computing.compute([run], data, device="cpu", checkpoints=[None])
-    assert tables == {}
-    assert "finite" in provenance["failure"]
+    (trained,) = computing.compute([run], data, device="cpu", checkpoints=[None])
+    assert trained.tables == {}
+    assert "finite" in trained.failure

@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from nrc_core import EXPERIMENTS, ConfigError, deep_nrc_mlp
-from nrc_core.classifier_config import ClassifierConfig
+from nrc_core.config.classification import ClassifierConfig
 from nrc_core.sections.classifier_experiments import CLASSIFIER_EXPERIMENTS
 
 ARCHITECTURES = ("resnet", "vgg", "densenet", "mlp")

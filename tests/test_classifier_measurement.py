@@ -11,8 +11,8 @@ import torch
 from torch import nn
 
 from nrc_core import load_dataset, measure
-from nrc_core.classifier_config import ClassifierConfig
-from nrc_core.data.load import Dataset
+from nrc_core.config.classification import ClassifierConfig
+from nrc_core.data.dataset import Dataset
 from nrc_core.metrics import class_table, classes, regression
 from nrc_core.metrics.class_moments import ClassMoments
 from nrc_core.metrics.class_table import look, nearest_mean, one_hot_sites
@@ -240,7 +240,7 @@ TIMES = (2, 11, 30)
 def computed(data):
     """Tables of a run measured three times, and its features at these times, captured when it is run again."""
     run = config(measure_iterations=TIMES)
-    tables, _ = compute_classifier(run, data, device=torch.device("cpu"))
+    tables = compute_classifier(run, data, device=torch.device("cpu")).tables
     features = {}
     with reproducible_arithmetic():
         for iteration, training in train_classifier(run, data):

@@ -8,7 +8,7 @@ import pytest
 import yaml
 
 from nrc_core.errors import ConfigError
-from nrc_core.results.runs import Results
+from nrc_core.results.results import Results
 from nrc_core.workflow.profiles import Page, Profile
 from tests.fakes import network, results
 from tests.scripts import ROOT, script

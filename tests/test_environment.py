@@ -49,7 +49,7 @@ def test_the_core_needs_few_packages():
         {"numpy", "pandas", "pyarrow", "pyyaml", "scikit-learn", "scipy"},
         {"torch", "torchvision", "pillow", "jaxtyping"},
     )
-    assert names == tables | networks | {"argcomplete", "filelock", "tqdm"}
+    assert names == tables | networks | {"argcomplete", "filelock", "lazy-loader", "tqdm"}
 
 
 def test_the_version_is_the_same_everywhere():
@@ -65,7 +65,7 @@ def test_files_have_one_job():
 
 def test_what_the_guide_for_contributors_names_is_there():
     words = re.findall(r"`([^`\n]+)`", (ROOT / "CONTRIBUTING.md").read_text())
-    paths = [word for word in words if re.fullmatch(r"[\w./]+(/|\.(py|md|yml|yaml|ipynb))", word)]
+    paths = [word for word in words if re.fullmatch(r"[\w./]+(/|\.(pyi?|md|yml|yaml|ipynb))", word)]
     assert len(paths) > 20
     assert [path for path in paths if not (ROOT / path).exists()] == []
     sources = [

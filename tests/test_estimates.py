@@ -74,7 +74,7 @@ def test_rows_count_where_both_are_limited():
 def test_a_transfer_is_known_by_its_pre_training_and_its_learning_rates():
     pretraining = ClassifierConfig("mnist", iterations=100, learning_rate=0.1, weight_decay=0.0)
     options = {"train_per_class": 5}
-    one, two = (TransferConfig(pretraining, 100, 50, rates, "mnist", options, 5) for rates in ((0.1,), (0.1, 0.2)))
+    one, two = (TransferConfig(pretraining, rates, "mnist", options, 100, 50, 5) for rates in ((0.1,), (0.1, 0.2)))
     assert estimate([two], [record(one, 10.0)]).seconds == pytest.approx(20.0)
     assert estimate([pretraining], [record(one, 10.0)]).unknown == 1
 

@@ -10,7 +10,7 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from nrc_core.results.runs import Results
+from nrc_core.results.results import Results
 from nrc_core.sections import figures
 from nrc_core.workflow.profiles import Page, Profile
 from tests.chromium import SIZES, Visit

@@ -11,7 +11,7 @@ from torch import nn
 from nrc_core import Store, principal_angles, run
 from nrc_core.metrics.sites import collect
 from nrc_core.metrics.table import decompose, spectra
-from nrc_core.results.runs import Results
+from nrc_core.results.results import Results
 from nrc_core.sections.experiments import low_rank_targets
 from nrc_core.sections.figures.canvas import Picture
 from nrc_core.sections.figures.low_rank import low_rank, low_rank_control, noise_by_rank

@@ -3,7 +3,7 @@
 import ast
 from pathlib import Path
 
-from nrc_core.results.provenance import SOURCES
+from nrc_core.training.identity import SOURCES
 from tests.scripts import ROOT
 
 # They keep, find and describe results; none of them computes one.

@@ -182,11 +182,10 @@ def test_results_do_not_depend_on_who_was_trained_along(data, double):
     together = compute(configs, data, device=CPU, checkpoints=[None] * 3)
     for one, found in zip(configs, together, strict=True):
         (alone,) = compute([one], data, device=CPU, checkpoints=[None])
-        tables, provenance = found
-        assert (provenance["stacked"], alone[1]["stacked"]) == (3, 1)
-        for name, expected in alone[0].items():
+        assert (found.stacked, alone.stacked) == (3, 1)
+        for name, expected in alone.tables.items():
             # Spectra and errors are kept in single precision.
-            pd.testing.assert_frame_equal(tables[name], expected, rtol=1e-6, atol=1e-9)
+            pd.testing.assert_frame_equal(found.tables[name], expected, rtol=1e-6, atol=1e-9)
 
 
 def test_a_diverged_run_is_reported_and_stored_as_one_as_are_the_others(tmp_path, monkeypatch):

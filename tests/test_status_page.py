@@ -4,7 +4,7 @@ from datetime import UTC, datetime
 
 import pytest
 
-from nrc_core.results.provenance import source_checksum
+from nrc_core.training.identity import source_checksum
 from nrc_core.workflow.profiles import Page, Profile
 from tests.fakes import network, results
 from tests.scripts import script

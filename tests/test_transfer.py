@@ -12,8 +12,8 @@ from sklearn.linear_model import LogisticRegression
 from torch import nn
 
 from nrc_core import EXPERIMENTS, DataUnavailable, Results, Store, content_key, load_dataset, run, stored
-from nrc_core.classifier_config import ClassifierConfig, TransferConfig
-from nrc_core.config import Configuration
+from nrc_core.config.base import Configuration
+from nrc_core.config.classification import ClassifierConfig, TransferConfig
 from nrc_core.results.obtaining import Obtaining
 from nrc_core.training import transfer as transfers
 from nrc_core.training.checkpoints import Checkpoint, load_state
@@ -124,7 +124,8 @@ def test_fine_tuning_starts_from_all_weights_but_the_heads(start, done, monkeypa
         return train_classifier(task, dataset, device=device, model=model)
 
     monkeypatch.setattr(transfers, "train_classifier", watched)
-    transfers.compute_transfer(config, data, device=torch.device("cpu"), weights=path)
+    validation = load_dataset("mnist", **config.validation_options)
+    transfers.compute_transfer(config, data, validation, device=torch.device("cpu"), weights=path)
     assert len(started) == len(RATES)
     for before in started:
         head = [name for name in before if before[name].shape != state[name].shape]
@@ -141,6 +142,7 @@ def test_fine_tuning_is_the_pretrainings_optimiser_with_its_own_rate(done):
     pretraining = config.pretraining
     data = load_dataset("mnist", **config.dataset_options)
     held_out = load_dataset("mnist", labels="members", train_skip=8, train_per_class=3)
+    assert torch.equal(held_out.x_train, load_dataset("mnist", **config.validation_options).x_train)
     task = ClassifierConfig(
         "mnist", iterations=12, learning_rate=0.1, weight_decay=pretraining.weight_decay, width=8, depth=3,
         seed=config.seed, dataset_options=config.dataset_options,

@@ -7,7 +7,7 @@ import pytest
 
 from nrc_core import Store, deep_nrc_mlp, run
 from nrc_core.results.criteria import first_site, holds, summary, verdicts, words
-from nrc_core.results.runs import Results
+from nrc_core.results.results import Results
 from nrc_core.sections import figures, page_parts
 from tests.pictures import check_picture
 

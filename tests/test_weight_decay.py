@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 
 from nrc_core import Store, run
-from nrc_core.results.runs import Results
+from nrc_core.results.results import Results
 from nrc_core.sections.experiments import weight_decay
 from nrc_core.sections.figures.canvas import Picture
 from nrc_core.sections.figures.weight_decay import weight_decay_errors, weight_decay_lines, weight_decay_map

@@ -7,7 +7,7 @@ from collections.abc import Callable
 import numpy as np
 import pandas as pd
 
-from nrc_core.claims.checks import Observation
+from nrc_core.claims.checks.observation import Observation
 
 CLOSE = 0.05  # a verdict is a close call if its chance of being another one is at least this
 DRAWS = 4000

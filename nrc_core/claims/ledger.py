@@ -15,8 +15,10 @@ from nrc_core.claims.close_calls import CLOSE, chance_of_change
 from nrc_core.claims.entries import Claim, read_claims
 from nrc_core.data.catalogue import STAND_IN
 from nrc_core.errors import ConfigError, suggestion
-from nrc_core.results.runs import Results, stored
-from nrc_core.results.store import TABLES, Store
+from nrc_core.results.records import TABLES
+from nrc_core.results.results import Results
+from nrc_core.results.runs import stored
+from nrc_core.results.store import Store
 from nrc_core.results.thresholds import read_thresholds, thresholds
 from nrc_core.sections.classifier_experiments import CLASSIFIER_EXPERIMENTS
 from nrc_core.sections.classifier_sizes import shortfalls

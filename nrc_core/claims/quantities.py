@@ -12,8 +12,8 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from nrc_core.classifier_config import ClassifierConfig, TransferConfig
-from nrc_core.config import OUTPUT, Configuration
+from nrc_core.config.base import OUTPUT, Configuration
+from nrc_core.config.classification import ClassifierConfig, TransferConfig
 from nrc_core.results.store import RESULTS_VERSION, RunResult
 from nrc_core.results.thresholds import thresholds
 from nrc_core.sections.collapse import half_time
@@ -101,7 +101,7 @@ def setting(config: Configuration) -> str:
     When it is measured is part of it, since onsets depend on that; which version of its data was used is not.
 
     Example:
-        >>> from nrc_core.config import RunConfig
+        >>> from nrc_core.config.regression import RunConfig
         >>> a, b, c = (RunConfig("hopper", 10, 0.1, decay, seed=seed) for decay, seed in ((0.0, 0), (0.0, 1), (1.0, 0)))
         >>> setting(a) == setting(b), setting(a) == setting(c)
         (True, False)

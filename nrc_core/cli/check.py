@@ -25,7 +25,8 @@ def execute(given: argparse.Namespace) -> None:
     """Compare every page; fails if one differs."""
     from nrc_core.claims.agreement import LIMIT
     from nrc_core.claims.rechecks import DIFFERS, check, summary
-    from nrc_core.claims.references import References, trained_pages
+    from nrc_core.claims.reference_runs import trained_pages
+    from nrc_core.claims.references import References
     from nrc_core.results.store import Store
 
     profile = profile_of(given, "quick")

@@ -28,7 +28,8 @@ def execute(given: argparse.Namespace) -> None:
         raise ConfigError(f"--seeds must be from 1 to {MOST_SEEDS}: got {given.seeds}")
     if given.machine is not None and not given.machine.isidentifier():
         raise ConfigError(f"--machine must be a word of letters, digits and _: got {given.machine!r}")
-    from nrc_core.claims.references import default_folder, make, trained_pages
+    from nrc_core.claims.reference_runs import make, trained_pages
+    from nrc_core.claims.references import default_folder
     from nrc_core.files import project_folder
     from nrc_core.results.store import Store
     from nrc_core.workflow.heartbeat import heartbeat

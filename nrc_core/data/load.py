@@ -27,6 +27,7 @@ from nrc_core.data.catalogue import (
     data_identity,
 )
 from nrc_core.data.classes import classified
+from nrc_core.data.dataset import Dataset
 from nrc_core.errors import ConfigError, DataDamaged, DataUnavailable, shown
 from nrc_core.data.images import DEFAULT_SIZE, decode, pixel_statistics
 from nrc_core.data.prepared import Manifest, data_folder, read_prepared
@@ -35,50 +36,6 @@ from nrc_core.data.tables import read_table
 
 logger = logging.getLogger(__name__)
 TRAIN_SHARE = 0.8  # Deep NRC paper, section 4.1
-
-
-@dataclass(frozen=True)
-class Dataset:
-    """A data set, split, with targets of zero mean and unit variance by training statistics, or one-hot targets.
-
-    Attributes:
-        x_train, x_test: (n, d) float32, scaled like the targets; or images, (n, c, height, width)
-            uint8, as they are: networks scale them by `pixel_mean` and `pixel_spread`, one number a
-            channel, of the training images.
-        y_train, y_test: (n, t) float32.
-        classes: names of the classes that the one-hot targets stand for; None for regression.
-        provenance: where it comes from; `identity` is what content keys are made of.
-    """
-
-    name: str
-    x_train: Float[Tensor, "n d"] | UInt8[Tensor, "n c height width"]
-    y_train: Float[Tensor, "n t"]
-    x_test: Float[Tensor, "m d"] | UInt8[Tensor, "m c height width"]
-    y_test: Float[Tensor, "m t"]
-    provenance: Mapping[str, Any]
-    pixel_mean: tuple[float, ...] | None = None
-    pixel_spread: tuple[float, ...] | None = None
-    classes: tuple[str, ...] | None = None
-
-    @property
-    def input_dim(self) -> int:
-        """d; of images the number of channels."""
-        return self.x_train.shape[1]
-
-    @property
-    def images(self) -> bool:
-        """Whether the inputs are images."""
-        return self.pixel_mean is not None
-
-    @property
-    def target_dim(self) -> int:
-        """t."""
-        return self.y_train.shape[1]
-
-    def to(self, device: torch.device | str) -> Dataset:
-        """The same data on a device."""
-        tensors = ("x_train", "y_train", "x_test", "y_test")
-        return replace(self, **{name: getattr(self, name).to(device) for name in tensors})
 
 
 @dataclass(frozen=True)

@@ -16,7 +16,7 @@ import pandas as pd
 import torch
 from torch import Tensor, nn
 
-from nrc_core.config import CONVENTIONS, NUMERICAL_TOLERANCE
+from nrc_core.config.base import CONVENTIONS, NUMERICAL_TOLERANCE
 from nrc_core.errors import ConfigError, NrcError, shown
 from nrc_core.metrics.batches import Batch, Copies, batches
 from nrc_core.metrics.debiasing import debiased_covariance_cka

@@ -13,8 +13,8 @@ from jaxtyping import Float, Int
 from torch import Tensor, nn
 from torch.nn import functional
 
-from nrc_core.classifier_config import MARGIN_QUANTILES
-from nrc_core.config import OUTPUT
+from nrc_core.config.base import OUTPUT
+from nrc_core.config.classification import MARGIN_QUANTILES
 from nrc_core.metrics import classes
 from nrc_core.metrics.class_moments import ClassMoments
 from nrc_core.metrics.layers import WeightLayer, channels_first, weight_matrix

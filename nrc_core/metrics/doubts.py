@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import pandas as pd
 
-from nrc_core.config import OUTPUT
+from nrc_core.config.base import OUTPUT
 
 if TYPE_CHECKING:
     from nrc_core.metrics.sites import Site

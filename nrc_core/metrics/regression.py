@@ -17,7 +17,7 @@ from jaxtyping import Float
 from torch import Tensor
 from torch.nn.utils.rnn import pad_sequence
 
-from nrc_core.config import NUMERICAL_TOLERANCE
+from nrc_core.config.base import NUMERICAL_TOLERANCE
 from nrc_core.errors import ConfigError
 from nrc_core.metrics.arrays import Matrix, checked_matrix
 from nrc_core.metrics.debiasing import SquaredNorms, debiased_covariance_cka

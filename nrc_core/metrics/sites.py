@@ -11,7 +11,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from nrc_core.config import OUTPUT
+from nrc_core.config.base import OUTPUT
 from nrc_core.errors import ConfigError
 from nrc_core.metrics.batches import rows_at_once
 from nrc_core.metrics.debiasing import SquaredNorms

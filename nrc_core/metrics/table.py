@@ -12,7 +12,7 @@ import pandas as pd
 import torch
 from torch import Tensor, nn
 
-from nrc_core.config import NUMERICAL_TOLERANCE
+from nrc_core.config.base import NUMERICAL_TOLERANCE
 from nrc_core.metrics import regression
 from nrc_core.metrics.layers import weight_layers, weight_matrix
 from nrc_core.metrics.moments import Moments

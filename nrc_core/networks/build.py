@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 import torch
 from torch import Tensor, nn
 
-from nrc_core.config import RunConfig
-from nrc_core.data.load import Dataset
+from nrc_core.config.regression import RunConfig
+from nrc_core.data.dataset import Dataset
 from nrc_core.errors import ConfigError
 
 if TYPE_CHECKING:

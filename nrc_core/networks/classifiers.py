@@ -13,7 +13,7 @@ from torch.nn import functional
 from torchvision.models.resnet import BasicBlock, Bottleneck
 from torchvision.models.vgg import cfgs, make_layers
 
-from nrc_core.classifier_config import CLASSIFIERS, STEMS
+from nrc_core.config.classification import CLASSIFIERS, STEMS
 from nrc_core.data.images import in_order, map_format
 from nrc_core.errors import ConfigError
 from nrc_core.networks.build import MLP

@@ -9,9 +9,9 @@ from dataclasses import dataclass
 
 import pandas as pd
 
-from nrc_core.config import OUTPUT
+from nrc_core.config.base import OUTPUT
 from nrc_core.metrics.doubts import of_rows
-from nrc_core.results.runs import Results
+from nrc_core.results.results import Results
 from nrc_core.results.thresholds import thresholds
 
 CONDITIONS = {

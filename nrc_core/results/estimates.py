@@ -9,7 +9,7 @@ from pathlib import Path
 from statistics import median
 from typing import Any
 
-from nrc_core.config import Configuration
+from nrc_core.config.base import Configuration
 from nrc_core.files import project_folder
 from nrc_core.results.records import read_records
 from nrc_core.training.progress import duration

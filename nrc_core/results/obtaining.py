@@ -10,17 +10,19 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from nrc_core.classifier_config import ClassifierConfig, TransferConfig
-from nrc_core.config import Configuration, RunConfig
+from nrc_core.config.base import Configuration
+from nrc_core.config.classification import ClassifierConfig, TransferConfig
+from nrc_core.config.regression import RunConfig
 from nrc_core.data.catalogue import data_identity
 from nrc_core.errors import DataUnavailable, TrainingDiverged
-from nrc_core.results.store import TABLES, RunResult, Store, Wanted, content_key
+from nrc_core.results.records import TABLES
+from nrc_core.results.store import RunResult, Store, Wanted, content_key
 from nrc_core.training.progress import duration
 
 if TYPE_CHECKING:
     import torch
 
-    from nrc_core.data.load import Dataset
+    from nrc_core.data.dataset import Dataset
 
 logger = logging.getLogger(__name__)
 LOADED_AT_ONCE = 2  # data sets that are kept in memory: the images of some fill gigabytes
@@ -162,23 +164,27 @@ class Obtaining:
             return self._compute(lacking) if lacking else {}
 
     def _compute(self, stack: dict[str, Configuration]) -> dict[str, RunResult]:
-        from nrc_core.training.computing import compute
+        from nrc_core.results.provenance import describe_run
+        from nrc_core.training.computing import chosen_device, compute
 
         wider = {}
         for key, config in stack.items():
             earlier = self._store.load(key)
             wider[key] = config if earlier is None else config.measured_with(earlier.config)
         checkpoints = {key: self._store.checkpoint(key) for key in stack}
+        dataset = self.load(next(iter(wider.values())))
         found = compute(
             list(wider.values()),
-            self.load(next(iter(wider.values()))),
+            dataset,
             device=self._device,
             checkpoints=list(checkpoints.values()),
             weights=self._weights(*next(iter(wider.items()))),
+            validation=self._validation(next(iter(wider.values()))),
         )
         done: dict[str, RunResult] = {}
         for key, computed in zip(stack, found, strict=True):
-            done[key] = self._store.save(key, *computed)
+            record = describe_run(computed, dataset, chosen_device(self._device))
+            done[key] = self._store.save(key, computed.tables, record)
             checkpoints[key].unlink(missing_ok=True)
         return done
 
@@ -187,6 +193,13 @@ class Obtaining:
         if isinstance(config, TransferConfig):
             return self._pretrained(config)
         return self._store.weights(key) if isinstance(config, ClassifierConfig) and config.keep_weights else None
+
+    def _validation(self, config: Configuration) -> Dataset | None:
+        from nrc_core.data.load import load_dataset
+
+        if not isinstance(config, TransferConfig):
+            return None
+        return load_dataset(config.dataset, **config.validation_options)
 
     def _pretrained(self, config: TransferConfig) -> Path:
         """The file of the weights that fine-tuning starts from; trains the network again if they were not kept."""

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
 import platform
 import subprocess
 from datetime import UTC, datetime
@@ -11,39 +9,16 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from nrc_core.config import Configuration
 from nrc_core.results.store import RESULTS_VERSION
+from nrc_core.training.identity import source_checksum
 
 if TYPE_CHECKING:
     import torch
 
-    from nrc_core.data.load import Dataset
+    from nrc_core.data.dataset import Dataset
+    from nrc_core.training.identity import Trained
 
 PACKAGES = ("nrc-core", "numpy", "pandas")
-# The rooms and files whose code decides the numbers of a run.
-SOURCES = ("config.py", "classifier_config.py", "data", "metrics", "networks", "training")
-
-
-def source_checksum() -> str:
-    """Fingerprint of the source files that decide the numbers of a run."""
-    root = Path(__file__).parent.parent
-    files = [
-        path for name in SOURCES for path in ([root / name] if name.endswith(".py") else (root / name).rglob("*.py"))
-    ]
-    return hashlib.sha256(b"".join(path.read_bytes() for path in sorted(files))).hexdigest()[:16]
-
-
-def checkpoint_identity(config: Configuration, dataset: Dataset, device: torch.device) -> dict[str, Any]:
-    """What a checkpoint must have in common with the run that goes on from it."""
-    import torch
-
-    return {
-        "configuration": json.dumps(config.identity(), sort_keys=True),
-        "data": dataset.provenance["identity"],
-        "code": source_checksum(),
-        "version of torch": str(torch.__version__),
-        "kind of device": device.type,
-    }
 
 
 def commit() -> str | None:
@@ -75,14 +50,12 @@ def _cpu_model() -> str:
     return models[0] if models else platform.machine()
 
 
-def describe_run(
-    config: Configuration, dataset: Dataset, device: torch.device, seconds: float, *, stacked: int = 1
-) -> dict[str, Any]:
-    """The provenance of one run, as plain JSON values; `stacked` is how many networks were trained together."""
+def describe_run(trained: Trained, dataset: Dataset, device: torch.device) -> dict[str, Any]:
+    """The provenance of one run, as plain JSON values."""
     import torch
 
-    return {
-        "config": config.as_dict(),
+    record = {
+        "config": trained.config.as_dict(),
         "data": dict(dataset.provenance),
         "results_version": RESULTS_VERSION,
         "source_checksum": source_checksum(),
@@ -91,7 +64,9 @@ def describe_run(
         | {"torch": torch.__version__, "python": platform.python_version()},
         "device": device_name(device),
         "instructions": torch.backends.cpu.get_cpu_capability() if device.type == "cpu" else "",
-        "seconds": round(seconds, 2),
-        "stacked": stacked,
+        "seconds": round(trained.seconds, 2),
+        "stacked": trained.stacked,
         "date": datetime.now(UTC).isoformat(timespec="seconds"),
+        **trained.origin,
     }
+    return record | {"failure": trained.failure} if trained.failure else record

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 PROVENANCE = "provenance.json"
+TABLES = ("measurements", "spectra", "losses", "downstream")  # a run has only those that its task produces
 # What reading a damaged record, or a table it names, raises.
 DAMAGES = (OSError, ValueError, RecursionError, KeyError, TypeError, AttributeError)
 

@@ -14,10 +14,11 @@ from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from nrc_core.classifier_config import ClassifierConfig, TransferConfig
-from nrc_core.config import Configuration, RunConfig
+from nrc_core.config.base import Configuration
+from nrc_core.config.classification import ClassifierConfig, TransferConfig
+from nrc_core.config.regression import RunConfig
 from nrc_core.files import atomic_folder, locked, project_folder, sha256
-from nrc_core.results.records import DAMAGES, PROVENANCE, all_keys, fingerprint, folders, read_record
+from nrc_core.results.records import DAMAGES, PROVENANCE, TABLES, all_keys, fingerprint, folders, read_record
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -28,10 +29,8 @@ logger = logging.getLogger(__name__)
 # says when. It is part of every content key, so that results of older code are not found again,
 # while a comment or a new figure does not throw away a day of GPU time.
 RESULTS_VERSION = 1
-# A run has those of them that its kind has something for.
 # Names of tables, or by name the columns that are wanted (None: all of them).
 Wanted = Collection[str] | Mapping[str, Collection[str] | None]
-TABLES = ("measurements", "spectra", "losses", "downstream")
 
 
 def content_key(config: Configuration, data_identity: str) -> str:

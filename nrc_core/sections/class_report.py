@@ -7,7 +7,7 @@ from typing import Any
 
 import pandas as pd
 
-from nrc_core.results.runs import Results
+from nrc_core.results.results import Results
 from nrc_core.sections.classifier_experiments import LEARNING_RATES, SIZES
 from nrc_core.sections.classifier_sizes import shortfalls
 from nrc_core.sections.collapse import final_variances

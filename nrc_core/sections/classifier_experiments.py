@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from nrc_core.classifier_config import ClassifierConfig, TransferConfig
-from nrc_core.config import Configuration, check_several, log_spaced_epochs
+from nrc_core.config.base import Configuration, check_several, log_spaced_epochs
+from nrc_core.config.classification import ClassifierConfig, TransferConfig
 from nrc_core.data.catalogue import CLASSIFIED, SUPERCLASSES
 from nrc_core.errors import ConfigError, suggestion
 from nrc_core.sections.parameters import takes_lists

@@ -8,8 +8,8 @@ from typing import Any
 
 import pandas as pd
 
-from nrc_core.classifier_config import ClassifierConfig
-from nrc_core.config import Configuration
+from nrc_core.config.base import Configuration
+from nrc_core.config.classification import ClassifierConfig
 from nrc_core.sections.classifier_experiments import cascading_collapse, test_vs_train_collapse, train_size, transfer
 
 # Of each class, in the pre-training (Hui et al., section 4.2).

@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 
 from nrc_core.results.criteria import weight_sites
-from nrc_core.results.runs import Results
+from nrc_core.results.results import Results
 
 NETWORK = ["dataset", "architecture", "weight_decay", "label_smoothing", "seed"]
 

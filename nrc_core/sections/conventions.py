@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pandas as pd
 
-from nrc_core.config import CONVENTIONS
+from nrc_core.config.base import CONVENTIONS
 from nrc_core.results.criteria import holds, last_sites, target_dimensions, weight_sites
-from nrc_core.results.runs import Results
+from nrc_core.results.results import Results
 
 # What the definitions disagree on; the others are the same in all three.
 MEASURES = {"nrc2": "NRC2", "nrc4": "NRC4 per entry", "feature_stable_rank": "stable rank of features"}

@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 
 from nrc_core.results.criteria import CONDITIONS, first_site, holds, weight_sites
-from nrc_core.results.runs import Results
+from nrc_core.results.results import Results
 from nrc_core.results.thresholds import thresholds
 
 EVENTS = [*CONDITIONS, "all"]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
-from nrc_core.config import Configuration
+from nrc_core.config.base import Configuration
 from nrc_core.sections.classifier_experiments import CLASSIFIER_EXPERIMENTS
 from nrc_core.sections.regression_experiments import (
     deep_nrc_mlp,

@@ -11,7 +11,7 @@ import pandas as pd
 
 from nrc_core.data.catalogue import STAND_IN
 from nrc_core.results.criteria import is_inner, last_sites, weight_sites
-from nrc_core.results.runs import Results
+from nrc_core.results.results import Results
 from nrc_core.sections.recipes import LOW_RANK, RECIPES
 
 # What runs of one page may differ in, besides the seed.

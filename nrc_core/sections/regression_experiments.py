@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from nrc_core.config import CONVENTIONS, RunConfig, check_several, log_spaced_epochs
+from nrc_core.config.base import CONVENTIONS, check_several, log_spaced_epochs
+from nrc_core.config.regression import RunConfig
 from nrc_core.data.catalogue import IMAGES, check_request
 from nrc_core.errors import ConfigError
 from nrc_core.sections.parameters import takes_lists

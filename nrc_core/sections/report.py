@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import pandas as pd
 
-from nrc_core.config import OUTPUT
+from nrc_core.config.base import OUTPUT
 from nrc_core.errors import ConfigError
 from nrc_core.results.criteria import (
     Verdict,

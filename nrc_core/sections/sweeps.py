@@ -5,7 +5,7 @@ from __future__ import annotations
 import pandas as pd
 
 from nrc_core.results.criteria import last_sites, verdicts, weight_sites
-from nrc_core.results.runs import Results
+from nrc_core.results.results import Results
 
 AT_RANK = {"nrc1": "noise_at_rank", "nrc3": "cosine", "nrc3_sine": "sine"}
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pandas as pd
 
 from nrc_core.results.criteria import Verdict, error_most, last_sites, target_dimensions, verdicts
-from nrc_core.results.runs import Results
+from nrc_core.results.results import Results
 from nrc_core.results.thresholds import thresholds
 
 RECIPE = "the recipe"

@@ -14,8 +14,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from nrc_core.classifier_config import ClassifierConfig
-from nrc_core.data.load import Dataset
+from nrc_core.config.classification import ClassifierConfig
+from nrc_core.data.dataset import Dataset
 from nrc_core.errors import ConfigError, TrainingDiverged
 from nrc_core.networks.classifiers import Classifier, classifier
 from nrc_core.training.checkpoints import Checkpoint

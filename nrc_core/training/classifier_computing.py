@@ -9,16 +9,16 @@ from typing import Any
 import pandas as pd
 import torch
 
-from nrc_core.classifier_config import ClassifierConfig
-from nrc_core.data.load import Dataset
+from nrc_core.config.classification import ClassifierConfig
+from nrc_core.data.dataset import Dataset
 from nrc_core.errors import TrainingDiverged
 from nrc_core.metrics import classes
 from nrc_core.metrics.class_table import Seen, look, one_hot_sites, table
 from nrc_core.metrics.classes import k_means, weak_test_variance
 from nrc_core.metrics.table import input_spectra, spectra
-from nrc_core.results.provenance import checkpoint_identity, describe_run
 from nrc_core.training.checkpoints import Checkpoint, packed, save_state, unpacked
 from nrc_core.training.classification import Classification, train_classifier
+from nrc_core.training.identity import Trained, checkpoint_identity
 from nrc_core.training.loop import reproducible_arithmetic
 
 SPLITS = ("train", "test")
@@ -31,8 +31,8 @@ def compute_classifier(
     device: torch.device,
     checkpoint: Path | None = None,
     weights: Path | None = None,
-) -> tuple[dict[str, pd.DataFrame], dict[str, Any]]:
-    """The tables of a run, as `nrc_core.results.store` names them, and its provenance.
+) -> Trained:
+    """Train and measure a classifier.
 
     Args:
         checkpoint: a file to keep the state in, and to go on from if it is there; the caller removes it.
@@ -54,8 +54,7 @@ def compute_classifier(
         "spectra": pd.concat([unpacked(one["spectra"]) for _, one in sorted(training.kept.items())]),
         "losses": pd.DataFrame(training.losses),
     }
-    seconds = training.seconds + time.monotonic() - started
-    return tables, describe_run(config, dataset, device, seconds)
+    return Trained(config, tables, training.seconds + time.monotonic() - started)
 
 
 def _measure(training: Classification, iteration: int) -> dict[str, Any]:

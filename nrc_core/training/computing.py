@@ -5,23 +5,22 @@ from __future__ import annotations
 import time
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 import pandas as pd
 import torch
 
-from nrc_core.classifier_config import ClassifierConfig, TransferConfig
-from nrc_core.config import Configuration, RunConfig
-from nrc_core.data.load import Dataset
+from nrc_core.config.base import Configuration
+from nrc_core.config.classification import ClassifierConfig, TransferConfig
+from nrc_core.config.regression import RunConfig
+from nrc_core.data.dataset import Dataset
 from nrc_core.errors import ConfigError, TrainingDiverged, shown
 from nrc_core.metrics.sites import Site
 from nrc_core.metrics.table import Decomposed, decompose_each, input_spectra_each, spectra, tabulate
-from nrc_core.results.provenance import checkpoint_identity, describe_run
 from nrc_core.training.checkpoints import Checkpoint
+from nrc_core.training.identity import Trained, checkpoint_identity
 from nrc_core.training.loop import Together, Training, reproducible_arithmetic, train_together
 
 DEVICES = ("cpu", "cuda")  # others lack the double precision that everything is measured in
-Computed = tuple[dict[str, pd.DataFrame], dict[str, Any]]
 
 # What is measured at each chosen epoch, by split of the data: kinds of features, see `collect`. "positions"
 # is the paper's reading of NRC3 for convolutions; "pre" exists in plain chains of layers only.
@@ -38,19 +37,18 @@ def compute(
     device: torch.device | str | None = None,
     checkpoints: Sequence[Path | None],
     weights: Path | None = None,
-) -> list[Computed]:
-    """The tables of each run, as `TABLES` names them, and its provenance.
+    validation: Dataset | None = None,
+) -> list[Trained]:
+    """Train and measure each configuration; one whose loss is no longer finite has a `failure` in place of tables.
 
-    One whose loss is no longer finite has no tables, and the reason as the `failure` of its provenance.
-
-    Runs of regression of one shape are trained as a stack; of the other kinds there is one at a time. The
-    seconds of the provenance are a run's share of those of its stack.
+    Runs of regression of one shape are trained as a stack; of the other kinds there is one at a time.
 
     Args:
         configs: of one kind, on one data set.
         device: a GPU where there is one, unless given.
         checkpoints: files to keep the states in, and to go on from if they are there; the caller removes them.
         weights: of a classifier, the folder to keep its weights in; of a transfer, the file to start from.
+        validation: of a transfer, the rows that its learning rate and penalty are chosen by.
     """
     device = chosen_device(device)
     regressions = [config for config in configs if isinstance(config, RunConfig)]
@@ -65,10 +63,10 @@ def compute(
     try:
         if isinstance(config, ClassifierConfig):
             return [compute_classifier(config, dataset, device=device, checkpoint=checkpoint, weights=weights)]
-        assert isinstance(config, TransferConfig) and weights is not None
-        return [compute_transfer(config, dataset, device=device, weights=weights)]
+        assert isinstance(config, TransferConfig) and weights is not None and validation is not None
+        return [compute_transfer(config, dataset, validation, device=device, weights=weights)]
     except TrainingDiverged as error:
-        return [({}, describe_run(config, dataset, device, time.monotonic() - started) | {"failure": str(error)})]
+        return [Trained(config, {}, time.monotonic() - started, failure=str(error))]
 
 
 def chosen_device(device: torch.device | str | None) -> torch.device:
@@ -111,7 +109,7 @@ def stack_size(config: RunConfig, device: torch.device) -> int:
 
 def _regressions(
     configs: Sequence[RunConfig], dataset: Dataset, device: torch.device, checkpoints: Sequence[Path | None]
-) -> list[Computed]:
+) -> list[Trained]:
     started = time.monotonic()
     kept = [
         None if path is None else Checkpoint(path, checkpoint_identity(config, dataset, device))
@@ -123,18 +121,17 @@ def _regressions(
             measure_together(together, epoch)
             trainings |= {id(one.config): one for one in together.trainings}
     share = (time.monotonic() - started) / len(configs)
-    return [_finished(trainings[id(config)], dataset, device, share, len(configs)) for config in configs]
+    return [_finished(trainings[id(config)], share, len(configs)) for config in configs]
 
 
-def _finished(training: Training, dataset: Dataset, device: torch.device, seconds: float, stacked: int) -> Computed:
-    provenance = describe_run(training.config, dataset, device, training.seconds + seconds, stacked=stacked)
+def _finished(training: Training, seconds: float, stacked: int) -> Trained:
+    seconds += training.seconds
     if training.failure:
-        return {}, provenance | {"failure": str(training.failure)}
+        return Trained(training.config, {}, seconds, stacked, failure=str(training.failure))
     tables = {
         name: pd.concat([one[name] for _, one in sorted(training.kept.items())]) for name in ("measurements", "spectra")
     }
-    tables["losses"] = pd.DataFrame(training.losses)
-    return tables, provenance
+    return Trained(training.config, tables | {"losses": pd.DataFrame(training.losses)}, seconds, stacked)
 
 
 def measure_together(together: Together, epoch: int) -> None:

@@ -14,8 +14,8 @@ import pandas as pd
 import torch
 from torch import Tensor, nn
 
-from nrc_core.config import RunConfig
-from nrc_core.data.load import Dataset
+from nrc_core.config.regression import RunConfig
+from nrc_core.data.dataset import Dataset
 from nrc_core.errors import TrainingDiverged
 from nrc_core.networks.build import MLP, build_model
 from nrc_core.training.checkpoints import Checkpoint, packed, unpacked

@@ -10,7 +10,7 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor, nn
 
-from nrc_core.config import OUTPUT
+from nrc_core.config.base import OUTPUT
 from nrc_core.metrics.batches import rows_at_once
 from nrc_core.metrics.layers import weight_layers
 from nrc_core.metrics.moments import Moments

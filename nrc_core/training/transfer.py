@@ -13,14 +13,14 @@ import pandas as pd
 import torch
 from torch import Tensor, nn
 
-from nrc_core.classifier_config import ClassifierConfig, TransferConfig
-from nrc_core.data.load import Dataset, load_dataset
+from nrc_core.config.classification import ClassifierConfig, TransferConfig
+from nrc_core.data.dataset import Dataset
 from nrc_core.errors import TrainingDiverged
 from nrc_core.metrics.class_table import ROWS_AT_ONCE, look
 from nrc_core.metrics.layers import weight_layers
-from nrc_core.results.provenance import describe_run
 from nrc_core.training.checkpoints import load_state
 from nrc_core.training.classification import build_classifier, train_classifier
+from nrc_core.training.identity import Trained
 from nrc_core.training.loop import reproducible_arithmetic
 
 logger = logging.getLogger(__name__)
@@ -29,8 +29,8 @@ PENALTIES = (1e-4, 1e-3, 1e-2, 1e-1, 1.0, 10.0)
 
 
 def compute_transfer(
-    config: TransferConfig, dataset: Dataset, *, device: torch.device, weights: Path
-) -> tuple[dict[str, pd.DataFrame], dict[str, Any]]:
+    config: TransferConfig, dataset: Dataset, validation: Dataset, *, device: torch.device, weights: Path
+) -> Trained:
     """One row for every learning rate of the fine-tuning and every penalty of the linear probe.
 
     Columns of `downstream`: `kind` ("fine-tuning" or "linear probe"), `setting` (learning rate or C),
@@ -39,26 +39,21 @@ def compute_transfer(
 
     Args:
         dataset: of the downstream task.
+        validation: the rows of `config.validation_options`, as its training rows.
         weights: the file of the pre-trained weights.
     """
     started = time.monotonic()
-    options = dict(config.dataset_options)
-    after = options.get("train_skip", 0) + options["train_per_class"]
-    held_out = load_dataset(
-        config.dataset,
-        **options | {"train_skip": after, "train_per_class": config.validation_per_class, "test_per_class": 1},
-    )
     parts = {
         "train": (dataset.x_train, dataset.y_train),
-        "validation": (held_out.x_train, held_out.y_train),
+        "validation": (validation.x_train, validation.y_train),
         "test": (dataset.x_test, dataset.y_test),
     }
     parts = {name: (x.to(device), y.to(device)) for name, (x, y) in parts.items()}
     with reproducible_arithmetic():
         rows = [_fine_tuned(config, dataset, parts, rate, device, weights) for rate in config.learning_rates]
         rows += _probed(_pretrained(config, dataset, weights, config.learning_rates[0]).to(device), parts)
-    provenance = describe_run(config, dataset, device, time.monotonic() - started)
-    return {"downstream": pd.DataFrame(rows)}, provenance | {"pretraining_key": weights.parent.name}
+    origin = {"pretraining_key": weights.parent.name}
+    return Trained(config, {"downstream": pd.DataFrame(rows)}, time.monotonic() - started, origin=origin)
 
 
 def _fine_tuned(

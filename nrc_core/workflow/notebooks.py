@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
-from nrc_core.config import Configuration
+from nrc_core.config.base import Configuration
 from nrc_core.errors import ConfigError, NotebookFailed, shown
 from nrc_core.results.estimates import announcement, has_gpu
 from nrc_core.results.runs import check_obtainable

@@ -11,7 +11,7 @@ import pandas as pd
 from nrc_core.claims.checks.constructed import Rows, case
 from nrc_core.claims.checks.observation import Evidence, Limits, Observation, networks, observe, rank_correlation
 from nrc_core.results.criteria import target_dimensions
-from nrc_core.results.runs import Results
+from nrc_core.results.results import Results
 from nrc_core.sections.collapse import by_size, half_times, last_hidden, layer_variances
 
 NAMES = {"mlp": "MLP", "resnet": "ResNet", "vgg": "VGG", "densenet": "DenseNet"}

@@ -1,6 +1,6 @@
 """Cases that are constructed, not trained: what they gave is recorded, as making them takes torch and seconds.
 
-`python -m nrc_core.claims.checks.constructed` records them again; a test makes them anew and compares.
+`python -m nrc_core.claims.checks` records them again; a test makes them anew and compares.
 """
 
 from __future__ import annotations
@@ -51,9 +51,3 @@ def record(path: Path) -> None:
     """Make all cases and write them to a file."""
     content = {"results_version": RESULTS_VERSION, "cases": {name: maker() for name, maker in sorted(MAKERS.items())}}
     path.write_text(json.dumps(content, indent=1) + "\n")
-
-
-if __name__ == "__main__":
-    from nrc_core.claims.checks import constructed
-
-    constructed.record(constructed.recorded_file())

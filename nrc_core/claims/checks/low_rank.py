@@ -9,7 +9,7 @@ import pandas as pd
 
 from nrc_core.claims.checks.observation import Evidence, Limits, Observation, observe
 from nrc_core.results.criteria import first_site, weight_sites
-from nrc_core.results.runs import Results
+from nrc_core.results.results import Results
 from nrc_core.sections.recipes import INTRINSIC_RANK
 from nrc_core.sections.sweeps import at_rank
 

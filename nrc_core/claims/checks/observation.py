@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 
 from nrc_core.results.criteria import first_site, weight_sites
-from nrc_core.results.runs import Results
+from nrc_core.results.results import Results
 
 Limits = Mapping[str, float]
 # Results by page; a claim about several data sets names several pages.

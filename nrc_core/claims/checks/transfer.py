@@ -11,7 +11,7 @@ import pandas as pd
 from nrc_core.claims.checks.classification import FAMILY, FEWEST, NAMES, named, trend
 from nrc_core.claims.checks.constructed import Rows, case
 from nrc_core.claims.checks.observation import Evidence, Limits, Observation, observe
-from nrc_core.results.runs import Results
+from nrc_core.results.results import Results
 from nrc_core.sections.collapse import by_checkpoint
 
 

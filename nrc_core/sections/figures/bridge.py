@@ -7,7 +7,7 @@ from typing import Any
 from matplotlib.lines import Line2D
 
 from nrc_core.results.criteria import weight_sites
-from nrc_core.results.runs import Results
+from nrc_core.results.results import Results
 from nrc_core.sections.figures.canvas import COLOURS, FLOOR, NEUTRAL, Picture, canvas, log_axis, number, picture
 
 # Table 1 of the Deep NRC paper: condition, column for classification, column for regression, name of the axis.

@@ -7,7 +7,7 @@ import numpy as np
 from matplotlib.lines import Line2D
 
 from nrc_core.results.criteria import weight_sites
-from nrc_core.results.runs import Results
+from nrc_core.results.results import Results
 from nrc_core.results.thresholds import thresholds
 from nrc_core.sections.collapse import half_times, layer_variances, noise_onsets
 from nrc_core.sections.figures.canvas import FLOOR, NEUTRAL, Picture, canvas, log_axis, number, picture

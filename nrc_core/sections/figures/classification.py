@@ -8,8 +8,8 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.lines import Line2D
 
-from nrc_core.classifier_config import MARGIN_QUANTILES
-from nrc_core.results.runs import Results
+from nrc_core.config.classification import MARGIN_QUANTILES
+from nrc_core.results.results import Results
 from nrc_core.sections.collapse import by_size, final_variances, last_hidden
 from nrc_core.sections.figures.canvas import (
     COLOURS,

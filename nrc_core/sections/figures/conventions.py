@@ -8,8 +8,8 @@ import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 
-from nrc_core.config import CONVENTIONS
-from nrc_core.results.runs import Results
+from nrc_core.config.base import CONVENTIONS
+from nrc_core.results.results import Results
 from nrc_core.sections.conventions import MEASURES, differences, side_by_side
 from nrc_core.sections.figures.canvas import FLOOR, NEUTRAL, Picture, canvas, log_axis, picture
 

@@ -8,7 +8,7 @@ from matplotlib.axes import Axes
 from matplotlib.colors import LogNorm
 
 from nrc_core.results.criteria import CONDITIONS, Verdict, last_sites, verdicts, weight_sites
-from nrc_core.results.runs import Results
+from nrc_core.results.results import Results
 from nrc_core.sections.dynamics import onset
 from nrc_core.sections.figures.canvas import (
     AXIS,

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pandas as pd
 
-from nrc_core.results.runs import Results
+from nrc_core.results.results import Results
 from nrc_core.sections.figures.canvas import COLLAPSE, COLOURS, FLOOR, NETWORK, NEUTRAL, Picture, canvas, picture
-from nrc_core.theory.bounds import site_bounds
+from nrc_core.sections.site_bounds import site_bounds
 
 CURVES = {
     "residual": ("features outside the targets' span", COLOURS["nrc1"], "-"),

@@ -10,9 +10,9 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.lines import Line2D
 
-from nrc_core.config import log_spaced_epochs
+from nrc_core.config.base import log_spaced_epochs
 from nrc_core.results.criteria import CONDITIONS, weight_sites
-from nrc_core.results.runs import Results
+from nrc_core.results.results import Results
 from nrc_core.results.thresholds import thresholds
 from nrc_core.sections.dynamics import generalisation_gap, onset, order_of_onset, timing
 from nrc_core.sections.figures.canvas import (

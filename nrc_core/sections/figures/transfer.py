@@ -7,7 +7,7 @@ from typing import Any
 import pandas as pd
 from matplotlib.lines import Line2D
 
-from nrc_core.results.runs import Results
+from nrc_core.results.results import Results
 from nrc_core.sections.collapse import by_checkpoint
 from nrc_core.sections.figures.canvas import COLOURS, NETWORK, Picture, canvas, number, picture
 

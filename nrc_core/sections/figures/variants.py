@@ -11,7 +11,7 @@ from matplotlib.lines import Line2D
 from matplotlib.ticker import LogLocator, NullFormatter
 
 from nrc_core.results.criteria import holds, target_dimensions, weight_sites
-from nrc_core.results.runs import Results
+from nrc_core.results.results import Results
 from nrc_core.results.thresholds import thresholds
 from nrc_core.sections.figures.canvas import COLOURS, FLOOR, NEUTRAL, Picture, canvas, number, picture
 from nrc_core.sections.variants import RECIPE, at_last_site, variant_names

@@ -6,13 +6,24 @@ import dataclasses
 from dataclasses import dataclass, field
 from typing import Any, ClassVar
 
-from nrc_core.config import Configuration, check_number
+from nrc_core.config.base import (
+    AT_LEAST_1,
+    BELOW_1,
+    NOT_NEGATIVE,
+    POSITIVE,
+    SEED,
+    Configuration,
+    check_depth,
+    check_several,
+    measured_at,
+    one_of,
+    ruled,
+)
 from nrc_core.errors import ConfigError
 
 # Depths a network can have; None: any. An MLP's counts its weight layers.
 CLASSIFIERS: dict[str, tuple[int, ...] | None] = {"mlp": None, "resnet": (18, 50), "vgg": (11,), "densenet": (121, 201)}
 STEMS = ("small", "imagenet")
-LOSSES = ("cross_entropy", "mse")
 MARGIN_QUANTILES = (0.0, 0.1, 0.5, 0.9, 1.0)  # of the margins of a network, that are kept
 
 
@@ -50,50 +61,33 @@ class ClassifierConfig(Configuration):
     MEASURED: ClassVar[tuple[str, ...]] = ("measure_iterations", "keep_weights")
 
     dataset: str
-    iterations: int
-    learning_rate: float
-    weight_decay: float
-    architecture: str = "mlp"
-    width: int = 1024
-    depth: int = 4
-    stem: str = "small"
-    loss: str = "cross_entropy"
-    label_smoothing: float = 0.0
-    momentum: float = 0.9
-    batch_size: int = 128
-    seed: int = 0
-    stop_loss: float | None = None
-    stop_iteration: int | None = None
+    iterations: int = ruled(AT_LEAST_1)
+    learning_rate: float = ruled(POSITIVE)
+    weight_decay: float = ruled(NOT_NEGATIVE)
+    architecture: str = ruled(one_of(CLASSIFIERS), "mlp")
+    width: int = ruled(AT_LEAST_1, 1024)
+    depth: int = ruled(AT_LEAST_1, 4)
+    stem: str = ruled(one_of(STEMS), "small")
+    loss: str = ruled(one_of(("cross_entropy", "mse")), "cross_entropy")
+    label_smoothing: float = ruled(BELOW_1, 0.0)
+    momentum: float = ruled(BELOW_1, 0.9)
+    batch_size: int = ruled(AT_LEAST_1, 128)
+    seed: int = ruled(SEED, 0)
+    stop_loss: float | None = ruled(NOT_NEGATIVE, None)
+    stop_iteration: int | None = ruled(AT_LEAST_1, None)
     measure_iterations: tuple[int, ...] = ()
     keep_weights: bool = False
     dataset_options: dict[str, Any] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        stop = ["stop_iteration"] if self.stop_iteration is not None else []
-        for name in ("iterations", "width", "depth", "batch_size", *stop):
-            check_number(name, getattr(self, name), int, lambda value: value >= 1, "a whole number, at least 1")
-        check_number("seed", self.seed, int, lambda value: 0 <= value < 2**32, "a whole number from 0 to 2^32 - 1")
-        check_number("learning_rate", self.learning_rate, float, lambda value: value > 0, "positive")
-        for name in ("weight_decay", *(["stop_loss"] if self.stop_loss is not None else [])):
-            check_number(name, getattr(self, name), float, lambda value: value >= 0, "zero or positive")
-        for name in ("momentum", "label_smoothing"):
-            check_number(name, getattr(self, name), float, lambda value: 0 <= value < 1, "in [0, 1)")
-        for name, allowed in (("architecture", CLASSIFIERS), ("stem", STEMS), ("loss", LOSSES)):
-            if getattr(self, name) not in allowed:
-                raise ConfigError(f"{name} must be one of {', '.join(allowed)}: got {getattr(self, name)!r}")
-        depths = CLASSIFIERS[self.architecture]
-        if depths is not None and self.depth not in depths:
-            raise ConfigError(
-                f"depth of a {self.architecture} must be {' or '.join(map(str, depths))}: got {self.depth}"
-            )
+        super().__post_init__()
+        check_depth(self.architecture, self.depth, CLASSIFIERS)
         if self.loss == "mse" and self.label_smoothing:
             raise ConfigError("label_smoothing is an option of the cross-entropy: set it to 0 or use that loss")
         if self.last > self.iterations:
             raise ConfigError(f"stop_iteration must be at most iterations = {self.iterations}: got {self.last}")
-        for iteration in self.measure_iterations:
-            if not 1 <= iteration <= self.last:
-                raise ConfigError(f"measure_iterations must lie between 1 and {self.last}: got {iteration}")
-        object.__setattr__(self, "measure_iterations", tuple(sorted({*self.measure_iterations, self.last})))
+        measured = measured_at("measure_iterations", self.measure_iterations, self.last, "")
+        object.__setattr__(self, "measure_iterations", measured)
 
     @property
     def last(self) -> int:
@@ -139,18 +133,16 @@ class TransferConfig(Configuration):
     CLOCK: ClassVar[str] = "iteration"
 
     pretraining: ClassifierConfig
-    start: int
-    iterations: int
     learning_rates: tuple[float, ...]
     dataset: str
     dataset_options: dict[str, Any]
-    validation_per_class: int
-    seed: int = 0
+    start: int = ruled(AT_LEAST_1)
+    iterations: int = ruled(AT_LEAST_1)
+    validation_per_class: int = ruled(AT_LEAST_1)
+    seed: int = ruled(SEED, 0)
 
     def __post_init__(self) -> None:
-        for name in ("iterations", "validation_per_class"):
-            check_number(name, getattr(self, name), int, lambda value: value >= 1, "a whole number, at least 1")
-        check_number("seed", self.seed, int, lambda value: 0 <= value < 2**32, "a whole number from 0 to 2^32 - 1")
+        super().__post_init__()
         if self.start not in self.pretraining.times:
             raise ConfigError(
                 f"start must be an iteration after which the pre-training is measured, {self.pretraining.times}: "
@@ -166,10 +158,9 @@ class TransferConfig(Configuration):
                 "dataset_options must have train_per_class, since the validation rows follow the training rows: got "
                 f"{sorted(self.dataset_options)}"
             )
-        if not self.learning_rates or len(set(self.learning_rates)) < len(self.learning_rates):
-            raise ConfigError(f"learning_rates must be one or more different values: got {list(self.learning_rates)}")
+        check_several("learning_rates", self.learning_rates)
         for rate in self.learning_rates:
-            check_number("learning_rates", rate, float, lambda value: value > 0, "positive")
+            POSITIVE.check("learning_rates", rate)
 
     @property
     def times(self) -> tuple[int, ...]:
@@ -187,3 +178,10 @@ class TransferConfig(Configuration):
     def measured_with(self, other: TransferConfig) -> TransferConfig:
         """This run: there is no more to measure."""
         return self
+
+    @property
+    def validation_options(self) -> dict[str, Any]:
+        """What `load_dataset` takes to have the validation rows as its training rows."""
+        rows = {"train_per_class": self.validation_per_class, "test_per_class": 1}
+        after = self.dataset_options.get("train_skip", 0) + self.dataset_options["train_per_class"]
+        return self.dataset_options | rows | {"train_skip": after}

@@ -1,0 +1,1 @@
+"""What one run is: a frozen, validated configuration, one class for each kind of run."""

@@ -1,0 +1,113 @@
+"""What a regression network is trained on and how."""
+
+from __future__ import annotations
+
+import dataclasses
+from dataclasses import dataclass, field
+from typing import Any, ClassVar
+
+from nrc_core.config.base import (
+    AT_LEAST_1,
+    BELOW_1,
+    CONVENTIONS,
+    NOT_NEGATIVE,
+    NUMERICAL_TOLERANCE,
+    POSITIVE,
+    SEED,
+    Configuration,
+    check_depth,
+    measured_at,
+    one_of,
+    ruled,
+)
+from nrc_core.errors import ConfigError
+
+# Depths a network can have; None: any. A ResNet's counts the stem, the convolutions of its blocks and the head.
+ARCHITECTURES: dict[str, tuple[int, ...] | None] = {"mlp": None, "resnet": (18, 34)}
+
+
+@dataclass(frozen=True)
+class RunConfig(Configuration):
+    """One network: its data, shape, optimiser and the epochs at which it is measured.
+
+    Optimiser: SGD with momentum and L2 weight decay, gradient (wd) w, learning rate divided by 10
+    after a third and two thirds of the epochs (Deep NRC paper, Appendix A). Loss: mean squared
+    error per entry.
+
+    Attributes:
+        dataset: a built-in name or the path of a table.
+        dataset_options: what `load_dataset` takes besides the name: split, seed, targets, ...
+        architecture: "mlp", for vectors, or "resnet", for images.
+        width, depth: of an MLP the units of a hidden layer and L, the number of weight layers; of a
+            ResNet the channels of its first stage (torchvision's have 64) and 18 or 34.
+        bias, init_scale: of MLPs only: a bias in every layer, and a factor on PyTorch's default
+            initial weights.
+        head: of ResNets only: "linear", or "layernorm" for the released code's linear layer,
+            LayerNorm, ReLU and linear layer.
+        precision: "float32", or "bfloat16" for mixed precision in training.
+        seed: of the initial weights and of the order of the batches.
+        measure_epochs: epochs (1 = after the first) to measure; the last is always among them.
+        rank: r of NRC1, NRC2 and NRC3; None means the target dimension.
+        tolerance: of NRC4, see `nrc4`.
+        conventions: definitions of the metrics to measure by at the last epoch, see `measure`.
+
+    Raises:
+        ConfigError: a value out of range, naming it.
+
+    Example:
+        >>> RunConfig("swimmer", epochs=10, learning_rate=0.1, weight_decay=5e-3).measure_epochs
+        (10,)
+    """
+
+    MEASURED: ClassVar[tuple[str, ...]] = ("measure_epochs", "conventions")
+
+    dataset: str
+    epochs: int = ruled(AT_LEAST_1)
+    learning_rate: float = ruled(POSITIVE)
+    weight_decay: float = ruled(NOT_NEGATIVE)
+    width: int = ruled(AT_LEAST_1, 256)
+    depth: int = ruled(AT_LEAST_1, 8)
+    bias: bool = False
+    momentum: float = ruled(BELOW_1, 0.9)
+    batch_size: int = ruled(AT_LEAST_1, 128)
+    seed: int = ruled(SEED, 0)
+    measure_epochs: tuple[int, ...] = ()
+    rank: int | None = ruled(AT_LEAST_1, None)
+    tolerance: float = ruled(BELOW_1, NUMERICAL_TOLERANCE)
+    init_scale: float = ruled(POSITIVE, 1.0)
+    conventions: tuple[str, ...] = ("careful",)
+    dataset_options: dict[str, Any] = field(default_factory=dict)
+    architecture: str = ruled(one_of(ARCHITECTURES), "mlp")
+    head: str = ruled(one_of(("linear", "layernorm")), "linear")
+    precision: str = ruled(one_of(("float32", "bfloat16")), "float32")
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        check_depth(self.architecture, self.depth, ARCHITECTURES)
+        if self.architecture == "mlp" and self.head != "linear":
+            raise ConfigError(f"head is an option of ResNets, an MLP has a linear one: got {self.head!r}")
+        if self.architecture != "mlp" and (self.bias or self.init_scale != 1.0):
+            raise ConfigError("bias and init_scale are options of MLPs; a ResNet starts as torchvision makes it")
+        if unknown := set(self.conventions) - set(CONVENTIONS):
+            raise ConfigError(f"conventions must be among {', '.join(CONVENTIONS)}: got {sorted(unknown)}")
+        measured = measured_at("measure_epochs", self.measure_epochs, self.epochs, "epochs = ")
+        object.__setattr__(self, "measure_epochs", measured)
+        object.__setattr__(self, "conventions", tuple(sorted({*self.conventions, "careful"})))
+
+    @property
+    def times(self) -> tuple[int, ...]:
+        """Epochs at which it is measured."""
+        return self.measure_epochs
+
+    @property
+    def views(self) -> tuple[str, ...]:
+        """The conventions by which it is measured."""
+        return self.conventions
+
+    def measured_with(self, other: RunConfig) -> RunConfig:
+        """This run, measured wherever either of the two is."""
+        return dataclasses.replace(
+            self,
+            measure_epochs=self.measure_epochs + other.measure_epochs,
+            conventions=self.conventions + other.conventions,
+        )

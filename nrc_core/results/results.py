@@ -1,0 +1,108 @@
+"""Tidy results of runs: what pages, tables and claims are made of."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from nrc_core.results.records import TABLES
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+Made = TypeVar("Made")
+
+
+@dataclass(frozen=True)
+class Results:
+    """Tidy results of a list of runs; `key` joins the frames.
+
+    Attributes:
+        runs: one row a run: key, cached, task, device, seconds, date, commit and the configuration.
+        measurements: one row per run, epoch, split, features and site, columns as `measure`.
+        spectra: one row per run, epoch, split, features, site and rank k.
+        losses: one row per run and epoch, or so many iterations.
+        downstream: one row per run and network that was fine-tuned or probed.
+        provenance: by key, everything recorded.
+        failures: by configuration in words, why a run has no results.
+        derived: what was made of these very frames once and is used again, see `once`.
+    """
+
+    runs: pd.DataFrame
+    measurements: pd.DataFrame
+    spectra: pd.DataFrame
+    losses: pd.DataFrame
+    provenance: dict[str, dict[str, Any]]
+    downstream: pd.DataFrame = field(default_factory=lambda: joined([]))
+    failures: dict[str, str] = field(default_factory=dict)
+    derived: dict[Any, Any] = field(default_factory=dict, repr=False, compare=False)
+
+    @property
+    def clock(self) -> str:
+        """The column that says when something was measured, of runs of one task."""
+        m = self.measurements
+        return "epoch" if "epoch" in m and m["epoch"].notna().any() else "iteration"
+
+    def final(self, split: str = "train", features: str = "post", convention: str = "careful") -> pd.DataFrame:
+        """Measurements at the last epoch of every run."""
+        m = self.measurements
+        last = m[self.clock] == m.groupby("key")[self.clock].transform("max")
+        view = (m["split"] == split) & (m["features"] == features) & (m["convention"] == convention)
+        return m[last & view].reset_index(drop=True)
+
+    def history(self, split: str = "train", features: str = "post") -> pd.DataFrame:
+        """Measurements at every measured epoch."""
+        m = self.measurements
+        view = (m["split"] == split) & (m["features"] == features) & (m["convention"] == "careful")
+        return m[view].reset_index(drop=True)
+
+    def final_spectra(self, split: str = "train", features: str = "post") -> pd.DataFrame:
+        """The metrics as curves in the rank k, at the last epoch of every run."""
+        s = self.spectra
+        last = s[self.clock] == s.groupby("key")[self.clock].transform("max")
+        return s[last & (s["split"] == split) & (s["features"] == features)].reset_index(drop=True)
+
+    def once(self, name: Any, make: Callable[[Results], Made]) -> Made:
+        """What is made of these results, kept under its name; whoever takes it does not change it.
+
+        Results with other frames may have been given what was derived of the first ones: for them it is made anew.
+        """
+        parts = (*(getattr(self, part) for part in ("runs", *TABLES)), self.provenance)
+        kept = self.derived.get(name)
+        if kept is None or any(one is not other for one, other in zip(kept[0], parts, strict=True)):
+            kept = self.derived[name] = (parts, make(self))
+        made: Made = kept[1]
+        return made
+
+    def label(self, table: pd.DataFrame, *fields: str) -> pd.DataFrame:
+        """A table with columns of `runs` joined to it, as `weight_decay`."""
+        return table.merge(self.runs[["key", *fields]], on="key")
+
+    def where(self, **values: Any) -> Results:
+        """The runs whose fields have these values.
+
+        Raises:
+            KeyError: a name that is no column of `runs`.
+        """
+        chosen = self.runs
+        for name, value in values.items():
+            chosen = chosen[chosen[name] == value]
+        keys = set(chosen["key"])
+        frames = {
+            name: frame[frame["key"].isin(keys)].reset_index(drop=True) if "key" in frame else frame
+            for name in ("runs", *TABLES)
+            for frame in [getattr(self, name)]
+        }
+        provenance = {key: record for key, record in self.provenance.items() if key in keys}
+        return Results(**frames, provenance=provenance, failures=self.failures)
+
+
+def joined(tables: list[tuple[str, pd.DataFrame]]) -> pd.DataFrame:
+    """The tables of runs, given with their keys, below each other."""
+    import pandas as pd
+
+    if not tables:
+        return pd.DataFrame(columns=["key"])
+    keys = [key for key, table in tables for _ in range(len(table))]
+    return pd.concat([table for _, table in tables], ignore_index=True).assign(key=keys)

@@ -1,0 +1,22 @@
+"""What theory says of measured sites, from their numbers alone."""
+
+from __future__ import annotations
+
+import pandas as pd
+
+from nrc_core.results.criteria import target_dimensions, weight_sites
+from nrc_core.theory.bounds import reverse_bound
+
+
+def site_bounds(measurements: pd.DataFrame) -> pd.DataFrame:
+    """The sites that feed a weight, with the `bound` on what they leave unpredicted of the targets.
+
+    `measurements` are rows as `measure` gives them with a `key` a network. The rank of the targets is taken to be
+    their dimension, the width of the output, which it is at most. Sites of constant features have no CKA, so no
+    bound, and are left out.
+    """
+    sites = weight_sites(measurements).reset_index(drop=True)
+    dimensions = sites["key"].map(target_dimensions(measurements))
+    columns = (sites["nrc2"], dimensions, sites["target_stable_rank"])
+    bounds = [reverse_bound(cka, t, stable) for cka, t, stable in zip(*columns, strict=True)]
+    return sites.assign(bound=bounds).dropna(subset="bound").reset_index(drop=True)
