@@ -92,7 +92,7 @@ def test_the_key_is_the_content():
         dataclasses.replace(config, dataset_options={"split": "random", "samples": 61}),
     ]
     assert len({key_of(other) for other in [config, *others]}) == 5
-    assert nrc_core.content_key(config, "one") != content_key(config, "two")
+    assert nrc_core.content_key(config, "one") != nrc_core.content_key(config, "two")
 
 
 def test_defaults_are_what_the_frozen_keys_were_made_with():
