@@ -48,6 +48,14 @@ def digest(paths):
 
 
 CORE_DIGEST = digest(CORE)
+# A page depends on its own section, and on the core but for the other sections and what comes after pages.
+SECTIONS = sorted(path.parent.name for path in Path("nrc_core/sections").glob("*/__init__.py"))
+AFTER_PAGES = ("claims", "cli", *(f"sections/{name}" for name in SECTIONS))
+BEFORE_PAGES = [path for path in CORE if not any(path.startswith(f"nrc_core/{room}/") for room in AFTER_PAGES)]
+PAGE_DIGESTS = {
+    name: digest(BEFORE_PAGES + sorted(str(path) for path in Path("nrc_core/sections", name).glob("*.py")))
+    for name in {page.notebook for page in PAGES.values()}
+}
 PUBLISHED_DIGEST = digest(PUBLISHED)
 
 
@@ -107,7 +115,7 @@ rule run:
     params:
         # A change of these runs the page again.
         values=lambda wildcards: dict(PAGES[wildcards.page].parameters),
-        core=CORE_DIGEST,
+        core=lambda wildcards: PAGE_DIGESTS[PAGES[wildcards.page].notebook],
         shown=shown,
     threads: 1
     resources:

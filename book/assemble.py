@@ -34,7 +34,7 @@ from nrc_core.errors import ConfigError, DataDamaged, DataUnavailable
 from nrc_core.results import criteria
 from nrc_core.results.results import Results
 from nrc_core.results.thresholds import thresholds
-from nrc_core.sections import figures
+from nrc_core.sections import network_figures
 from nrc_core.workflow.profiles import Page, Profile, read_profile
 
 BOOK = Path(__file__).resolve().parent
@@ -71,7 +71,7 @@ def headline(page: Page, results: Results | None, origin: str, folder: Path) -> 
         (folder / "headline.md").write_text(f"*[{page.title}](pages/{page.name}.ipynb) was never run.*\n")
         (folder / "verdict.md").write_text("")
         return
-    picture = figures.headline(results)
+    picture = network_figures.headline(results)
     (folder / "headline.svg").write_text(picture.svg)
     config = results.runs.iloc[0]
     made = f"{config['device']}, {config['date'][:10]}, content key `{config['key']}`, profile *{origin}*"

@@ -16,8 +16,8 @@ from nrc_core.results.criteria import CONDITIONS, error_most, is_inner, rules, w
 from nrc_core.results.results import Results
 from nrc_core.results.runs import REGRESSION
 from nrc_core.results.thresholds import thresholds
-from nrc_core.sections import figures
-from nrc_core.sections.figures.canvas import AXIS, COLOURS, FLOOR
+from nrc_core.sections.canvas import AXIS, COLOURS, FLOOR
+from nrc_core.sections.training_dynamics import figures
 from nrc_core.workflow.profiles import Profile
 
 TEMPLATE = Path(__file__).with_name("explorer.html")

@@ -13,7 +13,7 @@ from nrc_core.claims.close_calls import CLOSE
 from nrc_core.claims.machines import differences, machine_share, reruns
 from nrc_core.claims.rechecks import NEW_SEEDS
 from nrc_core.claims.references import References
-from nrc_core.sections.figures.canvas import COLLAPSE, COLOURS, NETWORK, NEUTRAL, Picture, canvas, picture
+from nrc_core.sections.canvas import COLLAPSE, COLOURS, NETWORK, NEUTRAL, Picture, canvas, picture
 
 Entry = Mapping[str, Any]
 # What the folders of `results/machines` are, in words.

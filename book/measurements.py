@@ -19,7 +19,9 @@ from nrc_core.claims.ledger import UNJUDGED
 from nrc_core.results.criteria import holds, is_inner, last_sites, verdicts, weight_sites
 from nrc_core.results.results import Results
 from nrc_core.results.thresholds import read_thresholds, thresholds
-from nrc_core.sections import conventions, dynamics, variants
+from nrc_core.sections import dynamics
+from nrc_core.sections.paper_or_code.tables import by_convention
+from nrc_core.sections.what_decides_collapse.tables import RECIPE, at_last_site
 
 RELEASED_BATCH = 512  # `BATCH_SIZE` in the released `config.py`
 
@@ -42,7 +44,7 @@ def first_columns(results: Results) -> Finding:
     """NRC2 projected, not projected, and of the first columns, at the last site; where the last is exactly zero."""
     last = _last_by_convention(results, "nrc2")
     released = weight_sites(results.final(convention="released"))["nrc2"]
-    row = conventions.by_convention(results).loc[("NRC2", "released")]
+    row = by_convention(results).loc[("NRC2", "released")]
     words = (
         f"{_who(results)}: at the last site {last['careful']} projected, {last['printed']} without projection, "
         f"{last['released']} by the first columns, which give exactly 0 at {(released == 0).sum()} of {len(released)} "
@@ -54,7 +56,7 @@ def first_columns(results: Results) -> Finding:
 def linear_prediction(results: Results) -> Finding:
     """NRC4 by the three definitions, as each gives it, at the last site."""
     last = _last_by_convention(results, "nrc4")
-    row = conventions.by_convention(results).loc[("NRC4 per entry", "released")]
+    row = by_convention(results).loc[("NRC4 per entry", "released")]
     own = _numbers(last_sites(results.final())["network_mse"])
     words = (
         f"{_who(results)}: at the last site {last['careful']} here, {last['released']} by the code and "
@@ -165,7 +167,7 @@ def left_out(results: Results) -> Finding:
 def biases(results: Results) -> Finding:
     """Noise and the four conditions at the last site, without biases and with them."""
     parts = [
-        f"{_numbers(sites['nrc1'])} {'without biases' if name == variants.RECIPE else name}, where all four conditions "
+        f"{_numbers(sites['nrc1'])} {'without biases' if name == RECIPE else name}, where all four conditions "
         f"hold in {held} of {_count(len(sites), 'network')}"
         for name, sites, held in _variants(results, "with a bias")
     ]
@@ -175,7 +177,7 @@ def biases(results: Results) -> Finding:
 def initial_weights(results: Results) -> Finding:
     """What is left unexplained, and the four conditions at the last site, by the initial scale."""
     parts = [
-        f"{'default initial weights' if name == variants.RECIPE else name} leave "
+        f"{'default initial weights' if name == RECIPE else name} leave "
         f"{_numbers(sites['network_mse'] / sites['target_variance'])} of the training variance unexplained, all four "
         f"conditions hold in {held} of {_count(len(sites), 'network')}"
         for name, sites, held in _variants(results, "initial weights")
@@ -303,8 +305,8 @@ def _last_by_convention(results: Results, column: str) -> dict[str, str]:
 
 def _variants(results: Results, beginning: str) -> list[tuple[str, pd.DataFrame, int]]:
     """The paper's network and its variants whose name begins so: name, last sites, in how many all four hold there."""
-    table, found = variants.at_last_site(results), {one.key: one for one in verdicts(results.final())}
-    names = [name for name in table["variant"].unique() if name == variants.RECIPE or name.startswith(beginning)]
+    table, found = at_last_site(results), {one.key: one for one in verdicts(results.final())}
+    names = [name for name in table["variant"].unique() if name == RECIPE or name.startswith(beginning)]
     if len(names) < 2:
         raise NotMeasured("it has no networks that differ in this")
     each = [(name, table[table["variant"] == name]) for name in names]

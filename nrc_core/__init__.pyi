@@ -34,7 +34,9 @@ from .networks.classifiers import Classifier, classifier
 from .results.results import Results
 from .results.runs import run, stored
 from .results.store import Store, content_key
-from .sections.experiments import EXPERIMENTS, deep_nrc_mlp, deep_nrc_resnet
+from .sections.deep_nrc_mlp.experiment import deep_nrc_mlp
+from .sections.deep_nrc_resnet.experiment import deep_nrc_resnet
+from .sections.experiments import EXPERIMENTS
 from .sections.recipes import RECIPES
 from .sections.report import plot, report
 from .training.classification import build_classifier, train_classifier

@@ -3,7 +3,7 @@
 import xml.etree.ElementTree
 from collections.abc import Callable
 
-from nrc_core.sections.figures import Picture
+from nrc_core.sections.canvas import Picture
 
 
 def check_picture(draw: Callable[[], Picture]) -> None:

@@ -8,6 +8,7 @@ from pathlib import Path
 import grimp
 import pytest
 
+import nrc_core
 from tests.scripts import ROOT
 
 MOST_ENTRIES = 14
@@ -34,6 +35,24 @@ def test_every_room_imports_from_those_below_it_only():
     assert linted.returncode == 0, linted.stdout
 
 
+def test_no_section_imports_another_and_nothing_shared_knows_one(core):
+    folders = [path.parent.name for path in (ROOT / "nrc_core" / "sections").glob("*/__init__.py")]
+    assert len(folders) >= 14
+    inside = {
+        module: name
+        for name in folders
+        for module in core.find_descendants(f"nrc_core.sections.{name}") | {f"nrc_core.sections.{name}"}
+    }
+    room = core.find_descendants("nrc_core.sections")
+    wrong = [
+        (module, one)
+        for module in room
+        for one in core.find_modules_directly_imported_by(module)
+        if one in inside and inside[one] != inside.get(module)
+    ]
+    assert wrong == []
+
+
 def test_the_core_has_few_entries():
     entries = [path.name for path in (ROOT / "nrc_core").iterdir() if path.suffix != ".pyi"]
     entries = [name for name in entries if name not in ("py.typed", "__pycache__")]
@@ -53,3 +72,9 @@ def test_a_longer_chain_would_be_seen():
     for first, second in (("a", "b"), ("b", "c"), ("a", "c"), ("d", "a")):
         graph.add_import(importer=first, imported=second)
     assert longest_chain(graph) == ["d", "a", "b", "c"]
+
+
+def test_every_public_name_is_there():
+    assert [name for name in nrc_core.__all__ if not hasattr(nrc_core, name)] == []
+    with pytest.raises(AttributeError, match="attribute nrc5"):
+        nrc_core.nrc5  # noqa: B018

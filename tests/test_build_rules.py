@@ -1,6 +1,7 @@
 """What makes a page run again: its parameters, its data, and the core, by what its files hold."""
 
 import shutil
+from pathlib import Path
 
 import pytest
 
@@ -31,7 +32,27 @@ def test_a_page_is_run_again_when_the_core_is_another_and_only_then(project):
         path.touch()
     plan(project)
     assert "Nothing to be done" in project.log
-    module = core / "metrics" / "regression.py"
-    module.write_text(module.read_text() + "\n# changed\n")
+    for name, runs in (
+        ("sections/transfer/figures.py", False),  # another section
+        ("claims/ledger.py", False),  # no page shows a claim
+        ("sections/four_conditions/figures.py", True),
+    ):
+        change(core / name)
+        plan(project)
+        assert ("triggered jobs: run" in project.log) == runs, name
+
+
+@pytest.mark.parametrize("name", ["metrics/regression.py", "sections/canvas.py"])
+def test_a_page_is_run_again_when_what_all_pages_share_is_another(project, name):
+    assert project.snakemake(TARGET, "--cores", "1") == 0, project.log
+    core = project.folder / "nrc_core"
+    original = core.resolve()
+    core.unlink()
+    shutil.copytree(original, core, ignore=shutil.ignore_patterns("__pycache__"))
+    change(core / name)
     plan(project)
     assert "triggered jobs: run" in project.log
+
+
+def change(module: Path) -> None:
+    module.write_text(module.read_text() + "\n# changed\n")

@@ -8,9 +8,9 @@ import pytest
 import torch
 
 from nrc_core import MLP, Results, Store, measure, run
-from nrc_core.sections.conventions import by_convention, differences, side_by_side, words
-from nrc_core.sections.experiments import paper_or_code
-from nrc_core.sections.figures.conventions import conventions
+from nrc_core.sections.paper_or_code.experiment import paper_or_code
+from nrc_core.sections.paper_or_code.figures import conventions
+from nrc_core.sections.paper_or_code.tables import by_convention, differences, side_by_side, words
 from tests import oracle
 from tests.pictures import check_picture
 

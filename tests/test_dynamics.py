@@ -5,9 +5,9 @@ import pandas as pd
 import pytest
 
 from nrc_core import Results, Store, run
+from nrc_core.sections.deep_nrc_mlp.experiment import deep_nrc_mlp
 from nrc_core.sections.dynamics import generalisation_gap, onset, order_of_onset, settled_epoch, timing
-from nrc_core.sections.experiments import deep_nrc_mlp
-from nrc_core.sections.figures.training import generalisation, onset_order, training_curves
+from nrc_core.sections.training_dynamics.figures import generalisation, onset_order, training_curves
 from tests.pictures import check_picture
 
 EPOCHS = np.arange(1, 201)

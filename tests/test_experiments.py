@@ -20,14 +20,13 @@ from nrc_core import (
     Store,
     TrainingDiverged,
     deep_nrc_mlp,
-    load_dataset,
     run,
 )
 from nrc_core.data import load
 from nrc_core.results import obtaining, runs
 from nrc_core.results.records import TABLES
 from nrc_core.results.store import RESULTS_VERSION
-from nrc_core.sections import experiments
+from nrc_core.sections.experiments import EXPERIMENTS
 from nrc_core.training import computing
 from nrc_core.training.identity import source_checksum
 
@@ -40,7 +39,9 @@ def toy(**change) -> list[RunConfig]:
 
 
 def key_of(config: RunConfig) -> str:
-    return nrc_core.content_key(config, load_dataset(config.dataset, **config.dataset_options).provenance["identity"])
+    return nrc_core.content_key(
+        config, nrc_core.load_dataset(config.dataset, **config.dataset_options).provenance["identity"]
+    )
 
 
 @pytest.fixture
@@ -200,22 +201,17 @@ def test_stored_results_become_figures_without_torch(store):
     run(toy(), store=store)
     code = (
         "import sys, nrc_core; "
-        "from nrc_core.sections import conventions, dynamics, figures, page_parts, sweeps, variants; "
+        "from nrc_core.sections import dynamics, network_figures, page_parts, sweeps; "
+        "from nrc_core.sections.what_decides_collapse import figures, tables; "
         f"r = nrc_core.run(nrc_core.deep_nrc_mlp('synthetic', **{TOY}), store=nrc_core.Store({str(store.folder)!r})); "
-        "figures.conditions(r); page_parts.provenance(r); print('torch' in sys.modules)"
+        "network_figures.conditions(r); page_parts.provenance(r); print('torch' in sys.modules)"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "False"
 
 
-def test_every_public_name_is_there():
-    assert [name for name in nrc_core.__all__ if not hasattr(nrc_core, name)] == []
-    with pytest.raises(AttributeError, match="attribute nrc5"):
-        nrc_core.nrc5  # noqa: B018
-
-
 def test_shuffled_targets_are_the_same_targets_in_another_order():
-    plain, shuffled = (load_dataset("synthetic", samples=50, shuffled=value) for value in (False, True))
+    plain, shuffled = (nrc_core.load_dataset("synthetic", samples=50, shuffled=value) for value in (False, True))
     assert torch.equal(plain.x_train, shuffled.x_train)
     assert not torch.equal(plain.y_train, shuffled.y_train)
     whole = [torch.cat([data.y_train, data.y_test])[:, 0].argsort().argsort() for data in (plain, shuffled)]
@@ -228,7 +224,7 @@ def test_shuffled_targets_are_the_same_targets_in_another_order():
 
 
 def test_runs_are_told_apart_by_their_fields(store):
-    results = run(experiments.weight_decay("synthetic", weight_decays=[0.0, 0.5], **SMALL), store=store)
+    results = run(EXPERIMENTS["weight_decay"]("synthetic", weight_decays=[0.0, 0.5], **SMALL), store=store)
     assert results.label(results.final(), "weight_decay").groupby("weight_decay")["key"].nunique().to_dict() == {
         0.0: 1,
         0.5: 1,
@@ -238,27 +234,27 @@ def test_runs_are_told_apart_by_their_fields(store):
     assert set(one.losses["key"]) == set(one.measurements["key"]) == set(one.provenance) == set(one.runs["key"])
 
 
-@pytest.mark.parametrize("name", sorted(experiments.EXPERIMENTS))
+@pytest.mark.parametrize("name", sorted(EXPERIMENTS))
 def test_every_experiment_has_a_default_that_differs_in_every_run(name):
-    configs = experiments.EXPERIMENTS[name]()
+    configs = EXPERIMENTS[name]()
     keys = [nrc_core.content_key(config, "data") for config in configs]
     assert len(set(keys)) == len(keys) > 0
 
 
 def test_variants_that_are_the_recipe_are_not_run_twice():
-    configs = experiments.what_decides_collapse("reacher", widths=[512, 64], depths=[8], init_scales=[1.0])
+    configs = EXPERIMENTS["what_decides_collapse"]("reacher", widths=[512, 64], depths=[8], init_scales=[1.0])
     assert [(config.width, config.bias) for config in configs] == [(512, False), (512, True), (64, False)]
 
 
 def test_the_low_rank_data_of_the_paper():
-    configs = experiments.low_rank_targets("synthetic", control=False)
+    configs = EXPERIMENTS["low_rank_targets"]("synthetic", control=False)
     assert [(config.depth, config.width) for config in configs] == [(10, 1024)]
-    data = load_dataset("synthetic", **configs[0].dataset_options | {"samples": 200})
+    data = nrc_core.load_dataset("synthetic", **configs[0].dataset_options | {"samples": 200})
     assert data.target_dim == 10
     assert torch.linalg.matrix_rank(data.y_train.double(), rtol=1e-6) == 2
-    assert [config.width for config in experiments.low_rank_targets("sgemm", control=False)] == [256, 512]
+    assert [config.width for config in EXPERIMENTS["low_rank_targets"]("sgemm", control=False)] == [256, 512]
     with pytest.raises(ConfigError, match="low-rank targets are known of"):
-        experiments.low_rank_targets("hopper")
+        EXPERIMENTS["low_rank_targets"]("hopper")
 
 
 def test_the_key_depends_on_the_version_of_the_results(monkeypatch):

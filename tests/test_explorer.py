@@ -11,7 +11,7 @@ import pandas as pd
 import pytest
 
 from nrc_core.results.results import Results
-from nrc_core.sections import figures
+from nrc_core.sections.training_dynamics import figures
 from nrc_core.workflow.profiles import Page, Profile
 from tests.chromium import SIZES, Visit
 from tests.fakes import network, results

@@ -12,10 +12,11 @@ from nrc_core import Store, principal_angles, run
 from nrc_core.metrics.sites import collect
 from nrc_core.metrics.table import decompose, spectra
 from nrc_core.results.results import Results
-from nrc_core.sections.experiments import low_rank_targets
-from nrc_core.sections.figures.canvas import Picture
-from nrc_core.sections.figures.low_rank import low_rank, low_rank_control, noise_by_rank
-from nrc_core.sections.sweeps import at_rank, by_network, by_width
+from nrc_core.sections.canvas import Picture
+from nrc_core.sections.low_rank_targets.experiment import low_rank_targets
+from nrc_core.sections.low_rank_targets.figures import low_rank, low_rank_control, noise_by_rank
+from nrc_core.sections.low_rank_targets.tables import at_rank, by_width
+from nrc_core.sections.sweeps import by_network
 from tests.pictures import check_picture
 
 RANK = 2
@@ -38,7 +39,7 @@ def with_noise(results: Results, *, true: float, shuffled: float) -> Results:
 @pytest.fixture
 def undrawn(monkeypatch) -> None:
     """Figures with their words but without the seconds that drawing takes."""
-    module = importlib.import_module("nrc_core.sections.figures.low_rank")
+    module = importlib.import_module("nrc_core.sections.low_rank_targets.figures")
     monkeypatch.setattr(module, "picture", lambda figure, alt: Picture("", b"", alt))
 
 

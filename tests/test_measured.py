@@ -133,7 +133,7 @@ def test_what_is_no_table_of_one_call_is_refused(function, change, message):
 
 
 def test_a_figure_without_its_library_is_a_line(monkeypatch):
-    monkeypatch.setitem(__import__("sys").modules, "nrc_core.sections.figures", None)
-    monkeypatch.delattr("nrc_core.sections.figures", raising=False)
+    monkeypatch.setitem(__import__("sys").modules, "nrc_core.sections.network_figures", None)
+    monkeypatch.delattr("nrc_core.sections.network_figures", raising=False)
     with pytest.raises(ConfigError, match=r"a plot needs .*, which is not installed: pip install seaborn"):
         plot(collapsed())

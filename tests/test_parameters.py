@@ -5,9 +5,10 @@ from collections.abc import Sequence
 import pytest
 
 from nrc_core import ConfigError, deep_nrc_mlp
-from nrc_core.sections.classifier_experiments import train_size
-from nrc_core.sections.experiments import EXPERIMENTS, weight_decay
+from nrc_core.sections.experiments import EXPERIMENTS
 from nrc_core.sections.parameters import coerce, kind_of, takes_lists
+from nrc_core.sections.train_size.experiment import train_size
+from nrc_core.sections.weight_decay.experiment import weight_decay
 from nrc_core.workflow.parameter_cells import read_parameters
 
 

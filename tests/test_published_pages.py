@@ -13,7 +13,7 @@ from nrc_core.data.prepared import Manifest, write_prepared
 from nrc_core.errors import DataUnavailable
 from nrc_core.results.runs import run
 from nrc_core.results.store import Store
-from nrc_core.sections.regression_experiments import deep_nrc_mlp
+from nrc_core.sections.deep_nrc_mlp.experiment import deep_nrc_mlp
 from nrc_core.workflow.profiles import Page, Profile
 from tests.scripts import script
 

@@ -8,7 +8,8 @@ import pytest
 from nrc_core import Store, deep_nrc_resnet, run
 from nrc_core.results import criteria
 from nrc_core.results.criteria import is_inner, residual_stream, weight_sites
-from nrc_core.sections import experiments, figures, page_parts
+from nrc_core.sections import network_figures, page_parts
+from nrc_core.sections.experiments import EXPERIMENTS
 from tests.fakes import prepare_images
 
 STAGES = [f"layer{stage}.{block}.conv{conv}" for stage in (1, 2, 3, 4) for block in (0, 1) for conv in (1, 2)]
@@ -20,7 +21,7 @@ def results(tmp_path_factory):
     prepare_images(folder / "data")
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("NRC_DATA_DIR", str(folder / "data"))
-        configs = experiments.weight_decay("car_racing", weight_decays=[0.0, 0.1], width=4, epochs=6, seeds=[0, 1])
+        configs = EXPERIMENTS["weight_decay"]("car_racing", weight_decays=[0.0, 0.1], width=4, epochs=6, seeds=[0, 1])
         return run(configs, store=Store(folder / "store"))
 
 
@@ -103,11 +104,11 @@ def test_the_layers_are_listed_by_number(results):
 
 def test_figures_show_the_readings_there_are(results):
     one = results.where(weight_decay=0.1)
-    conditions, views = figures.conditions(one), figures.views(one)
+    conditions, views = network_figures.conditions(one), network_figures.views(one)
     assert "every position a sample" in views.alt
     assert "before the activation" not in views.alt
     assert views.alt.count("training") == 2
-    assert conditions.svg.count("<path") > figures.conditions(residual_stream(one)).svg.count("<path")
+    assert conditions.svg.count("<path") > network_figures.conditions(residual_stream(one)).svg.count("<path")
     noise = weight_sites(one.final("test")).query("site == 16")["nrc1"].mean()
     assert f"{noise:.2g} (test" in views.alt
 

@@ -12,8 +12,8 @@ from hypothesis import strategies as st
 from nrc_core import MLP, linear_cka, measure, nrc1, nrc2, nrc4, principal_angles, stable_rank
 from nrc_core.metrics.regression import alignment_cosines, eigen, input_spectrum
 from nrc_core.results.results import Results
-from nrc_core.sections.figures.theory import counter_example_curve, proposition_bounds
-from nrc_core.sections.site_bounds import site_bounds
+from nrc_core.sections.proposition_1.figures import counter_example_curve, proposition_bounds
+from nrc_core.sections.proposition_1.tables import site_bounds
 from nrc_core.theory.bounds import reverse_bound
 from nrc_core.theory.statements import counter_example, proposition_1
 from tests import oracle

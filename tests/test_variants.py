@@ -7,9 +7,9 @@ import pandas as pd
 import pytest
 
 from nrc_core import Results, Store, run
-from nrc_core.sections.experiments import what_decides_collapse
-from nrc_core.sections.figures.variants import cone, noise_before_and_after, variants
-from nrc_core.sections.variants import at_last_site, by_variant, variant_names, words
+from nrc_core.sections.what_decides_collapse.experiment import what_decides_collapse
+from nrc_core.sections.what_decides_collapse.figures import cone, noise_before_and_after, variants
+from nrc_core.sections.what_decides_collapse.tables import at_last_site, by_variant, variant_names, words
 from nrc_core.theory.bounds import cone_noise
 from tests.pictures import check_picture
 

@@ -8,7 +8,8 @@ import pytest
 from nrc_core import Store, deep_nrc_mlp, run
 from nrc_core.results.criteria import first_site, holds, summary, verdicts, words
 from nrc_core.results.results import Results
-from nrc_core.sections import figures, page_parts
+from nrc_core.sections import network_figures, page_parts
+from nrc_core.sections.four_conditions.figures import collapsing_cloud
 from tests.pictures import check_picture
 
 
@@ -160,8 +161,8 @@ DRAWN = ["strip", "conditions", "headline", "losses", "stable_ranks", "dynamics"
 
 @pytest.mark.parametrize("name", DRAWN)
 def test_figures_are_vector_graphics_with_words(results, name):
-    check_picture(lambda: getattr(figures, name)(results))
-    picture = getattr(figures, name)(results)
+    check_picture(lambda: getattr(network_figures, name)(results))
+    picture = getattr(network_figures, name)(results)
     data, metadata = picture._repr_mimebundle_()
     assert metadata["image/svg+xml"]["alt"] == picture.alt
     assert data["image/svg+xml"] == picture.svg
@@ -169,11 +170,11 @@ def test_figures_are_vector_graphics_with_words(results, name):
 
 
 def test_titles_are_computed(results):
-    assert "NRC2 fails at the last site" in figures.conditions(with_final(results, nrc2=0.2)).alt
-    assert "NRC2 holds from site 0 on" in figures.conditions(with_final(results, nrc2=0.95)).alt
+    assert "NRC2 fails at the last site" in network_figures.conditions(with_final(results, nrc2=0.2)).alt
+    assert "NRC2 holds from site 0 on" in network_figures.conditions(with_final(results, nrc2=0.95)).alt
 
 
 def test_the_worked_example_closes_in_on_a_line():
-    numbers = [float(part.split(",")[0].rstrip(".")) for part in figures.collapsing_cloud(0, 200).alt.split("= ")[1:]]
+    numbers = [float(part.split(",")[0].rstrip(".")) for part in collapsing_cloud(0, 200).alt.split("= ")[1:]]
     assert numbers == sorted(numbers, reverse=True)
     assert numbers[-1] < 0.01

@@ -8,10 +8,11 @@ import pytest
 
 from nrc_core import Store, run
 from nrc_core.results.results import Results
-from nrc_core.sections.experiments import weight_decay
-from nrc_core.sections.figures.canvas import Picture
-from nrc_core.sections.figures.weight_decay import weight_decay_errors, weight_decay_lines, weight_decay_map
-from nrc_core.sections.sweeps import by_network, by_weight_decay
+from nrc_core.sections.canvas import Picture
+from nrc_core.sections.sweeps import by_network
+from nrc_core.sections.weight_decay.experiment import weight_decay
+from nrc_core.sections.weight_decay.figures import weight_decay_errors, weight_decay_lines, weight_decay_map
+from nrc_core.sections.weight_decay.tables import by_weight_decay
 from tests.pictures import check_picture
 
 DRAWN = [weight_decay_map, weight_decay_lines, weight_decay_errors]
@@ -43,7 +44,7 @@ def decay(results: Results) -> pd.Series:
 @pytest.fixture
 def undrawn(monkeypatch) -> None:
     """Figures with their words but without the seconds that drawing takes."""
-    module = importlib.import_module("nrc_core.sections.figures.weight_decay")
+    module = importlib.import_module("nrc_core.sections.weight_decay.figures")
     monkeypatch.setattr(module, "picture", lambda figure, alt: Picture("", b"", alt))
 
 

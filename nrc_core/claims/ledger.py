@@ -20,9 +20,8 @@ from nrc_core.results.results import Results
 from nrc_core.results.runs import stored
 from nrc_core.results.store import Store
 from nrc_core.results.thresholds import read_thresholds, thresholds
-from nrc_core.sections.classifier_experiments import CLASSIFIER_EXPERIMENTS
-from nrc_core.sections.classifier_sizes import shortfalls
-from nrc_core.sections.experiments import EXPERIMENTS
+from nrc_core.sections.departures import shortfalls
+from nrc_core.sections.experiments import EXPERIMENTS, trains_classifiers
 from nrc_core.sections.recipes import LOW_RANK, RECIPES
 from nrc_core.workflow.profiles import Profile
 
@@ -264,7 +263,7 @@ def weakness(results: Results, experiment: str) -> str:
 
 def is_smaller(results: Results, experiment: str) -> bool:
     """Whether networks had less width, depth, epochs or iterations, rows or pixels than the paper's on their data."""
-    if experiment in {function.__name__ for function in CLASSIFIER_EXPERIMENTS}:
+    if trains_classifiers(experiment):
         return bool(shortfalls(results.runs, experiment))
     low_rank = experiment == "low_rank_targets"
     for name, rows in results.runs.groupby("dataset"):

@@ -8,9 +8,9 @@ from typing import Any
 import pandas as pd
 
 from nrc_core.results.results import Results
-from nrc_core.sections.classifier_experiments import LEARNING_RATES, SIZES
-from nrc_core.sections.classifier_sizes import shortfalls
 from nrc_core.sections.collapse import final_variances
+from nrc_core.sections.departures import shortfalls
+from nrc_core.sections.grid import LEARNING_RATES, SIZES
 
 ARCHITECTURES = {"mlp": "MLP with {depth} weight layers", "resnet": "ResNet-{depth}", "vgg": "VGG{depth} with batch "
                  "normalisation", "densenet": "DenseNet-{depth}"}  # fmt: skip
@@ -95,3 +95,8 @@ def caveats(results: Results) -> str:
 def _each(values: pd.Series) -> str:
     texts = [f"{value:g}" if value < 1e5 else f"{value:,.0f}" for value in values.unique()]
     return texts[0] if len(texts) == 1 else f"{', '.join(texts[:-1])} or {texts[-1]}"
+
+
+def architecture_name(architecture: str) -> str:
+    """The name of an architecture in headings."""
+    return {"mlp": "MLP", "resnet": "ResNet", "vgg": "VGG11", "densenet": "DenseNet"}[architecture]

@@ -1,45 +1,27 @@
-"""The experiments of the book: one function a section, by the name of the notebook that shows it."""
+"""The experiments of the book, by the name of their section, which is that of its notebook too."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from importlib import import_module
+from pathlib import Path
 
 from nrc_core.config.base import Configuration
-from nrc_core.sections.classifier_experiments import CLASSIFIER_EXPERIMENTS
-from nrc_core.sections.regression_experiments import (
-    deep_nrc_mlp,
-    deep_nrc_resnet,
-    low_rank_targets,
-    paper_or_code,
-    proposition_1,
-    training_dynamics,
-    weight_decay,
-    what_decides_collapse,
-)
+from nrc_core.config.classification import ClassifierConfig
 
-__all__ = [
-    "EXPERIMENTS",
-    "deep_nrc_mlp",
-    "deep_nrc_resnet",
-    "low_rank_targets",
-    "paper_or_code",
-    "proposition_1",
-    "training_dynamics",
-    "weight_decay",
-    "what_decides_collapse",
-]
+Experiment = Callable[..., Sequence[Configuration]]
 
-EXPERIMENTS: dict[str, Callable[..., Sequence[Configuration]]] = {
-    function.__name__: function
-    for function in (
-        deep_nrc_mlp,
-        deep_nrc_resnet,
-        low_rank_targets,
-        weight_decay,
-        training_dynamics,
-        proposition_1,
-        paper_or_code,
-        what_decides_collapse,
-        *CLASSIFIER_EXPERIMENTS,
-    )
-}
+
+def _experiment(name: str) -> Experiment:
+    function: Experiment = getattr(import_module(f"nrc_core.sections.{name}.experiment"), name)
+    return function
+
+
+# Every section that trains networks has a module `experiment` with a function of the section's name.
+NAMES = sorted(path.parent.name for path in Path(__file__).parent.glob("*/experiment.py"))
+EXPERIMENTS = {name: _experiment(name) for name in NAMES}
+
+
+def trains_classifiers(experiment: str) -> bool:
+    """Whether networks of an experiment are classifiers."""
+    return any(isinstance(config, ClassifierConfig) for config in EXPERIMENTS[experiment]())

@@ -20,7 +20,7 @@ from nrc_core.results.criteria import (
 )
 
 if TYPE_CHECKING:
-    from nrc_core.sections.figures import Picture
+    from nrc_core.sections.canvas import Picture
 
 NEEDED = (
     "site", "name", "nrc1", "nrc2", "nrc3", "nrc4", "network_mse", "target_variance", "feature_effective_rank",
@@ -76,10 +76,10 @@ def plot(table: pd.DataFrame) -> Picture:
     """
     _verdict(table)
     try:
-        from nrc_core.sections import figures
+        from nrc_core.sections import network_figures
     except ModuleNotFoundError as error:
         raise ConfigError(f"a plot needs {error.name}, which is not installed: pip install seaborn") from None
-    return figures.measured(table)
+    return network_figures.measured(table)
 
 
 def _verdict(table: pd.DataFrame) -> Verdict:

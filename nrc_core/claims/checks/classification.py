@@ -12,7 +12,8 @@ from nrc_core.claims.checks.constructed import Rows, case
 from nrc_core.claims.checks.observation import Evidence, Limits, Observation, networks, observe, rank_correlation
 from nrc_core.results.criteria import target_dimensions
 from nrc_core.results.results import Results
-from nrc_core.sections.collapse import by_size, half_times, last_hidden, layer_variances
+from nrc_core.sections.collapse import half_times, last_hidden, layer_variances
+from nrc_core.sections.train_size.tables import by_size
 
 NAMES = {"mlp": "MLP", "resnet": "ResNet", "vgg": "VGG", "densenet": "DenseNet"}
 FAMILY = ["dataset", "architecture", "weight_decay", "seed"]

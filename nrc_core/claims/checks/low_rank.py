@@ -10,8 +10,8 @@ import pandas as pd
 from nrc_core.claims.checks.observation import Evidence, Limits, Observation, observe
 from nrc_core.results.criteria import first_site, weight_sites
 from nrc_core.results.results import Results
+from nrc_core.sections.low_rank_targets.tables import at_rank
 from nrc_core.sections.recipes import INTRINSIC_RANK
-from nrc_core.sections.sweeps import at_rank
 
 Network = tuple[dict[str, Any], pd.DataFrame, int]
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from nrc_core.claims.checks.constructed import Rows, case
 from nrc_core.claims.checks.observation import Evidence, Limits, Observation, observe
-from nrc_core.sections.site_bounds import site_bounds
+from nrc_core.sections.proposition_1.tables import site_bounds
 
 # Rounding of CKA near 1, where a bound is the square root of one minus its square.
 ROUNDING = 1e-6

@@ -12,7 +12,7 @@ from nrc_core.claims.checks.classification import FAMILY, FEWEST, NAMES, named, 
 from nrc_core.claims.checks.constructed import Rows, case
 from nrc_core.claims.checks.observation import Evidence, Limits, Observation, observe
 from nrc_core.results.results import Results
-from nrc_core.sections.collapse import by_checkpoint
+from nrc_core.sections.transfer.tables import by_checkpoint
 
 
 def collapse_hurts_transfer(evidence: Evidence, limits: Limits) -> Observation:

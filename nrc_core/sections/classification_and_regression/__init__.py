@@ -1,0 +1,1 @@
+"""Classification beside regression."""

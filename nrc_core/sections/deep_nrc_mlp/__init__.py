@@ -1,0 +1,1 @@
+"""Deep NRC on MLPs."""

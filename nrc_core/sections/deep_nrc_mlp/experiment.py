@@ -1,0 +1,57 @@
+"""Deep NRC on MLPs: its networks."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from nrc_core.config.regression import RunConfig
+from nrc_core.data.catalogue import IMAGES
+from nrc_core.errors import ConfigError
+from nrc_core.sections.grid import (
+    regressions,
+)
+from nrc_core.sections.parameters import takes_lists
+
+
+@takes_lists
+def deep_nrc_mlp(
+    dataset: str = "swimmer",
+    *,
+    seeds: Sequence[int] = (0,),
+    width: int | None = None,
+    depth: int = 8,
+    bias: bool = False,
+    learning_rate: float | None = None,
+    weight_decay: float | None = None,
+    epochs: int | None = None,
+    batch_size: int = 128,
+    split: str = "random",
+    samples: int | None = None,
+    targets: Sequence[str] = (),
+    rank: int | None = None,
+    measurements: int = 10,
+) -> list[RunConfig]:
+    """Deep NRC on MLPs: figures 2, 6, 7 and 8 of the Deep NRC paper, one configuration a seed.
+
+    What is None is the paper's value for that data set (Appendix A), or ours for synthetic data and tables.
+
+    Raises:
+        ConfigError: an unknown data set or split, images, no seeds, or a value out of range.
+    """
+    if dataset in IMAGES:
+        raise ConfigError(f"an MLP takes vectors, and {dataset!r} are images: use deep_nrc_resnet")
+    return regressions(
+        dataset,
+        seeds,
+        options={"split": split, "samples": samples},
+        targets=targets,
+        measurements=measurements,
+        width=width,
+        depth=depth,
+        bias=bias,
+        learning_rate=learning_rate,
+        weight_decay=weight_decay,
+        epochs=epochs,
+        batch_size=batch_size,
+        rank=rank,
+    )

@@ -1,0 +1,1 @@
+"""Targets of lower rank than their number."""

@@ -1,0 +1,58 @@
+"""Targets of lower rank than their number: its networks."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from nrc_core.config.regression import RunConfig
+from nrc_core.errors import ConfigError
+from nrc_core.sections.grid import (
+    regressions,
+)
+from nrc_core.sections.parameters import takes_lists
+from nrc_core.sections.recipes import LOW_RANK
+
+
+@takes_lists
+def low_rank_targets(
+    dataset: str = "sgemm",
+    *,
+    seeds: Sequence[int] = (0,),
+    widths: Sequence[int] = (),
+    depth: int | None = None,
+    learning_rate: float | None = None,
+    weight_decay: float | None = None,
+    epochs: int | None = None,
+    samples: int | None = None,
+    control: bool = True,
+    measurements: int = 5,
+) -> list[RunConfig]:
+    """Targets of lower rank than their number: figure 3 of the Deep NRC paper.
+
+    `sgemm` has four targets of rank 1; the paper gives both 256 and 512 as the width. `synthetic` has
+    ten targets from a teacher with two hidden layers of two units. One configuration a width and
+    seed, and with `control` one more of each on shuffled targets, which carry nothing to learn.
+
+    Raises:
+        ConfigError: a data set without low-rank targets, no seeds, or a value out of range.
+    """
+    if dataset not in LOW_RANK:
+        raise ConfigError(f"low-rank targets are known of {', '.join(LOW_RANK)}: got {dataset!r}")
+    recipe, options, own_widths = LOW_RANK[dataset]
+    return [
+        config
+        for shuffled in ([False, True] if control else [False])
+        for width in widths or own_widths
+        for config in regressions(
+            dataset,
+            seeds,
+            recipe=recipe,
+            options=options | {"samples": samples, "shuffled": shuffled or None},
+            measurements=measurements,
+            width=width,
+            depth=depth,
+            learning_rate=learning_rate,
+            weight_decay=weight_decay,
+            epochs=epochs,
+        )
+    ]

@@ -1,0 +1,224 @@
+"""Targets of lower rank than their number: the rank the features keep, and a control."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from itertools import cycle
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.lines import Line2D
+
+from nrc_core.results.criteria import first_site, target_dimensions, weight_sites
+from nrc_core.results.results import Results
+from nrc_core.results.thresholds import thresholds
+from nrc_core.sections.canvas import COLLAPSE, COLOURS, FLOOR, NETWORK, NEUTRAL, Picture, canvas, log_axis, picture
+from nrc_core.sections.low_rank_targets.tables import at_rank, curves_in_rank
+from nrc_core.sections.sweeps import by_network, kinds
+
+LINES = ("-", "-.", (0, (5, 1, 1, 1, 1, 1)))  # one a width; dashes are the targets', dots the threshold
+CONTROL_MOST = 12
+SINE = "#8e44ad"  # near the colour of NRC3, whose angles it is of
+
+
+def low_rank(results: Results, rank: int) -> Picture:
+    """Noise outside the top `rank` directions, stable rank, and alignment by site, as in the paper's figure 3."""
+    top = _true(at_rank(results, rank))
+    sites = weight_sites(results.final()).drop(columns="width").merge(kinds(results), on="key")
+    sites = _true(sites)
+    target = sites["target_stable_rank"].mean()
+    limit = thresholds()["noise_most"]
+    lines = _lines(top["width"])
+    with canvas(1, 3, size=(8.2, 3.5)) as (figure, axes):
+        noise, ranks, angles = axes.flat
+        _curves(noise, top, "noise_at_rank", COLOURS["nrc1"], lines)
+        noise.axhline(limit, color=NEUTRAL, linestyle=":")
+        noise.set_title(f"Noise outside the top {rank}")
+        _curves(ranks, sites, "feature_stable_rank", COLOURS["nrc1"], lines)
+        ranks.axhline(target, color=NETWORK, linestyle="--")
+        ranks.set_title("Stable rank of features")
+        _curves(angles, top, "cosine", COLOURS["nrc3"], lines)
+        _curves(angles, top, "sine", SINE, lines, marker="s")
+        angles.axhline(1, color=NEUTRAL, linewidth=0.8)
+        angles.set(ylim=(-0.03, 1.05), title=f"Angles of the top {rank}")
+        for axis in axes.flat:
+            axis.set(xlabel="site (weight layer)", xticks=np.unique(top["site"]))
+        log_axis(noise)
+        log_axis(ranks)
+        handles = [
+            *_width_handles(lines),
+            Line2D([], [], color=NETWORK, linestyle="--", label=f"targets, {target:.3g}"),
+            _threshold_handle(limit),
+            Line2D([], [], color=COLOURS["nrc3"], linewidth=2, marker="o", markersize=4, label="mean cosine"),
+            Line2D([], [], color=SINE, linewidth=2, marker="s", markersize=4, label="mean sine"),
+        ]
+        figure.legend(handles=handles, loc="outside lower center", ncols=len(handles), fontsize=9)
+        message = _message(top, rank)
+        figure.suptitle(message, x=0.01, ha="left", fontsize=11)
+        last = top[top["site"] == top["site"].max()]
+        end = sites.loc[sites["site"] == sites["site"].max(), "feature_stable_rank"].mean()
+        return picture(
+            figure,
+            f"Three panels by site. {message}. At the last site the features have stable rank {end:.3g}, the targets "
+            f"{target:.3g}; the mean cosine is {last['cosine'].mean():.2g}, the mean sine {last['sine'].mean():.2g}.",
+        )
+
+
+def low_rank_control(results: Results, rank: int) -> Picture:
+    """True against shuffled targets: noise at the last site as a curve in the rank, and errors.
+
+    Raises:
+        ValueError: there is no network on shuffled targets.
+    """
+    networks = by_network(results)
+    if not networks["shuffled"].any():
+        raise ValueError("no network on shuffled targets: run the experiment with control=True")
+    last = _last(curves_in_rank(results))
+    last = last[last["k"] <= min(2 * _targets(results), CONTROL_MOST)]
+    limit = thresholds()["noise_most"]
+    at = _last(at_rank(results, rank)).groupby("shuffled")["noise_at_rank"]
+    held = at.agg(lambda noise: (noise <= limit).mean() >= 0.5)
+    lines = _lines(networks["width"])
+    kind = {False: ("true targets", COLOURS["nrc1"], "o"), True: ("shuffled targets", NEUTRAL, "s")}
+    with canvas(1, 2, size=(8.2, 3.7)) as (figure, axes):
+        curve, errors = axes.flat
+        for shuffled, (_, colour, shape) in kind.items():
+            _curves(curve, last[last["shuffled"] == shuffled], "nrc1", colour, lines, by="k", marker=shape)
+            some = networks[networks["shuffled"] == shuffled]
+            for place, column in enumerate(("train", "test")):
+                x = place + (0.12 if shuffled else -0.12)
+                errors.scatter([x] * len(some), some[column], s=30, alpha=0.8, color=colour, marker=shape, linewidths=0)
+                errors.plot([x - 0.09, x + 0.09], [some[column].mean()] * 2, color=colour, linewidth=2.5)
+        curve.axhline(limit, color=NEUTRAL, linestyle=":")
+        _mark(curve, {rank: "r"})
+        curve.set(xlabel="rank k", ylabel="noise", title="Noise outside the top k, last site")
+        curve.set_xticks(np.unique(last["k"]))
+        log_axis(curve)
+        errors.axhline(1, color=NEUTRAL, linestyle="--", linewidth=0.8)
+        errors.set(xlim=(-0.5, 1.5), ylabel="unexplained share of variance")
+        errors.set_xticks([0, 1], ["training", "test"])
+        errors.set_title("Error; dashed: predicting the mean")
+        log_axis(errors)
+        message = f"Noise outside the top {_directions(rank)} is at most {limit:g} {_which(held)}"
+        figure.suptitle(message, x=0.01, ha="left", fontsize=11)
+        handles = [
+            Line2D([], [], color=colour, marker=shape, linewidth=2, markersize=5, label=label)
+            for label, colour, shape in kind.values()
+        ]
+        handles += [*_width_handles(lines), _threshold_handle(limit)]
+        figure.legend(handles=handles, loc="outside lower center", ncols=len(handles), fontsize=9)
+        means = networks.groupby("shuffled")[["train", "test"]].mean().assign(noise=at.mean())
+        listed = "; ".join(
+            f"{kind[bool(row.Index)][0]}: noise {row.noise:.2g}, unexplained {row.train:.3g} in training "
+            f"and {row.test:.3g} in test"
+            for row in means.itertuples()
+        )
+        return picture(figure, f"Two panels. {message}, at the last site. Means of {listed}.")
+
+
+def noise_by_rank(results: Results, rank: int, most: int = 12) -> Picture:
+    """Noise at the last site as a curve in the rank, with r and the number of targets t marked."""
+    last = _true(_last(curves_in_rank(results)))
+    last = last[last["k"] <= most]
+    targets = _targets(results)
+    mean = last.groupby("k")["nrc1"].mean()
+    limit = thresholds()["noise_most"]
+    lines = _lines(last["width"])
+    with canvas(1, 1, size=(7.6, 3.6)) as (figure, axes):
+        axis = axes[0, 0]
+        _curves(axis, last, "nrc1", COLOURS["nrc1"], lines, by="k")
+        axis.axhline(limit, color=NEUTRAL, linestyle=":")
+        _mark(axis, {rank: "r = t"} if rank == targets else {rank: "r", targets: "t"})
+        axis.set(xlabel="rank k", ylabel="noise outside the top k directions", xticks=mean.index)
+        log_axis(axis)
+        handles = [*_width_handles(lines), _threshold_handle(limit)]
+        figure.legend(handles=handles, loc="outside lower center", ncols=len(handles), fontsize=9)
+        enough = mean.index[mean <= limit]
+        number = f"{enough[0]}" if len(enough) else f"more than {mean.index[-1]}"
+        noun = "direction" if number == "1" else "directions"
+        message = f"{100 * (1 - limit):g} % of the variance lies in {number} {noun} (r = {rank}, t = {targets})"
+        axis.set_title(message)
+        return picture(
+            figure,
+            f"Noise by rank at the last site. {message}. The mean noise is {mean[rank]:.2g} at rank {rank}.",
+        )
+
+
+def _true(table: pd.DataFrame) -> pd.DataFrame:
+    return table[~table["shuffled"]]
+
+
+def _last(table: pd.DataFrame) -> pd.DataFrame:
+    return table[table["site"] == table.groupby("key")["site"].transform("max")]
+
+
+def _targets(results: Results) -> int:
+    return int(target_dimensions(results.final()).iloc[0])
+
+
+def _lines(widths: Iterable[int]) -> dict[int, Any]:
+    """A line style for each width, narrowest first; after three they come round again."""
+    return dict(zip(sorted(set(widths)), cycle(LINES), strict=False))
+
+
+def _width_handles(lines: dict[int, Any]) -> list[Line2D]:
+    return [
+        Line2D([], [], color=NEUTRAL, linestyle=line, linewidth=2, label=f"width {width}")
+        for width, line in lines.items()
+    ]
+
+
+def _threshold_handle(limit: float) -> Line2D:
+    return Line2D([], [], color=NEUTRAL, linestyle=":", label=f"threshold, {limit:g}")
+
+
+def _curves(
+    axis: Axes,
+    table: pd.DataFrame,
+    column: str,
+    colour: str,
+    lines: dict[int, Any],
+    by: str = "site",
+    marker: str = "o",
+) -> None:
+    """Networks as thin lines, the mean of each width as a thick one."""
+    for width, same in table.groupby("width"):
+        for _, network in same.groupby("key", sort=False):
+            axis.plot(network[by], network[column].clip(lower=FLOOR), color=colour, linewidth=0.8, alpha=0.5)
+        mean = same.groupby(by)[column].mean().clip(lower=FLOOR)
+        axis.plot(mean, color=colour, linestyle=lines[width], linewidth=2, marker=marker, markersize=4)
+
+
+def _mark(axis: Axes, places: dict[int, str]) -> None:
+    """Vertical lines with a letter at their feet."""
+    for place, letter in places.items():
+        axis.axvline(place, color=COLLAPSE, linewidth=1.4, alpha=0.8)
+        at = (place, 0)
+        axis.annotate(letter, at, (4, 4), ("data", "axes fraction"), textcoords="offset points", color=COLLAPSE)
+
+
+def _message(top: pd.DataFrame, rank: int) -> str:
+    limit = thresholds()["noise_most"]
+    firsts = [first_site(rows["noise_at_rank"] <= limit, rows["site"]) for _, rows in top.groupby("key", sort=False)]
+    held = [site for site in firsts if site is not None]
+    outside = f"Noise outside the top {_directions(rank)}"
+    if not held:
+        return f"{outside} is not suppressed: {_last(top)['noise_at_rank'].mean():.2g} at the last site"
+    where = f"{min(held)}" if min(held) == max(held) else f"{min(held)}-{max(held)}"
+    among = "" if len(held) == len(firsts) else f" ({len(held)} of {len(firsts)} networks)"
+    return f"{outside} is at most {limit:g} from site {where} on{among}"
+
+
+def _which(held: pd.Series) -> str:
+    """With which targets something holds, by `shuffled`."""
+    if held[False] and held[True]:
+        return "with shuffled targets too"
+    if not held.any():
+        return "neither with true nor with shuffled targets"
+    return f"with {'shuffled' if held[True] else 'true'} targets only"
+
+
+def _directions(number: int) -> str:
+    return "direction" if number == 1 else f"{number} directions"

@@ -1,0 +1,219 @@
+"""The figures of one or several networks of the same configuration, in the layouts of the paper."""
+
+from __future__ import annotations
+
+import pandas as pd
+import seaborn
+from matplotlib.axes import Axes
+from matplotlib.colors import LogNorm
+
+from nrc_core.results.criteria import CONDITIONS, Verdict, last_sites, verdicts, weight_sites
+from nrc_core.results.results import Results
+from nrc_core.sections.canvas import (
+    AXIS,
+    COLLAPSE,
+    COLOURS,
+    NETWORK,
+    NEUTRAL,
+    VERDICTS,
+    Picture,
+    by_site,
+    canvas,
+    log_axis,
+    picture,
+    site_ticks,
+)
+from nrc_core.sections.dynamics import onset
+
+
+def strip(results: Results) -> Picture:
+    """The verdict at a glance: one row a network, one column a condition; colour, shape and word agree."""
+    found = verdicts(results.final())
+    names = [*CONDITIONS, "all four"]
+    with canvas(1, 1, size=(7.6, 0.9 + 0.35 * len(found))) as (figure, axes):
+        axis = axes[0, 0]
+        for row, verdict in enumerate(found):
+            for column, site in enumerate([*verdict.first_site.values(), verdict.collapsed_from]):
+                kind = "no" if site is None else "last" if site == verdict.last_site else "deep"
+                colour, shape = VERDICTS[kind]
+                axis.scatter(column, row, s=90, color=colour, marker=shape)
+                word = {"no": "no", "last": "last site only", "deep": f"from site {site}"}[kind]
+                axis.text(column + 0.1, row, word, va="center", fontsize=9.5)
+        axis.set(xlim=(-0.3, len(names) - 0.1), ylim=(len(found) - 0.5, -0.5))
+        axis.set_xticks(range(len(names)), [name.replace("nrc", "NRC") for name in names])
+        axis.set_yticks(range(len(found)), [f"seed {verdict.seed}" for verdict in found])
+        axis.xaxis.tick_top()
+        axis.tick_params(length=0)
+        axis.grid(False)
+        axis.spines[:].set_visible(False)
+        deep = sum(v.collapsed_from is not None and v.collapsed_from < v.last_site for v in found)
+        return picture(figure, f"Deep collapse, all four conditions below the last layer, in {deep} of {len(found)}.")
+
+
+def conditions(results: Results) -> Picture:
+    """NRC1 to NRC4 by site, in the layout of the paper's figures 1, 2 and 6 to 8.
+
+    Where there are convolutions, NRC3 is drawn in both readings of the paper: of features averaged over the
+    positions of a feature map, as all other metrics, and with every position as a sample.
+    """
+    return _four_panels(results.final(), results.final(features="positions"), "The network's own training error")
+
+
+def measured(table: pd.DataFrame) -> Picture:
+    """NRC1 to NRC4 by site of one network, as `measure` gives them, in the layout of `conditions`."""
+    return _four_panels(table.assign(key="", seed=0), table[:0], "The network's own error")
+
+
+def _four_panels(measurements: pd.DataFrame, positions: pd.DataFrame, own_error: str) -> Picture:
+    table, found = weight_sites(measurements), verdicts(measurements)
+    with canvas(2, 2, size=(8.2, 6.2)) as (figure, axes):
+        for axis, name in zip(axes.flat, CONDITIONS, strict=True):
+            by_site(axis, table, name, COLOURS[name])
+            axis.set(title=_title(name, found), xlabel="site (weight layer)", ylabel=AXIS[name])
+            _mark_collapse(axis, found)
+        if len(each := weight_sites(positions)):
+            by_site(axes.flat[2], each, "nrc3", NEUTRAL, label="every position a sample", line="--")
+            axes.flat[2].legend()
+        for axis in axes.flat[[0, 3]]:
+            log_axis(axis)
+        for axis in axes.flat[[1, 2]]:
+            axis.axhline(1, color=NEUTRAL, linewidth=0.8)
+            axis.set_ylim(-0.03, 1.05)
+        error = table["network_mse"].mean()
+        axes.flat[3].axhline(error, color=NETWORK, linestyle="--", label="the network's own")
+        axes.flat[3].legend()
+        alt = "Four panels by site. " + " ".join(f"{_title(name, found)}." for name in CONDITIONS)
+        return picture(figure, f"{alt} {own_error} is {error:.3g}.")
+
+
+def headline(results: Results) -> Picture:
+    """Noise and both alignments by site in one panel, the first collapsed layer marked."""
+    table = weight_sites(results.final())
+    found = verdicts(results.final())
+    labels = {"nrc1": "noise (NRC1)", "nrc2": "alignment with targets (NRC2)", "nrc3": "alignment with weights (NRC3)"}
+    with canvas(1, 1, size=(7.6, 3.9)) as (figure, axes):
+        axis = axes[0, 0]
+        for name, label in labels.items():
+            by_site(axis, table, name, COLOURS[name], label=label)
+        _mark_collapse(axis, found)
+        axis.set(xlabel="layer, from input to output", ylabel="share, cosine or CKA", ylim=(-0.03, 1.05))
+        figure.legend(loc="outside upper center", ncols=3, fontsize=9)
+        alt = "Three curves by layer. " + " ".join(f"{_title(name, found)}." for name in labels)
+        return picture(figure, alt)
+
+
+def losses(results: Results) -> Picture:
+    """Training and test loss by epoch, and the first measured epoch with a collapsed layer."""
+    table = onset(results)
+    epochs = [int(epoch) for epoch in table.loc[table["condition"] == "nrc1", "at_most"].dropna()]
+    with canvas(1, 1, size=(7.6, 3.6)) as (figure, axes):
+        axis = axes[0, 0]
+        for column, colour, label in (("train_mse", COLOURS["nrc1"], "training"), ("test_mse", NETWORK, "test")):
+            for number, (_, run) in enumerate(results.losses.groupby("key", sort=False)):
+                axis.plot(run["epoch"], run[column], color=colour, linewidth=1.1, label=None if number else label)
+        for number, epoch in enumerate(epochs):
+            name = None if number else "first collapsed layer (NRC1)"
+            axis.axvline(epoch, color=COLLAPSE, linewidth=1.6, alpha=0.8, label=name)
+        axis.set(xscale="log", xlabel="epoch", ylabel="mean squared error")
+        message = f"A layer is collapsed from epoch {min(epochs)} on" if epochs else "No layer is collapsed at the end"
+        axis.set_title(f"{message} (NRC1, at the measured epochs)")
+        log_axis(axis)
+        axis.legend()
+        train, test = results.losses.groupby("key").last()[["train_mse", "test_mse"]].mean()
+        alt = f"Losses by epoch. {message}. They end at {train:.3g} (training) and {test:.3g} (test)."
+        return picture(figure, alt)
+
+
+def stable_ranks(results: Results) -> Picture:
+    """Stable rank of features and of weights by site, with that of the targets."""
+    table = weight_sites(results.final())
+    target = table["target_stable_rank"].iloc[0]
+    with canvas(1, 2, size=(8.2, 3.2)) as (figure, axes):
+        left, right = axes.flat
+        by_site(left, table, "feature_stable_rank", COLOURS["nrc1"])
+        left.axhline(target, color=NETWORK, linestyle="--", label=f"targets, {target:.2f}")
+        left.set(xlabel="site (weight layer)", ylabel="stable rank")
+        end = last_sites(table)["feature_stable_rank"].mean()
+        left.set_title(f"Features: {end:.2f} at the last site")
+        left.legend()
+        by_site(right, table, "weight_stable_rank", COLOURS["nrc3"])
+        right.set(xlabel="weight layer", ylabel="stable rank")
+        log_axis(left)
+        log_axis(right)
+        start, stop = table.groupby("site")["weight_stable_rank"].mean().iloc[[0, -2]]
+        weights = f"Weights: {start:.1f} first, {stop:.1f} last but one"
+        right.set_title(weights)
+        alt = f"Stable ranks by site. Features end at {end:.2f}, targets have {target:.2f}. {weights}."
+        return picture(figure, alt)
+
+
+def dynamics(results: Results) -> Picture:
+    """Noise by site and measured epoch of the first run: when in training did it collapse?"""
+    m = weight_sites(results.history())
+    m = m[m["key"] == results.runs["key"].iloc[0]]
+    grid = m.pivot(index="site", columns="epoch", values="nrc1").clip(lower=1e-6)
+    with canvas(1, 1, size=(7.6, 3.2)) as (figure, axes):
+        axis = axes[0, 0]
+        norm = LogNorm(grid.to_numpy().min(), 1)
+        seaborn.heatmap(grid, ax=axis, cmap="cividis", norm=norm, cbar_kws={"label": "noise (NRC1)"})
+        first, last = grid.iloc[-1, 0], grid.iloc[-1, -1]
+        axis.set_title(f"Noise at the last site: {first:.2g} after epoch {grid.columns[0]}, {last:.2g} at the end")
+        axis.grid(False)
+        return picture(figure, f"Noise by site and epoch. {axis.get_title('left')}.")
+
+
+def spectrum(results: Results, most: int = 12) -> Picture:
+    """Share of the feature variance in each direction, by site: the collapse seen raw (first run)."""
+    s = results.final_spectra()
+    s = s[(s["key"] == results.runs["key"].iloc[0]) & (s["k"] <= most)]
+    grid = s.pivot(index="k", columns="site", values="eigenvalue").iloc[:, :-1]
+    shares = (grid / grid.iloc[0]).clip(lower=1e-8)
+    with canvas(1, 1, size=(7.6, 3.6)) as (figure, axes):
+        axis = axes[0, 0]
+        bar = {"label": "eigenvalue over the largest"}
+        seaborn.heatmap(shares, ax=axis, cmap="cividis", norm=LogNorm(1e-8, 1), cbar_kws=bar)
+        large = (shares > 1e-2).sum()
+        axis.set_title(f"Directions above 1 % of the largest: {large.iloc[1]} at site 1, {large.iloc[-1]} at the last")
+        axis.set(xlabel="site", ylabel="direction")
+        axis.grid(False)
+        return picture(figure, f"Feature eigenvalues by site. {axis.get_title('left')} (of {most} shown).")
+
+
+def views(results: Results) -> Picture:
+    """Noise by site for every kind of features that was measured, and on test data."""
+    kinds = {
+        ("train", "post"): ("training, after the activation", "-"),
+        ("train", "pre"): ("training, before the activation", "--"),
+        ("train", "positions"): ("training, every position a sample", "--"),
+        ("test", "post"): ("test, after the activation", ":"),
+    }
+    with canvas(1, 1, size=(7.6, 3.6)) as (figure, axes):
+        axis = axes[0, 0]
+        ends = []
+        for place, (label, line) in kinds.items():
+            table = weight_sites(results.final(*place))
+            if len(table):
+                mean = table.groupby("site")["nrc1"].mean()
+                axis.plot(mean.index, mean, line, marker="o", markersize=3.5, color=COLOURS["nrc1"], label=label)
+                ends.append(f"{mean.iloc[-1]:.2g} ({label})")
+                site_ticks(axis, mean.index)
+        axis.set(xlabel="site (weight layer)", ylabel="noise (NRC1)")
+        log_axis(axis)
+        axis.set_title(f"Noise at the last site: {ends[0].split()[0]} in training, {ends[-1].split()[0]} on test data")
+        figure.legend(loc="outside lower center", ncols=3, fontsize=9)
+        return picture(figure, f"Noise by site. At the last site it is {', '.join(ends)}.")
+
+
+def _mark_collapse(axis: Axes, found: list[Verdict]) -> None:
+    for site in {v.first_site["nrc1"] for v in found} - {None}:
+        axis.axvline(float(site), color=COLLAPSE, linewidth=1.6, alpha=0.8)  # type: ignore[arg-type]
+
+
+def _title(name: str, found: list[Verdict]) -> str:
+    sites = [v.first_site[name] for v in found]
+    held = [site for site in sites if site is not None]
+    if not held:
+        return f"{name.upper()} fails at the last site"
+    where = f"{min(held)}" if min(held) == max(held) else f"{min(held)}-{max(held)}"
+    among = "" if len(held) == len(sites) else f" ({len(held)} of {len(sites)})"
+    return f"{name.upper()} holds from site {where} on{among}"

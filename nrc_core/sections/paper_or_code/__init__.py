@@ -1,0 +1,1 @@
+"""The same networks by three definitions of the metrics."""

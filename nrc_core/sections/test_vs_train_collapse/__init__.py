@@ -1,0 +1,1 @@
+"""Collapse on training and on test data."""

@@ -1,0 +1,57 @@
+"""Collapse on training and on test data: its networks."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from nrc_core.config.base import Configuration
+from nrc_core.data.catalogue import CLASSIFIED
+from nrc_core.sections.grid import (
+    ITERATIONS,
+    SIZES,
+    check_all,
+    classifier,
+    rows_of,
+    several,
+    size_of,
+)
+from nrc_core.sections.parameters import takes_lists
+
+
+@takes_lists
+def test_vs_train_collapse(
+    datasets: Sequence[str] = ("cifar10",),
+    *,
+    architectures: Sequence[str] = ("resnet",),
+    weight_decays: Sequence[float] = (0.0, 5e-4),
+    seeds: Sequence[int] = (0,),
+    random_labels: bool = False,
+    stem: str = "small",
+    depth: int | None = None,
+    width: int | None = None,
+    iterations: int = ITERATIONS,
+    train_per_class: int | None = None,
+    test_per_class: int | None = None,
+    measurements: int = 12,
+) -> list[Configuration]:
+    """Collapse on training and test data: figures 1 to 3 of Hui et al., with and without weight decay.
+
+    What is None is the paper's (section 3.2), which does not state the weight decay and the stem. With
+    `random_labels` the training rows have labels that mean nothing, as in the thought experiment of section 2.1.
+
+    Raises:
+        ConfigError: an unknown data set or architecture, or a value out of range.
+    """
+    check_all("datasets", datasets, CLASSIFIED)
+    check_all("architectures", architectures, tuple(SIZES))
+    return [
+        classifier(
+            dataset, architecture, seed, iterations, measurements, weight_decay=weight_decay, stem=stem,
+            size=size_of(dataset, architecture, depth, width),
+            rows=rows_of(dataset, train_per_class, test_per_class) | ({"labels": "random"} if random_labels else {}),
+        )
+        for dataset in datasets
+        for architecture in architectures
+        for weight_decay in several("weight_decays", weight_decays)
+        for seed in several("seeds", seeds)
+    ]  # fmt: skip

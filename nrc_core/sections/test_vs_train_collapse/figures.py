@@ -1,0 +1,99 @@
+"""The figures of train against test collapse: variances over training, by the size of the training set, margins."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.lines import Line2D
+
+from nrc_core.config.classification import MARGIN_QUANTILES
+from nrc_core.results.results import Results
+from nrc_core.sections.canvas import COLOURS, FLOOR, NETWORK, NEUTRAL, Picture, canvas, log_axis, number, picture
+from nrc_core.sections.class_report import architecture_name
+from nrc_core.sections.collapse import final_variances, last_hidden
+
+TRAIN: dict[str, Any] = {"color": COLOURS["nrc1"], "linestyle": "-"}
+STRONG: dict[str, Any] = {"color": NETWORK, "linestyle": "-"}
+WEAK: dict[str, Any] = {"color": NETWORK, "linestyle": ":"}
+# Column of `last_hidden`, split, style and name of the three variances.
+VARIANCES = (
+    ("variance", "train", TRAIN, "training"),
+    ("variance", "test", STRONG, "test, strong"),
+    ("weak_variance", "test", WEAK, "test, weak"),
+)
+
+
+def train_and_test_variances(results: Results) -> Picture:
+    """TrainVariance and both test variances over training: a row an architecture, a column a weight decay."""
+    tables = {split: last_hidden(results, split) for split in ("train", "test")}
+    names = [tables["train"][name].drop_duplicates().tolist() for name in ("architecture", "weight_decay")]
+    ends = final_variances(results)
+    with canvas(len(names[0]), len(names[1]), size=(8.2, 0.7 + 2.5 * len(names[0]))) as (figure, axes):
+        for axis, (architecture, weight_decay) in zip(
+            axes.flat, [(a, w) for a in names[0] for w in names[1]], strict=True
+        ):
+            for column, split, style, _ in VARIANCES:
+                here = _of(tables[split], architecture, weight_decay)
+                for _, run in here.groupby("key", sort=False):
+                    axis.plot(run["iteration"], run[column].clip(lower=FLOOR), **style, linewidth=1.4, alpha=0.9)
+            _iterations(axis)
+            axis.set_ylabel("variance" if weight_decay == names[1][0] else "")
+            gap = _gap(_of(ends, architecture, weight_decay))
+            axis.set_title(f"{architecture_name(architecture)}, weight decay {weight_decay:g}: {gap}")
+        figure.legend(handles=_key(), loc="outside upper center", ncols=3, fontsize=9)
+        return picture(figure, f"Variances by iteration. {_told(ends)}")
+
+
+def margins_over_training(results: Results) -> Picture:
+    """Quantiles of the normalised margins of training and test samples over training, a column a split."""
+    levels = [f"{100 * level:.0f}" for level in MARGIN_QUANTILES]
+    with canvas(1, 2, size=(8.2, 3.3)) as (figure, axes):
+        told = []
+        for axis, split in zip(axes.flat, ("train", "test"), strict=True):
+            table = last_hidden(results, split)
+            table = table[table["key"] == table["key"].iloc[0]]
+            columns = [f"normalised_margin_{level}" for level in levels]
+            colour = (TRAIN if split == "train" else STRONG)["color"]
+            axis.fill_between(table["iteration"], table[columns[0]], table[columns[-1]], color=colour, alpha=0.15, lw=0)
+            axis.fill_between(table["iteration"], table[columns[1]], table[columns[-2]], color=colour, alpha=0.25, lw=0)
+            axis.plot(table["iteration"], table[columns[2]], color=colour, linewidth=2)
+            axis.axhline(0, color=NEUTRAL, linewidth=0.8)
+            end = table.iloc[-1]
+            axis.set(xscale="log", xlabel="iteration", ylabel="normalised margin" if split == "train" else "")
+            axis.xaxis.set_major_formatter("{x:g}")
+            name = "training" if split == "train" else "test"
+            axis.set_title(f"{name.capitalize()}: least {number(end[columns[0]])}, median {number(end[columns[2]])}")
+            told.append(
+                f"{name}: " + ", ".join(f"{level} % {number(end[c])}" for level, c in zip(levels, columns, strict=True))
+            )
+        return picture(figure, f"Quantiles of normalised margins over training; at its end, {'; '.join(told)}.")
+
+
+def _iterations(axis: Axes) -> None:
+    axis.set(xscale="log", xlabel="iteration")
+    axis.xaxis.set_major_formatter("{x:g}")
+    log_axis(axis)
+
+
+def _of(table: pd.DataFrame, architecture: str, weight_decay: float) -> pd.DataFrame:
+    return table[(table["architecture"] == architecture) & (table["weight_decay"] == weight_decay)]
+
+
+def _gap(ends: pd.DataFrame) -> str:
+    ratio = ends["strong"] / ends["train"]
+    low, high = number(ratio.min()), number(ratio.max())
+    return f"test / training {low if low == high else f'{low} to {high}'}"
+
+
+def _key() -> list[Line2D]:
+    return [Line2D([], [], **style, linewidth=1.6, label=name) for _, _, style, name in VARIANCES]
+
+
+def _told(ends: pd.DataFrame) -> str:
+    return "; ".join(
+        f"{architecture_name(row.architecture)}, weight decay {row.weight_decay:g}, seed {row.seed}: "
+        f"training {number(row.train)}, strong test {number(row.strong)}, weak test {number(row.weak)}"
+        for row in ends.itertuples()
+    ) + "."  # fmt: skip

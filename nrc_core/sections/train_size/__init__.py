@@ -1,0 +1,1 @@
+"""Collapse by the size of the training set."""

@@ -1,0 +1,28 @@
+"""Final variances by the size of the training set."""
+
+from __future__ import annotations
+
+import pandas as pd
+
+from nrc_core.results.results import Results
+from nrc_core.sections.collapse import final_variances
+
+
+def by_size(results: Results) -> pd.DataFrame:
+    """The final variances by the size of the training set and the rule by which training stopped.
+
+    Returns:
+        Columns of `final_variances`, `n` training rows and `rule`: "loss", "iterations" or "epochs". The largest
+        set is trained alike by the last two, and stands under both.
+    """
+    table = final_variances(results)
+    runs = results.runs.set_index("key").loc[table["key"]]
+    table["n"] = [results.provenance[key]["data"]["n_train"] for key in table["key"]]
+    stopped, planned = runs["stop_loss"].notna().to_numpy(), runs["iterations"].to_numpy()
+    longest, largest = planned.max(), table["n"].max()
+    rules = {
+        "loss": stopped,
+        "iterations": ~stopped & (planned == longest),
+        "epochs": ~stopped & (planned == longest * table["n"].to_numpy() // largest),
+    }
+    return pd.concat([table[chosen].assign(rule=rule) for rule, chosen in rules.items() if chosen.any()])

@@ -1,0 +1,46 @@
+"""Losses and the onset of collapse: its networks."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from nrc_core.config.base import check_several
+from nrc_core.config.regression import RunConfig
+from nrc_core.sections.grid import (
+    regressions,
+)
+from nrc_core.sections.parameters import takes_lists
+
+
+@takes_lists
+def training_dynamics(
+    datasets: Sequence[str] = ("swimmer",),
+    *,
+    seeds: Sequence[int] = (0,),
+    splits: Sequence[str] = ("random", "blocked"),
+    width: int | None = None,
+    epochs: int | None = None,
+    targets: Sequence[str] = (),
+    measurements: int = 10,
+) -> list[RunConfig]:
+    """Losses and the onset of collapse, under random and blocked splits: figure 5 of the Deep NRC paper.
+
+    Raises:
+        ConfigError: an unknown data set or split, no seeds, data sets or splits, or a value out of range.
+    """
+    check_several("datasets", datasets)
+    check_several("splits", splits)
+    return [
+        config
+        for dataset in datasets
+        for split in splits
+        for config in regressions(
+            dataset,
+            seeds,
+            options={"split": split},
+            targets=targets,
+            measurements=measurements,
+            width=width,
+            epochs=epochs,
+        )
+    ]

@@ -1,0 +1,242 @@
+"""The figures of training dynamics: losses and onsets by epoch, and the generalisation gap."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.lines import Line2D
+
+from nrc_core.config.base import log_spaced_epochs
+from nrc_core.results.criteria import CONDITIONS, weight_sites
+from nrc_core.results.results import Results
+from nrc_core.results.thresholds import thresholds
+from nrc_core.sections.canvas import (
+    AXIS,
+    COLLAPSE,
+    COLOURS,
+    FLOOR,
+    NETWORK,
+    NEUTRAL,
+    Picture,
+    canvas,
+    log_axis,
+    number,
+    picture,
+    site_ticks,
+)
+from nrc_core.sections.dynamics import generalisation_gap, onset, order_of_onset, timing
+
+LINES: dict[str, Any] = {"random": "-", "blocked": "--"}
+CURVES = {"train_mse": ("training", COLOURS["nrc1"]), "test_mse": ("test", NETWORK)}
+SETTLED: dict[str, Any] = {"linewidth": 0.8, "color": NEUTRAL, "alpha": 0.7}
+
+
+def training_curves(results: Results) -> Picture:
+    """Losses by epoch and the onset of collapse, a panel a data set: the layout of the paper's figure 5."""
+    events = timing(results)
+    splits = results.runs.set_index("key")["split"]
+    names = list(dict.fromkeys(results.runs["dataset"]))
+    rows, columns = _grid(len(names))
+    with canvas(rows, columns, size=(8.2 if columns > 1 else 7.6, 0.7 + 2.7 * rows)) as (figure, axes):
+        titles = []
+        for axis, dataset in zip(axes.flat, names, strict=False):
+            here = events[events["dataset"] == dataset]
+            for key, run in results.losses[results.losses["key"].isin(here["key"])].groupby("key", sort=False):
+                # At single epochs, evenly on the axis: all of them would be half a megabyte and look the same.
+                run = run[run["epoch"].isin(log_spaced_epochs(int(run["epoch"].max()), 200))]
+                for column, (_, colour) in CURVES.items():
+                    axis.plot(run["epoch"], run[column], LINES[splits[key]], color=colour, linewidth=0.9, alpha=0.8)
+            _mark(axis, here)
+            axis.set(xscale="log", xlabel="epoch", ylabel="mean squared error", title=_message(dataset, here))
+            axis.xaxis.set_major_formatter("{x:g}")
+            log_axis(axis)
+            titles.append(axis.get_title("left"))
+        for axis in axes.flat[len(names) :]:
+            axis.set_axis_off()
+        handles = _key(sorted(set(splits), reverse=True))
+        figure.legend(handles=handles, loc="outside upper center", ncols=len(handles) // 2, fontsize=9)
+        return picture(figure, f"Training and test losses by epoch. {'. '.join(titles)}. {_epochs(events)}")
+
+
+def over_epochs(results: Results) -> Picture:
+    """NRC1 to NRC4 by site at every measured epoch of one network: the later, the stronger."""
+    m = weight_sites(results.history())
+    epochs = sorted(m["epoch"].unique())
+    with canvas(2, 2, size=(8.2, 6.2)) as (figure, axes):
+        told = []
+        for axis, name in zip(axes.flat, CONDITIONS, strict=True):
+            for place, epoch in enumerate(epochs, 1):
+                here = m[m["epoch"] == epoch]
+                shade = place / len(epochs)
+                axis.plot(here["site"], here[name].clip(lower=FLOOR), color=COLOURS[name], alpha=shade, lw=0.8 + shade)
+            first, last = (m.loc[m["epoch"] == epoch, name].iloc[-1] for epoch in (epochs[0], epochs[-1]))
+            axis.set(
+                xlabel="site (weight layer)",
+                ylabel=AXIS[name],
+                title=f"{name.upper()} at the last site: {number(first)}, then {number(last)}",
+            )
+            site_ticks(axis, pd.Index(m["site"].unique()))
+            told.append(f"{name.upper()} from {number(first)} to {number(last)}")
+        for axis in axes.flat[[0, 3]]:
+            log_axis(axis)
+        return picture(
+            figure,
+            f"The four conditions by site, a line a measured epoch from {epochs[0]} to {epochs[-1]}; at the last site, "
+            f"{', '.join(told)}.",
+        )
+
+
+def onset_order(results: Results) -> Picture:
+    """The measured epochs between which each condition set in at the last site, a panel a data set."""
+    events = onset(results)
+    events = events[events["condition"] != "all"]
+    orders = order_of_onset(results).set_index("key")
+    names = list(dict.fromkeys(results.runs["dataset"]))
+    rows, columns = _grid(len(names))
+    with canvas(rows, columns, size=(8.2 if columns > 1 else 7.6, 0.4 + 2.5 * rows)) as (figure, axes):
+        titles = []
+        for axis, dataset in zip(axes.flat, names, strict=False):
+            here = events[events["dataset"] == dataset]
+            end = int(results.losses.loc[results.losses["key"].isin(here["key"]), "epoch"].max())
+            axis.set(xscale="log", xlim=(0.8, 1.25 * end), ylim=(len(CONDITIONS) - 0.5, -0.5), xlabel="epoch")
+            axis.xaxis.set_major_formatter("{x:g}")
+            axis.set_yticks(range(len(CONDITIONS)), [name.upper() for name in CONDITIONS])
+            axis.grid(axis="y", visible=False)
+            for row, condition in enumerate(CONDITIONS):
+                _brackets(axis, row, here[here["condition"] == condition], COLOURS[condition], end)
+            axis.set_title(f"{_name(dataset)}: {_first(orders[orders['dataset'] == dataset])}")
+            titles.append(axis.get_title("left"))
+        for axis in axes.flat[len(names) :]:
+            axis.set_axis_off()
+        splits = sorted(set(results.runs["split"]), reverse=True)
+        handles = [_dot(split, label=f"sets in by this epoch, {split} split") for split in splits]
+        handles.append(Line2D([], [], marker="x", linestyle="", color=NEUTRAL, label="does not hold in the end"))
+        figure.legend(handles=handles, loc="outside upper center", ncols=len(handles), fontsize=9)
+        told = "; ".join(
+            f"{_name(row.dataset)}, {row.split} split, seed {row.seed}: {row.order or 'none'}"
+            for row in orders.itertuples()
+        )
+        return picture(figure, f"When each condition set in. {'. '.join(titles)}. In order of onset: {told}.")
+
+
+def generalisation(results: Results) -> Picture:
+    """Test error less training error, over the target variance: a dot a network, by data set and split."""
+    table = generalisation_gap(results)
+    most = thresholds()["gap_most"]
+    groups = list(table.groupby(["dataset", "split"], sort=False))
+    with canvas(1, 1, size=(7.6, 1.3 + 0.42 * len(groups))) as (figure, axes):
+        axis = axes[0, 0]
+        for row, ((_, split), runs) in enumerate(groups):
+            colour = np.where(runs["gap"] <= most, COLLAPSE, NETWORK)
+            face = colour if split == "random" else "none"
+            axis.scatter(runs["gap"], row + _spread(len(runs)), s=42, facecolors=face, edgecolors=colour, zorder=3)
+        axis.axvline(most, color=NEUTRAL, linestyle=":", linewidth=1.4)
+        axis.axvline(0, color=NEUTRAL, linewidth=0.8)
+        axis.annotate(
+            f"{most:g}", (most, 0), xycoords=("data", "axes fraction"), xytext=(3, 3), textcoords="offset points"
+        )
+        axis.set_yticks(range(len(groups)), [f"{_name(dataset)}, {split}" for (dataset, split), _ in groups])
+        axis.set(ylim=(len(groups) - 0.4, -0.6), xlabel="test less training error, as a share of the target variance")
+        axis.grid(axis="y", visible=False)
+        counts = [
+            f"{split} split {(runs['gap'] <= most).sum()} of {len(runs)}"
+            for split, runs in table.groupby("split", sort=False)
+        ]
+        axis.set_title(f"Networks with a gap of at most {most:g}: {', '.join(counts)}")
+        told = "; ".join(
+            f"{_name(dataset)}, {split} split: {runs['gap'].min():.3g} to {runs['gap'].max():.3g}"
+            for (dataset, split), runs in groups
+        )
+        return picture(figure, f"Generalisation gaps. {axis.get_title('left')}. {told}.")
+
+
+def _grid(panels: int) -> tuple[int, int]:
+    columns = 1 if panels == 1 else 2
+    return -(-panels // columns), columns
+
+
+def _name(dataset: str) -> str:
+    return "SGEMM" if dataset == "sgemm" else Path(dataset).stem.capitalize()
+
+
+def _mark(axis: Axes, events: pd.DataFrame) -> None:
+    """The brackets of the onset of collapse, green as in the paper, and where the losses settled."""
+    for row in events.dropna(subset="at_most").drop_duplicates(["after", "at_most", "split"]).itertuples():
+        axis.axvspan(max(row.after, 1), row.at_most, color=COLLAPSE, alpha=0.12, linewidth=0)
+        axis.axvline(row.at_most, color=COLLAPSE, linestyle=LINES[row.split], linewidth=1.6)
+    for row in events.dropna(subset="settled").itertuples():
+        axis.axvline(row.settled, linestyle=LINES[row.split], **SETTLED)
+
+
+def _message(dataset: str, events: pd.DataFrame) -> str:
+    found = events.loc[events["collapse"] != "none", "collapse"].value_counts()
+    if found.empty:
+        return f"{_name(dataset)}: no collapse"
+    word = found.index[0]
+    where = {
+        "after": "after the losses settled",
+        "before": "before the losses settled",
+        "open": "as the losses settled",
+    }
+    among = "" if found.iloc[0] == len(events) else f" ({found.iloc[0]} of {len(events)})"
+    return f"{_name(dataset)}: collapse {where[word]}{among}"
+
+
+def _epochs(events: pd.DataFrame) -> str:
+    held = events.dropna(subset="at_most")
+    if held.empty:
+        return "No network collapses."
+    settled = events["settled"].dropna()
+    calm = f"losses settle from epoch {settled.min()} to {settled.max()}" if len(settled) else "no loss settles"
+    return f"Collapse sets in by epoch {held['at_most'].min()} to {held['at_most'].max()}; {calm}."
+
+
+def _key(splits: list[str]) -> list[Line2D]:
+    curves = [Line2D([], [], color=colour, label=f"{label} loss") for label, colour in CURVES.values()]
+    marks = [
+        Line2D([], [], color=COLLAPSE, linewidth=1.6, label="collapse sets in (NRC1, last site)"),
+        Line2D([], [], **SETTLED, label="both losses have settled"),
+    ]
+    if len(splits) == 1:
+        return curves + marks
+    return (
+        curves
+        + [Line2D([], [], color=NEUTRAL, linestyle=LINES[split], label=f"{split} split") for split in splits]
+        + marks
+    )
+
+
+def _dot(split: str, label: str) -> Line2D:
+    face = NEUTRAL if split == "random" else "none"
+    return Line2D([], [], marker="o", linestyle="", color=NEUTRAL, markerfacecolor=face, label=label)
+
+
+def _spread(count: int) -> np.ndarray:
+    """Heights that keep several networks of one row apart."""
+    return np.linspace(-0.25, 0.25, count) if count > 1 else np.zeros(1)
+
+
+def _brackets(axis: Axes, row: int, events: pd.DataFrame, colour: str, end: int) -> None:
+    for height, event in zip(row + _spread(len(events)), events.itertuples(), strict=True):
+        if pd.isna(event.at_most):
+            axis.plot(1.12 * end, height, marker="x", color=colour, markersize=5)
+            continue
+        axis.plot([max(event.after, 0.8), event.at_most], [height, height], color=colour, linewidth=1.5, alpha=0.6)
+        face = colour if event.split == "random" else "none"
+        axis.plot(event.at_most, height, marker="o", color=colour, markersize=5.5, markerfacecolor=face)
+
+
+def _first(orders: pd.DataFrame) -> str:
+    """Which condition set in first, where the networks agree, and which never did."""
+    firsts = {order.split(", ")[0] for order in orders["order"]}
+    never = [name.upper() for name in CONDITIONS if all(name.upper() in row for row in orders["never"])]
+    if len(never) >= len(CONDITIONS) - 1:
+        return (
+            f"{', '.join(name.upper() for name in CONDITIONS if name.upper() not in never) or 'nothing'} alone sets in"
+        )
+    start = f"{firsts.pop()} first" if len(firsts) == 1 else "no common first"
+    return f"{start}, {' and '.join(never)} never" if never else start

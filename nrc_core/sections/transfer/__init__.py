@@ -1,0 +1,1 @@
+"""What pre-trained features are worth in another task."""

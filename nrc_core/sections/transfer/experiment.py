@@ -1,0 +1,89 @@
+"""What pre-trained features are worth in another task: its networks."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from nrc_core.config.base import Configuration
+from nrc_core.config.classification import TransferConfig
+from nrc_core.data.catalogue import SUPERCLASSES
+from nrc_core.sections.grid import (
+    SIZES,
+    check_all,
+    classifier,
+    rows_of,
+    several,
+    size_of,
+)
+from nrc_core.sections.parameters import takes_lists
+
+PRETRAINING_ITERATIONS = 100_000
+STARTS = (20_000, 40_000, 70_000, 80_000, 90_000)  # of fine-tuning, figure 5 (left)
+
+
+@takes_lists
+def transfer(
+    dataset: str = "mnist",
+    *,
+    architecture: str = "mlp",
+    seeds: Sequence[int] = (0,),
+    starts: Sequence[int] = STARTS,
+    learning_rates: Sequence[float] = (0.0005, 0.0012, 0.003, 0.0072, 0.0174, 0.042, 0.102, 0.25),
+    weight_decay: float = 0.0,
+    control_weight_decays: Sequence[float] = (),
+    control_smoothings: Sequence[float] = (),
+    depth: int | None = None,
+    width: int | None = None,
+    iterations: int = PRETRAINING_ITERATIONS,
+    train_per_class: int = 100,
+    fine_tune_per_class: int = 50,
+    validation_per_class: int = 100,
+    test_per_class: int | None = 200,
+    fine_tune_iterations: int = 500,
+    measurements: int = 12,
+) -> list[Configuration]:
+    """Fine-tuning of networks pre-trained on two superclasses: figure 5 of Hui et al., and a control.
+
+    The paper fine-tunes the checkpoints `starts` of one pre-training, so that collapse and training time vary
+    together. The control fine-tunes networks pre-trained for equally many iterations, `starts[0]`, with other
+    weight decays or label smoothing, so that collapse varies and training time does not. Every network has its
+    learning rate searched, and is tested on all test rows; `test_per_class` is of the pre-training.
+
+    Raises:
+        ConfigError: a data set without superclasses, an unknown architecture, or a value out of range.
+    """
+    check_all("dataset", [dataset], tuple(SUPERCLASSES))
+    check_all("architecture", [architecture], tuple(SIZES))
+    starts = tuple(sorted(several("starts", starts)))
+    variants: list[dict[str, Any]] = [{"weight_decay": weight_decay, "extra": starts}]
+    control: dict[str, Any] = {"weight_decay": weight_decay, "stop_iteration": starts[0]}
+    variants += [control | {"weight_decay": float(value)} for value in control_weight_decays]
+    variants += [control | {"label_smoothing": float(value)} for value in control_smoothings]
+    configs: list[Configuration] = []
+    for seed in several("seeds", seeds):
+        for variant in variants:
+            pretraining = classifier(
+                dataset, architecture, seed, iterations, measurements,
+                size=size_of(dataset, architecture, depth, width), keep_weights=True,
+                rows=rows_of(dataset, train_per_class, test_per_class) | {"labels": "superclasses"}, **variant,
+            )  # fmt: skip
+            configs.append(pretraining)
+            configs += [
+                TransferConfig(
+                    pretraining,
+                    start=start,
+                    iterations=fine_tune_iterations,
+                    learning_rates=tuple(float(rate) for rate in learning_rates),
+                    dataset=dataset,
+                    dataset_options={
+                        "labels": "members",
+                        "train_skip": train_per_class,
+                        "train_per_class": fine_tune_per_class,
+                    },
+                    validation_per_class=validation_per_class,
+                    seed=seed,
+                )
+                for start in (starts[:1] if "stop_iteration" in variant else starts)
+            ]
+    return configs

@@ -1,0 +1,44 @@
+"""What became of every pre-trained network."""
+
+from __future__ import annotations
+
+import pandas as pd
+
+from nrc_core.results.results import Results
+from nrc_core.sections.collapse import NETWORK, last_hidden
+
+
+def by_checkpoint(results: Results) -> pd.DataFrame:
+    """What became of every pre-trained network that was fine-tuned: one row each.
+
+    Returns:
+        Columns `pretraining_key`, those of the network, `start` (the iteration it was taken at), `control` (pre-trained
+        with other options for the equal-time control), `variance` (TrainVariance of the pre-training at `start`) and
+        `variance_current` (by the class means of that moment, which networks of different ends have in common),
+        test accuracies `by_validation` and `by_test` (which rows the learning rate was chosen on) and `probe`, and
+        `learning_rate`, the one chosen on validation rows.
+    """
+    transfers = results.runs[results.runs["task"] == "transfer"]
+    hidden = last_hidden(results.where(task="classification"))
+    moments = hidden.set_index(["key", "iteration"])
+    labels = hidden.drop_duplicates("key").set_index("key")
+    rows = []
+    for run in transfers.to_dict("records"):
+        key, start, tried = run["pretraining_key"], int(run["start"]), results.downstream
+        tried = tried[tried["key"] == run["key"]].dropna(subset="validation_error")
+        tuned, probed = tried[tried["kind"] == "fine-tuning"], tried[tried["kind"] == "linear probe"]
+        chosen = tuned.loc[tuned["validation_error"].idxmin()]
+        rows.append(
+            {
+                "pretraining_key": key,
+                **labels.loc[key, NETWORK].to_dict(),
+                "start": start,
+                "control": run["pretraining"]["stop_iteration"] is not None,
+                **moments.loc[(key, start), ["variance", "variance_current"]].to_dict(),
+                "by_validation": 1 - chosen["test_error"],
+                "by_test": 1 - tuned["test_error"].min(),
+                "probe": 1 - probed.loc[probed["validation_error"].idxmin(), "test_error"],
+                "learning_rate": chosen["setting"],
+            }
+        )
+    return pd.DataFrame(rows)

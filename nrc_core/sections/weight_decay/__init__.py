@@ -1,0 +1,1 @@
+"""The same network at several weight decays."""

@@ -1,0 +1,53 @@
+"""The same network at several weight decays: its networks."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from nrc_core.config.base import check_several
+from nrc_core.config.regression import RunConfig
+from nrc_core.sections.grid import (
+    regressions,
+)
+from nrc_core.sections.parameters import takes_lists
+
+
+@takes_lists
+def weight_decay(
+    dataset: str = "swimmer",
+    *,
+    weight_decays: Sequence[float] = (0.0, 1e-4, 1e-3, 5e-3, 2.5e-2),
+    seeds: Sequence[int] = (0,),
+    width: int | None = None,
+    depth: int | None = None,
+    bias: bool = False,
+    learning_rate: float | None = None,
+    epochs: int | None = None,
+    samples: int | None = None,
+    targets: Sequence[str] = (),
+    image_size: int | None = None,
+    measurements: int = 1,
+) -> list[RunConfig]:
+    """The same network at several weight decays: figures 4 and 9 of the Deep NRC paper.
+
+    Raises:
+        ConfigError: an unknown data set, no seeds or weight decays, or a value out of range.
+    """
+    check_several("weight_decays", weight_decays)
+    return [
+        config
+        for value in weight_decays
+        for config in regressions(
+            dataset,
+            seeds,
+            options={"samples": samples, "image_size": image_size},
+            targets=targets,
+            measurements=measurements,
+            width=width,
+            depth=depth,
+            bias=bias,
+            learning_rate=learning_rate,
+            weight_decay=float(value),
+            epochs=epochs,
+        )
+    ]

@@ -1,0 +1,45 @@
+"""Weight decays side by side."""
+
+from __future__ import annotations
+
+import pandas as pd
+
+from nrc_core.results.results import Results
+from nrc_core.sections.sweeps import by_network
+
+
+def by_weight_decay(results: Results) -> pd.DataFrame:
+    """One row a weight decay: medians over its networks, ranges in brackets where there are several.
+
+    *All four from* is the first site from which on all four conditions hold to the last; *noise* and
+    *NRC3* are at the last weight site; *train* and *test* the shares of the target variance left
+    unexplained.
+    """
+    rows = [
+        {
+            "weight decay": value,
+            "networks": len(group),
+            "all four from": _first(group["collapsed_from"]),
+            "noise": group["noise"].median(),
+            "NRC3": group["alignment"].median(),
+            "stable rank of weights": group["weight_stable_rank"].mean(),
+            "train": _spread(group["train"]),
+            "test": _spread(group["test"]),
+            "over-collapsed": int(group["over_collapsed"].sum()),
+        }
+        for value, group in by_network(results).groupby("weight_decay")
+    ]
+    return pd.DataFrame(rows).set_index("weight decay")
+
+
+def _first(sites: pd.Series) -> str:
+    held = sites.dropna().astype(int)
+    if held.empty:
+        return "no"
+    first = f"{held.min()}" if held.min() == held.max() else f"{held.min()} or {held.max()}"
+    return first if len(held) == len(sites) else f"{first} ({len(held)} of {len(sites)})"
+
+
+def _spread(values: pd.Series) -> str:
+    middle = f"{values.median():.3g}"
+    return middle if len(values) == 1 else f"{middle} ({values.min():.3g} to {values.max():.3g})"

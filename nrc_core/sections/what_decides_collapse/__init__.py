@@ -1,0 +1,1 @@
+"""Networks that differ from the recipe in one respect each."""

@@ -1,0 +1,61 @@
+"""Networks that differ from the recipe in one respect each: its networks."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from nrc_core.config.regression import RunConfig
+from nrc_core.sections.grid import (
+    regressions,
+)
+from nrc_core.sections.parameters import takes_lists
+from nrc_core.sections.recipes import OTHER, RECIPES
+
+
+@takes_lists
+def what_decides_collapse(
+    dataset: str = "swimmer",
+    *,
+    seeds: Sequence[int] = (0,),
+    bias: bool = True,
+    init_scales: Sequence[float] = (0.5, 2.0),
+    depths: Sequence[int] = (4, 12),
+    widths: Sequence[int] = (64, 512),
+    linear_teacher: bool = False,
+    learning_rate: float | None = None,
+    weight_decay: float | None = None,
+    epochs: int | None = None,
+    samples: int | None = None,
+    targets: Sequence[str] = (),
+) -> list[RunConfig]:
+    """The paper's network and others that differ from it in one respect each.
+
+    The paper's comes first; then one with a bias in every layer, and one for each initial scale,
+    depth and width. `linear_teacher` takes synthetic data whose two targets are linear in the inputs.
+
+    Raises:
+        ConfigError: an unknown data set, no seeds, or a value out of range.
+    """
+    variants: list[dict[str, Any]] = [{}, *([{"bias": True}] if bias else [])]
+    variants += [{"init_scale": float(value)} for value in init_scales]
+    variants += [{"depth": value} for value in depths] + [{"width": value} for value in widths]
+    recipe = vars(RECIPES.get(dataset, OTHER)) | {"bias": False}
+    variants = [one for one in variants if not one or any(recipe[name] != value for name, value in one.items())]
+    options: dict[str, Any] = {"samples": samples}
+    options |= {"teacher": "linear", "target_dim": 2, "teacher_rank": 2} if linear_teacher else {}
+    return [
+        config
+        for variant in variants
+        for config in regressions(
+            dataset,
+            seeds,
+            options=options,
+            targets=targets,
+            measurements=1,
+            learning_rate=learning_rate,
+            weight_decay=weight_decay,
+            epochs=epochs,
+            **variant,
+        )
+    ]
