@@ -3,10 +3,9 @@
 import pytest
 
 from nrc_core.claims.checks import CHECKS
-from nrc_core.claims.checks.classification import CLASSIFICATION
-from nrc_core.claims.checks.transfer import TRANSFER
 from nrc_core.results.thresholds import thresholds
 from tests.fakes import network, results
+from tests.known_checks import ON_CLASSIFIERS
 
 
 def look(name: str, *networks: dict, pages: list | None = None, **arguments):
@@ -197,7 +196,7 @@ def test_a_check_by_hand(name, arguments, networks, values, holds):
 
 def test_every_check_has_a_case_by_hand():
     theory = {"printed_bound", "zero_loss_without_alignment", "collapse_after_settling"}
-    on_classifiers = {*CLASSIFICATION, *TRANSFER}  # see `test_classification_checks`
+    on_classifiers = set(ON_CLASSIFIERS)  # see `test_classification_checks`
     assert {case[0] for case in CASES} | theory | on_classifiers == set(CHECKS)
 
 
@@ -223,3 +222,27 @@ def test_groups_are_data_sets():
 def test_one_weight_decay_says_nothing_about_weight_decay():
     for name, arguments in (("no_collapse_without_weight_decay", {}), ("noise_at_every", {"excluded": 1.0})):
         assert look(name, network(weight_decay=0.0), **arguments).rows.empty
+
+
+def test_an_argument_that_a_check_does_not_take_is_refused():
+    evidence = {"page": results(network())}
+    with pytest.raises(TypeError, match="noise_at_every takes no argument weight_decay"):
+        CHECKS["noise_at_every"](evidence, thresholds(), weight_decay=0.1)
+
+
+@pytest.mark.parametrize(
+    ("name", "arguments", "words"),
+    [
+        ("zero_loss_without_alignment", {}, "NRC3 of a solution of zero loss"),
+        ("trend_with_depth", {}, "weakest rank correlation of depth with less noise, NRC2 and NRC3"),
+        ("noise_at_every", {"excluded": 1e-3}, "largest noise at the last site, weight decays other than 0.001"),
+        (
+            "noisier_than_at",
+            {"weight_decay": 0.1},
+            "least noise at any other weight decay over that at 0.1, means over the last 4 sites",
+        ),
+        ("condition_once_collapsed", {"condition": "nrc1"}, "noise at the last site"),
+    ],
+)
+def test_the_quantity_is_the_beginning_of_the_docstring(name, arguments, words):
+    assert CHECKS[name]({"page": results(network())}, thresholds(), **arguments).quantity == words

@@ -4,15 +4,14 @@ import dataclasses
 import json
 from pathlib import Path
 
+import pandas as pd
 import pytest
 import yaml
 
 from nrc_core import EXPERIMENTS, ConfigError, Store, deep_nrc_mlp, run, stored
 from nrc_core.claims import entries, ledger
 from nrc_core.claims.checks import CHECKS
-from nrc_core.claims.checks.classification import CLASSIFICATION
-from nrc_core.claims.checks.observation import observe
-from nrc_core.claims.checks.transfer import TRANSFER
+from nrc_core.claims.checks.observation import Observation
 from nrc_core.claims.entries import Claim, read_claims
 from nrc_core.claims.ledger import NOT, PARTLY, REPRODUCED, UNLIKE, WAITING, judge, regressions, verdict_of
 from nrc_core.cli.main import main
@@ -21,6 +20,7 @@ from nrc_core.workflow.profiles import read_profile
 from tests.fakes import network, results
 from tests.fakes_classification import classifier, transfer
 from tests.fakes_classification import results as classifications
+from tests.known_checks import ON_CLASSIFIERS
 
 ROOT = Path(__file__).parent.parent
 PAPER = ROOT / "book" / "profiles" / "paper.yml"
@@ -52,7 +52,7 @@ def page(*networks, missing: int = 0, smaller: bool = False) -> ledger._Page:
 def observation(**held: list[bool]):
     rows = [{"group": name, "seed": i, "value": 1.0, "holds": flag} for name, flags in held.items()
             for i, flag in enumerate(flags)]  # fmt: skip
-    return observe("q", 1.0, rows)
+    return Observation("q", 1.0, False, pd.DataFrame(rows))
 
 
 def test_no_claim_is_missing():
@@ -118,7 +118,7 @@ def test_a_claim_names_exactly_the_thresholds_its_check_reads():
     for one in read_claims():
         if one.check is None:
             continue
-        evidence = classified(one) if one.check in (*CLASSIFICATION, *TRANSFER) else regression
+        evidence = classified(one) if one.check in ON_CLASSIFIERS else regression
         limits = Recorder(thresholds())
         rows = CHECKS[one.check](evidence, limits, **one.arguments).rows
         assert evidence is regression or not rows.empty, one.id

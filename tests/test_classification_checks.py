@@ -7,13 +7,12 @@ import pytest
 
 from nrc_core.claims import ledger
 from nrc_core.claims.checks import CHECKS
-from nrc_core.claims.checks.classification import CLASSIFICATION
-from nrc_core.claims.checks.transfer import TRANSFER
 from nrc_core.claims.entries import Claim, read_claims
 from nrc_core.claims.ledger import NOT, REPRODUCED, WAITING
 from nrc_core.results.thresholds import thresholds
 from tests import fakes
 from tests.fakes_classification import classifier, results, transfer
+from tests.known_checks import ON_CLASSIFIERS, checks_of
 
 RESNET = {"architecture": "resnet"}
 MLP = {"dataset": "mnist", "architecture": "mlp", "depth": 4, "width": 1024}
@@ -221,8 +220,8 @@ def test_a_check_by_hand(name, arguments, networks, values, holds):
 
 
 def test_every_check_is_tested_here():
-    elsewhere = {*TRANSFER, "weak_collapse_of_decisions"}
-    assert {case[0] for case in CASES} | elsewhere == {*CLASSIFICATION, *TRANSFER}
+    elsewhere = {*checks_of("transfer"), "weak_collapse_of_decisions"}
+    assert {case[0] for case in CASES} | elsewhere == set(ON_CLASSIFIERS)
 
 
 def test_groups_tell_data_architecture_and_weight_decay():
@@ -307,7 +306,7 @@ def test_a_collapse_that_is_not_complete_would_be_seen(made_anew, monkeypatch):
         look("superclass_cap", classifier())
 
 
-@pytest.mark.parametrize("name", [name for name in (*CLASSIFICATION, *TRANSFER) if name not in
+@pytest.mark.parametrize("name", [name for name in ON_CLASSIFIERS if name not in
                                   ("weak_collapse_of_decisions", "superclass_cap")])  # fmt: skip
 def test_regression_networks_say_nothing(name):
     arguments = next(dict(one.arguments) for one in read_claims() if one.check == name)

@@ -261,7 +261,7 @@ def test_compute_trains_the_networks_of_all_pages_together_but_those_without_dat
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (["compute", "deep_nrc"], "no experiment 'deep_nrc': there is deep_nrc_mlp"),
+        (["compute", "deep_nrc"], "no experiment 'deep_nrc': there is cascading_collapse, "),
         (["compute", "all"], "`all` experiments need a profile"),
         (["compute", "all", "epochs=1", "--profile", "x.yml"], "exclude each other"),
         (["compute", "all", "--profile", "missing.yml"], "no profile at missing.yml"),

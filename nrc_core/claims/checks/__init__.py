@@ -1,12 +1,10 @@
-"""How claims are checked: functions from measured networks and thresholds to observations, by name."""
+"""How claims are checked: functions from measured networks and thresholds to observations, by name.
 
-from nrc_core.claims.checks.classification import CLASSIFICATION
-from nrc_core.claims.checks.low_rank import LOW_RANK
-from nrc_core.claims.checks.networks import NETWORKS
-from nrc_core.claims.checks.observation import Check, Evidence, Limits, Observation
-from nrc_core.claims.checks.theory import THEORY
-from nrc_core.claims.checks.transfer import TRANSFER
-from nrc_core.claims.checks.weight_decay import WEIGHT_DECAY
+The modules of this room register their checks in `CHECKS`, see `nrc_core.claims.checks.observation.check`.
+"""
+
+from nrc_core.claims.checks import classification, low_rank, networks, theory, transfer, weight_decay  # noqa: F401
+from nrc_core.claims.checks.observation import CHECKS, READERS, Check, Evidence, Limits, Observation
 
 # Of the measurements, what checks look at, and what is needed to take them apart.
 COLUMNS = (
@@ -15,12 +13,5 @@ COLUMNS = (
     "feature_effective_rank", "weight_stable_rank", "nc1_share", "nc2_cka", "variance", "variance_current",
     "weak_variance", "weak_variance_least", "weak_variance_most", "loss", "error",
 )  # fmt: skip
-# The checks that look at a table besides the measurements; the others do without it.
-READERS = {
-    "spectra": frozenset(LOW_RANK),
-    "losses": frozenset({"losses_settle", "collapse_after_settling"}),
-    "downstream": frozenset(TRANSFER),
-}
-CHECKS: dict[str, Check] = {**NETWORKS, **LOW_RANK, **WEIGHT_DECAY, **CLASSIFICATION, **TRANSFER, **THEORY}
 
 __all__ = ["CHECKS", "COLUMNS", "READERS", "Check", "Evidence", "Limits", "Observation"]

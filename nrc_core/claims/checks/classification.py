@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from functools import partial
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
-from nrc_core.claims.checks.constructed import Rows, case
-from nrc_core.claims.checks.observation import Evidence, Limits, Observation, networks, observe, rank_correlation
+from nrc_core.claims.checks.constructed import Row, Rows, case, each
+from nrc_core.claims.checks.observation import Evidence, Found, Limits, Value, check, networks, rank_correlation
 from nrc_core.results.criteria import target_dimensions
 from nrc_core.results.results import Results
 from nrc_core.sections.collapse import half_times, last_hidden, layer_variances
@@ -42,8 +43,11 @@ def trend(a: pd.Series, b: pd.Series) -> float:
     return round(rank_correlation(a, b), 9)
 
 
-def _curves(evidence: Evidence, **fields: Any) -> Iterator[tuple[dict[str, Any], pd.DataFrame]]:
-    """Every classifier with these fields: group and seed, and its last hidden layer, a row a measured iteration.
+def _curves(
+    evidence: Evidence, dataset: str | None = None, architecture: str | None = None
+) -> Iterator[tuple[dict[str, Any], pd.DataFrame]]:
+    """Every classifier, on a data set or of an architecture if one is given: group and seed, and its last hidden
+    layer, a row a measured iteration.
 
     Columns `train`, `strong` and `weak` variance, `loss` (training), `train_error`, `test_error`.
     """
@@ -51,7 +55,7 @@ def _curves(evidence: Evidence, **fields: Any) -> Iterator[tuple[dict[str, Any],
         for table in results.once("curves", lambda one: [_curve(part) for part in classifiers({"": one})]):
             for _, rows in table.groupby("key", sort=False):
                 first = rows.iloc[0]
-                if all(first[name] == value for name, value in fields.items()):
+                if dataset in (None, first["dataset"]) and architecture in (None, first["architecture"]):
                     yield named(first), rows.sort_values("iteration")
 
 
@@ -64,99 +68,85 @@ def _curve(results: Results) -> pd.DataFrame:
     return train.merge(test, on=["key", "iteration"])
 
 
-def train_collapses_test_does_not(evidence: Evidence, limits: Limits, *, architecture: str) -> Observation:
-    """Strong test variance over train variance at the end, where the latter has also fallen to a small share."""
-    least, share, found = limits["collapse_gap_factor"], limits["collapse_share_most"], []
-    for network, rows in _curves(evidence, architecture=architecture):
-        end = rows.iloc[-1]
-        value = end["strong"] / end["train"]
-        good = value >= least and end["train"] <= share * rows["train"].iloc[0]
-        found.append(network | {"value": value, "holds": bool(good)})
-    quantity = "strong test variance over train variance at the end (the latter must have collapsed too)"
-    return observe(quantity, least, found, at_least=True)
+def _remaining(rows: pd.DataFrame, limits: Limits) -> bool:
+    """Whether the strong test variance remains at the end."""
+    return bool(rows["strong"].iloc[-1] >= limits["strong_variance_least"])
 
 
-def test_variance_remains(evidence: Evidence, limits: Limits, *, architecture: str) -> Observation:
-    """The weak test variance at the end, where the strong one also remains."""
-    least, strong, found = limits["weak_variance_least"], limits["strong_variance_least"], []
-    for network, rows in _curves(evidence, architecture=architecture):
-        end = rows.iloc[-1]
-        found.append(network | {"value": end["weak"], "holds": bool(end["weak"] >= least and end["strong"] >= strong)})
-    return observe("weak test variance at the end (the strong one must remain too)", least, found, at_least=True)
+@check(limit="collapse_gap_factor", over=_curves, at_least=True)
+def train_collapses_test_does_not(rows: pd.DataFrame, limits: Limits) -> Found:
+    """Strong test variance over train variance at the end (the latter must have collapsed too)."""
+    end = rows.iloc[-1]
+    value = end["strong"] / end["train"]
+    collapsed = end["train"] <= limits["collapse_share_most"] * rows["train"].iloc[0]
+    return value, value >= limits["collapse_gap_factor"] and collapsed
 
 
-def weak_below_strong(evidence: Evidence, _: Limits, *, architecture: str) -> Observation:
-    """Share of the measured iterations in the last three quarters of training with weak below strong variance."""
-    found = []
-    for network, rows in _curves(evidence, architecture=architecture):
-        late = rows[rows["iteration"] >= LATE * rows["iteration"].max()]
-        found.append(network | {"value": (late["weak"] < late["strong"]).mean()})
-    quantity = "share of the measured iterations after a quarter of the training with weak below strong variance"
-    return observe(quantity, 1.0, found, at_least=True)
+@check(limit="weak_variance_least", over=_curves, at_least=True)
+def test_variance_remains(rows: pd.DataFrame, limits: Limits) -> Found:
+    """Weak test variance at the end (the strong one must remain too)."""
+    value = rows["weak"].iloc[-1]
+    return value, value >= limits["weak_variance_least"] and _remaining(rows, limits)
 
 
-def weak_follows_strong(evidence: Evidence, limits: Limits, *, architecture: str) -> Observation:
-    """Rank correlation of weak and strong test variance over training."""
-    found = [
-        network | {"value": trend(rows["weak"], rows["strong"])}
-        for network, rows in _curves(evidence, architecture=architecture)
-    ]
-    quantity = "rank correlation of weak and strong test variance over the measured iterations"
-    return observe(quantity, limits["alike_least"], found, at_least=True)
+@check(limit=1.0, over=_curves, at_least=True)
+def weak_below_strong(rows: pd.DataFrame) -> Value:
+    """Share of the measured iterations after a quarter of the training with weak below strong variance."""
+    late = rows[rows["iteration"] >= LATE * rows["iteration"].max()]
+    return (late["weak"] < late["strong"]).mean()
 
 
-def test_variance_stays_above(evidence: Evidence, limits: Limits, *, dataset: str, architecture: str) -> Observation:
-    """Strong test variance over train variance at the end, where the former also remains."""
-    least, strong, found = limits["strong_over_train_least"], limits["strong_variance_least"], []
-    for network, rows in _curves(evidence, dataset=dataset, architecture=architecture):
-        end = rows.iloc[-1]
-        value = end["strong"] / end["train"]
-        found.append(network | {"value": value, "holds": bool(value >= least and end["strong"] >= strong)})
-    quantity = "strong test variance over train variance at the end (the former must remain too)"
-    return observe(quantity, least, found, at_least=True)
+@check(limit="alike_least", over=_curves, at_least=True)
+def weak_follows_strong(rows: pd.DataFrame) -> Value:
+    """Rank correlation of weak and strong test variance over the measured iterations."""
+    return trend(rows["weak"], rows["strong"])
 
 
-def training_data_fitted(evidence: Evidence, limits: Limits) -> Observation:
-    """Training loss at the end, where no training sample is misclassified either."""
-    most, found = limits["fitted_loss_most"], []
-    for network, rows in _curves(evidence):
-        end = rows.iloc[-1]
-        found.append(network | {"value": end["loss"], "holds": bool(end["loss"] <= most and end["train_error"] == 0)})
-    return observe("training loss at the end (no sample may be misclassified)", most, found)
+@check(limit="strong_over_train_least", over=_curves, at_least=True)
+def test_variance_stays_above(rows: pd.DataFrame, limits: Limits) -> Found:
+    """Strong test variance over train variance at the end (the former must remain too)."""
+    value = rows["strong"].iloc[-1] / rows["train"].iloc[-1]
+    return value, value >= limits["strong_over_train_least"] and _remaining(rows, limits)
 
 
-def train_variance_remains(evidence: Evidence, limits: Limits, *, datasets: Sequence[str]) -> Observation:
+@check(limit="fitted_loss_most", over=_curves)
+def training_data_fitted(rows: pd.DataFrame, limits: Limits) -> Found:
+    """Training loss at the end (no sample may be misclassified)."""
+    end = rows.iloc[-1]
+    return end["loss"], end["loss"] <= limits["fitted_loss_most"] and end["train_error"] == 0
+
+
+def _curves_of(evidence: Evidence, datasets: Sequence[str]) -> Iterator[tuple[dict[str, Any], pd.DataFrame]]:
+    for dataset in datasets:
+        yield from _curves(evidence, dataset=dataset)
+
+
+@check(limit="train_variance_left", over=_curves_of, at_least=True, strict=True)
+def train_variance_remains(rows: pd.DataFrame) -> Value:
     """Train variance at the end."""
-    found = [
-        network | {"value": rows["train"].iloc[-1]}
-        for dataset in datasets
-        for network, rows in _curves(evidence, dataset=dataset)
-    ]
-    return observe("train variance at the end", limits["train_variance_left"], found, at_least=True, strict=True)
+    return rows["train"].iloc[-1]
 
 
-def random_labels_collapse(evidence: Evidence, limits: Limits) -> Observation:
-    """What is left of the train variance of networks given random labels, whose test accuracy is that of chance.
-
-    Networks that have not learned their labels by heart say nothing.
-    """
-    most, share, found = limits["chance_margin_most"], limits["collapse_share_most"], []
+def _learned_by_heart(evidence: Evidence) -> Iterator[tuple[dict[str, Any], pd.DataFrame, int]]:
+    """Networks given random labels that have learned them all, with the number of classes; others say nothing."""
     for results in classifiers(evidence):
         options = results.runs.set_index("key")["dataset_options"]
         classes = target_dimensions(results.final())
         for network, rows in _curves({"": results}):
-            key, end = rows["key"].iloc[0], rows.iloc[-1]
-            if options[key].get("labels") == "random" and end["train_error"] == 0:
-                left = end["train"] / rows["train"].iloc[0]
-                good = left <= share and 1 - end["test_error"] - 1 / classes[key] <= most
-                found.append(network | {"value": left, "holds": bool(good)})
-    return observe("train variance left, of that at the start (test accuracy must be chance)", share, found)
+            key = rows["key"].iloc[0]
+            if options[key].get("labels") == "random" and rows["train_error"].iloc[-1] == 0:
+                yield network, rows, int(classes[key])
 
 
-def weak_collapse_of_decisions(_: Evidence, __: Limits) -> Observation:
-    """Weak variance of decisions as one-hot features, whose strong variance says whether there are errors."""
-    quantity = "weak variance of decisions as features (the strong one must be positive exactly if some are wrong)"
-    return observe(quantity, 0.0, _variances_of_decisions())
+@check(limit="collapse_share_most", over=_learned_by_heart)
+def random_labels_collapse(rows: pd.DataFrame, classes: int, limits: Limits) -> Found:
+    """Train variance left, of that at the start (test accuracy must be chance).
+
+    What is left of the train variance of networks given random labels, whose test accuracy is that of chance.
+    """
+    left = rows["train"].iloc[-1] / rows["train"].iloc[0]
+    above_chance = 1 - rows["test_error"].iloc[-1] - 1 / classes
+    return left, left <= limits["collapse_share_most"] and above_chance <= limits["chance_margin_most"]
 
 
 @case
@@ -173,26 +163,13 @@ def _variances_of_decisions() -> Rows:
     return found
 
 
-def trend_with_size(evidence: Evidence, limits: Limits, *, of: str, rule: str = "loss") -> Observation:
-    """Rank correlation of training set size with lower strong or higher train variance; `of` both: the lesser."""
-    names = tuple(SIGNS) if of == "both" else (of,)
-    found = [
-        network | {"value": min(SIGNS[name] * trend(rows["n"], rows[name]) for name in names)}
-        for network, rows in _by_size(evidence, rule)
-    ]
-    what = {"strong": "lower strong test variance", "train": "higher train variance", "both": "either, the lesser one"}
-    quantity = f"rank correlation of the size of the training set with {what[of]}"
-    return observe(quantity, limits["size_trend_least"], found, at_least=True)
+@check(limit=0.0, over=each(_variances_of_decisions))
+def weak_collapse_of_decisions(row: Row) -> Found:
+    """Weak variance of decisions as features (the strong one must be positive exactly if some are wrong)."""
+    return row["value"], row["holds"]
 
 
-def trend_of_the_stopping(evidence: Evidence, limits: Limits) -> Observation:
-    """Rank correlation of training set size and train variance where every sample is seen equally often."""
-    found = [network | {"value": trend(rows["n"], rows["train"])} for network, rows in _by_size(evidence, "epochs")]
-    quantity = "rank correlation of training set size and train variance after equally many epochs"
-    return observe(quantity, limits["trend_least"], found)
-
-
-def _by_size(evidence: Evidence, rule: str) -> Iterator[tuple[dict[str, Any], pd.DataFrame]]:
+def _by_size(evidence: Evidence, rule: str = "loss") -> Iterator[tuple[dict[str, Any], pd.DataFrame]]:
     """Every seed with several sizes under a rule of when to stop: its networks at the end, a row a size."""
     for results in evidence.values():
         for table in results.once("by size", lambda one: [by_size(part) for part in classifiers({"": one})]):
@@ -201,66 +178,74 @@ def _by_size(evidence: Evidence, rule: str) -> Iterator[tuple[dict[str, Any], pd
                     yield named(rows.iloc[0]), rows
 
 
-def cascade_in_size(evidence: Evidence, _: Limits) -> Observation:
-    """Train variance of the layer before over that of the next, the lesser of the two steps to the last one."""
-    found = []
+def _with_size(of: str) -> str:
+    what = {"strong": "lower strong test variance", "train": "higher train variance", "both": "either, the lesser one"}
+    return f"rank correlation of the size of the training set with {what[of]}"
+
+
+@check(limit="size_trend_least", over=_by_size, at_least=True, quantity=_with_size)
+def trend_with_size(rows: pd.DataFrame, of: str) -> Value:
+    """Rank correlation of training set size with lower strong or higher train variance; `of` both: the lesser."""
+    names = tuple(SIGNS) if of == "both" else (of,)
+    return min(SIGNS[name] * trend(rows["n"], rows[name]) for name in names)
+
+
+@check(limit="trend_least", over=partial(_by_size, rule="epochs"))
+def trend_of_the_stopping(rows: pd.DataFrame) -> Value:
+    """Rank correlation of training set size and train variance after equally many epochs."""
+    return trend(rows["n"], rows["train"])
+
+
+def _variances(evidence: Evidence) -> Iterator[tuple[dict[str, Any], np.ndarray]]:
+    """Of every MLP the train variance of its hidden layers at the end."""
     for results in classifiers(evidence, architecture="mlp"):
         table = layer_variances(results)
-        table = table[table["iteration"] == table.groupby("key")["iteration"].transform("max")]
-        found += _steps(table, "variance")
-    quantity = "train variance of first over penultimate and of penultimate over last layer, the lesser one"
-    return observe(quantity, 1.0, found, at_least=True, strict=True)
+        yield from _layers(table[table["iteration"] == table.groupby("key")["iteration"].transform("max")], "variance")
 
 
-def cascade_in_time(evidence: Evidence, _: Limits) -> Observation:
-    """The same of the times at which the layers have done half of their decrease; none if one does not decrease."""
-    found = []
+def _half_times(evidence: Evidence) -> Iterator[tuple[dict[str, Any], np.ndarray]]:
+    """Of every MLP the times at which its hidden layers have done half of their decrease."""
     for results in classifiers(evidence, architecture="mlp"):
-        found += _steps(half_times(results), "half_time")
-    quantity = "time of half the decrease, first over penultimate and penultimate over last layer, the lesser one"
-    return observe(quantity, 1.0, found, at_least=True)
+        yield from _layers(half_times(results), "half_time")
 
 
-def _steps(table: pd.DataFrame, column: str) -> list[dict[str, Any]]:
-    """Of every network with three hidden layers or more: first over penultimate, penultimate over last, the lesser."""
-    found = []
+def _layers(table: pd.DataFrame, column: str) -> Iterator[tuple[dict[str, Any], np.ndarray]]:
     for _, rows in table.groupby("key", sort=False):
-        values = rows.sort_values("layer")[column].to_numpy()
-        if len(values) > 2:
-            steps = [values[0] / values[-2], values[-2] / values[-1]]
-            found.append(named(rows.iloc[0]) | {"value": float(np.min(steps))})  # NaN if one of them is
-    return found
+        yield named(rows.iloc[0]), rows.sort_values("layer")[column].to_numpy()
 
 
-def one_hot_conditions_agree(evidence: Evidence, limits: Limits) -> Observation:
-    """The lesser of the rank correlations over sites of NRC1 with its form for classes, and of NRC2 with its."""
-    found = []
+def _least_step(values: np.ndarray) -> float | None:
+    """First over penultimate, penultimate over last of three layers or more, the lesser; NaN if one of them is."""
+    return None if len(values) < 3 else float(np.min([values[0] / values[-2], values[-2] / values[-1]]))
+
+
+@check(limit=1.0, over=_variances, at_least=True, strict=True)
+def cascade_in_size(values: np.ndarray) -> Value | None:
+    """Train variance of first over penultimate and of penultimate over last layer, the lesser one.
+
+    Train variance of the layer before over that of the next, the lesser of the two steps to the last one.
+    """
+    return _least_step(values)
+
+
+@check(limit=1.0, over=_half_times, at_least=True)
+def cascade_in_time(values: np.ndarray) -> Value | None:
+    """Time of half the decrease, first over penultimate and penultimate over last layer, the lesser one.
+
+    The same of the times at which the layers have done half of their decrease; none if one does not decrease.
+    """
+    return _least_step(values)
+
+
+def _one_hot(evidence: Evidence) -> Iterator[tuple[dict[str, Any], pd.DataFrame]]:
+    """Every classifier trained with the squared error: its weight sites."""
     for results in classifiers(evidence, loss="mse"):
         for network, rows in networks({"": results}):
-            pairs = (("nrc1", "nc1_share"), ("nrc2", "nc2_cka"))
             group = f"{network['group']}, weight decay {rows['weight_decay'].iloc[0]:g}"
-            value = min(trend(rows[one], rows[other]) for one, other in pairs)
-            found.append(network | {"group": group, "value": value})
-    quantity = "rank correlation over sites of NRC1 and NC1, and of NRC2 and NC2, the lesser one"
-    return observe(quantity, limits["trend_least"], found, at_least=True)
+            yield network | {"group": group}, rows
 
 
-CLASSIFICATION = {
-    function.__name__: function
-    for function in (
-        train_collapses_test_does_not,
-        test_variance_remains,
-        weak_below_strong,
-        weak_follows_strong,
-        test_variance_stays_above,
-        training_data_fitted,
-        train_variance_remains,
-        random_labels_collapse,
-        weak_collapse_of_decisions,
-        trend_with_size,
-        trend_of_the_stopping,
-        cascade_in_size,
-        cascade_in_time,
-        one_hot_conditions_agree,
-    )
-}
+@check(limit="trend_least", over=_one_hot, at_least=True)
+def one_hot_conditions_agree(rows: pd.DataFrame) -> Value:
+    """Rank correlation over sites of NRC1 and NC1, and of NRC2 and NC2, the lesser one."""
+    return min(trend(rows[one], rows[other]) for one, other in (("nrc1", "nc1_share"), ("nrc2", "nc2_cka")))

@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -14,7 +14,8 @@ from typing import Any
 from nrc_core.files import project_folder
 from nrc_core.results.store import RESULTS_VERSION
 
-Rows = list[dict[str, Any]]  # `group`, `seed`, `value` and, where more than the limit decides, `holds`
+Row = dict[str, Any]
+Rows = list[Row]  # `group`, `seed`, `value` and, where more than the limit decides, `holds`
 MAKERS: dict[str, Callable[[], Rows]] = {}
 
 
@@ -36,6 +37,16 @@ def case(maker: Callable[[], Rows]) -> Callable[[], Rows]:
         return maker() if recorded is None else [dict(row) for row in recorded]
 
     return rows
+
+
+def each(rows: Callable[[], Rows]) -> Callable[..., Iterator[tuple[Row, Row]]]:
+    """What a check of constructed cases is over; it needs no networks."""
+
+    def over(_: Any) -> Iterator[tuple[Row, Row]]:
+        for row in rows():
+            yield {"group": row["group"], "seed": row["seed"]}, row
+
+    return over
 
 
 @cache

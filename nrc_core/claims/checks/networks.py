@@ -2,177 +2,170 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
 import pandas as pd
 
 from nrc_core.claims.checks.observation import (
     Evidence,
+    Found,
     Limits,
-    Observation,
+    Value,
+    check,
     collapsed_sites,
+    judged_sites,
     networks,
-    observe,
     rank_correlation,
 )
 from nrc_core.results.criteria import error_most, first_site, holds
 from nrc_core.sections import dynamics
 
-
-def condition_once_collapsed(evidence: Evidence, limits: Limits, *, condition: str) -> Observation:
-    """The worst value of one condition from the first collapsed site on; at the last site where none is."""
-    at_least = condition in ("nrc2", "nrc3")
-    found = []
-    for network, rows in networks(evidence):
-        if condition == "nrc4":
-            rows = rows.assign(nrc4=rows["nrc4"] / error_most(rows, limits))
-        collapsed = collapsed_sites(rows, limits)
-        values = rows[condition][rows["site"].isin(collapsed["site"])]
-        value = rows[condition].iloc[-1] if values.empty else values.min() if at_least else values.max()
-        limit = _limit(condition, limits)
-        good = value >= limit if at_least else value <= limit
-        found.append(network | {"value": value, "holds": bool(good) and len(collapsed) > 0})
-    quantity = {
-        "nrc1": "noise at the last site",
-        "nrc2": "lowest alignment with the targets in the collapsed sites",
-        "nrc3": "lowest alignment with the weights in the collapsed sites",
-        "nrc4": "largest linear prediction error in the collapsed sites, over what is allowed",
-    }[condition]
-    return observe(quantity, _limit(condition, limits), found, at_least=at_least)
+ALIGNMENTS = ("nrc2", "nrc3")
+ONCE_COLLAPSED = {
+    "nrc1": "noise at the last site",
+    "nrc2": "lowest alignment with the targets in the collapsed sites",
+    "nrc3": "lowest alignment with the weights in the collapsed sites",
+    "nrc4": "largest linear prediction error in the collapsed sites, over what is allowed",
+}
 
 
-def _limit(condition: str, limits: Limits) -> float:
+def _limit(limits: Limits, condition: str) -> float:
     if condition == "nrc4":
         return 1.0
     return limits["noise_most" if condition == "nrc1" else "alignment_least"]
 
 
-def sites_below_the_last(evidence: Evidence, limits: Limits, *, condition: str = "all") -> Observation:
-    """How many sites before the last belong to the unbroken run of collapsed sites that ends there."""
-    found = []
-    for network, rows in networks(evidence):
-        flags = holds(rows, limits)
-        first = first_site(flags.all(axis=1) if condition == "all" else flags[condition], rows["site"])
-        last = int(rows["site"].iloc[-1])
-        found.append(network | {"value": 0 if first is None else last - first})
+@check(
+    limit=_limit,
+    over=networks,
+    at_least=lambda condition: condition in ALIGNMENTS,
+    quantity=lambda condition: ONCE_COLLAPSED[condition],
+)
+def condition_once_collapsed(rows: pd.DataFrame, limits: Limits, condition: str) -> Found:
+    """The worst value of one condition from the first collapsed site on; at the last site where none is."""
+    if condition == "nrc4":
+        rows = rows.assign(nrc4=rows["nrc4"] / error_most(rows, limits))
+    judged, collapsed = judged_sites(rows, limits)
+    if condition in ALIGNMENTS:
+        value = judged[condition].min()
+        return value, collapsed and value >= _limit(limits, condition)
+    value = judged[condition].max()
+    return value, collapsed and value <= _limit(limits, condition)
+
+
+def _what(condition: str = "all") -> str:
     what = "with all four conditions" if condition == "all" else f"with {condition.upper()}"
-    return observe(f"sites before the last {what}, unbroken to the last", 1.0, found, at_least=True)
+    return f"sites before the last {what}, unbroken to the last"
 
 
-def trend_with_depth(evidence: Evidence, limits: Limits) -> Observation:
-    """The weakest of the three rank correlations with depth: of less noise, and of both alignments."""
-    found = []
-    for network, rows in networks(evidence):
-        signed = {"nrc1": -1, "nrc2": 1, "nrc3": 1}
-        trends = [sign * rank_correlation(rows["site"], rows[name]) for name, sign in signed.items()]
-        found.append(network | {"value": min(trends)})
-    quantity = "weakest rank correlation of depth with less noise, NRC2 and NRC3"
-    return observe(quantity, limits["trend_least"], found, at_least=True)
+@check(limit=1.0, over=networks, at_least=True, quantity=_what)
+def sites_below_the_last(rows: pd.DataFrame, limits: Limits, condition: str = "all") -> Value:
+    """How many sites before the last belong to the unbroken run of collapsed sites that ends there."""
+    flags = holds(rows, limits)
+    first = first_site(flags.all(axis=1) if condition == "all" else flags[condition], rows["site"])
+    return 0 if first is None else int(rows["site"].iloc[-1]) - first
 
 
-def conditions_together(evidence: Evidence, limits: Limits) -> Observation:
-    """Of the collapsed sites, the share at which all four conditions hold; 0 where no site is collapsed."""
-    found = []
-    for network, rows in networks(evidence):
-        flags = holds(collapsed_sites(rows, limits), limits)
-        found.append(network | {"value": flags.all(axis=1).mean() if len(flags) else 0.0})
-    return observe("share of the collapsed sites at which all four conditions hold", 1.0, found, at_least=True)
+@check(limit="trend_least", over=networks, at_least=True)
+def trend_with_depth(rows: pd.DataFrame) -> Value:
+    """Weakest rank correlation of depth with less noise, NRC2 and NRC3."""
+    signed = {"nrc1": -1, "nrc2": 1, "nrc3": 1}
+    return min(sign * rank_correlation(rows["site"], rows[name]) for name, sign in signed.items())
 
 
-def collapsed_means_predictive(evidence: Evidence, limits: Limits) -> Observation:
-    """Sites with NRC1 and NRC2 but without NRC4: a counter-example each."""
-    found = []
-    for network, rows in networks(evidence):
-        flags = holds(rows, limits)
-        found.append(network | {"value": int((flags["nrc1"] & flags["nrc2"] & ~flags["nrc4"]).sum())})
-    return observe("sites with NRC1 and NRC2 but without NRC4", 0.0, found)
+@check(limit=1.0, over=networks, at_least=True)
+def conditions_together(rows: pd.DataFrame, limits: Limits) -> Value:
+    """Share of the collapsed sites at which all four conditions hold."""
+    flags = holds(collapsed_sites(rows, limits), limits)
+    return flags.all(axis=1).mean() if len(flags) else 0.0
 
 
-def feature_rank_of_targets(evidence: Evidence, limits: Limits) -> Observation:
-    """Largest relative distance of the features' stable rank from the targets', in the collapsed sites."""
-    found = []
-    for network, rows in networks(evidence):
-        collapsed = collapsed_sites(rows, limits)
-        judged = collapsed if len(collapsed) else rows.tail(1)
-        distance = (judged["feature_stable_rank"] / judged["target_stable_rank"] - 1).abs().max()
-        most = limits["stable_rank_deviation_most"]
-        found.append(network | {"value": distance, "holds": bool(distance <= most and len(collapsed) > 0)})
-    quantity = "largest relative distance of the features' stable rank from the targets' in the collapsed sites"
-    return observe(quantity, limits["stable_rank_deviation_most"], found)
+@check(limit=0.0, over=networks)
+def collapsed_means_predictive(rows: pd.DataFrame, limits: Limits) -> Value:
+    """Sites with NRC1 and NRC2 but without NRC4."""
+    flags = holds(rows, limits)
+    return int((flags["nrc1"] & flags["nrc2"] & ~flags["nrc4"]).sum())
 
 
-def low_rank_weights(evidence: Evidence, limits: Limits) -> Observation:
-    """Largest stable rank of a weight in the collapsed sites, over the target dimension."""
-    found = []
-    for network, rows in networks(evidence):
-        collapsed = collapsed_sites(rows, limits)
-        judged = collapsed if len(collapsed) else rows.tail(1)
-        share = (judged["weight_stable_rank"] / judged["rank"]).max()
-        falls = rank_correlation(rows["site"], rows["weight_stable_rank"]) < 0
-        good = share <= limits["weight_rank_factor"] and len(collapsed) > 0 and falls
-        found.append(network | {"value": share, "holds": bool(good)})
-    quantity = "largest stable rank of a weight in the collapsed sites, in target dimensions"
-    return observe(quantity, limits["weight_rank_factor"], found)
+@check(limit="stable_rank_deviation_most", over=networks)
+def feature_rank_of_targets(rows: pd.DataFrame, limits: Limits) -> Found:
+    """Largest relative distance of the features' stable rank from the targets' in the collapsed sites."""
+    judged, collapsed = judged_sites(rows, limits)
+    distance = rank_distance(judged)
+    return distance, collapsed and distance <= limits["stable_rank_deviation_most"]
 
 
-def rank_one_targets(evidence: Evidence, limits: Limits) -> Observation:
-    """Share of the target variance in its first direction; the networks of a page have the same targets."""
-    found = []
+def rank_distance(sites: pd.DataFrame) -> Value:
+    """The largest relative distance of the features' stable rank from the targets'."""
+    return float((sites["feature_stable_rank"] / sites["target_stable_rank"] - 1).abs().max())
+
+
+@check(limit="weight_rank_factor", over=networks)
+def low_rank_weights(rows: pd.DataFrame, limits: Limits) -> Found:
+    """Largest stable rank of a weight in the collapsed sites, in target dimensions."""
+    judged, collapsed = judged_sites(rows, limits)
+    share = (judged["weight_stable_rank"] / judged["rank"]).max()
+    falls = rank_correlation(rows["site"], rows["weight_stable_rank"]) < 0
+    return share, collapsed and falls and share <= limits["weight_rank_factor"]
+
+
+def _targets(evidence: Evidence) -> Iterator[tuple[dict[str, Any], float]]:
+    """Of every page the stable rank of the targets, which its networks have in common."""
     for results in evidence.values():
-        table = results.label(results.final(), "dataset")
-        last = table.iloc[0]
-        found.append({"group": last["dataset"], "seed": -1, "value": 1 / last["target_stable_rank"]})
-    quantity = "share of the target variance in its first direction"
-    return observe(quantity, limits["rank_one_share_least"], found, at_least=True, strict=True)
+        last = results.label(results.final(), "dataset").iloc[0]
+        yield {"group": last["dataset"], "seed": -1}, last["target_stable_rank"]
 
 
-def losses_settle(evidence: Evidence, limits: Limits) -> Observation:
-    """The generalisation gap, where both losses have also settled by the end of training."""
-    found = []
+@check(limit="rank_one_share_least", over=_targets, at_least=True, strict=True)
+def rank_one_targets(stable_rank: float) -> Value:
+    """Share of the target variance in its first direction."""
+    return 1 / stable_rank
+
+
+def _gaps(evidence: Evidence, limits: Limits) -> Iterator[tuple[dict[str, Any], float, bool]]:
+    """Of every network the generalisation gap, and whether its losses have settled."""
     for results in evidence.values():
         settled = dynamics.timing(results, limits).set_index("key")["settled"].notna()
         for row in dynamics.generalisation_gap(results).itertuples():
-            good = settled[row.key] and row.gap <= limits["gap_most"]
-            found.append({"group": row.dataset, "seed": row.seed, "value": row.gap, "holds": bool(good)})
-    quantity = "test error less training error, over the target variance (both losses must have settled too)"
-    return observe(quantity, limits["gap_most"], found)
+            yield {"group": row.dataset, "seed": row.seed}, row.gap, settled[row.key]
 
 
-def generalisation_gap(evidence: Evidence, limits: Limits) -> Observation:
-    """Test error less training error, over the target variance, by data set and split; each network once."""
+@check(limit="gap_most", over=_gaps, reads="losses")
+def losses_settle(gap: float, settled: bool | np.bool, limits: Limits) -> Found:
+    """Test error less training error, over the target variance (both losses must have settled too).
+
+    The generalisation gap, where both losses have also settled by the end of training.
+    """
+    return gap, settled and gap <= limits["gap_most"]
+
+
+def _splits(evidence: Evidence) -> Iterator[tuple[dict[str, Any], float]]:
+    """The generalisation gap by data set and split; each network once."""
     gaps = pd.concat([dynamics.generalisation_gap(results) for results in evidence.values()]).drop_duplicates("key")
-    found = [
-        {"group": f"{row.dataset}, {row.split} split", "seed": row.seed, "value": row.gap} for row in gaps.itertuples()
-    ]
-    return observe("test error less training error, over the target variance", limits["gap_most"], found)
+    for row in gaps.itertuples():
+        yield {"group": f"{row.dataset}, {row.split} split", "seed": row.seed}, row.gap
 
 
-def collapse_after_settling(evidence: Evidence, limits: Limits) -> Observation:
-    """Epoch of the onset of noise suppression over the epoch at which both losses have settled.
+@check(limit="gap_most", over=_splits)
+def generalisation_gap(gap: float) -> Value:
+    """Test error less training error, over the target variance."""
+    return gap
+
+
+def _events(evidence: Evidence, limits: Limits) -> Iterator[tuple[dict[str, Any], Any]]:
+    """Of every network whose losses settle, when they did and when it collapsed."""
+    for results in evidence.values():
+        for row in dynamics.timing(results, limits).dropna(subset="settled").itertuples():
+            yield {"group": row.dataset, "seed": row.seed}, row
+
+
+@check(limit=1.0, over=_events, at_least=True, strict=True, reads="losses")
+def collapse_after_settling(row: Any) -> Value | None:
+    """Epoch at which NRC1 has set in over the epoch at which both losses have settled.
 
     Networks that never collapse, or whose losses never settle, say nothing, nor do those where the
     measured epochs leave open which came first.
     """
-    found = []
-    for results in evidence.values():
-        for row in dynamics.timing(results, limits).dropna(subset="settled").itertuples():
-            if row.collapse in ("before", "after"):
-                found.append({"group": row.dataset, "seed": row.seed, "value": row.at_most / row.settled})
-    quantity = "epoch at which NRC1 has set in over the epoch at which both losses have settled"
-    return observe(quantity, 1.0, found, at_least=True, strict=True)
-
-
-NETWORKS = {
-    function.__name__: function
-    for function in (
-        condition_once_collapsed,
-        sites_below_the_last,
-        trend_with_depth,
-        conditions_together,
-        collapsed_means_predictive,
-        feature_rank_of_targets,
-        low_rank_weights,
-        rank_one_targets,
-        losses_settle,
-        generalisation_gap,
-        collapse_after_settling,
-    )
-}
+    return row.at_most / row.settled if row.collapse in ("before", "after") else None

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
+from functools import wraps
+from inspect import getdoc, signature
 from typing import Any
 
 import numpy as np
@@ -36,6 +38,11 @@ class Observation:
 
 
 Check = Callable[..., Observation]
+Value = float | int | np.floating | np.integer
+Found = tuple[Value, bool | np.bool]  # the value of a network, and whether the claim holds there
+Networks = Callable[..., Iterator[tuple[Any, ...]]]
+CHECKS: dict[str, Check] = {}
+READERS: dict[str, set[str]] = {"spectra": set(), "losses": set(), "downstream": set()}
 # Of the measurements, what checks on single networks look at; rows of few columns are quicker to take apart.
 COLUMNS = (
     "key", "name", "site", "seed", "dataset", "weight_decay", "nrc1", "nrc2", "nrc3", "nrc4", "network_mse",
@@ -44,21 +51,87 @@ COLUMNS = (
 )  # fmt: skip
 
 
-def observe(
-    quantity: str, limit: float, rows: list[dict[str, Any]], *, at_least: bool = False, strict: bool = False
-) -> Observation:
-    """An observation from rows of `group`, `seed`, `value`; `holds` follows from the limit unless a row has it.
+def check(
+    *,
+    limit: str | float | Callable[..., float],
+    over: Networks,
+    at_least: bool | Callable[..., bool] = False,
+    strict: bool = False,
+    reads: str = "",
+    quantity: Callable[..., str] | None = None,
+) -> Callable[[Callable[..., Any]], Check]:
+    """A function of one network becomes a check of all that there are, known by its name in `CHECKS`.
+
+    Its docstring begins with the quantity, in words, in which the arguments of the claim can be named. The function
+    returns the value of the network, or the value and whether the claim holds there, which otherwise
+    follows from the limit; None where the network says nothing. It takes what `over` yields besides group and seed, and
+    by their names `limits` and the arguments of the claim.
+
+    Args:
+        limit: the name of a threshold, a number, or a function of the thresholds and the arguments.
+        over: yields `group` and `seed`, then what the function is of; takes the evidence, and arguments by their names.
+        at_least: whether the claim holds at or above the limit, else at or below it; or a function that says so.
+        strict: not at the limit itself.
+        reads: a table that is looked at besides the measurements.
+        quantity: what is measured, where it depends on the arguments by more than their values.
 
     Example:
-        >>> observe("noise", 0.05, [{"group": "a", "seed": 0, "value": 0.05}]).rows["holds"].tolist()
-        [True]
+        >>> @check(limit="noise_most", over=networks)
+        ... def noise_of_an_example(rows):
+        ...     "Noise at the last site."
+        ...     return rows["nrc1"].iloc[-1]
+        >>> CHECKS.pop("noise_of_an_example") is noise_of_an_example
+        True
     """
-    for row in rows:
-        value = row["value"]
-        beyond = (value > limit if at_least else value < limit) if strict else False
-        equal = not strict and (value >= limit if at_least else value <= limit)
-        row.setdefault("holds", bool(beyond or equal))
-    return Observation(quantity, limit, at_least, pd.DataFrame(rows, columns=["group", "seed", "value", "holds"]))
+
+    def registered(function: Callable[..., Any]) -> Check:
+        @wraps(function)
+        def checked(evidence: Evidence, limits: Limits, **arguments: Any) -> Observation:
+            parts = [one for one in (function, over, limit, at_least, quantity) if callable(one)]
+            if unknown := set(arguments) - {name for one in parts for name in signature(one).parameters}:
+                raise TypeError(f"{function.__name__} takes no argument {', '.join(sorted(unknown))}")
+            given = arguments | {"limits": limits}
+            bound = limits[limit] if isinstance(limit, str) else _said(limit, given)
+            above, rows = _said(at_least, given), []
+            for network, *item in over(evidence, **_taken(over, given)):
+                found = function(*item, **_taken(function, given))
+                if found is not None:
+                    value, *holds = found if isinstance(found, tuple) else (found,)
+                    good = bool(holds[0]) if holds else _within(value, bound, at_least=above, strict=strict)
+                    rows.append(network | {"value": value, "holds": good})
+            words = _in_words(function, arguments) if quantity is None else _said(quantity, given)
+            return Observation(words, bound, above, pd.DataFrame(rows, columns=["group", "seed", "value", "holds"]))
+
+        CHECKS[function.__name__] = checked
+        if reads:
+            READERS[reads].add(function.__name__)
+        return checked
+
+    return registered
+
+
+def _taken(function: Callable[..., Any], given: Mapping[str, Any]) -> dict[str, Any]:
+    """What a function takes of the arguments that there are."""
+    known = signature(function).parameters
+    return {name: value for name, value in given.items() if name in known}
+
+
+def _said(value: Any, given: Mapping[str, Any]) -> Any:
+    """A value, or what a function of the arguments makes of them."""
+    return value(**_taken(value, given)) if callable(value) else value
+
+
+def _in_words(function: Callable[..., Any], arguments: Mapping[str, Any]) -> str:
+    """The first paragraph of a docstring as a part of a sentence, with the arguments in their places."""
+    text = " ".join(str(getdoc(function)).partition("\n\n")[0].split()).removesuffix(".")
+    defaults = {one.name: one.default for one in signature(function).parameters.values()}
+    start = text[0].lower() if text[1].islower() else text[0]
+    return (start + text[1:]).format(**defaults | dict(arguments))
+
+
+def _within(value: Value, limit: float, *, at_least: bool, strict: bool) -> bool:
+    beyond = value > limit if at_least else value < limit
+    return bool(beyond or (not strict and value == limit))
 
 
 def networks(evidence: Evidence) -> Iterator[tuple[dict[str, Any], pd.DataFrame]]:
@@ -77,10 +150,16 @@ def _networks(results: Results) -> list[tuple[dict[str, Any], pd.DataFrame]]:
     ]
 
 
-def collapsed_sites(rows: pd.DataFrame, limits: Limits) -> pd.DataFrame:
-    """The sites from the first collapsed one (NRC1, as in the paper) to the last; none if the last is not."""
-    first = first_site(rows["nrc1"] <= limits["noise_most"], rows["site"])
+def collapsed_sites(rows: pd.DataFrame, limits: Limits, noise: str = "nrc1") -> pd.DataFrame:
+    """The sites from the first collapsed one (by its noise, as in the paper) to the last; none if the last is not."""
+    first = first_site(rows[noise] <= limits["noise_most"], rows["site"])
     return rows.iloc[:0] if first is None else rows[rows["site"] >= first]
+
+
+def judged_sites(rows: pd.DataFrame, limits: Limits, noise: str = "nrc1") -> tuple[pd.DataFrame, bool]:
+    """The collapsed sites, or the last one where none is; and whether there are any."""
+    collapsed = collapsed_sites(rows, limits, noise)
+    return (collapsed, True) if len(collapsed) else (rows.tail(1), False)
 
 
 def rank_correlation(a: pd.Series, b: pd.Series) -> float:

@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-from nrc_core.claims.checks.constructed import Rows, case
-from nrc_core.claims.checks.observation import Evidence, Limits, Observation, observe
+from collections.abc import Iterator
+from typing import Any
+
+import pandas as pd
+
+from nrc_core.claims.checks.constructed import Row, Rows, case, each
+from nrc_core.claims.checks.observation import Evidence, Value, check
 from nrc_core.sections.proposition_1.tables import site_bounds
 
 # Rounding of CKA near 1, where a bound is the square root of one minus its square.
 ROUNDING = 1e-6
-
-
-def printed_bound(_: Evidence, __: Limits) -> Observation:
-    """Residual of Proposition 1 over its bound as printed, for one family of features and targets."""
-    return observe("residual over the bound as printed, in four cases of one family", 1.0, _counter_examples())
 
 
 @case
@@ -23,21 +23,23 @@ def _counter_examples() -> Rows:
     return [{"group": "counter-example", "seed": -1, "value": one.residual / one.printed_bound} for one in found]
 
 
-def reverse_bound_on_networks(evidence: Evidence, _: Limits) -> Observation:
-    """Largest excess, over a network's weight sites, of the unpredicted share of the targets over its bound."""
-    found = []
+@check(limit=1.0, over=each(_counter_examples))
+def printed_bound(row: Row) -> Value:
+    """Residual over the bound as printed, in four cases of one family."""
+    return row["value"]
+
+
+def _bounded(evidence: Evidence) -> Iterator[tuple[dict[str, Any], pd.DataFrame]]:
     for results in evidence.values():
         sites = site_bounds(results.label(results.final(), "dataset"))
-        sites["excess"] = sites["nrc4_unexplained"] - sites["bound"]
         for (dataset, seed), rows in sites.groupby(["dataset", "seed"], sort=False):
-            found.append({"group": dataset, "seed": int(seed), "value": rows["excess"].max()})
-    return observe("largest excess of the unpredicted share of the targets over its bound", ROUNDING, found)
+            yield {"group": dataset, "seed": int(seed)}, rows
 
 
-def zero_loss_without_alignment(_: Evidence, limits: Limits) -> Observation:
-    """NRC3 of features that fit the targets exactly, with most of their variance where the weight is blind."""
-    quantity = "NRC3 of a solution of zero loss"
-    return observe(quantity, limits["misaligned_below"], _solution_of_zero_loss(), strict=True)
+@check(limit=ROUNDING, over=_bounded)
+def reverse_bound_on_networks(rows: pd.DataFrame) -> Value:
+    """Largest excess of the unpredicted share of the targets over its bound."""
+    return (rows["nrc4_unexplained"] - rows["bound"]).max()
 
 
 @case
@@ -55,6 +57,10 @@ def _solution_of_zero_loss() -> Rows:
     return [{"group": "one solution", "seed": -1, "value": nrc3(features, weight.double(), 2)}]
 
 
-THEORY = {
-    function.__name__: function for function in (printed_bound, reverse_bound_on_networks, zero_loss_without_alignment)
-}
+@check(limit="misaligned_below", over=each(_solution_of_zero_loss), strict=True)
+def zero_loss_without_alignment(row: Row) -> Value:
+    """NRC3 of a solution of zero loss.
+
+    NRC3 of features that fit the targets exactly, with most of their variance where the weight is blind.
+    """
+    return row["value"]

@@ -1,0 +1,11 @@
+"""The checks by the module that has them."""
+
+from nrc_core.claims.checks import CHECKS
+
+
+def checks_of(*modules: str) -> list[str]:
+    """The names of the checks in modules of `nrc_core.claims.checks`."""
+    return [name for name, check in CHECKS.items() if check.__module__.split(".")[-1] in modules]
+
+
+ON_CLASSIFIERS = checks_of("classification", "transfer")
