@@ -12,7 +12,7 @@ export PATH := $(CURDIR)/$(BIN):$(PATH)
 
 # Ends well when the book is built; it says which pages differ from the reference runs. PDF=yes prints it too.
 book: environment data
-	python book/build.py book/profiles/$(PROFILE).yml $(CORES) pdf=$(PDF)
+	python -m book.builder.build book/profiles/$(PROFILE).yml $(CORES) pdf=$(PDF)
 	@echo "open book/_build/html/index.html"
 
 # Fails where what was trained here differs from the reference runs; of the published book, where a claim that was
@@ -54,12 +54,12 @@ data: environment
 
 # On a machine that has nothing else to do; the last one needs UTKFace and says so where it is not.
 bench: environment
-	python benchmarks/limits.py
-	python benchmarks/scaling.py
-	python benchmarks/metrics.py
-	python benchmarks/training.py
-	python benchmarks/training_images.py
-	-python benchmarks/images.py
+	python -m benchmarks.limits
+	python -m benchmarks.scaling
+	python -m benchmarks.metrics
+	python -m benchmarks.training
+	python -m benchmarks.training_images
+	-python -m benchmarks.images
 
 lock:
 	uv pip compile pyproject.toml --all-extras --universal --python-version 3.11 --no-header --no-annotate \

@@ -1,7 +1,7 @@
 # From a profile to a book. Each page is run with its own parameters, so that editing one page's
 # entry in the profile runs that page only.
 #
-#   python book/build.py book/profiles/quick.yml 2
+#   python -m book.builder.build book/profiles/quick.yml 2
 #   snakemake --workflow-profile book/slurm --config profile=book/profiles/quick.yml
 #
 # Claims are judged on the published runs, whatever the profile. What the profile trains is compared with reference
@@ -33,7 +33,7 @@ PDF = str(config.get("pdf", "no")).lower() in ("yes", "true")
 CORE = sorted(str(path) for path in Path("nrc_core").rglob("*.py"))
 SOURCES = sorted(
     str(path)
-    for pattern in ("*.md", "*.html", "*.py", "_*.yml", "*.yaml", "*.bib", "_ext/*.py", "_static/*")
+    for pattern in ("*.md", "builder/*.py", "builder/*.html", "_*.yml", "*.yaml", "*.bib", "_ext/*.py", "_static/*")
     for path in Path("book").glob(pattern)
 ) + sorted(str(path) for path in Path("benchmarks").glob("*/*.json"))
 
@@ -121,7 +121,7 @@ rule run:
     resources:
         gpu=lambda wildcards: int(PAGES[wildcards.page].gpu),
     shell:
-        "OMP_NUM_THREADS={threads} python book/pages.py {PROFILE_FILE:q} {wildcards.page} {output:q} > {log:q} 2>&1"
+        "OMP_NUM_THREADS={threads} python -m book.builder.pages {PROFILE_FILE:q} {wildcards.page} {output:q} > {log:q} 2>&1"
 
 
 # What the published runs say about the claims of the papers. They are found by their configuration, as no data are at
@@ -164,7 +164,7 @@ rule check:
         build=str(BUILD),
     shell:
         "({params.compare} {params.profile:q} > {output:q} 2> {log:q} || test $? -eq 1) && "
-        "python book/recheck.py {PROFILE_FILE:q} build={params.build:q} >> {log:q} 2>&1"
+        "python -m book.builder.recheck {PROFILE_FILE:q} build={params.build:q} >> {log:q} 2>&1"
 
 
 rule assemble:
@@ -187,7 +187,7 @@ rule assemble:
         build=str(BUILD),
         pdf="pdf" if PDF else "",
     shell:
-        "python book/assemble.py {PROFILE_FILE:q} {params.data:q} {params.build:q} {input.claims:q} {input.check:q} "
+        "python -m book.builder.assemble {PROFILE_FILE:q} {params.data:q} {params.build:q} {input.claims:q} {input.check:q} "
         "{params.pdf} > {log:q} 2>&1"
 
 
@@ -220,4 +220,4 @@ rule pdf:
     shell:
         "rm -rf {params.single:q} && "
         "jupyter-book build {params.book:q} --path-output {params.single:q} --builder singlehtml --all > {log:q} 2>&1 && "
-        "python book/printing.py {params.single:q}/_build/singlehtml/index.html {output:q} >> {log:q} 2>&1"
+        "python -m book.builder.printing {params.single:q}/_build/singlehtml/index.html {output:q} >> {log:q} 2>&1"

@@ -1,6 +1,6 @@
 """Layer metrics of a ResNet-34 over all of UTKFace at 128 x 128, in both readings: seconds and peak memory.
 
-    python benchmarks/images.py [--output FILE] [--samples N]
+    python -m benchmarks.images [--output FILE] [--samples N]
 
 Once through (n = 1), since it takes minutes; the process does nothing else, so its peak is that of the data,
 the network, one batch of activations and the moments.
@@ -14,8 +14,7 @@ import sys
 import time
 from pathlib import Path
 
-from timing import write
-
+from benchmarks.timing import write
 from nrc_core import build_model, deep_nrc_resnet, load_dataset
 from nrc_core.errors import DataUnavailable
 from nrc_core.metrics.sites import collect_each

@@ -1,6 +1,6 @@
 """How near does the pass of moments come to what the processor can do, and how exact is it?
 
-    python benchmarks/limits.py [--output FILE] [--repeats N]
+    python -m benchmarks.limits [--output FILE] [--repeats N]
 
 The limit is the rate of a float64 matrix product of the same size, measured in turn with the pass, so
 that both see the same machine. A rate counts the whole product of n rows, 2 n s^2 operations with
@@ -19,8 +19,8 @@ from typing import Any
 
 import numpy as np
 import torch
-from timing import write
 
+from benchmarks.timing import write
 from nrc_core import Moments
 
 LAYERS = ((256, 2), (512, 4))

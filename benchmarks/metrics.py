@@ -1,6 +1,6 @@
 """How fast are layer metrics from second moments, against n x n Gram matrices? One run, one machine.
 
-    python benchmarks/metrics.py [--output FILE] [--repeats N]
+    python -m benchmarks.metrics [--output FILE] [--repeats N]
 
 The Gram method is the way CKA is computed where the features' n x n matrix is made: two Gram
 matrices, a centring matrix, products of n x n matrices, their traces, in single precision. The frugal
@@ -21,9 +21,9 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from timing import seconds, spread, write
 from torch import Tensor
 
+from benchmarks.timing import seconds, spread, write
 from nrc_core import MLP, Moments, measure
 from nrc_core.config.base import NUMERICAL_TOLERANCE
 from nrc_core.metrics import regression
@@ -141,7 +141,7 @@ def main() -> None:
         print(json.dumps(whole_pass(given.whole_pass)))
         return
     whole = subprocess.run(
-        [sys.executable, __file__, "--whole-pass", "3"], stdout=subprocess.PIPE, text=True, check=True
+        [sys.executable, "-m", "benchmarks.metrics", "--whole-pass", "3"], stdout=subprocess.PIPE, text=True, check=True
     )
     rows, threads = [], torch.get_num_threads()
     for count in sorted({1, threads}):  # results are made with one; the Gram method gains more from a second

@@ -1,6 +1,6 @@
 """How do time and memory of a layer's metrics grow with the number of rows?
 
-    python benchmarks/scaling.py [--output FILE] [--repeats N]
+    python -m benchmarks.scaling [--output FILE] [--repeats N]
 
 Every number of rows has a process of its own, so that the peak of its memory is its own.
 """
@@ -16,9 +16,9 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from metrics import layer, moment_metrics
-from timing import seconds, spread, write
 
+from benchmarks.metrics import layer, moment_metrics
+from benchmarks.timing import seconds, spread, write
 from nrc_core import Moments
 
 WIDTH, TARGETS = 512, 4
@@ -73,7 +73,7 @@ def main() -> None:
         return
     rows = []
     for n in SIZES:
-        command = [sys.executable, __file__, "--rows", str(n), "--repeats", str(given.repeats)]
+        command = [sys.executable, "-m", "benchmarks.scaling", "--rows", str(n), "--repeats", str(given.repeats)]
         rows.append(json.loads(subprocess.run(command, stdout=subprocess.PIPE, text=True, check=True).stdout))
     write(
         given.output,

@@ -1,6 +1,6 @@
 """How fast are networks trained, against the loops in wide use, and how many at once? One run, one machine.
 
-    python benchmarks/training.py [--output FILE] [--repeats N] [--device cpu]
+    python -m benchmarks.training [--output FILE] [--repeats N] [--device cpu]
 
 Loop (a) is a Dataset with `__getitem__`, a DataLoader that shuffles, and `.item()` at every step, as the released
 code of the Deep NRC paper has it; loop (b) is plain PyTorch on tensors that lie on the device. Ours is `StackedMLP`,
@@ -17,11 +17,11 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from timing import seconds, spread, write
 from torch import Tensor, nn
 from torch.nn import functional
 from torch.utils.data import DataLoader, Dataset
 
+from benchmarks.timing import seconds, spread, write
 from nrc_core import MLP, RunConfig
 from nrc_core.data.load import load_dataset
 from nrc_core.training.computing import chosen_device, measure_together

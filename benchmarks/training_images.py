@@ -1,6 +1,6 @@
 """Images a second in training a ResNet-18: a DataLoader loop, a plain loop, this project's, and that compiled.
 
-    python benchmarks/training_images.py [--output FILE] [--repeats N] [--device cuda]
+    python -m benchmarks.training_images [--output FILE] [--repeats N] [--device cuda]
 
 The images are noise: what is measured is how fast they go through, not what is learned.
 """
@@ -16,11 +16,11 @@ from typing import Any
 import numpy as np
 import torch
 from PIL import Image
-from timing import seconds, spread, write
 from torch import Tensor, nn
 from torch.utils.data import Dataset
-from training import BATCH, DECAY, RATE, loop_a, loop_b
 
+from benchmarks.timing import seconds, spread, write
+from benchmarks.training import BATCH, DECAY, RATE, loop_a, loop_b
 from nrc_core.networks.resnets import ResNet
 from nrc_core.training.computing import chosen_device
 from nrc_core.training.loop import reproducible_arithmetic

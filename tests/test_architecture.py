@@ -9,7 +9,8 @@ import grimp
 import pytest
 
 import nrc_core
-from tests.scripts import ROOT
+
+ROOT = Path(__file__).parent.parent
 
 MOST_ENTRIES = 14
 LONGEST_CHAIN = 11

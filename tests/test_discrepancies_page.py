@@ -1,6 +1,7 @@
 """The page on where paper and code differ: sentences by hand, what cannot be measured, and entries that are refused."""
 
 import dataclasses
+from importlib import import_module
 from pathlib import Path
 
 import pandas as pd
@@ -11,7 +12,8 @@ from nrc_core.errors import ConfigError
 from nrc_core.results.results import Results
 from nrc_core.workflow.profiles import Page, Profile
 from tests.fakes import network, results
-from tests.scripts import ROOT, script
+
+ROOT = Path(__file__).parent.parent
 
 ENTRY = {
     "id": "one", "group": "metrics", "subject": "A metric", "paper": "this", "code": "that", "here": "this too",
@@ -22,7 +24,7 @@ MEASURED = ENTRY | {"measured": "seeds", "pages": ["swimmer"]}
 
 @pytest.fixture(scope="module")
 def discrepancies():
-    return script("book/discrepancies.py")
+    return import_module("book.builder.discrepancies")
 
 
 @pytest.fixture(scope="module")

@@ -5,6 +5,7 @@ import json
 import math
 import re
 from dataclasses import replace
+from importlib import import_module
 from pathlib import Path
 
 import pandas as pd
@@ -16,7 +17,6 @@ from nrc_core.workflow.profiles import Page, Profile
 from tests.chromium import SIZES, Visit
 from tests.fakes import network, results
 from tests.pictures import check_picture
-from tests.scripts import script
 
 ROOT = Path(__file__).parent.parent
 STATIC = ROOT / "book" / "_static"
@@ -24,7 +24,7 @@ STATIC = ROOT / "book" / "_static"
 
 @pytest.fixture(scope="module")
 def explorer():
-    return script("book/explorer.py")
+    return import_module("book.builder.explorer")
 
 
 def at_epochs(made: Results, *epochs: int, run: str) -> Results:

@@ -4,6 +4,7 @@ import os
 import subprocess
 import sys
 import time
+from importlib import import_module
 from pathlib import Path
 
 import pandas as pd
@@ -13,9 +14,10 @@ import pytest
 from nrc_core.results.store import RunResult, Store
 from tests.faults.disk import fill, holds, small_disk
 from tests.faults.kills import Build, different_tables, kill, killed
-from tests.scripts import ROOT, script
 
-# In place of `book/build.py`: three networks, one after the other, and a page.
+ROOT = Path(__file__).parent.parent
+
+# In place of `book/builder/build.py`: three networks, one after the other, and a page.
 SMALL = """
 import sys
 from pathlib import Path
@@ -36,8 +38,8 @@ for seed in (0, 1, 2):
 def project(tmp_path_factory) -> Path:
     """A project whose build takes seconds, with this one's core."""
     folder = tmp_path_factory.mktemp("project")
-    (folder / "book").mkdir()
-    (folder / "book" / "build.py").write_text(SMALL)
+    (folder / "book" / "builder").mkdir(parents=True)
+    (folder / "book" / "builder" / "build.py").write_text(SMALL)
     (folder / "nrc_core").symlink_to(ROOT / "nrc_core")
     return folder
 
@@ -118,8 +120,8 @@ def test_a_kill_is_one():
 WAITS = [sys.executable, "-c", "import sys; print('at work', flush=True); sys.stdin.read()"]
 HOLDS = f"""
 import sys
-sys.path.insert(0, {str(ROOT / "book")!r})
-import build
+sys.path.insert(0, {str(ROOT)!r})
+from book.builder import build
 build.command = lambda *_: {WAITS!r}
 sys.exit(build.main(["toy.yml", "1"]))
 """
@@ -141,7 +143,7 @@ def holding(folder: Path) -> subprocess.Popen:
 
 
 def test_of_two_builds_in_a_folder_one_is_refused(tmp_path, monkeypatch, capsys):
-    build = script("book/build.py")
+    build = import_module("book.builder.build")
     monkeypatch.setattr(build, "command", lambda *_: [sys.executable, "-c", "pass"])
     monkeypatch.chdir(tmp_path)
     with holding(tmp_path) as first:
@@ -153,7 +155,7 @@ def test_of_two_builds_in_a_folder_one_is_refused(tmp_path, monkeypatch, capsys)
 
 
 def test_a_killed_build_leaves_no_lock_but_what_it_started_holds_it(tmp_path, monkeypatch):
-    build = script("book/build.py")
+    build = import_module("book.builder.build")
     monkeypatch.setattr(build, "command", lambda *_: [sys.executable, "-c", "pass"])
     monkeypatch.chdir(tmp_path)
     with holding(tmp_path) as first:
@@ -166,7 +168,7 @@ def test_a_killed_build_leaves_no_lock_but_what_it_started_holds_it(tmp_path, mo
 
 
 def test_snakemake_is_called_as_the_makefile_wants():
-    found = script("book/build.py").command("a.yml", "3", "pdf=yes")
+    found = import_module("book.builder.build").command("a.yml", "3", "pdf=yes")
     assert found[found.index("--cores") + 1] == "3"
     assert found[-3:] == ["--config", "profile=a.yml", "pdf=yes"]
     assert {"--nolock", "--keep-going", "--rerun-incomplete"} <= set(found)

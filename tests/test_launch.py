@@ -2,6 +2,7 @@
 
 import ast
 import tomllib
+from importlib import import_module
 from pathlib import Path
 
 import pytest
@@ -11,7 +12,6 @@ from nrc_core import ConfigError
 from nrc_core.sections.parameters import coerce
 from nrc_core.workflow.notebooks import parameters_of
 from nrc_core.workflow.profiles import read_profile
-from tests.scripts import script
 
 ROOT = Path(__file__).parent.parent
 QUICK = {page.name: page for page in read_profile(ROOT / "book" / "profiles" / "quick.yml").pages}
@@ -19,7 +19,7 @@ QUICK = {page.name: page for page in read_profile(ROOT / "book" / "profiles" / "
 
 @pytest.fixture(scope="module")
 def launch():
-    return script("book/launch.py")
+    return import_module("book.builder.launch")
 
 
 def project(folder: Path, urls: str = "") -> Path:

@@ -1,18 +1,18 @@
 """The ledger as a page: every claim, its numbers, its doubts, and words beside every picture."""
 
 import re
+from importlib import import_module
 
 import pytest
 
 from nrc_core.claims.entries import read_claims
 from nrc_core.claims.ledger import _judge, _Page
 from tests.fakes import network, results
-from tests.scripts import script
 
 
 @pytest.fixture(scope="module")
 def ledger():
-    return script("book/ledger.py")
+    return import_module("book.builder.ledger")
 
 
 @pytest.fixture(scope="module")

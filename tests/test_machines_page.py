@@ -1,5 +1,7 @@
 """The page on machines says what its tables hold."""
 
+from importlib import import_module
+
 import pandas as pd
 import pytest
 
@@ -7,7 +9,6 @@ from nrc_core import Store
 from nrc_core.claims.reference_runs import make
 from nrc_core.claims.references import References
 from nrc_core.workflow.profiles import Page
-from tests.scripts import script
 
 PAGE = Page(
     "swimmer", "Swimmer", "deep_nrc_mlp",
@@ -18,7 +19,7 @@ CLOSE = {"id": "X1", "statement": "It holds.", "verdict": "partly", "change": 0.
 
 @pytest.fixture(scope="module")
 def machines():
-    return script("book/machines.py")
+    return import_module("book.builder.machines")
 
 
 @pytest.fixture(scope="module")

@@ -1,11 +1,14 @@
 """The book on paper."""
 
 import shutil
+from importlib import import_module
+from pathlib import Path
 
 import pikepdf
 import pytest
 
-from tests.scripts import ROOT, script
+ROOT = Path(__file__).parent.parent
+
 
 PAGE = """<html><body><h1>Noise suppression</h1><p><a href="data.zip">a file beside it</a>
 <a href="https://doi.org/10">a paper</a></p><p style="page-break-before: always">Second</p></body></html>"""
@@ -20,7 +23,7 @@ body, table {{ margin: 0; border-spacing: 0; font: 10px sans-serif }} td {{ heig
 
 @pytest.fixture(scope="module")
 def printing():
-    return script("book/printing.py")
+    return import_module("book.builder.printing")
 
 
 @pytest.mark.browser

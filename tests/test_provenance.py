@@ -4,7 +4,8 @@ import ast
 from pathlib import Path
 
 from nrc_core.training.identity import SOURCES
-from tests.scripts import ROOT
+
+ROOT = Path(__file__).parent.parent
 
 # They keep, find and describe results; none of them computes one.
 OTHERS = {"errors.py", "files.py", "results"}

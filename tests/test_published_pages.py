@@ -1,6 +1,7 @@
 """A page whose data are not on this machine: it shows the published runs, and says so."""
 
 import os
+from importlib import import_module
 from pathlib import Path
 
 import nbformat
@@ -15,7 +16,6 @@ from nrc_core.results.runs import run
 from nrc_core.results.store import Store
 from nrc_core.sections.deep_nrc_mlp.experiment import deep_nrc_mlp
 from nrc_core.workflow.profiles import Page, Profile
-from tests.scripts import script
 
 REASON = "data set 'hopper' is not prepared on this machine: run `nrc data hopper`"
 SMALL = {"dataset": "hopper", "seeds": [0, 1], "width": 4, "depth": 2, "epochs": 1, "measurements": 1}
@@ -25,7 +25,7 @@ QUICK = Profile("quick", "Trained here.", "elsewhere", "hopper", (PAGE,))
 
 @pytest.fixture(scope="module")
 def pages():
-    return script("book/pages.py")
+    return import_module("book.builder.pages")
 
 
 def prepare(folder, identity: str) -> None:
@@ -125,7 +125,7 @@ def test_such_a_page_says_whose_runs_it_shows_and_how_to_get_the_data(pages, exe
 
 
 def test_the_results_of_such_a_page_are_the_published_ones(pages, published):
-    evidence = script("book/evidence.py")
+    evidence = import_module("book.builder.evidence")
     assert sorted(evidence.results_of(QUICK, PAGE, pages.PUBLISHED).runs["width"]) == [4, 4]
 
 

@@ -1,6 +1,7 @@
 """What was trained here against the reference runs: its page, its lines on other pages, and what a build prints."""
 
 import json
+from importlib import import_module
 
 import pytest
 
@@ -8,7 +9,6 @@ from nrc_core.claims.entries import read_claims
 from nrc_core.claims.ledger import VERDICTS
 from nrc_core.claims.rechecks import OUTCOMES
 from nrc_core.errors import DataDamaged
-from tests.scripts import script
 from tests.toy_book import TOY
 
 WORST = {
@@ -31,12 +31,12 @@ TITLES = {"hopper": "Hopper", "swimmer": "Swimmer", "sgemm": "SGEMM"}
 
 @pytest.fixture(scope="module")
 def recheck():
-    return script("book/recheck.py")
+    return import_module("book.builder.recheck")
 
 
 @pytest.fixture(scope="module")
 def ledger():
-    return script("book/ledger.py")
+    return import_module("book.builder.ledger")
 
 
 def entry(name: str, *pages: str) -> dict:
@@ -89,7 +89,7 @@ def test_data_of_another_version_are_said(recheck):
 
 
 def test_every_word_has_a_shape(recheck):
-    badges = script("book/badges.py")
+    badges = import_module("book.builder.badges")
     assert set(badges.SHAPES) == {*VERDICTS, *OUTCOMES, badges.NOT_HERE}
     assert badges.OUTCOMES == OUTCOMES
 
@@ -244,7 +244,7 @@ def test_where_a_build_is_follows_from_its_profile(recheck, tmp_path, monkeypatc
 
 
 def test_a_book_that_is_built_is_built_whatever_is_known_of_its_runs(tmp_path, monkeypatch, capfd):
-    build = script("book/build.py")
+    build = import_module("book.builder.build")
     monkeypatch.setattr(build, "command", lambda *_: ["true"])
     monkeypatch.chdir(tmp_path)
     assert build.main(["toy.yml", "1", f"build={tmp_path}"]) == 0

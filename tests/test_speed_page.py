@@ -1,12 +1,12 @@
 """The page on speed: whatever a benchmark wrote becomes a section, and what is damaged is named in a line."""
 
 import json
+from importlib import import_module
 from pathlib import Path
 
 import pytest
 
 from nrc_core.errors import DataDamaged
-from tests.scripts import script
 
 ROOT = Path(__file__).parent.parent
 MACHINE = {"device": "CPU (toy)", "threads": 2, "torch": "2.0", "python": "3.11"}
@@ -21,12 +21,12 @@ MADE = {
 
 @pytest.fixture(scope="module")
 def speed():
-    return script("book/speed.py")
+    return import_module("book.builder.speed")
 
 
 @pytest.fixture(scope="module")
 def timing():
-    return script("benchmarks/timing.py")
+    return import_module("benchmarks.timing")
 
 
 def test_a_file_becomes_a_section(speed, tmp_path):

@@ -1,20 +1,20 @@
 """The page of every run's age and code."""
 
 from datetime import UTC, datetime
+from importlib import import_module
 
 import pytest
 
 from nrc_core.training.identity import source_checksum
 from nrc_core.workflow.profiles import Page, Profile
 from tests.fakes import network, results
-from tests.scripts import script
 
 NOW = datetime(2026, 3, 11, 12, tzinfo=UTC)
 
 
 @pytest.fixture(scope="module")
 def status():
-    return script("book/status.py")
+    return import_module("book.builder.status")
 
 
 @pytest.fixture

@@ -1,11 +1,11 @@
 """What the book says `measure` was tried on: each outcome is as it was written down, and none is a traceback."""
 
 import json
+from importlib import import_module
 from pathlib import Path
 
 import pytest
 
-from tests.scripts import script
 from tests.tried import MEASURED, REFUSED, WARNED, outcome
 from tests.tried.__main__ import OUTPUT, TRIALS
 
@@ -27,6 +27,6 @@ def test_every_kind_is_there_once_and_in_the_book():
     assert list(WRITTEN) == [trial.kind for trial in ALL]
     assert len(ALL) > 100
     assert {row["outcome"] for row in WRITTEN.values()} == {MEASURED, WARNED, REFUSED}
-    page = script("book/speed.py").page(OUTPUT.parent)
+    page = import_module("book.builder.speed").page(OUTPUT.parent)
     assert all(f"| {kind} |" in page for kind in WRITTEN)
     assert "generated/tried.md" in (ROOT / "book" / "own_network.md").read_text()

@@ -25,10 +25,10 @@ LONGER = {"width": 64, "epochs": 150}
 PYTHON = """\
 #!/usr/bin/env bash
 set -o pipefail
-[ "$1" = book/pages.py ] || exec {python} "$@"
-note="{notes}/$3.${{SLURM_JOB_ID-0}}"
+[ "$2" = book.builder.pages ] || exec {python} "$@"
+note="{notes}/$4.${{SLURM_JOB_ID-0}}"
 echo "GPU ${{CUDA_VISIBLE_DEVICES-none}}, partition ${{SLURM_JOB_PARTITION-none}}" >> "$note"
-while [ -e "{notes}/hold-$3" ]; do sleep 0.1; done
+while [ -e "{notes}/hold-$4" ]; do sleep 0.1; done
 {python} "$@" 2>&1 | tee -a "$note"
 """
 

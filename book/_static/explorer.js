@@ -1,5 +1,5 @@
 // The explorer: menus and a slider choose runs, a metric and an epoch; explorer_drawing.js draws it, and
-// explorer_points.js tells of its points. Everything shown is in the page's own JSON, see book/explorer.py; nothing is
+// explorer_points.js tells of its points. Everything shown is in the page's own JSON, see book/builder/explorer.py; nothing is
 // asked of another file.
 "use strict";
 

@@ -21,7 +21,7 @@ LONGEST = 3600  # seconds that a build may take when it is left alone
 
 @dataclass
 class Build:
-    """`book/build.py` for one profile, with a store and a folder of its own, in this project or a copy of it."""
+    """The build of one profile, with a store and a folder of its own, in this project or a copy of it."""
 
     profile: Path
     folder: Path
@@ -49,7 +49,7 @@ class Build:
         }
         with (self.folder / "build.log").open("ab") as log:
             return subprocess.Popen(
-                [sys.executable, "book/build.py", *settings],
+                [sys.executable, "-m", "book.builder.build", *settings],
                 cwd=self.project, env=os.environ | own, stdout=log, stderr=log, start_new_session=True,
             )  # fmt: skip
 
@@ -132,4 +132,4 @@ def leftovers(seconds: float = 120) -> list[str]:
 
 def _orphans() -> list[str]:
     words = [process.info["cmdline"] or [] for process in psutil.process_iter(["cmdline"])]
-    return [" ".join(one) for one in words if "book/pages.py" in one]
+    return [" ".join(one) for one in words if "book.builder.pages" in one]

@@ -16,7 +16,7 @@ from nrc_core.results.store import PROVENANCE, Store
 from nrc_core.sections.experiments import EXPERIMENTS
 from nrc_core.workflow.profiles import Page, Profile, read_profile
 
-BOOK = Path(__file__).resolve().parent
+BOOK = Path(__file__).resolve().parent.parent
 PROFILE = BOOK / "profiles" / "paper.yml"
 
 

@@ -1,6 +1,6 @@
 """Print the book, built as one page, to PDF with Chromium.
 
-python book/printing.py SINGLE.html BOOK.pdf
+python -m book.builder.printing SINGLE.html BOOK.pdf
 """
 
 from __future__ import annotations
@@ -50,7 +50,8 @@ def print_book(page: Path, output: Path) -> int:
 
 def _drop_local_links(leaf: pikepdf.Page) -> None:
     """Links to files beside the pages, which a PDF does not have with it."""
-    kept = [one for one in leaf.get("/Annots", []) if not str(one.get("/A", {}).get("/URI", "")).startswith("file:")]
+    links = [(one, str(one.get("/A", pikepdf.Dictionary()).get("/URI", ""))) for one in leaf.get("/Annots", [])]
+    kept = [one for one, address in links if not address.startswith("file:")]
     if "/Annots" in leaf:
         leaf.Annots = pikepdf.Array(kept)
 

@@ -13,8 +13,8 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from ledger import numbers
 
+from book.builder.ledger import numbers
 from nrc_core.claims.ledger import UNJUDGED
 from nrc_core.results.criteria import holds, is_inner, last_sites, verdicts, weight_sites
 from nrc_core.results.results import Results

@@ -92,7 +92,7 @@ def markup(data: Mapping[str, Any]) -> str:
 def _metrics() -> list[dict[str, Any]]:
     """What can be chosen to see: words, colour, kind of axis, and the line to compare with."""
     limits, asked = thresholds(), rules()
-    lines = {
+    lines: dict[str, dict[str, Any]] = {
         "nrc1": {"value": limits["noise_most"], "holds": "below"},
         "nrc2": {"value": limits["alignment_least"], "holds": "above"},
         "nrc3": {"value": limits["alignment_least"], "holds": "above"},

@@ -18,7 +18,7 @@ from nrc_core.errors import ConfigError
 from nrc_core.sections.experiments import EXPERIMENTS
 from nrc_core.workflow.profiles import Page, read_profile
 
-ROOT = Path(__file__).resolve().parent.parent
+ROOT = Path(__file__).resolve().parents[2]
 BRANCH = "main"  # Binder finds the default branch by itself, Colab wants its name
 MADE_THERE = ("synthetic", *SIMULATED)
 BY_HAND = ("utkface", "carla2d")  # no machine but the reader's own has these data

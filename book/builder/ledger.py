@@ -13,9 +13,8 @@ from statistics import median
 from typing import Any
 from urllib.parse import urlencode
 
-import recheck
-from badges import NOT_HERE, OUTCOMES, SHAPES, badge
-
+from book.builder import recheck
+from book.builder.badges import NOT_HERE, OUTCOMES, SHAPES, badge
 from nrc_core.claims.ledger import VERDICTS
 from nrc_core.results.thresholds import read_thresholds
 

@@ -1,6 +1,6 @@
 """Gather the book's hand-written sources and what is filled from results into one folder to build.
 
-python book/assemble.py PROFILE DATA_DIR BUILD CLAIMS.json CHECK.json [pdf]
+python -m book.builder.assemble PROFILE DATA_DIR BUILD CLAIMS.json CHECK.json [pdf]
 """
 
 from __future__ import annotations
@@ -12,20 +12,12 @@ import sys
 from pathlib import Path
 from typing import Any
 
-import discrepancies
-import evidence
-import explorer
-import ledger
-import machines
 import nbformat
-import published
-import recheck
-import speed
-import status
 import yaml
-from pages import PUBLISHED, UNAVAILABLE, publish, state
 from PIL import Image
 
+from book.builder import discrepancies, evidence, explorer, ledger, machines, published, recheck, speed, status
+from book.builder.pages import PUBLISHED, UNAVAILABLE, publish, state
 from nrc_core.claims.machines import read_machines
 from nrc_core.claims.references import References
 from nrc_core.data.catalogue import CLASSIFIED, ROLLED_OUT, SIMULATED
@@ -37,7 +29,7 @@ from nrc_core.results.thresholds import thresholds
 from nrc_core.sections import network_figures
 from nrc_core.workflow.profiles import Page, Profile, read_profile
 
-BOOK = Path(__file__).resolve().parent
+BOOK = Path(__file__).resolve().parent.parent
 SOURCES = ("*.md", "_config.yml", "references.bib", "_static/*", "_ext/*.py")
 # Table 2 of the Deep NRC paper: inputs, targets, samples.
 PAPER = {

@@ -12,11 +12,11 @@ from typing import Any
 
 import nbformat
 import pandas as pd
-import published
 from nbformat.v4 import new_markdown_cell
-from pages import PUBLISHED
 from PIL import Image
 
+from book.builder import published
+from book.builder.pages import PUBLISHED
 from nrc_core.results.results import Results
 from nrc_core.results.runs import stored
 from nrc_core.results.store import Store

@@ -2,7 +2,7 @@
 
 Ends by saying which pages of what was trained here agree with the reference runs.
 
-python book/build.py PROFILE.yml CORES [name=value of the Snakefile ...]
+python -m book.builder.build PROFILE.yml CORES [name=value of the Snakefile ...]
 """
 
 from __future__ import annotations
@@ -12,7 +12,6 @@ import subprocess
 import sys
 from pathlib import Path
 
-RECHECK = Path(__file__).with_name("recheck.py")
 LOCK = Path(".snakemake") / "build.lock"
 
 
@@ -37,7 +36,9 @@ def main(arguments: list[str]) -> int:
         # Snakemake inherits the lock, and holds it should only this process be killed.
         code = subprocess.call(command(profile, cores, *settings), pass_fds=(lock.fileno(),))
     if code == 0:  # the book is built, whatever the re-check says
-        subprocess.call([sys.executable, str(RECHECK), profile, *settings])
+        from book.builder import recheck  # with pandas, which only a book that is built needs
+
+        recheck.main([profile, *settings])
     return code
 
 

@@ -1,6 +1,6 @@
 """Run the notebook of one page, and dress an executed notebook for reading.
 
-python book/pages.py PROFILE PAGE EXECUTED.ipynb
+python -m book.builder.pages PROFILE PAGE EXECUTED.ipynb
 """
 
 from __future__ import annotations
@@ -12,15 +12,15 @@ from pathlib import Path
 from typing import Any
 
 import nbformat
-import published
-from launch import launch, repository
 from nbformat.v4 import new_markdown_cell, new_notebook
 
+from book.builder import published
+from book.builder.launch import launch, repository
 from nrc_core.errors import DataUnavailable, NrcError
 from nrc_core.workflow.notebooks import parameters_of, run_notebook
 from nrc_core.workflow.profiles import Page, Profile, read_profile
 
-NOTEBOOKS = Path(__file__).resolve().parent.parent / "notebooks"
+NOTEBOOKS = Path(__file__).resolve().parents[2] / "notebooks"
 # Notebook metadata: why a page shows the published runs, or shows no runs.
 PUBLISHED, UNAVAILABLE = "nrc_published", "nrc_unavailable"
 _WITH_DATA = (

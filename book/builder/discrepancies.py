@@ -8,12 +8,12 @@ from pathlib import Path
 from typing import Any
 
 import yaml
-from measurements import MEASUREMENTS, Finding, NotMeasured
 
+from book.builder.measurements import MEASUREMENTS, Finding, NotMeasured
 from nrc_core.errors import ConfigError, suggestion
 from nrc_core.workflow.profiles import Profile
 
-SOURCE = Path(__file__).with_name("discrepancies.yaml")
+SOURCE = Path(__file__).parent.parent / "discrepancies.yaml"
 SIDES = {"paper": "Text", "code": "Code", "here": "Here"}
 NEEDED = ("id", "group", "subject", *SIDES, "matters")
 OPTIONAL = ("measured", "pages")
@@ -75,7 +75,7 @@ def _entry(given: Any, groups: Mapping[str, str], number: int) -> Difference:
     if ("measured" in given) != bool(given.get("pages")):
         raise ConfigError(f"difference {name}: `measured` and `pages` go together: what is measured, and on what")
     if "measured" in given and given["measured"] not in MEASUREMENTS:
-        hint = suggestion(given["measured"], list(MEASUREMENTS), "book/measurements.py has")
+        hint = suggestion(given["measured"], list(MEASUREMENTS), "book/builder/measurements.py has")
         raise ConfigError(f"difference {name}: unknown measurement {given['measured']!r}: {hint}")
     return Difference(**given | {"pages": tuple(given.get("pages", ()))})
 
@@ -138,7 +138,7 @@ def _summary(
     ]
     if changes:
         lines += ["", "| difference | another verdict |", "|---|---|"]
-        for finding, name, page_name in sorted(changes, key=lambda change: -change[0].changed / change[0].of):
+        for finding, name, page_name in sorted(changes, key=lambda change: -(change[0].changed or 0) / change[0].of):
             lines.append(
                 f'| <a href="#{name}">{subjects[name]}</a> | at {finding.changed} of {finding.of} {finding.things}, '
                 f"{_link(page_name, titles)} |"

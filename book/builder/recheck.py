@@ -2,7 +2,7 @@
 
 Works on the JSON that `nrc check --json` prints. As a program it prints what a build found:
 
-    python book/recheck.py PROFILE.yml [name=value of the Snakefile ...]
+    python -m book.builder.recheck PROFILE.yml [name=value of the Snakefile ...]
 """
 
 from __future__ import annotations
@@ -13,8 +13,7 @@ from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from badges import AGREES, DIFFERS, NOT_COMPARED, NOT_HERE, OUTCOMES, badge
-
+from book.builder.badges import AGREES, DIFFERS, NOT_COMPARED, NOT_HERE, OUTCOMES, badge
 from nrc_core.errors import DataDamaged, NrcError
 from nrc_core.workflow.profiles import read_profile
 
