@@ -220,7 +220,7 @@ def main(arguments: list[str]) -> None:
     (generated / "recheck.md").write_text(recheck.page(check, {page.name: page.title for page in profile.pages}))
     (generated / "ledger.md").write_text(ledger.page(entries, check).replace("LEDGER", ""))
     shown = [name for name, what in states.items() if what == PUBLISHED]
-    (generated / "status.md").write_text(status.page(profile, each, shown=shown))
+    (generated / "status.md").write_text(status.page(profile, each, check, shown=shown))
     explorer.page(profile, each, generated)
     references, elsewhere = References.read(), read_machines()
     simulated = machines.data_made_here(tables_here(data_dir), published.tables())

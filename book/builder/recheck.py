@@ -90,6 +90,18 @@ def score(check: Check) -> str:
     return f"Re-checked on this machine, of {_pages(len(check['pages']))}: {', '.join(parts)}.\n"
 
 
+def recomputed(check: Check) -> str:
+    """How many pages the present code has computed again, and how many of them agree."""
+    found = counts(check)
+    compared = found[AGREES] + found[DIFFERS]
+    if not compared:
+        return "This build trained nothing that could be compared: the quick profile trains every page again."
+    return (
+        f"This build trained {_pages(compared)} again with the present code; {found[AGREES]} of them "
+        f"{'agrees' if found[AGREES] == 1 else 'agree'} with the reference runs ([details](recheck.md))."
+    )
+
+
 def page(check: Check, titles: Mapping[str, str]) -> str:
     """A table for each outcome, a row for each page.
 
