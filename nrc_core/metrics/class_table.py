@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Protocol, runtime_checkable
 
 import pandas as pd
 import torch
@@ -50,63 +50,104 @@ class Seen:
         return self.sites[-2]
 
 
+@runtime_checkable
+class _Visitor(Protocol):
+    """What looks at a network during a pass over samples in batches."""
+
+    def begin(self, start: int) -> None:
+        """A batch begins with this sample."""
+
+    def see(self, name: str, layer: WeightLayer, features: Tensor) -> None:
+        """A layer has run on these features, feature maps averaged over their positions."""
+
+    def end(self, logits: Tensor) -> None:
+        """The batch has gone through the network."""
+
+
 @torch.no_grad()
-def look(model: nn.Module, x: Tensor, y: Float[Tensor, "n k"]) -> Seen:
-    """Class moments of every site in one pass, feature maps averaged over their positions."""
-    labels, number = y.argmax(1), y.shape[1]
-    layers: dict[str, Any] = {}
-    moments: dict[str, ClassMoments] = {}
-    last: list[Tensor] = []
-    logits: list[Tensor] = []
-
+def _visit(model: nn.Module, x: Tensor, visitor: _Visitor) -> None:
     def see(name: str, layer: WeightLayer, features: Tensor, _: Tensor) -> None:
-        layers[name] = layer
-        add(name, pool(features, channels_first=channels_first(layer)))
-
-    def add(name: str, rows: Tensor) -> None:
-        if name not in moments:
-            moments[name] = ClassMoments(rows.shape[1], number, rows.device)
-        moments[name].update(rows, labels[start : start + len(rows)])
-        if name != OUTPUT:
-            last[:] = [*last[: len(logits)], rows]  # the last layer to run before the batch is over
+        visitor.see(name, layer, pool(features, channels_first=channels_first(layer)))
 
     with evaluating(model), watched(model, see):
         for start in range(0, len(x), ROWS_AT_ONCE):
-            output = model(x[start : start + ROWS_AT_ONCE])
-            add(OUTPUT, output)
-            logits.append(output)
-    sites = [
-        ClassSite(name, weight_matrix(layers[name]), layers[name].bias, found)
-        if name in layers
-        else ClassSite(name, None, None, found)
-        for name, found in moments.items()
-    ]
-    return Seen(sites, torch.cat(last), torch.cat(logits), labels)
+            visitor.begin(start)
+            visitor.end(model(x[start : start + ROWS_AT_ONCE]))
 
 
-@torch.no_grad()
+class _ByClass:
+    """Class moments of every site; the features of the last layer to run, and the logits, of every sample."""
+
+    def __init__(self, labels: Tensor, classes: int) -> None:
+        self._labels, self._classes, self._start = labels, classes, 0
+        self._last = labels  # what the last layer took in this batch
+        self.layers: dict[str, WeightLayer] = {}
+        self.moments: dict[str, ClassMoments] = {}
+        self.features: list[Tensor] = []
+        self.logits: list[Tensor] = []
+
+    def begin(self, start: int) -> None:
+        self._start = start
+
+    def see(self, name: str, layer: WeightLayer, features: Tensor) -> None:
+        self.layers[name], self._last = layer, features
+        self._add(name, features)
+
+    def end(self, logits: Tensor) -> None:
+        self._add(OUTPUT, logits)
+        self.features.append(self._last)
+        self.logits.append(logits)
+
+    def _add(self, name: str, rows: Tensor) -> None:
+        if name not in self.moments:
+            self.moments[name] = ClassMoments(rows.shape[1], self._classes, rows.device)
+        self.moments[name].update(rows, self._labels[self._start : self._start + len(rows)])
+
+    def site(self, name: str) -> ClassSite:
+        """The site of a layer, or of the output, which feeds none."""
+        layer = self.layers.get(name)
+        weight, bias = (None, None) if layer is None else (weight_matrix(layer), layer.bias)
+        return ClassSite(name, weight, bias, self.moments[name])
+
+
+class _NearestMean:
+    """At every site, how many samples the rule of the nearest class mean decides otherwise, and how many wrongly."""
+
+    def __init__(self, seen: Seen) -> None:
+        self._means = {site.name: site.moments.means for site in seen.sites}
+        self._decisions, self._labels, self._start = seen.logits.argmax(1), seen.labels, 0
+        self.differs, self.errs = dict.fromkeys(self._means, 0), dict.fromkeys(self._means, 0)
+
+    def begin(self, start: int) -> None:
+        self._start = start
+
+    def see(self, name: str, layer: WeightLayer | None, features: Tensor) -> None:
+        found, _ = classes.nearest(features.double(), self._means[name])
+        here = slice(self._start, self._start + len(features))
+        self.differs[name] += int((found != self._decisions[here]).sum())
+        self.errs[name] += int((found != self._labels[here]).sum())
+
+    def end(self, logits: Tensor) -> None:
+        self.see(OUTPUT, None, logits)
+
+
+def look(model: nn.Module, x: Tensor, y: Float[Tensor, "n k"]) -> Seen:
+    """Class moments of every site in one pass, feature maps averaged over their positions."""
+    visitor = _ByClass(y.argmax(1), y.shape[1])
+    _visit(model, x, visitor)
+    sites = [visitor.site(name) for name in visitor.moments]
+    return Seen(sites, torch.cat(visitor.features), torch.cat(visitor.logits), y.argmax(1))
+
+
 def nearest_mean(model: nn.Module, x: Tensor, seen: Seen) -> tuple[dict[str, float], dict[str, float]]:
     """At every site, how often the rule of the nearest class mean differs from the network, and how often it errs.
 
     The first is NC4, the second the form of table 1 of the Deep NRC paper, to be compared with the network's own.
     """
-    decisions = seen.logits.argmax(1)
-    means = {site.name: site.moments.means for site in seen.sites}
-    differs, errs = dict.fromkeys(means, 0), dict.fromkeys(means, 0)
-
-    def add(name: str, rows: Tensor) -> None:
-        found, _ = classes.nearest(rows.double(), means[name])
-        here = slice(start, start + len(rows))
-        differs[name] += int((found != decisions[here]).sum())
-        errs[name] += int((found != seen.labels[here]).sum())
-
-    def see(name: str, layer: WeightLayer, features: Tensor, _: Tensor) -> None:
-        add(name, pool(features, channels_first=channels_first(layer)))
-
-    with evaluating(model), watched(model, see):
-        for start in range(0, len(x), ROWS_AT_ONCE):
-            add(OUTPUT, model(x[start : start + ROWS_AT_ONCE]))
-    return tuple({name: count / len(x) for name, count in counts.items()} for counts in (differs, errs))  # type: ignore[return-value]
+    visitor = _NearestMean(seen)
+    _visit(model, x, visitor)
+    differs, errs = ({name: n / len(x) for name, n in one.items()} for one in (visitor.differs, visitor.errs))
+    return differs, errs
 
 
 def table(
