@@ -9,6 +9,7 @@ import io
 import json
 import shutil
 import sys
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -27,6 +28,7 @@ from nrc_core.results import criteria
 from nrc_core.results.results import Results
 from nrc_core.results.thresholds import thresholds
 from nrc_core.sections import network_figures
+from nrc_core.sections.markdown import markdown_table
 from nrc_core.workflow.profiles import Page, Profile, read_profile
 
 BOOK = Path(__file__).resolve().parent.parent
@@ -79,18 +81,17 @@ def headline(page: Page, results: Results | None, origin: str, folder: Path) -> 
 
 def data_table(data_dir: Path) -> str:
     """Table 2: what the paper used and what is used here."""
-    rows = ["| data | inputs, targets, samples in the paper | here | kind | how it comes |", "|---|---|---|---|---|"]
-    for name in PAPER:
-        rows.append(f"| {name} | {PAPER[name]} | {' | '.join(_here(name, data_dir))} |")
-    return "\n".join(rows) + "\n"
+    return _data_table("inputs, targets, samples", PAPER, data_dir)
 
 
 def classes_table(data_dir: Path) -> str:
     """The classified images: what the paper used and what is used here."""
-    rows = ["| data | pixels, classes, rows in the paper | here | kind | how it comes |", "|---|---|---|---|---|"]
-    for name in CLASSIFIED:
-        rows.append(f"| {name} | {CLASSES[name]} | {' | '.join(_here(name, data_dir))} |")
-    return "\n".join(rows) + "\n"
+    return _data_table("pixels, classes, rows", {name: CLASSES[name] for name in CLASSIFIED}, data_dir)
+
+
+def _data_table(sizes: str, paper: Mapping[str, str], data_dir: Path) -> str:
+    head = ["data", f"{sizes} in the paper", "here", "kind", "how it comes"]
+    return markdown_table(head, [[name, size, *_here(name, data_dir)] for name, size in paper.items()]) + "\n"
 
 
 def _here(name: str, data_dir: Path) -> tuple[str, str, str]:
@@ -108,20 +109,20 @@ def _here(name: str, data_dir: Path) -> tuple[str, str, str]:
 
 def experts_table(data_dir: Path) -> str:
     """The returns of the expert policies, and of the episodes that became data."""
-    rows = ["| data | environment | mean return | spread | solved at | trained with |", "|---|---|---|---|---|---|"]
+    head, rows = ["data", "environment", "mean return", "spread", "solved at", "trained with"], []
     for name in ROLLED_OUT:
         try:
             facts = read_manifest(data_dir / name).facts
         except DataUnavailable as error:
-            rows.append(f"| {name} | {error} | - | - | - | - |")
+            rows.append([name, str(error), *["-"] * 4])
             continue
         if (expert := facts.get("expert")) is None:
-            rows.append(f"| {name} | demonstrations of your own | - | - | - | - |")
+            rows.append([name, "demonstrations of your own", *["-"] * 4])
             continue
         trained = f"{expert['algorithm']}, {expert['training_steps']:,} steps"
-        returns = f"{expert['mean_return']:g} | {expert['return_standard_deviation']:g} | {facts['reward_threshold']:g}"
-        rows.append(f"| {name} | {expert['environment']} | {returns} | {trained} |")
-    return "\n".join(rows) + "\n"
+        returns = expert["mean_return"], expert["return_standard_deviation"], facts["reward_threshold"]
+        rows.append([name, expert["environment"], *(f"{value:g}" for value in returns), trained])
+    return markdown_table(head, rows) + "\n"
 
 
 def frames(data_dir: Path, folder: Path, count: int = 5) -> str:

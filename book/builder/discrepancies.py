@@ -11,6 +11,7 @@ import yaml
 
 from book.builder.measurements import MEASUREMENTS, Finding, NotMeasured
 from nrc_core.errors import ConfigError, suggestion
+from nrc_core.sections.markdown import markdown_table
 from nrc_core.workflow.profiles import Profile
 
 SOURCE = Path(__file__).parent.parent / "discrepancies.yaml"
@@ -95,11 +96,8 @@ def page(profile: Profile, sources: Mapping[str, Any], differences: Differences)
     }
     parts = [_summary(differences, found, titles)]
     for group, title in differences.groups.items():
-        rows = ["| text, code, and here | what it changes |", "|---|---|"]
-        for one in differences.entries:
-            if one.group == group:
-                rows.append(_row(one, found.get(one.id, {}), titles))
-        parts.append(f"## {title}\n\n" + "\n".join(rows))
+        rows = [_row(one, found.get(one.id, {}), titles) for one in differences.entries if one.group == group]
+        parts.append(f"## {title}\n\n" + markdown_table(["text, code, and here", "what it changes"], rows))
     return "\n\n".join(parts) + "\n"
 
 
@@ -137,16 +135,18 @@ def _summary(
         f"{':' if changes else '.'}"
     ]
     if changes:
-        lines += ["", "| difference | another verdict |", "|---|---|"]
-        for finding, name, page_name in sorted(changes, key=lambda change: -(change[0].changed or 0) / change[0].of):
-            lines.append(
-                f'| <a href="#{name}">{subjects[name]}</a> | at {finding.changed} of {finding.of} {finding.things}, '
-                f"{_link(page_name, titles)} |"
-            )
+        rows = [
+            [
+                f'<a href="#{name}">{subjects[name]}</a>',
+                f"at {finding.changed} of {finding.of} {finding.things}, {_link(page_name, titles)}",
+            ]
+            for finding, name, page_name in sorted(changes, key=lambda one: -(one[0].changed or 0) / one[0].of)
+        ]
+        lines += ["", markdown_table(["difference", "another verdict"], rows)]
     return "\n".join(lines)
 
 
-def _row(one: Difference, found: Mapping[str, Finding | str], titles: Mapping[str, str]) -> str:
+def _row(one: Difference, found: Mapping[str, Finding | str], titles: Mapping[str, str]) -> list[str]:
     sides = "".join(f"<br>*{word}:* {getattr(one, field)}" for field, word in SIDES.items())
     lines = [one.matters]
     for name, finding in found.items():
@@ -154,7 +154,7 @@ def _row(one: Difference, found: Mapping[str, Finding | str], titles: Mapping[st
             lines.append(f"**Measured**, {finding.words}{_verdicts(finding)} {_link(name, titles)}.")
         else:
             lines.append(f"*Not measured at this profile: {finding}.*")
-    return f'| <span id="{one.id}"></span>**{one.subject}**{sides} | {"<br>".join(lines)} |'
+    return [f'<span id="{one.id}"></span>**{one.subject}**{sides}', "<br>".join(lines)]
 
 
 def _verdicts(finding: Finding) -> str:

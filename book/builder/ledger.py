@@ -17,6 +17,7 @@ from book.builder import recheck
 from book.builder.badges import NOT_HERE, OUTCOMES, SHAPES, badge
 from nrc_core.claims.ledger import VERDICTS
 from nrc_core.results.thresholds import read_thresholds
+from nrc_core.sections.markdown import markdown_table
 
 Entry = Mapping[str, Any]
 CONTROLS = Path(__file__).with_name("ledger.html")
@@ -73,18 +74,17 @@ def box(entries: Sequence[Entry], page: str, datasets: Sequence[str], *, recheck
         for verdict in VERDICTS
         if (count := sum(entry["verdict"] == verdict for entry in here))
     )
-    rows = ["| verdict | claim | published runs |", "|---|---|---|"]
+    rows = []
     for entry in sorted(here, key=lambda entry: len(entry["pages"]) > 1):
         groups = [group for group in entry["groups"] if len(entry["pages"]) < 2 or _is_of(group, datasets)]
         found = _published(groups) + _groups(entry, groups) + _limit(entry)
         elsewhere = "" if len(entry["pages"]) < 2 else " *(several data sets)*"
-        rows.append(
-            f"| {badge(entry['verdict'])} | **{_link(entry)}** {entry['statement']}{elsewhere} | "
-            f"{found if groups else entry['reason'] or 'too little to say'} |"
-        )
+        evidence = found if groups else entry["reason"] or "too little to say"
+        rows.append([badge(entry["verdict"]), f"**{_link(entry)}** {entry['statement']}{elsewhere}", evidence])
     doubts = _doubts([entry for entry in here if len(entry["pages"]) == 1] or here, page)
     found = f"On the published runs: {counts}{doubts} {figures}".rstrip()
-    parts = [*([rechecked] if rechecked else []), found, "\n".join(rows)]
+    table = markdown_table(["verdict", "claim", "published runs"], rows)
+    parts = [*([rechecked] if rechecked else []), found, table]
     text = "\n\n".join(parts)
     return f":::{{admonition}} What is claimed, and what we found\n:class: claims\n{text}\n:::"
 
@@ -135,7 +135,7 @@ def page(entries: Sequence[Entry], check: recheck.Check = NOTHING) -> str:
 
 def thresholds_table(entries: Sequence[Entry]) -> str:
     """Every threshold with its reason, the values tried in its place, and the verdicts that would change."""
-    rows = ["| threshold | value | reason | other values and the verdicts they change |", "|---|---|---|---|"]
+    rows = []
     for name, threshold in read_thresholds().items():
         effects = []
         for other in threshold.others:
@@ -145,8 +145,8 @@ def thresholds_table(entries: Sequence[Entry]) -> str:
                 if (key := f"{name} = {other:g}") in entry["moved"]
             ]
             effects.append(f"{other:g}: {', '.join(moved) if moved else 'none'}")
-        rows.append(f"| `{name}` | {threshold.value:g} | {threshold.reason} | {'; '.join(effects)} |")
-    return "\n".join(rows)
+        rows.append([f"`{name}`", f"{threshold.value:g}", threshold.reason, "; ".join(effects)])
+    return markdown_table(["threshold", "value", "reason", "other values and the verdicts they change"], rows)
 
 
 def _controls(check: recheck.Check) -> str:
@@ -174,17 +174,16 @@ def _options(words: Mapping[str, str]) -> str:
 
 
 def _table(entries: Sequence[Entry], paper: str, check: recheck.Check) -> str:
-    rows = ["| claim | verdict | evidence |", "|---|---|---|"]
+    rows = []
     for entry in entries:
         here, reason = recheck.of_claim(check, entry["pages"]) if check["pages"] else ("", "")
         where = f"*{entry['source']}; hyper-parameters {STATED[entry['stated']]}*"
         note = f"<br>{entry['note']}" if entry["note"] else ""
         mark = f'<span id="{entry["id"]}" {_data(entry, paper, here)}></span>'
         verdict = badge(entry["verdict"]) + (f"<br>re-checked here: {badge(here)}" if here else "")
-        rows.append(
-            f"| {mark}**{entry['id']}** {entry['statement']}<br>{where}{note} | {verdict} | {_found(entry, reason)} |"
-        )
-    return "\n".join(rows)
+        claim = f"{mark}**{entry['id']}** {entry['statement']}<br>{where}{note}"
+        rows.append([claim, verdict, _found(entry, reason)])
+    return markdown_table(["claim", "verdict", "evidence"], rows)
 
 
 def _data(entry: Entry, paper: str, here: str) -> str:

@@ -14,6 +14,7 @@ from nrc_core.claims.machines import differences, machine_share, reruns
 from nrc_core.claims.rechecks import NEW_SEEDS
 from nrc_core.claims.references import References
 from nrc_core.sections.canvas import COLLAPSE, COLOURS, NETWORK, NEUTRAL, Picture, canvas, picture
+from nrc_core.sections.markdown import markdown_table
 
 Entry = Mapping[str, Any]
 # What the folders of `results/machines` are, in words.
@@ -118,15 +119,22 @@ def _finding(every: pd.DataFrame, share: float | None) -> str:
 
 def _by_page(every: pd.DataFrame, references: References) -> str:
     known = every[every["published"]]
-    lines = ["| page | machine | reruns | distance to the nearest reference (largest) | same seed is nearest |"]
-    lines.append("|---|---|---:|---:|---:|")
-    for (name, machine), rows in known.groupby(["page", "machine"]):
-        lines.append(
-            f"| {str(name).replace('_', ' ')} | {NAMES.get(str(machine), str(machine))} | {len(rows)} "
-            f"| {rows['number'].median():.2f} ({rows['number'].max():.2f}) | {int(rows['nearest'].sum())} |"
-        )
+    head = ["page", "machine", "reruns", "distance to the nearest reference (largest)", "same seed is nearest"]
+    lines = [
+        [
+            str(name).replace("_", " "),
+            NAMES.get(str(machine), str(machine)),
+            len(rows),
+            f"{rows['number'].median():.2f} ({rows['number'].max():.2f})",
+            int(rows["nearest"].sum()),
+        ]
+        for (name, machine), rows in known.groupby(["page", "machine"])
+    ]
     made = ", ".join(sorted({f"{row.device} (torch {row.torch})" for row in references.runs.itertuples()}))
-    return "\n".join(lines) + f"\n\n*A distance of 1 is that of two seeds. The references were made on: {made}.*"
+    return (
+        markdown_table(head, lines, right=3)
+        + f"\n\n*A distance of 1 is that of two seeds. The references were made on: {made}.*"
+    )
 
 
 def _alarms(every: pd.DataFrame) -> str:
@@ -135,18 +143,18 @@ def _alarms(every: pd.DataFrame) -> str:
     known, new = pages[pages["published"]], pages[~pages["published"]]
     together, alarms = _of_new_seeds(every[~every["published"]])
     seen = known.index.get_level_values("machine").isin(IN_SIGHT)
-    lines = ["| what | page-runs | outside | alarms |", "|---|---:|---:|---:|"]
+    lines: list[list[object]] = []
     for words, rows in (
         ("published seeds on a machine whose runs were known when the limit was set", known[seen]),
         ("published seeds on machines that came after it", known[~seen]),
     ):
-        lines.append(f"| {words} | {len(rows)} | {rows['outside'].sum()} | {rows['outside'].sum()} |")
-    lines.append(f"| a seed that no reference has | {len(new)} | {new['outside'].sum()} | 0, by the rule |")
-    lines.append(f"| {NEW_SEEDS} such seeds together, all choices of them | {together} | | {alarms} |")
+        lines.append([words, len(rows), rows["outside"].sum(), rows["outside"].sum()])
+    lines.append(["a seed that no reference has", len(new), new["outside"].sum(), "0, by the rule"])
+    lines.append([f"{NEW_SEEDS} such seeds together, all choices of them", together, "", alarms])
     return (
         f"A page differs where a run of a published seed is farther than {LIMIT:g} from every reference, or "
         f"where those of {NEW_SEEDS} or more new seeds all are.\n\n"
-        + "\n".join(lines)
+        + markdown_table(["what", "page-runs", "outside", "alarms"], lines, right=3)
         + "\n\nOne new seed is never an alarm, nor are two: some "
         "trainings go another way than all references (on Swimmer the output may vary in one direction, or in two), "
         "and no five references show every way. What the re-check does see is on the [page on faults](faults.md)."
@@ -168,12 +176,12 @@ def _close(entries: Sequence[Entry]) -> str:
     close = [entry for entry in entries if entry.get("close")]
     if not close:
         return "None: no verdict has a chance of " + f"{CLOSE:.0%} or more of being another one on another machine."
-    lines = ["| claim | verdict | chance of another one |", "|---|---|---:|"]
+    rows = []
     for entry in close:
         link = f"<a class='claim' href='ledger.html#{entry['id']}'>{entry['id']}</a>"
-        lines.append(f"| {link} {entry['statement']} | {entry['verdict']} | {entry['change']:.0%} |")
+        rows.append([f"{link} {entry['statement']}", entry["verdict"], f"{entry['change']:.0%}"])
     return (
         "A network near a limit may fall on its other side elsewhere. With every value moved by a normal number of the "
         f"machine's size, these verdicts have a chance of {CLOSE:.0%} or more of being another one; the ledger calls "
-        "them *close calls*.\n\n" + "\n".join(lines)
+        "them *close calls*.\n\n" + markdown_table(["claim", "verdict", "chance of another one"], rows, right=1)
     )

@@ -17,6 +17,7 @@ from nbformat.v4 import new_markdown_cell, new_notebook
 from book.builder import published
 from book.builder.launch import launch, repository
 from nrc_core.errors import DataUnavailable, NrcError
+from nrc_core.sections.markdown import markdown_table
 from nrc_core.workflow.notebooks import parameters_of, run_notebook
 from nrc_core.workflow.profiles import Page, Profile, read_profile
 
@@ -124,10 +125,10 @@ def _rerun(page: Page, before: str) -> nbformat.NotebookNode:
     given = " ".join(f"{name}={text}" for name, text in values.items())
     command = f"nrc run notebooks/{page.notebook}.ipynb {given}".strip()
     rows = [
-        f"| `{name}` | {entry['type']} | `{entry['default']}` | {_code(values.get(name))} | {entry['help']} |"
+        [f"`{name}`", entry["type"], f"`{entry['default']}`", _code(values.get(name)), entry["help"]]
         for name, entry in parameters_of(NOTEBOOKS / f"{page.notebook}.ipynb").items()
     ]
-    table = "\n".join(["| parameter | type | default | in the command | meaning |", "|---|---|---|---|---|", *rows])
+    table = markdown_table(["parameter", "type", "default", "in the command", "meaning"], rows)
     return new_markdown_cell(
         f"## Run it again\n\n{before}```sh\n{command}\n```\n\nChange a value, or add any of these:\n\n"
         f":::{{dropdown}} Parameters\n{table}\n:::\n\n{launch(page, repository())}".rstrip()

@@ -15,6 +15,7 @@ from typing import Any
 
 from book.builder.badges import AGREES, DIFFERS, NOT_COMPARED, NOT_HERE, OUTCOMES, badge
 from nrc_core.errors import DataDamaged, NrcError
+from nrc_core.sections.markdown import markdown_table
 from nrc_core.workflow.profiles import read_profile
 
 Check = Mapping[str, Any]
@@ -112,13 +113,13 @@ def page(check: Check, titles: Mapping[str, str]) -> str:
         return f"{NOTHING_TRAINED}\n"
     parts = [score(check)]
     for outcome, title in SECTIONS.items():
-        rows = ["| page | re-checked here | numbers |", "|---|---|---|"]
+        rows = []
         for entry in check["pages"]:
             if entry["outcome"] == outcome:
                 link = f"[{titles.get(entry['page'], entry['page'])}](pages/{entry['page']}.ipynb)"
-                rows.append(f"| {link} | {badge(outcome)} | {'<br>'.join(_details(entry))} |")
-        if len(rows) > 2:
-            parts.append(f"## {title}\n\n" + "\n".join(rows))
+                rows.append([link, badge(outcome), "<br>".join(_details(entry))])
+        if rows:
+            parts.append(f"## {title}\n\n" + markdown_table(["page", "re-checked here", "numbers"], rows))
     return "\n\n".join(parts) + "\n"
 
 

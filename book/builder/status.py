@@ -9,6 +9,7 @@ import pandas as pd
 
 from book.builder.recheck import Check, recomputed
 from nrc_core.results.results import Results
+from nrc_core.sections.markdown import markdown_table
 from nrc_core.workflow.profiles import Profile
 
 
@@ -41,24 +42,28 @@ def page(
         f"{recomputed(check)} A small run that the first version of the code made is trained again by the tests, and "
         "must give the same numbers to 0.2 percent, which is more than processors differ by.",
         "",
-        "| page | runs | computing, hours | device | torch | made | age, days |",
-        "|---|---|---|---|---|---|---|",
     ]
+    rows: list[list[object]] = []
     titles = {one.name: one.title for one in profile.pages}
     for name, title in titles.items():
         if name not in runs:
-            lines.append(f"| [{title}](pages/{name}.ipynb) | none | | | | | |")
+            rows.append([f"[{title}](pages/{name}.ipynb)", "none", *[""] * 5])
             continue
         table = runs[name]
         days = sorted(table["day"])
-        lines.append(
-            f"| [{title}](pages/{name}.ipynb){', published runs' if name in shown else ''} | {len(table)} "
-            f"| {table['seconds'].sum() / 3600:.2f} "
-            f"| {_each(table['device'])} | {_each(table['torch'])} "
-            f"| {days[0] if days[0] == days[-1] else f'{days[0]} to {days[-1]}'} "
-            f"| {table['age'].max()} |"
+        rows.append(
+            [
+                f"[{title}](pages/{name}.ipynb){', published runs' if name in shown else ''}",
+                len(table),
+                f"{table['seconds'].sum() / 3600:.2f}",
+                _each(table["device"]),
+                _each(table["torch"]),
+                days[0] if days[0] == days[-1] else f"{days[0]} to {days[-1]}",
+                table["age"].max(),
+            ]
         )
-    lines += ["", f":::{{dropdown}} All {len(every)} runs", *_all(every), ":::"]
+    lines.append(markdown_table(["page", "runs", "computing, hours", "device", "torch", "made", "age, days"], rows))
+    lines += ["", f":::{{dropdown}} All {len(every)} runs", _all(every), ":::"]
     return "\n".join(lines) + "\n"
 
 
@@ -80,17 +85,17 @@ def _every(runs: Mapping[str, pd.DataFrame]) -> pd.DataFrame:
     return every.drop_duplicates("key")  # several pages may show the same run
 
 
-def _all(every: pd.DataFrame) -> list[str]:
-    lines = [
-        "| run | first shown on | data | seed | device | torch | seconds | made | commit |",
-        "|---|---|---|---|---|---|---|---|---|",
+def _all(every: pd.DataFrame) -> str:
+    head = ["run", "first shown on", "data", "seed", "device", "torch", "seconds", "made", "commit"]
+    rows = [
+        [
+            f"`{row.key}`",
+            f"[{row.page}](pages/{row.page}.ipynb)",
+            *(row.dataset, row.seed, row.device, row.torch, f"{row.seconds:.0f}", row.day, f"`{row.commit}`"),
+        ]
+        for row in every.itertuples()
     ]
-    for row in every.itertuples():
-        lines.append(
-            f"| `{row.key}` | [{row.page}](pages/{row.page}.ipynb) | {row.dataset} | {row.seed} | {row.device} "
-            f"| {row.torch} | {row.seconds:.0f} | {row.day} | `{row.commit}` |"
-        )
-    return lines
+    return markdown_table(head, rows)
 
 
 def _each(values: pd.Series) -> str:

@@ -11,6 +11,7 @@ from nrc_core.results.results import Results
 from nrc_core.sections.collapse import final_variances
 from nrc_core.sections.departures import shortfalls
 from nrc_core.sections.grid import LEARNING_RATES, SIZES
+from nrc_core.sections.page_parts import side_by_side
 
 ARCHITECTURES = {"mlp": "MLP with {depth} weight layers", "resnet": "ResNet-{depth}", "vgg": "VGG{depth} with batch "
                  "normalisation", "densenet": "DenseNet-{depth}"}  # fmt: skip
@@ -21,12 +22,10 @@ def setting(results: Results, experiment: str) -> str:
     """What was trained, a column an architecture, and where it is less than the paper's; what varies is listed."""
     networks = results.where(task="classification")
     columns = [_column(networks.where(architecture=name)) for name in networks.runs["architecture"].unique()]
-    lines = ["| |" + " |" * len(columns), "|---|" + "---|" * len(columns)]
-    lines += [f"| {name} | " + " | ".join(column[name] for column in columns) + " |" for name in columns[0]]
     smaller = [
         departures(networks.where(architecture=name), experiment) for name in networks.runs["architecture"].unique()
     ]
-    return "\n".join(lines) + "\n\n" + "\n\n".join(dict.fromkeys(text for text in smaller if text))
+    return side_by_side(columns) + "\n\n" + "\n\n".join(dict.fromkeys(text for text in smaller if text))
 
 
 def _column(results: Results) -> dict[str, str]:

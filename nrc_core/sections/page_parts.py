@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -12,6 +12,7 @@ import pandas as pd
 from nrc_core.data.catalogue import STAND_IN
 from nrc_core.results.criteria import is_inner, last_sites, weight_sites
 from nrc_core.results.results import Results
+from nrc_core.sections.markdown import markdown_table
 from nrc_core.sections.recipes import LOW_RANK, RECIPES
 
 # What runs of one page may differ in, besides the seed.
@@ -24,11 +25,13 @@ VARIED = (
 def setting(results: Results) -> str:
     """What was trained, a column a data set, and where it departs from the paper; what varies is listed."""
     columns = [_column(results.where(dataset=dataset)) for dataset in results.runs["dataset"].unique()]
-    names = list(columns[0])
-    lines = ["| |" + " |" * len(columns), "|---|" + "---|" * len(columns)]
-    lines += [f"| {name} | " + " | ".join(column[name] for column in columns) + " |" for name in names]
     departures = [_departures(results.where(dataset=dataset)) for dataset in results.runs["dataset"].unique()]
-    return "\n".join(lines) + "\n\n" + "\n\n".join(dict.fromkeys(departures))
+    return side_by_side(columns) + "\n\n" + "\n\n".join(dict.fromkeys(departures))
+
+
+def side_by_side(columns: Sequence[Mapping[str, str]]) -> str:
+    """A table of what was trained, a row a name that all columns have."""
+    return markdown_table([""] * (1 + len(columns)), [[name, *(one[name] for one in columns)] for name in columns[0]])
 
 
 def _column(results: Results) -> dict[str, str]:
@@ -198,13 +201,14 @@ def provenance(results: Results) -> str:
     devices = results.runs["device"].unique()
     apart = ["device"] if len(devices) > 1 else []
     head = [*(name.replace("_", " ") for name in varied), "seed", "content key", *apart, "seconds", "date", "stored"]
-    lines = [f"| {' | '.join(head)} |", "|---" * len(head) + "|"]
+    rows = []
     for row in results.runs.to_dict("records"):
         cells = ["no" if row[name] is None or row[name] != row[name] else row[name] for name in varied]
         date = datetime.fromisoformat(row["date"])
         cells += [row["seed"], f"`{row['key']}`", *(row[name] for name in apart), f"{row['seconds']:.0f}"]
         cells += [f"{date:%Y-%m-%d %H:%M}", "before" if row["cached"] else "now"]
-        lines.append(f"| {' | '.join(str(cell) for cell in cells)} |")
+        rows.append(cells)
+    lines = [markdown_table(head, rows)]
     if len(results.runs) > 10:
         lines = [":::{dropdown} All runs", *lines, ":::"]
     record = results.provenance[results.runs["key"].iloc[0]]
@@ -223,11 +227,11 @@ def sites(results: Results) -> str:
     table = weight_sites(results.final()).drop_duplicates("site")
     inner = is_inner(table["name"])
     rows = [
-        f"| {site} | `{name}` | {width} | {'inside a block' if inside else 'residual stream'} |"
+        [site, f"`{name}`", width, "inside a block" if inside else "residual stream"]
         for site, name, width, inside in zip(table["site"], table["name"], table["width"], inner, strict=True)
     ]
-    head = ["| site | layer it feeds | features | they are |", "|---|---|---|---|"]
-    return "\n".join([":::{dropdown} The layers by number", *head, *rows, ":::"])
+    table_of = markdown_table(["site", "layer it feeds", "features", "they are"], rows)
+    return f":::{{dropdown}} The layers by number\n{table_of}\n:::"
 
 
 def _count(number: int, noun: str) -> str:
