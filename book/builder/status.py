@@ -33,11 +33,12 @@ def page(
     runs = {name: _runs(results, now) for name, results in each.items() if results is not None}
     every = _every(runs)
     total = every["seconds"].sum() / 3600
+    commits = every["commit"].nunique()
     verb, whose = ("shows", "its") if len(shown) == 1 else ("show", "their")
     lent = f" {len(shown)} of the pages {verb} the published runs, as {whose} data are not on this machine."
     lines = [
         f"Profile *{profile.name}*, built on {now:%Y-%m-%d}: {len(every)} runs, {total:.1f} hours of computing, made "
-        f"by {every['commit'].nunique()} commits.{lent if shown else ''}",
+        f"by {commits} commit{'' if commits == 1 else 's'}.{lent if shown else ''}",
         "",
         f"{recomputed(check)} A small run that the first version of the code made is trained again by the tests, and "
         "must give the same numbers to 0.2 percent, which is more than processors differ by.",
