@@ -19,16 +19,7 @@ from .metrics.classes import (
     weak_test_variance,
 )
 from .metrics.moments import Moments
-from .metrics.regression import (
-    debiased_cka,
-    linear_cka,
-    nrc1,
-    nrc2,
-    nrc3,
-    nrc4,
-    principal_angles,
-    stable_rank,
-)
+from .metrics.regression import debiased_cka, linear_cka, nrc1, nrc2, nrc3, nrc4, principal_angles, stable_rank
 from .networks.build import MLP, build_model
 from .networks.classifiers import Classifier, classifier
 from .results.results import Results

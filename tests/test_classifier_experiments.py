@@ -208,3 +208,11 @@ def test_a_size_of_zero_is_refused_and_not_taken_for_the_papers(experiment, name
 def test_a_control_that_stops_after_no_iteration_is_refused():
     with pytest.raises(ConfigError, match="must"):
         made("transfer", starts=[0, 10], control_weight_decays=[1e-3])
+
+
+@pytest.mark.parametrize("experiment", ["cascading_collapse", "classification_and_regression"])
+def test_the_regression_beside_classifiers_is_that_of_the_mlp_pages(experiment):
+    beside = [one for one in EXPERIMENTS[experiment](regression_datasets=["hopper"]) if one.dataset == "hopper"]
+    assert beside == deep_nrc_mlp("hopper")
+    with pytest.raises(ConfigError, match="an MLP takes vectors, and 'utkface' are images"):
+        EXPERIMENTS[experiment](regression_datasets=["utkface"])

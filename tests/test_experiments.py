@@ -13,15 +13,7 @@ import pytest
 import torch
 
 import nrc_core
-from nrc_core import (
-    ConfigError,
-    DataUnavailable,
-    RunConfig,
-    Store,
-    TrainingDiverged,
-    deep_nrc_mlp,
-    run,
-)
+from nrc_core import ConfigError, DataUnavailable, RunConfig, Store, TrainingDiverged, deep_nrc_mlp, run
 from nrc_core.data import load
 from nrc_core.results import obtaining, runs
 from nrc_core.results.records import TABLES

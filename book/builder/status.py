@@ -41,7 +41,7 @@ def page(
         f"by {commits} commit{'' if commits == 1 else 's'}.{lent if shown else ''}",
         "",
         f"{recomputed(check)} A small run that the first version of the code made is trained again by the tests, and "
-        "must give the same numbers to 0.2 percent, which is more than processors differ by.",
+        "must give the same numbers to 0.2 percent. All processors that were tried keep this limit.",
         "",
     ]
     rows: list[list[object]] = []

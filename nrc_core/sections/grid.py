@@ -8,7 +8,7 @@ from typing import Any
 from nrc_core.config.base import Configuration, check_several, log_spaced_epochs
 from nrc_core.config.classification import ClassifierConfig
 from nrc_core.config.regression import RunConfig
-from nrc_core.data.catalogue import CLASSIFIED, check_request
+from nrc_core.data.catalogue import CLASSIFIED, IMAGES, check_request
 from nrc_core.errors import ConfigError, suggestion
 from nrc_core.sections.recipes import OTHER, RECIPES, Recipe
 
@@ -17,6 +17,18 @@ LEARNING_RATES = {"resnet": 0.1, "vgg": 0.01, "densenet": 0.01, "mlp": 0.001}
 SIZES = {"resnet": (18, 64), "vgg": (11, 64), "densenet": (201, 64), "mlp": (4, 1024)}  # depth and width
 ITERATIONS = 80_000
 ROWS = {"svhn": {"train_per_class": 4600, "test_per_class": 1500}}
+DEPTH, MEASUREMENTS = 8, 10  # of the MLPs of the Deep NRC paper, and how often they are measured
+
+
+def mlp_regressions(dataset: str, seeds: Sequence[int], **fields: Any) -> list[RunConfig]:
+    """The MLPs of a data set of vectors, see `regressions`.
+
+    Raises:
+        ConfigError: images.
+    """
+    if dataset in IMAGES:
+        raise ConfigError(f"an MLP takes vectors, and {dataset!r} are images: use deep_nrc_resnet")
+    return regressions(dataset, seeds, **fields)
 
 
 def regressions(
@@ -68,7 +80,7 @@ def regressions_beside(datasets: Sequence[str], seeds: Sequence[int], epochs: in
     return [
         config
         for dataset in several("regression_datasets", datasets)
-        for config in regressions(dataset, seeds, options={}, measurements=10, depth=8, epochs=epochs)
+        for config in mlp_regressions(dataset, seeds, options={}, measurements=MEASUREMENTS, depth=DEPTH, epochs=epochs)
     ]
 
 

@@ -156,7 +156,7 @@ def _execute(notebook: Path, output: Path, values: Mapping[str, Any], timeout: i
                 execution_timeout=timeout,
                 start_timeout=STARTS_WITHIN,
                 kernel_manager_class=manager,
-                shutdown_kernel="immediate",  # all that its cells wrote is there; its own way out takes half a second
+                shutdown_kernel="immediate",  # all cells have ended; a graceful exit takes half a second
             )
     except papermill.PapermillExecutionError as error:
         value = str(error.evalue).splitlines()[0] if error.evalue else ""

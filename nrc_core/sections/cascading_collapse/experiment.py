@@ -5,13 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from nrc_core.config.base import Configuration
-from nrc_core.sections.grid import (
-    ITERATIONS,
-    mlp_classifiers,
-    regressions_beside,
-    rows_of,
-    size_of,
-)
+from nrc_core.sections.grid import ITERATIONS, mlp_classifiers, regressions_beside, rows_of, size_of
 from nrc_core.sections.parameters import takes_lists
 
 

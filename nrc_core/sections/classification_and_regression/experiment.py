@@ -5,11 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from nrc_core.config.base import Configuration
-from nrc_core.sections.grid import (
-    mlp_classifiers,
-    regressions_beside,
-    rows_of,
-)
+from nrc_core.sections.grid import mlp_classifiers, regressions_beside, rows_of
 from nrc_core.sections.parameters import takes_lists
 
 

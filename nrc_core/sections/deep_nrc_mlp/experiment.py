@@ -5,11 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from nrc_core.config.regression import RunConfig
-from nrc_core.data.catalogue import IMAGES
-from nrc_core.errors import ConfigError
-from nrc_core.sections.grid import (
-    regressions,
-)
+from nrc_core.sections.grid import DEPTH, MEASUREMENTS, mlp_regressions
 from nrc_core.sections.parameters import takes_lists
 
 
@@ -19,7 +15,7 @@ def deep_nrc_mlp(
     *,
     seeds: Sequence[int] = (0,),
     width: int | None = None,
-    depth: int = 8,
+    depth: int = DEPTH,
     bias: bool = False,
     learning_rate: float | None = None,
     weight_decay: float | None = None,
@@ -29,7 +25,7 @@ def deep_nrc_mlp(
     samples: int | None = None,
     targets: Sequence[str] = (),
     rank: int | None = None,
-    measurements: int = 10,
+    measurements: int = MEASUREMENTS,
 ) -> list[RunConfig]:
     """Deep NRC on MLPs: figures 2, 6, 7 and 8 of the Deep NRC paper, one configuration a seed.
 
@@ -38,9 +34,7 @@ def deep_nrc_mlp(
     Raises:
         ConfigError: an unknown data set or split, images, no seeds, or a value out of range.
     """
-    if dataset in IMAGES:
-        raise ConfigError(f"an MLP takes vectors, and {dataset!r} are images: use deep_nrc_resnet")
-    return regressions(
+    return mlp_regressions(
         dataset,
         seeds,
         options={"split": split, "samples": samples},

@@ -7,9 +7,7 @@ from collections.abc import Sequence
 from nrc_core.config.regression import RunConfig
 from nrc_core.data.catalogue import IMAGES
 from nrc_core.errors import ConfigError
-from nrc_core.sections.grid import (
-    regressions,
-)
+from nrc_core.sections.grid import regressions
 from nrc_core.sections.parameters import takes_lists
 
 

@@ -6,15 +6,7 @@ from collections.abc import Sequence
 
 from nrc_core.config.base import Configuration
 from nrc_core.data.catalogue import CLASSIFIED
-from nrc_core.sections.grid import (
-    ITERATIONS,
-    SIZES,
-    check_all,
-    classifier,
-    rows_of,
-    several,
-    size_of,
-)
+from nrc_core.sections.grid import ITERATIONS, SIZES, check_all, classifier, rows_of, several, size_of
 from nrc_core.sections.parameters import takes_lists
 
 STOP_LOSS = 1e-6  # of figure 4

@@ -8,14 +8,7 @@ from typing import Any
 from nrc_core.config.base import Configuration
 from nrc_core.config.classification import TransferConfig
 from nrc_core.data.catalogue import SUPERCLASSES
-from nrc_core.sections.grid import (
-    SIZES,
-    check_all,
-    classifier,
-    rows_of,
-    several,
-    size_of,
-)
+from nrc_core.sections.grid import SIZES, check_all, classifier, rows_of, several, size_of
 from nrc_core.sections.parameters import takes_lists
 
 PRETRAINING_ITERATIONS = 100_000

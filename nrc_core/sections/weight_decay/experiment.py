@@ -6,9 +6,7 @@ from collections.abc import Sequence
 
 from nrc_core.config.base import check_several
 from nrc_core.config.regression import RunConfig
-from nrc_core.sections.grid import (
-    regressions,
-)
+from nrc_core.sections.grid import regressions
 from nrc_core.sections.parameters import takes_lists
 
 
