@@ -1,9 +1,16 @@
-"""From a recipe and what a page varies to configurations: what the experiments of all sections are built from."""
+"""From what a page is given to configurations: what the experiments of all sections are built from.
+
+An experiment hands on its parameters by name, as `locals()` has them. Those that are fields of a configuration or
+options of its data are taken; the others (lists that are varied, switches of the experiment) are not looked at.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from typing import Any
+import dataclasses
+import itertools
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
+from typing import Any, TypeVar
 
 from nrc_core.config.base import Configuration, check_several, log_spaced_epochs
 from nrc_core.config.classification import ClassifierConfig
@@ -18,126 +25,121 @@ SIZES = {"resnet": (18, 64), "vgg": (11, 64), "densenet": (201, 64), "mlp": (4, 
 ITERATIONS = 80_000
 ROWS = {"svhn": {"train_per_class": 4600, "test_per_class": 1500}}
 DEPTH, MEASUREMENTS = 8, 10  # of the MLPs of the Deep NRC paper, and how often they are measured
+# What `load_dataset` takes besides the name.
+OPTIONS = (
+    "split", "samples", "teacher", "target_dim", "teacher_rank", "shuffled", "image_size", "targets",
+    "train_per_class", "test_per_class", "labels",
+)  # fmt: skip
+
+Made = TypeVar("Made", bound=Configuration)
 
 
-def mlp_regressions(dataset: str, seeds: Sequence[int], **fields: Any) -> list[RunConfig]:
-    """The MLPs of a data set of vectors, see `regressions`.
+def grid(
+    make: Callable[[Mapping[str, Any]], Made], given: Mapping[str, Any], factors: Mapping[str, Sequence[Any]]
+) -> list[Made]:
+    """One configuration for each combination of the factors, of which the last varies fastest.
+
+    Args:
+        make: a configuration from values by name.
+        given: the values that all have in common.
+        factors: by name, the values that are varied.
 
     Raises:
-        ConfigError: images.
+        ConfigError: a factor without values or with equal ones; named in the plural, as parameters are.
     """
-    if dataset in IMAGES:
+    for name, values in factors.items():
+        check_several(f"{name}s", values)
+    return [
+        make({**given, **dict(zip(factors, values, strict=True))}) for values in itertools.product(*factors.values())
+    ]
+
+
+def regressions(given: Mapping[str, Any], recipe: Recipe | None = None, **factors: Sequence[Any]) -> list[RunConfig]:
+    """Regression networks, see `grid`; what is None is the recipe's, unless given that of the data set.
+
+    Raises:
+        ConfigError: an unknown data set or split, an MLP on images or a ResNet on vectors, a value out of range.
+    """
+    return grid(partial(_regression, recipe), given, factors)
+
+
+def _regression(recipe: Recipe | None, given: Mapping[str, Any]) -> RunConfig:
+    dataset = given["dataset"]
+    values = vars(recipe or RECIPES.get(dataset, OTHER)) | _not_none(given)
+    check_request(dataset, split=values["split"], targets=values.get("targets", ()))
+    if values["architecture"] == "mlp" and dataset in IMAGES:
         raise ConfigError(f"an MLP takes vectors, and {dataset!r} are images: use deep_nrc_resnet")
-    return regressions(dataset, seeds, **fields)
+    if values["architecture"] == "resnet" and dataset not in IMAGES:
+        raise ConfigError(f"a ResNet takes images, those of {', '.join(IMAGES)}: got {dataset!r}")
+    if targets := values.pop("targets", ()):
+        values["targets"] = list(targets)
+    config = RunConfig(**_fields(RunConfig, values))  # checked before its epochs are used
+    return dataclasses.replace(config, measure_epochs=log_spaced_epochs(config.epochs, values["measurements"]))
 
 
-def regressions(
-    dataset: str,
-    seeds: Sequence[int],
-    *,
-    options: Mapping[str, Any],
-    measurements: int,
-    targets: Sequence[str] = (),
-    recipe: Recipe | None = None,
-    **fields: Any,
-) -> list[RunConfig]:
-    """One configuration a seed; what is None is the recipe's, or left out where it has none."""
-    check_several("seeds", seeds)
-    recipe = recipe or RECIPES.get(dataset, OTHER)
-    names = ("architecture", "width", "depth", "learning_rate", "weight_decay", "epochs", "batch_size", "init_scale")
-    defaults = {name: getattr(recipe, name) for name in names}
-    given = {name: value for name, value in fields.items() if value is not None}
-    values = defaults | given
-    used = {"split": recipe.split} | {name: value for name, value in options.items() if value is not None}
-    used |= {"targets": list(targets)} if targets else {}
-    check_request(dataset, split=used["split"], targets=targets)
-    RunConfig(dataset, **values)  # a wrong number of epochs is said before it is used
-    measured = log_spaced_epochs(values["epochs"], measurements)
-    return [
-        RunConfig(dataset, seed=seed, measure_epochs=measured, dataset_options=dict(used), **values) for seed in seeds
-    ]
+def classifiers(given: Mapping[str, Any], **factors: Sequence[Any]) -> list[ClassifierConfig]:
+    """Classifiers, see `grid`; what is None is the paper's for the data set and architecture.
+
+    They are measured at times that are evenly spaced in their logarithm, later on evenly, and at those of `extra`.
+
+    Raises:
+        ConfigError: an unknown data set or architecture, or a value out of range.
+    """
+    for name, known in (("dataset", CLASSIFIED), ("architecture", tuple(SIZES))):
+        if name in factors:
+            check_all(f"{name}s", factors[name], known)
+        else:
+            check_all(name, [given[name]], known)
+    return grid(_classifier, given, factors)
 
 
-def mlp_classifiers(
-    dataset: str,
-    seeds: Sequence[int],
-    weight_decays: Sequence[float],
-    iterations: int,
-    measurements: int,
-    **fields: Any,
-) -> list[Configuration]:
-    """One MLP a weight decay and seed."""
-    check_all("dataset", [dataset], CLASSIFIED)
-    return [
-        classifier(dataset, "mlp", seed, iterations, measurements, weight_decay=weight_decay, **fields)
-        for weight_decay in several("weight_decays", weight_decays)
-        for seed in several("seeds", seeds)
-    ]
-
-
-def regressions_beside(datasets: Sequence[str], seeds: Sequence[int], epochs: int | None) -> list[Configuration]:
-    """The networks of the pages on these data sets, with the paper's hyper-parameters."""
-    return [
-        config
-        for dataset in several("regression_datasets", datasets)
-        for config in mlp_regressions(dataset, seeds, options={}, measurements=MEASUREMENTS, depth=DEPTH, epochs=epochs)
-    ]
-
-
-def classifier(
-    dataset: str,
-    architecture: str,
-    seed: int,
-    iterations: int,
-    measurements: int,
-    *,
-    size: tuple[int, int],
-    rows: dict[str, Any],
-    learning_rate: float | None = None,
-    extra: Sequence[int] = (),
-    **fields: Any,
-) -> ClassifierConfig:
-    """One classifier, measured at times that are evenly spaced in their logarithm, and later on evenly."""
-    last = fields.get("stop_iteration") or iterations
+def _classifier(given: Mapping[str, Any]) -> ClassifierConfig:
+    dataset, architecture = given["dataset"], given["architecture"]
+    depth, width = SIZES[architecture]
+    if (dataset, architecture) == ("stl10", "resnet"):
+        depth = 50
+    paper = {"learning_rate": LEARNING_RATES[architecture], "depth": depth, "width": width}
+    values = paper | ROWS.get(dataset, {}) | _not_none(given)
+    last = values.get("stop_iteration") or values["iterations"]
     # Early on by equal factors, later by equal steps, of which ten are enough.
-    steps = min(10, measurements)
+    steps = min(10, values["measurements"])
     even = [last * step // steps for step in range(1, steps + 1) if last * step >= steps]
-    times = {*log_spaced_epochs(last, measurements), *even, *extra}
-    return ClassifierConfig(
-        dataset,
-        iterations=iterations,
-        learning_rate=LEARNING_RATES[architecture] if learning_rate is None else learning_rate,
-        architecture=architecture,
-        depth=size[0],
-        width=size[1],
-        seed=seed,
-        measure_iterations=tuple(times),
-        dataset_options=rows,
-        **fields,
+    times = {*log_spaced_epochs(last, values["measurements"]), *even, *values.get("extra", ())}
+    return ClassifierConfig(**_fields(ClassifierConfig, values), measure_iterations=tuple(times))
+
+
+def classifiers_and_regressions(given: Mapping[str, Any], loss: str) -> list[Configuration]:
+    """MLPs that classify, one a weight decay and seed, and beside them the networks of the pages on regression.
+
+    Raises:
+        ConfigError: as `classifiers` and `regressions`.
+    """
+    networks = classifiers(
+        {**given, "architecture": "mlp", "loss": loss}, weight_decay=given["weight_decays"], seed=given["seeds"]
     )
-
-
-def size_of(dataset: str, architecture: str, depth: int | None, width: int | None) -> tuple[int, int]:
-    """Depth and width: the paper's unless given; on STL-10 its ResNet has 50 layers."""
-    own, channels = SIZES[architecture]
-    own = 50 if (dataset, architecture) == ("stl10", "resnet") else own
-    return own if depth is None else depth, channels if width is None else width
-
-
-def rows_of(dataset: str, train: int | None, test: int | None) -> dict[str, Any]:
-    """The rows of each class as options of a data set: the paper's unless given."""
-    given = {"train_per_class": train, "test_per_class": test}
-    return ROWS.get(dataset, {}) | {name: count for name, count in given.items() if count is not None}
-
-
-def several(name: str, values: Sequence[Any]) -> Sequence[Any]:
-    """The values, if there are one or more different ones; raises ConfigError if not."""
-    check_several(name, values)
-    return values
+    check_several("regression_datasets", given["regression_datasets"])
+    beside = regressions(
+        {"architecture": "mlp", "depth": DEPTH, "epochs": given["regression_epochs"], "measurements": MEASUREMENTS},
+        dataset=given["regression_datasets"],
+        seed=given["regression_seeds"],
+    )
+    return [*networks, *beside]
 
 
 def check_all(name: str, values: Sequence[str], known: Sequence[str]) -> None:
     """Raise ConfigError unless the values are different ones of those known."""
-    for value in several(name, values):
+    check_several(name, values)
+    for value in values:
         if value not in known:
             raise ConfigError(f"{name} must be among {', '.join(known)}: {suggestion(value, known, 'known are')}")
+
+
+def _not_none(given: Mapping[str, Any]) -> dict[str, Any]:
+    return {name: value for name, value in given.items() if value is not None}
+
+
+def _fields(kind: type[RunConfig] | type[ClassifierConfig], values: Mapping[str, Any]) -> dict[str, Any]:
+    """The values that are fields of a kind of configuration, and those that are options of its data."""
+    names = [field.name for field in dataclasses.fields(kind) if field.name in values]
+    options = {name: values[name] for name in OPTIONS if name in values}
+    return {name: values[name] for name in names} | {"dataset_options": options}

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from nrc_core.config.base import Configuration
-from nrc_core.sections.grid import mlp_classifiers, regressions_beside, rows_of
+from nrc_core.sections.grid import classifiers_and_regressions
 from nrc_core.sections.parameters import takes_lists
 
 
@@ -31,8 +31,4 @@ def classification_and_regression(
     Raises:
         ConfigError: an unknown data set, or a value out of range.
     """
-    networks = mlp_classifiers(
-        dataset, seeds, weight_decays, iterations, measurements, learning_rate=learning_rate,
-        size=(depth, width), rows=rows_of(dataset, train_per_class, test_per_class), loss="mse",
-    )  # fmt: skip
-    return networks + regressions_beside(regression_datasets, regression_seeds, regression_epochs)
+    return classifiers_and_regressions(locals(), loss="mse")

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from nrc_core.config.regression import RunConfig
-from nrc_core.sections.grid import DEPTH, MEASUREMENTS, mlp_regressions
+from nrc_core.sections.grid import DEPTH, MEASUREMENTS, regressions
 from nrc_core.sections.parameters import takes_lists
 
 
@@ -34,18 +34,4 @@ def deep_nrc_mlp(
     Raises:
         ConfigError: an unknown data set or split, images, no seeds, or a value out of range.
     """
-    return mlp_regressions(
-        dataset,
-        seeds,
-        options={"split": split, "samples": samples},
-        targets=targets,
-        measurements=measurements,
-        width=width,
-        depth=depth,
-        bias=bias,
-        learning_rate=learning_rate,
-        weight_decay=weight_decay,
-        epochs=epochs,
-        batch_size=batch_size,
-        rank=rank,
-    )
+    return regressions(locals() | {"architecture": "mlp"}, seed=seeds)

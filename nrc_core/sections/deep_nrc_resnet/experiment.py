@@ -5,8 +5,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from nrc_core.config.regression import RunConfig
-from nrc_core.data.catalogue import IMAGES
-from nrc_core.errors import ConfigError
 from nrc_core.sections.grid import regressions
 from nrc_core.sections.parameters import takes_lists
 
@@ -37,19 +35,4 @@ def deep_nrc_resnet(
     Raises:
         ConfigError: data that are not images, an unknown split, no seeds, or a value out of range.
     """
-    if dataset not in IMAGES:
-        raise ConfigError(f"a ResNet takes images, those of {', '.join(IMAGES)}: got {dataset!r}")
-    return regressions(
-        dataset,
-        seeds,
-        options={"split": split, "samples": samples, "image_size": image_size},
-        measurements=measurements,
-        depth=depth,
-        width=width,
-        head=head,
-        learning_rate=learning_rate,
-        weight_decay=weight_decay,
-        epochs=epochs,
-        batch_size=batch_size,
-        precision=precision,
-    )
+    return regressions(locals() | {"architecture": "resnet"}, seed=seeds)

@@ -37,20 +37,10 @@ def low_rank_targets(
     if dataset not in LOW_RANK:
         raise ConfigError(f"low-rank targets are known of {', '.join(LOW_RANK)}: got {dataset!r}")
     recipe, options, own_widths = LOW_RANK[dataset]
+    given = locals() | options
     return [
         config
-        for shuffled in ([False, True] if control else [False])
+        for shuffled in ([None, True] if control else [None])
         for width in widths or own_widths
-        for config in regressions(
-            dataset,
-            seeds,
-            recipe=recipe,
-            options=options | {"samples": samples, "shuffled": shuffled or None},
-            measurements=measurements,
-            width=width,
-            depth=depth,
-            learning_rate=learning_rate,
-            weight_decay=weight_decay,
-            epochs=epochs,
-        )
+        for config in regressions(given | {"shuffled": shuffled, "width": width}, recipe, seed=seeds)
     ]

@@ -25,13 +25,4 @@ def paper_or_code(
     Raises:
         ConfigError: an unknown data set, no seeds, or a value out of range.
     """
-    return regressions(
-        dataset,
-        seeds,
-        options={"samples": samples},
-        targets=targets,
-        measurements=1,
-        weight_decay=weight_decay,
-        epochs=epochs,
-        conventions=CONVENTIONS,
-    )
+    return regressions(locals() | {"conventions": CONVENTIONS, "measurements": 1}, seed=seeds)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from nrc_core.config.base import check_several
 from nrc_core.config.regression import RunConfig
 from nrc_core.sections.grid import regressions
 from nrc_core.sections.parameters import takes_lists
@@ -23,11 +22,4 @@ def proposition_1(
     Raises:
         ConfigError: an unknown data set, no seeds or data sets.
     """
-    check_several("datasets", datasets)
-    return [
-        config
-        for dataset in datasets
-        for config in regressions(
-            dataset, seeds, options={"split": "random"}, targets=targets, measurements=1, epochs=epochs
-        )
-    ]
+    return regressions(locals() | {"split": "random", "measurements": 1}, dataset=datasets, seed=seeds)

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from nrc_core.config.base import Configuration
-from nrc_core.data.catalogue import CLASSIFIED
-from nrc_core.sections.grid import ITERATIONS, SIZES, check_all, classifier, rows_of, several, size_of
+from nrc_core.config.classification import ClassifierConfig
+from nrc_core.sections.grid import ITERATIONS, classifiers
 from nrc_core.sections.parameters import takes_lists
 
 
@@ -25,7 +24,7 @@ def test_vs_train_collapse(
     train_per_class: int | None = None,
     test_per_class: int | None = None,
     measurements: int = 12,
-) -> list[Configuration]:
+) -> list[ClassifierConfig]:
     """Collapse on training and test data: figures 1 to 3 of Hui et al., with and without weight decay.
 
     What is None is the paper's (section 3.2), which does not state the weight decay and the stem. With
@@ -34,16 +33,5 @@ def test_vs_train_collapse(
     Raises:
         ConfigError: an unknown data set or architecture, or a value out of range.
     """
-    check_all("datasets", datasets, CLASSIFIED)
-    check_all("architectures", architectures, tuple(SIZES))
-    return [
-        classifier(
-            dataset, architecture, seed, iterations, measurements, weight_decay=weight_decay, stem=stem,
-            size=size_of(dataset, architecture, depth, width),
-            rows=rows_of(dataset, train_per_class, test_per_class) | ({"labels": "random"} if random_labels else {}),
-        )
-        for dataset in datasets
-        for architecture in architectures
-        for weight_decay in several("weight_decays", weight_decays)
-        for seed in several("seeds", seeds)
-    ]  # fmt: skip
+    given = locals() | ({"labels": "random"} if random_labels else {})
+    return classifiers(given, dataset=datasets, architecture=architectures, weight_decay=weight_decays, seed=seeds)

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from nrc_core.config.base import Configuration
-from nrc_core.data.catalogue import CLASSIFIED
-from nrc_core.sections.grid import ITERATIONS, SIZES, check_all, classifier, rows_of, several, size_of
+from nrc_core.config.base import check_several
+from nrc_core.config.classification import ClassifierConfig
+from nrc_core.sections.grid import ITERATIONS, check_all, classifiers
 from nrc_core.sections.parameters import takes_lists
 
 STOP_LOSS = 1e-6  # of figure 4
@@ -28,7 +28,7 @@ def train_size(
     stop_loss: float = STOP_LOSS,
     test_per_class: int | None = None,
     measurements: int = 6,
-) -> list[Configuration]:
+) -> list[ClassifierConfig]:
     """Collapse by the size of the training set: figure 4 of Hui et al., under three rules of when to stop.
 
     `sizes` are training rows of each class. Rule "loss" is the paper's: as soon as the training loss is at most
@@ -38,29 +38,15 @@ def train_size(
     Raises:
         ConfigError: an unknown data set, architecture or rule, or a value out of range.
     """
-    check_all("dataset", [dataset], CLASSIFIED)
-    check_all("architecture", [architecture], tuple(SIZES))
+    given = locals()
     check_all("rules", rules, RULES)
-    most = max(several("sizes", sizes))
-    configs: list[Configuration] = []
+    check_several("sizes", sizes)
+    configs: list[ClassifierConfig] = []
     for rule in rules:
         for size in sizes:
-            count = max(1, iterations * size // most) if rule == "epochs" else iterations
-            configs += [
-                classifier(
-                    dataset, architecture, seed, count, measurements, weight_decay=weight_decay,
-                    size=size_of(dataset, architecture, depth, width), rows=rows_of(dataset, size, test_per_class),
-                    stop_loss=stop_loss if rule == "loss" else None,
-                )
-                for seed in several("seeds", seeds)
-            ]  # fmt: skip
-    return _distinct(configs)
-
-
-def _distinct(configs: list[Configuration]) -> list[Configuration]:
-    """Each once, in order: two rules can ask for the same network."""
-    found: list[Configuration] = []
-    for config in configs:
-        if config not in found:
-            found.append(config)
-    return found
+            own = {"train_per_class": size, "stop_loss": stop_loss if rule == "loss" else None}
+            if rule == "epochs":
+                own["iterations"] = max(1, iterations * size // max(sizes))
+            # Two rules can ask for the same network.
+            configs += [config for config in classifiers(given | own, seed=seeds) if config not in configs]
+    return configs

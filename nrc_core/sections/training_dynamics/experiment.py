@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from nrc_core.config.base import check_several
 from nrc_core.config.regression import RunConfig
 from nrc_core.sections.grid import regressions
 from nrc_core.sections.parameters import takes_lists
@@ -26,19 +25,4 @@ def training_dynamics(
     Raises:
         ConfigError: an unknown data set or split, no seeds, data sets or splits, or a value out of range.
     """
-    check_several("datasets", datasets)
-    check_several("splits", splits)
-    return [
-        config
-        for dataset in datasets
-        for split in splits
-        for config in regressions(
-            dataset,
-            seeds,
-            options={"split": split},
-            targets=targets,
-            measurements=measurements,
-            width=width,
-            epochs=epochs,
-        )
-    ]
+    return regressions(locals(), dataset=datasets, split=splits, seed=seeds)

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from nrc_core.config.base import Configuration
+from nrc_core.config.base import Configuration, check_several
 from nrc_core.config.classification import TransferConfig
 from nrc_core.data.catalogue import SUPERCLASSES
-from nrc_core.sections.grid import SIZES, check_all, classifier, rows_of, several, size_of
+from nrc_core.sections.grid import check_all, classifiers
 from nrc_core.sections.parameters import takes_lists
 
 PRETRAINING_ITERATIONS = 100_000
@@ -46,21 +46,19 @@ def transfer(
     Raises:
         ConfigError: a data set without superclasses, an unknown architecture, or a value out of range.
     """
+    given = locals() | {"labels": "superclasses", "keep_weights": True}
     check_all("dataset", [dataset], tuple(SUPERCLASSES))
-    check_all("architecture", [architecture], tuple(SIZES))
-    starts = tuple(sorted(several("starts", starts)))
-    variants: list[dict[str, Any]] = [{"weight_decay": weight_decay, "extra": starts}]
-    control: dict[str, Any] = {"weight_decay": weight_decay, "stop_iteration": starts[0]}
-    variants += [control | {"weight_decay": float(value)} for value in control_weight_decays]
-    variants += [control | {"label_smoothing": float(value)} for value in control_smoothings]
+    check_several("starts", starts)
+    starts = tuple(sorted(starts))
+    controls = [{"weight_decay": float(value)} for value in control_weight_decays]
+    controls += [{"label_smoothing": float(value)} for value in control_smoothings]
+    variants: list[dict[str, Any]] = [{"extra": starts}, *({"stop_iteration": starts[0]} | one for one in controls)]
+    options = {"labels": "members", "train_skip": train_per_class, "train_per_class": fine_tune_per_class}
     configs: list[Configuration] = []
-    for seed in several("seeds", seeds):
+    check_several("seeds", seeds)
+    for seed in seeds:
         for variant in variants:
-            pretraining = classifier(
-                dataset, architecture, seed, iterations, measurements,
-                size=size_of(dataset, architecture, depth, width), keep_weights=True,
-                rows=rows_of(dataset, train_per_class, test_per_class) | {"labels": "superclasses"}, **variant,
-            )  # fmt: skip
+            (pretraining,) = classifiers(given | variant, seed=[seed])
             configs.append(pretraining)
             configs += [
                 TransferConfig(
@@ -69,14 +67,11 @@ def transfer(
                     iterations=fine_tune_iterations,
                     learning_rates=tuple(float(rate) for rate in learning_rates),
                     dataset=dataset,
-                    dataset_options={
-                        "labels": "members",
-                        "train_skip": train_per_class,
-                        "train_per_class": fine_tune_per_class,
-                    },
+                    dataset_options=dict(options),
                     validation_per_class=validation_per_class,
                     seed=seed,
                 )
-                for start in (starts[:1] if "stop_iteration" in variant else starts)
+                for start in starts
+                if start <= pretraining.last
             ]
     return configs

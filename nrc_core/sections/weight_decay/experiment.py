@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from nrc_core.config.base import check_several
 from nrc_core.config.regression import RunConfig
 from nrc_core.sections.grid import regressions
 from nrc_core.sections.parameters import takes_lists
@@ -31,21 +30,4 @@ def weight_decay(
     Raises:
         ConfigError: an unknown data set, no seeds or weight decays, or a value out of range.
     """
-    check_several("weight_decays", weight_decays)
-    return [
-        config
-        for value in weight_decays
-        for config in regressions(
-            dataset,
-            seeds,
-            options={"samples": samples, "image_size": image_size},
-            targets=targets,
-            measurements=measurements,
-            width=width,
-            depth=depth,
-            bias=bias,
-            learning_rate=learning_rate,
-            weight_decay=float(value),
-            epochs=epochs,
-        )
-    ]
+    return regressions(locals(), weight_decay=[float(value) for value in weight_decays], seed=seeds)

@@ -35,25 +35,11 @@ def what_decides_collapse(
     Raises:
         ConfigError: an unknown data set, no seeds, or a value out of range.
     """
-    variants: list[dict[str, Any]] = [{}, *([{"bias": True}] if bias else [])]
+    given = locals() | {"bias": False, "measurements": 1}
+    given |= {"teacher": "linear", "target_dim": 2, "teacher_rank": 2} if linear_teacher else {}
+    variants: list[dict[str, Any]] = [{"bias": True}] if bias else []
     variants += [{"init_scale": float(value)} for value in init_scales]
     variants += [{"depth": value} for value in depths] + [{"width": value} for value in widths]
     recipe = vars(RECIPES.get(dataset, OTHER)) | {"bias": False}
-    variants = [one for one in variants if not one or any(recipe[name] != value for name, value in one.items())]
-    options: dict[str, Any] = {"samples": samples}
-    options |= {"teacher": "linear", "target_dim": 2, "teacher_rank": 2} if linear_teacher else {}
-    return [
-        config
-        for variant in variants
-        for config in regressions(
-            dataset,
-            seeds,
-            options=options,
-            targets=targets,
-            measurements=1,
-            learning_rate=learning_rate,
-            weight_decay=weight_decay,
-            epochs=epochs,
-            **variant,
-        )
-    ]
+    differing = [one for one in variants if any(recipe[name] != value for name, value in one.items())]
+    return [config for variant in ({}, *differing) for config in regressions(given | variant, seed=seeds)]
