@@ -6,11 +6,12 @@ import pytest
 
 from nrc_core import Store, deep_nrc_mlp, run, stored
 from nrc_core.claims import ledger
-from nrc_core.claims.checks import constructed
+from nrc_core.claims.checks import CHECKS, constructed
 from nrc_core.claims.entries import read_claims
 from nrc_core.claims.ledger import judge
 from nrc_core.cli.main import main
 from nrc_core.results.store import RESULTS_VERSION
+from nrc_core.results.thresholds import thresholds
 from nrc_core.workflow.profiles import read_profile
 from tests.test_claims import PAPER, ROOT, toy_profile
 
@@ -58,15 +59,13 @@ def test_the_recorded_cases_are_what_they_give_today():
 
 
 def test_cases_recorded_by_another_version_are_made_anew(tmp_path, monkeypatch):
-    path = tmp_path / "constructed.json"
-    path.write_text(json.dumps({"results_version": RESULTS_VERSION + 1, "cases": {"two_and_two": [{"value": 5}]}}))
-    monkeypatch.setattr(constructed, "recorded_file", lambda: path)
-    monkeypatch.setattr(constructed, "MAKERS", {})
-
-    def _two_and_two():
-        return [{"value": 4}]
-
-    assert constructed.case(_two_and_two)() == [{"value": 4}]
+    row = {"group": "sums", "seed": -1}
+    for version, value in ((RESULTS_VERSION + 1, 0.2), (RESULTS_VERSION, 5.0)):
+        path = tmp_path / f"{version}.json"
+        path.write_text(json.dumps({"results_version": version, "cases": {"superclass_cap": [row | {"value": 5.0}]}}))
+        monkeypatch.setattr(constructed, "recorded_file", lambda path=path: path)
+        found = CHECKS["superclass_cap"]({}, thresholds())
+        assert found.rows["value"].tolist() == [value]
 
 
 def test_one_claim_in_full(capsys):

@@ -9,11 +9,11 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from nrc_core.claims.checks.constructed import Row, Rows, case, each
-from nrc_core.claims.checks.observation import Evidence, Found, Limits, Value, check, networks, rank_correlation
+from nrc_core.claims.checks.constructed import Rows, case
+from nrc_core.claims.checks.observation import Found, Limits, Value, check, kept, networks, rank_correlation
 from nrc_core.results.criteria import target_dimensions
 from nrc_core.results.results import Results
-from nrc_core.sections.collapse import half_times, last_hidden, layer_variances
+from nrc_core.sections.collapse import half_times, last_hidden
 from nrc_core.sections.train_size.tables import by_size
 
 NAMES = {"mlp": "MLP", "resnet": "ResNet", "vgg": "VGG", "densenet": "DenseNet"}
@@ -23,13 +23,12 @@ FEWEST = 3  # points of a rank correlation
 LATE = 0.25  # share of the training after which both test variances are compared
 
 
-def classifiers(evidence: Evidence, **fields: Any) -> Iterator[Results]:
-    """The classification networks of every page that has some with these fields."""
-    for results in evidence.values():
-        part = results.where(task="classification")
-        part = part.where(**fields) if len(part.runs) else part
-        if len(part.runs):
-            yield part
+def classifiers(results: Results, **fields: Any) -> Iterator[Results]:
+    """The classification networks of a page with these fields, if it has some."""
+    part = results.where(task="classification")
+    part = part.where(**fields) if len(part.runs) else part
+    if len(part.runs):
+        yield part
 
 
 def named(row: Any) -> dict[str, Any]:
@@ -43,29 +42,32 @@ def trend(a: pd.Series, b: pd.Series) -> float:
     return round(rank_correlation(a, b), 9)
 
 
-def _curves(
-    evidence: Evidence, dataset: str | None = None, architecture: str | None = None
-) -> Iterator[tuple[dict[str, Any], pd.DataFrame]]:
-    """Every classifier, on a data set or of an architecture if one is given: group and seed, and its last hidden
-    layer, a row a measured iteration.
+Curves = Iterator[tuple[dict[str, Any], pd.DataFrame]]
+
+
+@kept
+def _all_curves(results: Results) -> Curves:
+    """Every classifier: group and seed, and its last hidden layer, a row a measured iteration.
 
     Columns `train`, `strong` and `weak` variance, `loss` (training), `train_error`, `test_error`.
     """
-    for results in evidence.values():
-        for table in results.once("curves", lambda one: [_curve(part) for part in classifiers({"": one})]):
-            for _, rows in table.groupby("key", sort=False):
-                first = rows.iloc[0]
-                if dataset in (None, first["dataset"]) and architecture in (None, first["architecture"]):
-                    yield named(first), rows.sort_values("iteration")
+    for part in classifiers(results):
+        train, test = (last_hidden(part, split) for split in ("train", "test"))
+        train = train[["key", "iteration", *FAMILY, "variance", "loss", "error"]]
+        test = test[["key", "iteration", "variance", "weak_variance", "error"]]
+        train = train.rename(columns={"variance": "train", "error": "train_error"})
+        test = test.rename(columns={"variance": "strong", "weak_variance": "weak", "error": "test_error"})
+        for _, rows in train.merge(test, on=["key", "iteration"]).groupby("key", sort=False):
+            yield named(rows.iloc[0]), rows.sort_values("iteration")
 
 
-def _curve(results: Results) -> pd.DataFrame:
-    train, test = (last_hidden(results, split) for split in ("train", "test"))
-    train = train[["key", "iteration", *FAMILY, "variance", "loss", "error"]]
-    test = test[["key", "iteration", "variance", "weak_variance", "error"]]
-    train = train.rename(columns={"variance": "train", "error": "train_error"})
-    test = test.rename(columns={"variance": "strong", "weak_variance": "weak", "error": "test_error"})
-    return train.merge(test, on=["key", "iteration"])
+def _curves(results: Results, dataset: str = "", architecture: str = "", datasets: Sequence[str] = ()) -> Curves:
+    """The same of classifiers on one data set or several, and of one architecture, where these are given."""
+    for network, rows in _all_curves(results):
+        first = rows.iloc[0]
+        chosen = dataset in ("", first["dataset"]) and architecture in ("", first["architecture"])
+        if chosen and (not datasets or first["dataset"] in datasets):
+            yield network, rows
 
 
 def _remaining(rows: pd.DataFrame, limits: Limits) -> bool:
@@ -77,16 +79,13 @@ def _remaining(rows: pd.DataFrame, limits: Limits) -> bool:
 def train_collapses_test_does_not(rows: pd.DataFrame, limits: Limits) -> Found:
     """Strong test variance over train variance at the end (the latter must have collapsed too)."""
     end = rows.iloc[-1]
-    value = end["strong"] / end["train"]
-    collapsed = end["train"] <= limits["collapse_share_most"] * rows["train"].iloc[0]
-    return value, value >= limits["collapse_gap_factor"] and collapsed
+    return end["strong"] / end["train"], end["train"] <= limits["collapse_share_most"] * rows["train"].iloc[0]
 
 
 @check(limit="weak_variance_least", over=_curves, at_least=True)
 def test_variance_remains(rows: pd.DataFrame, limits: Limits) -> Found:
     """Weak test variance at the end (the strong one must remain too)."""
-    value = rows["weak"].iloc[-1]
-    return value, value >= limits["weak_variance_least"] and _remaining(rows, limits)
+    return rows["weak"].iloc[-1], _remaining(rows, limits)
 
 
 @check(limit=1.0, over=_curves, at_least=True)
@@ -105,37 +104,30 @@ def weak_follows_strong(rows: pd.DataFrame) -> Value:
 @check(limit="strong_over_train_least", over=_curves, at_least=True)
 def test_variance_stays_above(rows: pd.DataFrame, limits: Limits) -> Found:
     """Strong test variance over train variance at the end (the former must remain too)."""
-    value = rows["strong"].iloc[-1] / rows["train"].iloc[-1]
-    return value, value >= limits["strong_over_train_least"] and _remaining(rows, limits)
+    return rows["strong"].iloc[-1] / rows["train"].iloc[-1], _remaining(rows, limits)
 
 
 @check(limit="fitted_loss_most", over=_curves)
-def training_data_fitted(rows: pd.DataFrame, limits: Limits) -> Found:
+def training_data_fitted(rows: pd.DataFrame) -> Found:
     """Training loss at the end (no sample may be misclassified)."""
     end = rows.iloc[-1]
-    return end["loss"], end["loss"] <= limits["fitted_loss_most"] and end["train_error"] == 0
+    return end["loss"], end["train_error"] == 0
 
 
-def _curves_of(evidence: Evidence, datasets: Sequence[str]) -> Iterator[tuple[dict[str, Any], pd.DataFrame]]:
-    for dataset in datasets:
-        yield from _curves(evidence, dataset=dataset)
-
-
-@check(limit="train_variance_left", over=_curves_of, at_least=True, strict=True)
+@check(limit="train_variance_left", over=_curves, at_least=True, strict=True)
 def train_variance_remains(rows: pd.DataFrame) -> Value:
     """Train variance at the end."""
     return rows["train"].iloc[-1]
 
 
-def _learned_by_heart(evidence: Evidence) -> Iterator[tuple[dict[str, Any], pd.DataFrame, int]]:
+def _learned_by_heart(results: Results) -> Iterator[tuple[dict[str, Any], pd.DataFrame, int]]:
     """Networks given random labels that have learned them all, with the number of classes; others say nothing."""
-    for results in classifiers(evidence):
-        options = results.runs.set_index("key")["dataset_options"]
-        classes = target_dimensions(results.final())
-        for network, rows in _curves({"": results}):
-            key = rows["key"].iloc[0]
-            if options[key].get("labels") == "random" and rows["train_error"].iloc[-1] == 0:
-                yield network, rows, int(classes[key])
+    options = results.runs.set_index("key")["dataset_options"]
+    classes = target_dimensions(results.final())
+    for network, rows in _all_curves(results):
+        key = rows["key"].iloc[0]
+        if options[key].get("labels") == "random" and rows["train_error"].iloc[-1] == 0:
+            yield network, rows, int(classes[key])
 
 
 @check(limit="collapse_share_most", over=_learned_by_heart)
@@ -146,11 +138,12 @@ def random_labels_collapse(rows: pd.DataFrame, classes: int, limits: Limits) -> 
     """
     left = rows["train"].iloc[-1] / rows["train"].iloc[0]
     above_chance = 1 - rows["test_error"].iloc[-1] - 1 / classes
-    return left, left <= limits["collapse_share_most"] and above_chance <= limits["chance_margin_most"]
+    return left, above_chance <= limits["chance_margin_most"]
 
 
-@case
-def _variances_of_decisions() -> Rows:
+@case(limit=0.0)
+def weak_collapse_of_decisions() -> Rows:
+    """Weak variance of decisions as features (the strong one must be positive exactly if some are wrong)."""
     from nrc_core.metrics.classes import strong_test_variance, weak_test_variance
 
     labels, found = np.arange(400) % 4, []
@@ -163,19 +156,14 @@ def _variances_of_decisions() -> Rows:
     return found
 
 
-@check(limit=0.0, over=each(_variances_of_decisions))
-def weak_collapse_of_decisions(row: Row) -> Found:
-    """Weak variance of decisions as features (the strong one must be positive exactly if some are wrong)."""
-    return row["value"], row["holds"]
-
-
-def _by_size(evidence: Evidence, rule: str = "loss") -> Iterator[tuple[dict[str, Any], pd.DataFrame]]:
+@kept
+def _by_size(results: Results, rule: str = "loss") -> Iterator[tuple[dict[str, Any], pd.DataFrame]]:
     """Every seed with several sizes under a rule of when to stop: its networks at the end, a row a size."""
-    for results in evidence.values():
-        for table in results.once("by size", lambda one: [by_size(part) for part in classifiers({"": one})]):
-            for _, rows in table[table["rule"] == rule].groupby(FAMILY, sort=False):
-                if rows["n"].nunique() >= FEWEST:
-                    yield named(rows.iloc[0]), rows
+    for part in classifiers(results):
+        table = by_size(part)
+        for _, rows in table[table["rule"] == rule].groupby(FAMILY, sort=False):
+            if rows["n"].nunique() >= FEWEST:
+                yield named(rows.iloc[0]), rows
 
 
 def _with_size(of: str) -> str:
@@ -196,51 +184,43 @@ def trend_of_the_stopping(rows: pd.DataFrame) -> Value:
     return trend(rows["n"], rows["train"])
 
 
-def _variances(evidence: Evidence) -> Iterator[tuple[dict[str, Any], np.ndarray]]:
-    """Of every MLP the train variance of its hidden layers at the end."""
-    for results in classifiers(evidence, architecture="mlp"):
-        table = layer_variances(results)
-        yield from _layers(table[table["iteration"] == table.groupby("key")["iteration"].transform("max")], "variance")
+@kept
+def _layers(results: Results) -> Iterator[tuple[dict[str, Any], pd.DataFrame]]:
+    """Every MLP of three hidden layers or more: `half_times`, a row a layer."""
+    for part in classifiers(results, architecture="mlp"):
+        for _, rows in half_times(part).groupby("key", sort=False):
+            if len(rows) >= 3:
+                yield named(rows.iloc[0]), rows.sort_values("layer")
 
 
-def _half_times(evidence: Evidence) -> Iterator[tuple[dict[str, Any], np.ndarray]]:
-    """Of every MLP the times at which its hidden layers have done half of their decrease."""
-    for results in classifiers(evidence, architecture="mlp"):
-        yield from _layers(half_times(results), "half_time")
+def _least_step(layers: pd.Series) -> float:
+    """First over penultimate, penultimate over last layer, the lesser; NaN if one of them is."""
+    values = layers.to_numpy()
+    return float(np.min([values[0] / values[-2], values[-2] / values[-1]]))
 
 
-def _layers(table: pd.DataFrame, column: str) -> Iterator[tuple[dict[str, Any], np.ndarray]]:
-    for _, rows in table.groupby("key", sort=False):
-        yield named(rows.iloc[0]), rows.sort_values("layer")[column].to_numpy()
-
-
-def _least_step(values: np.ndarray) -> float | None:
-    """First over penultimate, penultimate over last of three layers or more, the lesser; NaN if one of them is."""
-    return None if len(values) < 3 else float(np.min([values[0] / values[-2], values[-2] / values[-1]]))
-
-
-@check(limit=1.0, over=_variances, at_least=True, strict=True)
-def cascade_in_size(values: np.ndarray) -> Value | None:
+@check(limit=1.0, over=_layers, at_least=True, strict=True)
+def cascade_in_size(layers: pd.DataFrame) -> Value:
     """Train variance of first over penultimate and of penultimate over last layer, the lesser one.
 
     Train variance of the layer before over that of the next, the lesser of the two steps to the last one.
     """
-    return _least_step(values)
+    return _least_step(layers["final"])
 
 
-@check(limit=1.0, over=_half_times, at_least=True)
-def cascade_in_time(values: np.ndarray) -> Value | None:
+@check(limit=1.0, over=_layers, at_least=True)
+def cascade_in_time(layers: pd.DataFrame) -> Value:
     """Time of half the decrease, first over penultimate and penultimate over last layer, the lesser one.
 
     The same of the times at which the layers have done half of their decrease; none if one does not decrease.
     """
-    return _least_step(values)
+    return _least_step(layers["half_time"])
 
 
-def _one_hot(evidence: Evidence) -> Iterator[tuple[dict[str, Any], pd.DataFrame]]:
+def _one_hot(results: Results) -> Iterator[tuple[dict[str, Any], pd.DataFrame]]:
     """Every classifier trained with the squared error: its weight sites."""
-    for results in classifiers(evidence, loss="mse"):
-        for network, rows in networks({"": results}):
+    for part in classifiers(results, loss="mse"):
+        for network, rows in networks(part):
             group = f"{network['group']}, weight decay {rows['weight_decay'].iloc[0]:g}"
             yield network | {"group": group}, rows
 

@@ -7,15 +7,15 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterator
-from functools import cache
+from functools import cache, wraps
 from pathlib import Path
 from typing import Any
 
+from nrc_core.claims.checks.observation import Check, Found, check
 from nrc_core.files import project_folder
 from nrc_core.results.store import RESULTS_VERSION
 
-Row = dict[str, Any]
-Rows = list[Row]  # `group`, `seed`, `value` and, where more than the limit decides, `holds`
+Rows = list[dict[str, Any]]  # `group`, `seed`, `value` and, where more than the limit decides, `holds`
 MAKERS: dict[str, Callable[[], Rows]] = {}
 
 
@@ -24,29 +24,32 @@ def recorded_file() -> Path:
     return project_folder() / "results" / "constructed.json"
 
 
-def case(maker: Callable[[], Rows]) -> Callable[[], Rows]:
-    """A function that makes the rows of a case becomes one that takes the recorded ones, if there are any.
+def case(**rule: Any) -> Callable[[Callable[[], Rows]], Check]:
+    """A function that makes the rows of a case becomes a check of the recorded ones, if there are any.
 
     As with runs in a store, those of another version of the results do not count.
+
+    Args:
+        rule: what `check` takes, but for `over`; a case needs no networks.
     """
-    name = maker.__name__.strip("_")
-    MAKERS[name] = maker
 
-    def rows() -> Rows:
-        recorded = _read(recorded_file()).get(name)
-        return maker() if recorded is None else [dict(row) for row in recorded]
+    def registered(maker: Callable[[], Rows]) -> Check:
+        name = maker.__name__
+        MAKERS[name] = maker
 
-    return rows
+        def rows() -> Iterator[tuple[dict[str, Any], dict[str, Any]]]:
+            recorded = _read(recorded_file()).get(name)
+            for row in maker() if recorded is None else recorded:
+                yield {"group": row["group"], "seed": row["seed"]}, row
 
+        @check(over=rows, **rule)
+        @wraps(maker)
+        def found(row: dict[str, Any]) -> Found:
+            return row["value"], row.get("holds", True)
 
-def each(rows: Callable[[], Rows]) -> Callable[..., Iterator[tuple[Row, Row]]]:
-    """What a check of constructed cases is over; it needs no networks."""
+        return found
 
-    def over(_: Any) -> Iterator[tuple[Row, Row]]:
-        for row in rows():
-            yield {"group": row["group"], "seed": row["seed"]}, row
-
-    return over
+    return registered
 
 
 @cache

@@ -20,39 +20,31 @@ from nrc_core.claims.checks.observation import (
     rank_correlation,
 )
 from nrc_core.results.criteria import error_most, first_site, holds
+from nrc_core.results.results import Results
 from nrc_core.sections import dynamics
 
 ALIGNMENTS = ("nrc2", "nrc3")
-ONCE_COLLAPSED = {
-    "nrc1": "noise at the last site",
-    "nrc2": "lowest alignment with the targets in the collapsed sites",
-    "nrc3": "lowest alignment with the weights in the collapsed sites",
-    "nrc4": "largest linear prediction error in the collapsed sites, over what is allowed",
+# By condition, the limit of its worst value, and the words for that.
+ONCE_COLLAPSED: dict[str, tuple[str | float, str]] = {
+    "nrc1": ("noise_most", "noise at the last site"),
+    "nrc2": ("alignment_least", "lowest alignment with the targets in the collapsed sites"),
+    "nrc3": ("alignment_least", "lowest alignment with the weights in the collapsed sites"),
+    "nrc4": (1.0, "largest linear prediction error in the collapsed sites, over what is allowed"),
 }
 
 
-def _limit(limits: Limits, condition: str) -> float:
-    if condition == "nrc4":
-        return 1.0
-    return limits["noise_most" if condition == "nrc1" else "alignment_least"]
-
-
 @check(
-    limit=_limit,
+    limit=lambda condition: ONCE_COLLAPSED[condition][0],
     over=networks,
     at_least=lambda condition: condition in ALIGNMENTS,
-    quantity=lambda condition: ONCE_COLLAPSED[condition],
+    quantity=lambda condition: ONCE_COLLAPSED[condition][1],
 )
 def condition_once_collapsed(rows: pd.DataFrame, limits: Limits, condition: str) -> Found:
     """The worst value of one condition from the first collapsed site on; at the last site where none is."""
     if condition == "nrc4":
         rows = rows.assign(nrc4=rows["nrc4"] / error_most(rows, limits))
     judged, collapsed = judged_sites(rows, limits)
-    if condition in ALIGNMENTS:
-        value = judged[condition].min()
-        return value, collapsed and value >= _limit(limits, condition)
-    value = judged[condition].max()
-    return value, collapsed and value <= _limit(limits, condition)
+    return judged[condition].min() if condition in ALIGNMENTS else judged[condition].max(), collapsed
 
 
 def _what(condition: str = "all") -> str:
@@ -93,8 +85,7 @@ def collapsed_means_predictive(rows: pd.DataFrame, limits: Limits) -> Value:
 def feature_rank_of_targets(rows: pd.DataFrame, limits: Limits) -> Found:
     """Largest relative distance of the features' stable rank from the targets' in the collapsed sites."""
     judged, collapsed = judged_sites(rows, limits)
-    distance = rank_distance(judged)
-    return distance, collapsed and distance <= limits["stable_rank_deviation_most"]
+    return rank_distance(judged), collapsed
 
 
 def rank_distance(sites: pd.DataFrame) -> Value:
@@ -108,14 +99,13 @@ def low_rank_weights(rows: pd.DataFrame, limits: Limits) -> Found:
     judged, collapsed = judged_sites(rows, limits)
     share = (judged["weight_stable_rank"] / judged["rank"]).max()
     falls = rank_correlation(rows["site"], rows["weight_stable_rank"]) < 0
-    return share, collapsed and falls and share <= limits["weight_rank_factor"]
+    return share, collapsed and falls
 
 
-def _targets(evidence: Evidence) -> Iterator[tuple[dict[str, Any], float]]:
-    """Of every page the stable rank of the targets, which its networks have in common."""
-    for results in evidence.values():
-        last = results.label(results.final(), "dataset").iloc[0]
-        yield {"group": last["dataset"], "seed": -1}, last["target_stable_rank"]
+def _targets(results: Results) -> Iterator[tuple[dict[str, Any], float]]:
+    """The stable rank of the targets of a page, which its networks have in common."""
+    last = results.label(results.final(), "dataset").iloc[0]
+    yield {"group": last["dataset"], "seed": -1}, last["target_stable_rank"]
 
 
 @check(limit="rank_one_share_least", over=_targets, at_least=True, strict=True)
@@ -124,21 +114,20 @@ def rank_one_targets(stable_rank: float) -> Value:
     return 1 / stable_rank
 
 
-def _gaps(evidence: Evidence, limits: Limits) -> Iterator[tuple[dict[str, Any], float, bool]]:
+def _gaps(results: Results, limits: Limits) -> Iterator[tuple[dict[str, Any], float, bool]]:
     """Of every network the generalisation gap, and whether its losses have settled."""
-    for results in evidence.values():
-        settled = dynamics.timing(results, limits).set_index("key")["settled"].notna()
-        for row in dynamics.generalisation_gap(results).itertuples():
-            yield {"group": row.dataset, "seed": row.seed}, row.gap, settled[row.key]
+    settled = dynamics.timing(results, limits).set_index("key")["settled"].notna()
+    for row in dynamics.generalisation_gap(results).itertuples():
+        yield {"group": row.dataset, "seed": row.seed}, row.gap, settled[row.key]
 
 
 @check(limit="gap_most", over=_gaps, reads="losses")
-def losses_settle(gap: float, settled: bool | np.bool, limits: Limits) -> Found:
+def losses_settle(gap: float, settled: bool | np.bool) -> Found:
     """Test error less training error, over the target variance (both losses must have settled too).
 
     The generalisation gap, where both losses have also settled by the end of training.
     """
-    return gap, settled and gap <= limits["gap_most"]
+    return gap, settled
 
 
 def _splits(evidence: Evidence) -> Iterator[tuple[dict[str, Any], float]]:
@@ -154,11 +143,10 @@ def generalisation_gap(gap: float) -> Value:
     return gap
 
 
-def _events(evidence: Evidence, limits: Limits) -> Iterator[tuple[dict[str, Any], Any]]:
+def _events(results: Results, limits: Limits) -> Iterator[tuple[dict[str, Any], Any]]:
     """Of every network whose losses settle, when they did and when it collapsed."""
-    for results in evidence.values():
-        for row in dynamics.timing(results, limits).dropna(subset="settled").itertuples():
-            yield {"group": row.dataset, "seed": row.seed}, row
+    for row in dynamics.timing(results, limits).dropna(subset="settled").itertuples():
+        yield {"group": row.dataset, "seed": row.seed}, row
 
 
 @check(limit=1.0, over=_events, at_least=True, strict=True, reads="losses")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import wraps
 from inspect import getdoc, signature
@@ -39,21 +39,22 @@ class Observation:
 
 Check = Callable[..., Observation]
 Value = float | int | np.floating | np.integer
-Found = tuple[Value, bool | np.bool]  # the value of a network, and whether the claim holds there
-Networks = Callable[..., Iterator[tuple[Any, ...]]]
+Found = tuple[Value, bool | np.bool]  # the value of a network, and whether it has what else the claim asks for
+Networks = Callable[..., Iterable[Any]]
 CHECKS: dict[str, Check] = {}
 READERS: dict[str, set[str]] = {"spectra": set(), "losses": set(), "downstream": set()}
-# Of the measurements, what checks on single networks look at; rows of few columns are quicker to take apart.
+# Of the measurements, what checks look at, and what is needed to take them apart.
 COLUMNS = (
-    "key", "name", "site", "seed", "dataset", "weight_decay", "nrc1", "nrc2", "nrc3", "nrc4", "network_mse",
-    "target_variance", "rank", "feature_stable_rank", "target_stable_rank", "weight_stable_rank", "nc1_share",
-    "nc2_cka",
+    "site", "name", "split", "features", "convention", "epoch", "iteration", "width", "rank", "nrc1", "nrc2", "nrc3",
+    "nrc4", "nrc4_unexplained", "network_mse", "target_variance", "target_stable_rank", "feature_stable_rank",
+    "feature_effective_rank", "weight_stable_rank", "nc1_share", "nc2_cka", "variance", "variance_current",
+    "weak_variance", "weak_variance_least", "weak_variance_most", "loss", "error",
 )  # fmt: skip
 
 
 def check(
     *,
-    limit: str | float | Callable[..., float],
+    limit: str | float | Callable[..., str | float],
     over: Networks,
     at_least: bool | Callable[..., bool] = False,
     strict: bool = False,
@@ -63,13 +64,14 @@ def check(
     """A function of one network becomes a check of all that there are, known by its name in `CHECKS`.
 
     Its docstring begins with the quantity, in words, in which the arguments of the claim can be named. The function
-    returns the value of the network, or the value and whether the claim holds there, which otherwise
-    follows from the limit; None where the network says nothing. It takes what `over` yields besides group and seed, and
-    by their names `limits` and the arguments of the claim.
+    returns the value of the network, which is held against the limit. Where the claim asks for something else too, it
+    returns the value and whether the network has that. It returns None where the network says nothing. It takes what
+    `over` yields besides group and seed, and by their names `limits` and the arguments of the claim.
 
     Args:
-        limit: the name of a threshold, a number, or a function of the thresholds and the arguments.
-        over: yields `group` and `seed`, then what the function is of; takes the evidence, and arguments by their names.
+        limit: the name of a threshold, a number, or a function that gives one of them from the arguments.
+        over: yields a dictionary of `group` and `seed`, then what the function is of. It takes by their names the
+            `results` of one page, or the `evidence` of all pages, or neither; `limits`; and the arguments of the claim.
         at_least: whether the claim holds at or above the limit, else at or below it; or a function that says so.
         strict: not at the limit itself.
         reads: a table that is looked at besides the measurements.
@@ -91,14 +93,14 @@ def check(
             if unknown := set(arguments) - {name for one in parts for name in signature(one).parameters}:
                 raise TypeError(f"{function.__name__} takes no argument {', '.join(sorted(unknown))}")
             given = arguments | {"limits": limits}
-            bound = limits[limit] if isinstance(limit, str) else _said(limit, given)
-            above, rows = _said(at_least, given), []
-            for network, *item in over(evidence, **_taken(over, given)):
+            bound, above, rows = _said(limit, given), _said(at_least, given), []
+            bound = limits[bound] if isinstance(bound, str) else bound
+            for network, *item in _every(over, evidence, given):
                 found = function(*item, **_taken(function, given))
                 if found is not None:
-                    value, *holds = found if isinstance(found, tuple) else (found,)
-                    good = bool(holds[0]) if holds else _within(value, bound, at_least=above, strict=strict)
-                    rows.append(network | {"value": value, "holds": good})
+                    value, more = found if isinstance(found, tuple) else (found, True)
+                    holds = bool(more) and _within(value, bound, at_least=above, strict=strict)
+                    rows.append(network | {"value": value, "holds": holds})
             words = _in_words(function, arguments) if quantity is None else _said(quantity, given)
             return Observation(words, bound, above, pd.DataFrame(rows, columns=["group", "seed", "value", "holds"]))
 
@@ -108,6 +110,13 @@ def check(
         return checked
 
     return registered
+
+
+def _every(over: Networks, evidence: Evidence, given: Mapping[str, Any]) -> Iterator[Any]:
+    """What there is of each page, or of all of them, for a check to look at."""
+    parts = [{"results": page} for page in evidence.values()] if "results" in signature(over).parameters else [{}]
+    for part in parts:
+        yield from over(**_taken(over, {"evidence": evidence, **given, **part}))
 
 
 def _taken(function: Callable[..., Any], given: Mapping[str, Any]) -> dict[str, Any]:
@@ -134,20 +143,22 @@ def _within(value: Value, limit: float, *, at_least: bool, strict: bool) -> bool
     return bool(beyond or (not strict and value == limit))
 
 
-def networks(evidence: Evidence) -> Iterator[tuple[dict[str, Any], pd.DataFrame]]:
+def kept(over: Networks) -> Networks:
+    """What a function takes from the results of a page is kept with them: many checks look at the same."""
+
+    @wraps(over)
+    def taken(results: Results, **arguments: Any) -> Any:
+        return results.once((over, *arguments.items()), lambda one: list(over(one, **arguments)))
+
+    return taken
+
+
+@kept
+def networks(results: Results) -> Iterator[tuple[dict[str, Any], pd.DataFrame]]:
     """Every network: its group (the data set) and seed, and its weight sites at the end of training."""
-    for results in evidence.values():
-        for network, rows in results.once("networks", _networks):
-            yield dict(network), rows
-
-
-def _networks(results: Results) -> list[tuple[dict[str, Any], pd.DataFrame]]:
     table = weight_sites(results.label(results.final(), "dataset", "weight_decay"))
-    table = table[[name for name in COLUMNS if name in table]]
-    return [
-        ({"group": rows["dataset"].iloc[-1], "seed": int(rows["seed"].iloc[-1])}, rows.sort_values("site"))
-        for _, rows in table.groupby("key", sort=False)
-    ]
+    for _, rows in table.groupby("key", sort=False):
+        yield {"group": rows["dataset"].iloc[-1], "seed": int(rows["seed"].iloc[-1])}, rows.sort_values("site")
 
 
 def collapsed_sites(rows: pd.DataFrame, limits: Limits, noise: str = "nrc1") -> pd.DataFrame:

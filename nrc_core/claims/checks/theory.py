@@ -7,33 +7,28 @@ from typing import Any
 
 import pandas as pd
 
-from nrc_core.claims.checks.constructed import Row, Rows, case, each
-from nrc_core.claims.checks.observation import Evidence, Value, check
+from nrc_core.claims.checks.constructed import Rows, case
+from nrc_core.claims.checks.observation import Value, check
+from nrc_core.results.results import Results
 from nrc_core.sections.proposition_1.tables import site_bounds
 
 # Rounding of CKA near 1, where a bound is the square root of one minus its square.
 ROUNDING = 1e-6
 
 
-@case
-def _counter_examples() -> Rows:
+@case(limit=1.0)
+def printed_bound() -> Rows:
+    """Residual over the bound as printed, in four cases of one family."""
     from nrc_core.theory.statements import counter_example, proposition_1
 
     found = [proposition_1(*counter_example(delta, samples=8)) for delta in (0.5, 0.2, 0.1, 0.01)]
     return [{"group": "counter-example", "seed": -1, "value": one.residual / one.printed_bound} for one in found]
 
 
-@check(limit=1.0, over=each(_counter_examples))
-def printed_bound(row: Row) -> Value:
-    """Residual over the bound as printed, in four cases of one family."""
-    return row["value"]
-
-
-def _bounded(evidence: Evidence) -> Iterator[tuple[dict[str, Any], pd.DataFrame]]:
-    for results in evidence.values():
-        sites = site_bounds(results.label(results.final(), "dataset"))
-        for (dataset, seed), rows in sites.groupby(["dataset", "seed"], sort=False):
-            yield {"group": dataset, "seed": int(seed)}, rows
+def _bounded(results: Results) -> Iterator[tuple[dict[str, Any], pd.DataFrame]]:
+    sites = site_bounds(results.label(results.final(), "dataset"))
+    for (dataset, seed), rows in sites.groupby(["dataset", "seed"], sort=False):
+        yield {"group": dataset, "seed": int(seed)}, rows
 
 
 @check(limit=ROUNDING, over=_bounded)
@@ -42,8 +37,12 @@ def reverse_bound_on_networks(rows: pd.DataFrame) -> Value:
     return (rows["nrc4_unexplained"] - rows["bound"]).max()
 
 
-@case
-def _solution_of_zero_loss() -> Rows:
+@case(limit="misaligned_below", strict=True)
+def zero_loss_without_alignment() -> Rows:
+    """NRC3 of a solution of zero loss.
+
+    NRC3 of features that fit the targets exactly, with most of their variance where the weight is blind.
+    """
     import torch
 
     from nrc_core.metrics.regression import nrc3
@@ -55,12 +54,3 @@ def _solution_of_zero_loss() -> Rows:
     if not torch.allclose(features @ weight.double().T, (targets - targets.mean(0)).double()):
         raise ArithmeticError("the family of solutions has no zero loss")
     return [{"group": "one solution", "seed": -1, "value": nrc3(features, weight.double(), 2)}]
-
-
-@check(limit="misaligned_below", over=each(_solution_of_zero_loss), strict=True)
-def zero_loss_without_alignment(row: Row) -> Value:
-    """NRC3 of a solution of zero loss.
-
-    NRC3 of features that fit the targets exactly, with most of their variance where the weight is blind.
-    """
-    return row["value"]

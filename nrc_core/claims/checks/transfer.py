@@ -10,39 +10,32 @@ import numpy as np
 import pandas as pd
 
 from nrc_core.claims.checks.classification import FAMILY, FEWEST, NAMES, named, trend
-from nrc_core.claims.checks.constructed import Row, Rows, case, each
-from nrc_core.claims.checks.observation import Evidence, Value, check
+from nrc_core.claims.checks.constructed import Rows, case
+from nrc_core.claims.checks.observation import Value, check, kept
 from nrc_core.results.results import Results
 from nrc_core.sections.transfer.tables import by_checkpoint
 
 
-def _checkpoints(evidence: Evidence) -> Iterator[pd.DataFrame]:
-    """Of every page with fine-tuned networks, `by_checkpoint`."""
-    for results in evidence.values():
-        yield from results.once("checkpoints", _tuned)
+@kept
+def _checkpoints(results: Results) -> Iterator[pd.DataFrame]:
+    """`by_checkpoint` of a page with fine-tuned networks.
 
-
-def _tuned(results: Results) -> list[pd.DataFrame]:
-    usable = _usable(results)
-    return [by_checkpoint(usable)] if "transfer" in set(usable.runs["task"]) else []
-
-
-def _usable(results: Results) -> Results:
-    """Without the transfer runs whose pre-training is not there, or of which every learning rate diverged."""
+    Left out are transfer runs whose pre-training is not there, or of which every learning rate diverged.
+    """
     runs = results.runs
     transfer = runs["task"] == "transfer"
-    if not transfer.any():
-        return results
-    tuned = results.downstream[results.downstream["kind"] == "fine-tuning"].dropna(subset="validation_error")
-    good = runs["pretraining_key"].isin(runs["key"]) & runs["key"].isin(tuned["key"])
-    return dataclasses.replace(results, runs=runs[~transfer | good])
+    if transfer.any():
+        tuned = results.downstream[results.downstream["kind"] == "fine-tuning"].dropna(subset="validation_error")
+        good = runs["pretraining_key"].isin(runs["key"]) & runs["key"].isin(tuned["key"])
+        if (transfer & good).any():
+            yield by_checkpoint(dataclasses.replace(results, runs=runs[~transfer | good]))
 
 
-def _pretrainings(evidence: Evidence) -> Iterator[tuple[dict[str, Any], pd.DataFrame, str]]:
+def _pretrainings(results: Results) -> Iterator[tuple[dict[str, Any], pd.DataFrame, str]]:
     """Every pre-training by its checkpoints, with the column of the accuracy: once with the learning rate chosen on
     validation rows, and once on the test rows, as in the paper."""
     for column, rows_of in (("by_validation", "validation"), ("by_test", "test")):
-        for table in _checkpoints(evidence):
+        for table in _checkpoints(results):
             for _, rows in table[~table["control"]].groupby([*FAMILY, "pretraining_key"]):
                 network = named(rows.iloc[0])
                 group = f"{network['group']}, learning rate chosen on {rows_of} rows"
@@ -55,9 +48,9 @@ def collapse_hurts_transfer(rows: pd.DataFrame, column: str) -> Value | None:
     return trend(rows["variance"], rows[column]) if len(rows) >= FEWEST else None
 
 
-def _equally_long(evidence: Evidence) -> Iterator[tuple[dict[str, Any], pd.DataFrame]]:
+def _equally_long(results: Results) -> Iterator[tuple[dict[str, Any], pd.DataFrame]]:
     """Networks pre-trained equally long, whose collapse differs by weight decay or label smoothing."""
-    for table in _checkpoints(evidence):
+    for table in _checkpoints(results):
         stopped = table.loc[table["control"], "start"].unique()
         alike = table[table["start"].isin(stopped)]
         for (dataset, architecture, seed, _), rows in alike.groupby(["dataset", "architecture", "seed", "start"]):
@@ -75,8 +68,8 @@ def equal_time_control(rows: pd.DataFrame) -> Value | None:
     return trend(rows["variance_current"], rows["by_validation"]) if len(rows) >= FEWEST else None
 
 
-def _each_checkpoint(evidence: Evidence) -> Iterator[tuple[dict[str, Any], dict[str, Any]]]:
-    for table in _checkpoints(evidence):
+def _each_checkpoint(results: Results) -> Iterator[tuple[dict[str, Any], dict[str, Any]]]:
+    for table in _checkpoints(results):
         for row in table[~table["control"]].to_dict("records"):
             yield named(row), row
 
@@ -90,8 +83,12 @@ def probing_is_worse(row: dict[str, Any]) -> Value:
     return 100 * (row["by_validation"] - row["probe"])
 
 
-@case
-def _best_accuracy_of_two_points() -> Rows:
+@case(limit=0.2)
+def superclass_cap() -> Rows:
+    """Best accuracy on ten classes.
+
+    Best accuracy on ten classes from features that are one of two points: the best map from these to classes.
+    """
     from nrc_core.metrics.classes import weak_test_variance
 
     labels = np.repeat(np.arange(10), 30)
@@ -102,12 +99,3 @@ def _best_accuracy_of_two_points() -> Rows:
         np.mean(np.where(points[:, 0] == 1, first, second) == labels) for first in range(10) for second in range(10)
     )
     return [{"group": "two points", "seed": -1, "value": float(best)}]
-
-
-@check(limit=0.2, over=each(_best_accuracy_of_two_points))
-def superclass_cap(row: Row) -> Value:
-    """Best accuracy on ten classes.
-
-    Best accuracy on ten classes from features that are one of two points: the best map from these to classes.
-    """
-    return row["value"]

@@ -7,52 +7,51 @@ from typing import Any
 
 import pandas as pd
 
-from nrc_core.claims.checks.observation import Evidence, Found, Limits, Value, check, networks, rank_correlation
+from nrc_core.claims.checks.observation import Found, Limits, Value, check, kept, networks, rank_correlation
 from nrc_core.results.criteria import first_site, holds, last_sites
+from nrc_core.results.results import Results
 from nrc_core.theory.bounds import decay_beyond_targets
 
 Sites = dict[float, pd.DataFrame]  # of one seed, the weight sites of its networks by weight decay
 Others = list[pd.DataFrame]
 
 
-def _by_seed(evidence: Evidence) -> Iterator[tuple[dict[str, Any], Sites]]:
+@kept
+def _by_seed(results: Results) -> Iterator[tuple[dict[str, Any], Sites]]:
     """Every seed of every data set with several weight decays: its networks' weight sites by weight decay."""
-    for results in evidence.values():
-        families: dict[tuple[str, int], dict[float, pd.DataFrame]] = {}
-        for network, rows in networks({"": results}):
-            family = families.setdefault((network["group"], network["seed"]), {})
-            family[float(rows["weight_decay"].iloc[0])] = rows
-        for (dataset, seed), sites in families.items():
-            if len(sites) > 1:
-                yield {"group": dataset, "seed": seed}, sites
+    families: dict[tuple[str, int], Sites] = {}
+    for network, rows in networks(results):
+        family = families.setdefault((network["group"], network["seed"]), {})
+        family[float(rows["weight_decay"].iloc[0])] = rows
+    for (dataset, seed), sites in families.items():
+        if len(sites) > 1:
+            yield {"group": dataset, "seed": seed}, sites
 
 
-def _against_others(evidence: Evidence, weight_decay: float) -> Iterator[tuple[dict[str, Any], pd.DataFrame, Others]]:
+def _against_others(results: Results, weight_decay: float) -> Iterator[tuple[dict[str, Any], pd.DataFrame, Others]]:
     """Every seed that has a network at one weight decay: its sites, and those of the networks at all others."""
-    for network, sites in _by_seed(evidence):
+    for network, sites in _by_seed(results):
         if weight_decay in sites:
             yield network, sites[weight_decay], [rows for value, rows in sites.items() if value != weight_decay]
 
 
-def _losses(evidence: Evidence) -> Iterator[tuple[dict[str, Any], pd.DataFrame]]:
-    """Every seed of every data set with several weight decays: training and test loss by weight decay, a row each."""
-    for results in evidence.values():
-        tables = [results.label(results.final(split), "dataset", "weight_decay") for split in ("train", "test")]
-        losses = pd.concat([table.groupby("key", sort=False).first() for table in tables])
-        for (dataset, seed), rows in losses.groupby(["dataset", "seed"], sort=False):
-            errors = rows.pivot(index="split", columns="weight_decay", values="network_mse")
-            if errors.shape[1] > 1:
-                yield {"group": dataset, "seed": int(seed)}, errors
+def _losses(results: Results, weight_decay: float) -> Iterator[tuple[dict[str, Any], pd.DataFrame]]:
+    """Every seed with a network at one weight decay and others: training and test loss, a column a weight decay."""
+    tables = [results.label(results.final(split), "dataset", "weight_decay") for split in ("train", "test")]
+    losses = pd.concat([table.groupby("key", sort=False).first() for table in tables])
+    for (dataset, seed), rows in losses.groupby(["dataset", "seed"], sort=False):
+        errors = rows.pivot(index="split", columns="weight_decay", values="network_mse")
+        if errors.shape[1] > 1 and weight_decay in errors.columns:
+            yield {"group": dataset, "seed": int(seed)}, errors
 
 
-def _sweeps(evidence: Evidence) -> Iterator[tuple[dict[str, Any], pd.Series, pd.Series]]:
-    """Of every page with three weight decays or more: noise at the last site and generalisation gap of its networks."""
-    for results in evidence.values():
-        train, test = (last_sites(results.label(results.final(split), "dataset")) for split in ("train", "test"))
-        train = train.dropna(subset="nrc1")  # a network that vanished has no noise to speak of
-        gap = (test["network_mse"] - train["network_mse"])[train.index] / train["target_variance"]
-        if results.runs["weight_decay"].nunique() > 2:
-            yield {"group": train["dataset"].iloc[0], "seed": -1}, train["nrc1"], gap
+def _sweeps(results: Results) -> Iterator[tuple[dict[str, Any], pd.Series, pd.Series]]:
+    """Of a page with three weight decays or more: noise at the last site and generalisation gap of its networks."""
+    train, test = (last_sites(results.label(results.final(split), "dataset")) for split in ("train", "test"))
+    train = train.dropna(subset="nrc1")  # a network that vanished has no noise to speak of
+    gap = (test["network_mse"] - train["network_mse"])[train.index] / train["target_variance"]
+    if results.runs["weight_decay"].nunique() > 2:
+        yield {"group": train["dataset"].iloc[0], "seed": -1}, train["nrc1"], gap
 
 
 @check(limit=0.0, over=_by_seed)
@@ -62,19 +61,17 @@ def no_collapse_without_weight_decay(sites: Sites, limits: Limits) -> Value | No
     return None if rows is None else int(holds(rows, limits).all(axis=1).sum())
 
 
-@check(limit="sites_least", over=_by_seed, at_least=True)
-def noise_and_alignment_at(sites: Sites, limits: Limits, weight_decay: float) -> Value | None:
+@check(limit="sites_least", over=_against_others, at_least=True)
+def noise_and_alignment_at(rows: pd.DataFrame, _: Others, limits: Limits) -> Value:
     """Sites with NRC1 and NRC3 at weight decay {weight_decay:g}."""
-    if weight_decay not in sites:
-        return None
-    flags = holds(sites[weight_decay], limits)
+    flags = holds(rows, limits)
     return int((flags["nrc1"] & flags["nrc3"]).sum())
 
 
 @check(limit="loss_factor", over=_losses, at_least=True)
-def loss_at(errors: pd.DataFrame, weight_decay: float) -> Value | None:
+def loss_at(errors: pd.DataFrame, weight_decay: float) -> Value:
     """Loss at weight decay {weight_decay:g} over the lowest of all (training or test, the smaller ratio)."""
-    return float((errors[weight_decay] / errors.min(axis=1)).min()) if weight_decay in errors.columns else None
+    return float((errors[weight_decay] / errors.min(axis=1)).min())
 
 
 @check(limit="nothing_learned_least", over=_by_seed, at_least=True)
@@ -161,7 +158,7 @@ def misaligned_but_at(rows: pd.DataFrame, others: Others, limits: Limits, last: 
     Largest mean NRC3 over the last sites among the other weight decays; at the one it must be high.
     """
     here, *there = (one["nrc3"].tail(last).mean() for one in (rows, *others))
-    return max(there), here >= limits["alignment_least"] and max(there) < limits["misaligned_below"]
+    return max(there), here >= limits["alignment_least"]
 
 
 @check(limit=0.0, over=_by_seed)
@@ -175,11 +172,9 @@ def weight_rank_falls(sites: Sites) -> Value:
 
 
 @check(limit="loss_factor", over=_losses)
-def loss_as_low_as_at(errors: pd.DataFrame, weight_decay: float) -> Value | None:
+def loss_as_low_as_at(errors: pd.DataFrame, weight_decay: float) -> Value:
     """Largest loss at any other weight decay over that at {weight_decay:g} (training or test, the larger ratio).
 
     Loss at the worst of the other weight decays over that at one, the larger ratio of training and test loss.
     """
-    if weight_decay not in errors.columns:
-        return None
     return float((errors.drop(columns=weight_decay).max(axis=1) / errors[weight_decay]).max())
