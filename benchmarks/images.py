@@ -17,7 +17,7 @@ from pathlib import Path
 from benchmarks.timing import write
 from nrc_core import build_model, deep_nrc_resnet, load_dataset
 from nrc_core.errors import DataUnavailable
-from nrc_core.metrics.sites import collect_each
+from nrc_core.metrics.sites import collect
 from nrc_core.metrics.table import decompose, tabulate
 
 
@@ -42,7 +42,7 @@ def main() -> None:
     network = build_model(config, dataset)
     started = time.perf_counter()
     for x, y in ((dataset.x_train, dataset.y_train), (dataset.x_test, dataset.y_test)):
-        for sites in collect_each(network, x, y, features=("post", "positions")).values():
+        for sites in collect(network, x, y, features=("post", "positions")).values():
             table = tabulate(decompose(sites), rank=None)
     row = {
         "faces": len(dataset.x_train) + len(dataset.x_test),

@@ -108,7 +108,7 @@ def test_a_narrow_vgg_is_torchvisions_own_with_narrow_layers(monkeypatch):
 def test_sites_are_in_order_of_execution_and_end_with_the_head(architecture, depth):
     model = build(architecture, depth, width=8)
     x, y = images(3), torch.eye(5)[[0, 1, 1]]
-    sites = collect(model, x, y)
+    sites = collect(model, x, y)["post"]
     assert [site.name for site in sites] == [*model.sites, "output"]
     assert list(inputs_of(model, model.sites, x)) == list(model.sites)
     layers = dict(model.named_modules())

@@ -9,7 +9,7 @@ from torchvision.models import resnet18
 from nrc_core import MLP, Moments, measure
 from nrc_core.metrics.layers import weight_matrix
 from nrc_core.metrics.moments import BLOCK_ROWS
-from nrc_core.metrics.sites import collect, watched
+from nrc_core.metrics.sites import collect
 
 
 def samples(seed: int, n: int, h: int, t: int, offset: float = 0.0) -> tuple[torch.Tensor, torch.Tensor]:
@@ -193,7 +193,7 @@ def test_sites_are_the_inputs_of_the_weight_layers_and_the_output():
     # In double precision: products of batches of 16 rows and of 50 may differ in their last bits.
     model = MLP(4, 8, 3, 2).double()
     x, y = torch.randn(50, 4, dtype=torch.float64), torch.randn(50, 2, dtype=torch.float64)
-    sites = collect(model, x, y, batch_size=16)
+    sites = collect(model, x, y, batch_size=16)["post"]
     assert [site.name for site in sites] == ["layers.0", "layers.2", "layers.4", "output"]
     assert_equal(sites[0].moments, x, y)
     assert_equal(sites[1].moments, model.layers[:2](x).detach(), y)
@@ -205,7 +205,7 @@ def test_sites_are_the_inputs_of_the_weight_layers_and_the_output():
 def test_features_before_the_activation():
     model = MLP(4, 8, 3, 2, bias=True).double()
     x, y = torch.randn(50, 4, dtype=torch.float64), torch.randn(50, 2, dtype=torch.float64)
-    sites = collect(model, x, y, features="pre")
+    sites = collect(model, x, y, features=("pre",))["pre"]
     assert_equal(sites[1].moments, model.layers[0](x).detach(), y)
     assert_equal(sites[0].moments, x, y)
 
@@ -213,7 +213,7 @@ def test_features_before_the_activation():
 def test_convolutions_are_averaged_over_positions():
     model = nn.Sequential(nn.Conv2d(3, 5, 3), nn.ReLU(), nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(5, 2))
     x, y = torch.randn(20, 3, 8, 8, dtype=torch.float64), torch.randn(20, 2, dtype=torch.float64)
-    sites = collect(model.double(), x, y)
+    sites = collect(model.double(), x, y)["post"]
     assert_equal(sites[0].moments, x.mean((2, 3)), y)
     assert sites[0].weight.shape == (5 * 9, 3)
     assert sites[1].moments.width == 5
@@ -230,7 +230,7 @@ def test_a_residual_network_has_sites_but_none_before_the_activation():
     x, y = torch.randn(4, 3, 32, 32), torch.randn(4, 2)
     assert len(measure(model, x, y)) == 22
     with pytest.raises(ValueError, match="use features='post'"):
-        collect(model, x, y, features="pre")
+        collect(model, x, y, features=("pre",))
 
 
 def test_measuring_leaves_the_model_as_it_was():
@@ -260,8 +260,14 @@ def test_grouped_convolutions_are_refused():
         weight_matrix(nn.Conv2d(4, 4, 3, groups=2))
 
 
-def test_hooks_are_removed_after_an_error():
-    model = nn.Sequential(nn.Linear(2, 2))
-    with pytest.raises(RuntimeError, match="on purpose"), watched(model, print):
+class Failing(nn.Module):
+    def forward(self, x):
         raise RuntimeError("on purpose")
+
+
+def test_hooks_are_removed_after_an_error():
+    model = nn.Sequential(nn.Linear(2, 2), Failing())
+    with pytest.raises(RuntimeError, match="on purpose"):
+        collect(model, torch.zeros(3, 2), torch.zeros(3, 2))
     assert not model[0]._forward_hooks
+    assert not model[0]._forward_pre_hooks

@@ -7,7 +7,7 @@ from torch import nn
 from torchvision.models import resnet18, resnet34
 
 from nrc_core import measure
-from nrc_core.metrics.sites import collect, collect_each
+from nrc_core.metrics.sites import collect
 from nrc_core.networks.resnets import ResNet
 from tests import oracle
 
@@ -38,12 +38,12 @@ def test_sites_are_the_convolutions_of_the_stages_and_the_head(depth, count):
     assert len(network.sites) == count
     assert network.sites[:2] == ("layer1.0.conv1", "layer1.0.conv2")
     assert network.sites[-2:] == (f"layer4.{1 if depth == 18 else 2}.conv2", "fc")
-    assert [site.name for site in collect(network, images(3), torch.randn(3, 1))] == [*network.sites, "output"]
+    assert [site.name for site in collect(network, images(3), torch.randn(3, 1))["post"]] == [*network.sites, "output"]
 
 
 def test_the_width_is_that_of_the_first_stage_and_doubles():
     network = ResNet(18, 6, 1, **PIXELS)
-    widths = [site.moments.width for site in collect(network, images(3), torch.randn(3, 1))]
+    widths = [site.moments.width for site in collect(network, images(3), torch.randn(3, 1))["post"]]
     assert widths == [6] * 5 + [12] * 4 + [24] * 4 + [48] * 4 + [1]
     assert network.conv1.out_channels == 6
 
@@ -124,9 +124,9 @@ def test_every_metric_of_every_site_equals_a_dense_computation(dense, kind):
 def test_two_readings_in_one_pass_are_those_of_two(dense):
     network, _, y, _, _ = dense
     x, targets = images(40, 64), torch.from_numpy(y)
-    together = collect_each(network, x, targets, features=("post", "positions"), batch_size=16)
+    together = collect(network, x, targets, features=("post", "positions"), batch_size=16)
     for kind, sites in together.items():
-        alone = collect(network, x, targets, features=kind, batch_size=16)
+        alone = collect(network, x, targets, features=(kind,), batch_size=16)[kind]
         assert all(torch.equal(a.moments.scatter, b.moments.scatter) for a, b in zip(sites, alone, strict=True))
     assert together["positions"][0].moments.n == 40 * 16 * 16
 
@@ -139,6 +139,6 @@ def test_a_batch_is_all_that_is_ever_held(monkeypatch):
     update = moments.Moments.update
     monkeypatch.setattr(moments.Moments, "update", lambda self, h, y: (rows.append(len(h)), update(self, h, y))[1])
     network = ResNet(18, 4, 1, **PIXELS)
-    collect(network, images(20), torch.randn(20, 1), features="positions", batch_size=5)
+    collect(network, images(20), torch.randn(20, 1), features=("positions",), batch_size=5)
     assert max(rows) == 5 * 8 * 8
     assert sum(rows) == 20 * (5 * 64 + 4 * 16 + 4 * 4 + 3 + 1 + 1)

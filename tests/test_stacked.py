@@ -8,7 +8,7 @@ import torch
 from torch import nn
 
 from nrc_core import MLP, RunConfig, Store, TrainingDiverged, load_dataset, run, stored
-from nrc_core.metrics.sites import collect_each
+from nrc_core.metrics.sites import collect
 from nrc_core.metrics.table import decompose, decompose_each, tabulate
 from nrc_core.training import computing
 from nrc_core.training.computing import compute, stack_size
@@ -112,7 +112,7 @@ def test_the_sites_of_a_stack_are_those_that_hooks_see(bias):
     x, y = samples()
     found = StackedMLP(each, rates=RATES, weight_decays=DECAYS).collect(x, y, features=("post", "pre"))
     for network, sites in zip(each, found, strict=True):
-        for kind, expected in collect_each(network, x, y, features=("post", "pre")).items():
+        for kind, expected in collect(network, x, y, features=("post", "pre")).items():
             assert [site.name for site in sites[kind]] == [site.name for site in expected]
             pd.testing.assert_frame_equal(
                 tabulate(decompose(sites[kind]), rank=2), tabulate(decompose(expected), rank=2), rtol=1e-8, atol=1e-12
@@ -121,7 +121,7 @@ def test_the_sites_of_a_stack_are_those_that_hooks_see(bias):
 
 def test_networks_decomposed_at_once_are_decomposed_as_alone():
     x, y = samples()
-    each = [collect_each(network, x, y, features=("post",))["post"] for network in networks()]
+    each = [collect(network, x, y, features=("post",))["post"] for network in networks()]
     for sites, together in zip(each, decompose_each(each), strict=True):
         pd.testing.assert_frame_equal(
             tabulate(decompose(sites), rank=2), tabulate(together, rank=2), rtol=1e-9, atol=1e-12

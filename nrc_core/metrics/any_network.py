@@ -7,7 +7,6 @@ import math
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
 from itertools import chain
 from numbers import Integral, Real
 from typing import Any
@@ -17,13 +16,22 @@ import torch
 from torch import Tensor, nn
 
 from nrc_core.config.base import CONVENTIONS, NUMERICAL_TOLERANCE
-from nrc_core.errors import ConfigError, NrcError, shown
-from nrc_core.metrics.batches import Batch, Copies, batches
+from nrc_core.errors import ConfigError, shown
+from nrc_core.metrics.batches import Batch, Copies, batches, errors_in_a_line
 from nrc_core.metrics.debiasing import debiased_covariance_cka
-from nrc_core.metrics.doubts import Setting, doubts
-from nrc_core.metrics.layers import WeightLayer, listening, opaque, unwrapped, weight_layers
-from nrc_core.metrics.probe import Layouts, Place, Probe, is_repeatable, probe
-from nrc_core.metrics.sites import FEATURES, Collector, Site, evaluating, keeping_buffers
+from nrc_core.metrics.doubts import doubts
+from nrc_core.metrics.layers import WeightLayer, opaque, unwrapped, weight_layers
+from nrc_core.metrics.probe import Layouts, Place, Probe, probe
+from nrc_core.metrics.sites import (
+    DID_NOT_RUN,
+    FEATURES,
+    Collector,
+    Site,
+    evaluating,
+    forward_pass,
+    keeping_buffers,
+    log_no_site,
+)
 from nrc_core.metrics.table import decompose, tabulate
 from nrc_core.metrics.trace import owners
 
@@ -94,17 +102,16 @@ def measure(
     _check_options(rank, convention, features, tolerance)
     network, names = unwrapped(model, sites)
     layers = weight_layers(network, names)
-    heard = _listen(network, layers, batches(x, y, batch_size=batch_size), features, output)
-    table = tabulate(decompose(heard.sites), rank=rank, convention=convention, tolerance=tolerance)
-    wanted = len(heard.sites[0].moments.target_covariance) if rank is None else rank
+    found, copies = _listen(network, layers, batches(x, y, batch_size=batch_size), features, output)
+    table = tabulate(decompose(found), rank=rank, convention=convention, tolerance=tolerance)
+    wanted = len(found[0].moments.target_covariance) if rank is None else rank
     narrow = table["width"] < wanted
     table.loc[narrow, "rank"] = wanted
     # Not clipped to the width, where NRC1 is 0 and NRC3 1; the other conventions' NRC2 has no rank.
     table.loc[narrow, ["nrc1", "nrc3", *(["nrc2"] if convention == "careful" else [])]] = math.nan
-    debiased = [debiased_covariance_cka(site.moments, site.norms) for site in heard.sites if site.norms]
+    debiased = [debiased_covariance_cka(site.moments, site.norms) for site in found if site.norms]
     table.insert(table.columns.get_loc("cka") + 1, "cka_debiased", debiased)
-    setting = Setting(heard.rows, heard.different, features)
-    return table.assign(convention=convention, features=features, doubts=doubts(table, heard.sites, setting))
+    return table.assign(convention=convention, features=features, doubts=doubts(table, found, copies))
 
 
 def _check_options(rank: Any, convention: Any, features: Any, tolerance: Any) -> None:
@@ -118,97 +125,64 @@ def _check_options(rank: Any, convention: Any, features: Any, tolerance: Any) ->
         raise ConfigError(f"tolerance is a share of the largest variance, in [0, 1): got {tolerance!r}")
 
 
-@dataclass(frozen=True)
-class _Heard:
-    """The sites of a network, and how many of its samples are different."""
-
-    sites: list[Site]
-    rows: int
-    different: int
-
-
 def _listen(
     network: nn.Module,
     layers: Mapping[str, WeightLayer],
     samples: Iterator[Batch],
     features: str,
     output: Output,
-) -> _Heard:
-    """One pass over the samples, after a probe of the first ones."""
+) -> tuple[list[Site], Copies]:
+    """The sites after one pass over the samples and a probe of the first ones; how many samples are copies."""
     first = next(samples, None)
     if first is None:
         raise ConfigError("x has no rows: give at least one sample for every feature that shall be told from noise")
     parameter = next((one for one in network.parameters() if one.is_floating_point()), None)
     place: Place = (None, None) if parameter is None else (parameter.device, parameter.dtype)
-    copies = Copies()
+    copies, name = Copies(), type(network).__name__
 
     def run(batch: Batch) -> Tensor:
         return predictions(_result(network, batch), output, len(batch), batch.targets.shape[1])
+
+    def placed() -> Iterator[Batch]:
+        for batch in chain([first], samples):
+            copies.add(batch)
+            yield batch.placed(*place)
 
     with _as_written(), evaluating(network), keeping_buffers(network):
         with keeping_buffers(network):
             found = probe(network, layers, first, run, place)
         _check_heard(network, layers, found)
-        layouts = Layouts(found)
-        collector = Collector((features,), layouts=layouts, before=found.before, debias=True)
-        for batch in chain([first], samples):
-            placed = batch.placed(*place)
-            with listening(layers, collector.see):
-                collector.begin(placed.targets)
-                predicted = run(placed)
-            if copies.rows == 0:
-                _check_repeatable(network, found, layouts, predicted)
-            _check_same_layers(found, layouts, collector)
-            collector.end(predicted)
-            copies.add(batch)
+        layouts = Layouts(name, found)
+        collector = Collector((features,), layouts=layouts.known, before=found.before, debias=True)
+        forward_pass(layers, placed(), run, [layouts, collector])
         (measured,) = collector.sites().values()
         for site in measured:  # a copy, as what eval() merged into a weight is about to come out again
             site.weight = None if site.weight is None else site.weight.clone()
     if copies.rows < LEAST_ROWS:
         raise ConfigError(f"x has {copies.rows} row: a variance needs {LEAST_ROWS} or more")
-    if lost := [name for name in found.lost if name not in layouts.constant]:
+    if lost := [layer for layer in found.lost if layer not in layouts.constant]:
         logger.warning(
             "%s: how the input of %s is made cannot be followed, so weights before it may be no site without a word",
-            type(network).__name__,
+            name,
             ", ".join(lost),
         )
     if layouts.constant:
-        logger.warning(
-            "%s: no site at %s, whose input is the same whatever the samples are",
-            type(network).__name__,
-            ", ".join(layouts.constant),
-        )
+        log_no_site(network, layouts.constant, ", whose input is the same whatever the samples are")
     for site in measured:
         if not site.moments.scatter.isfinite().all():
             if not site.moments.target_covariance.isfinite().all():
                 raise ConfigError("y is too large for its variance to be a number: give it in another unit")
             raise ConfigError(f"the features of site {site.name!r} must be finite, but hold NaN, infinity or overflow")
     if len(measured) < 2:
-        raise ConfigError(f"{type(network).__name__} has no layer whose input hangs on the samples, hence no site")
-    return _Heard(measured, copies.rows, copies.different)
-
-
-def _check_repeatable(network: nn.Module, found: Probe, layouts: Layouts, predicted: Tensor) -> None:
-    """Log what differs between samples alone and among others."""
-    on = "depends on chance or on the rest of its batch"
-    if not is_repeatable(found, predicted):
-        logger.warning("%s: its output for a sample %s, and so do all numbers", type(network).__name__, on)
-    elif layouts.dependent:
-        where = ", ".join(layouts.dependent)
-        logger.warning("%s: the input of %s for a sample %s", type(network).__name__, where, on)
-
-
-def _check_same_layers(found: Probe, layouts: Layouts, collector: Collector) -> None:
-    expected = found.inputs.keys() - set(layouts.constant)
-    if lacking := sorted(expected ^ set(collector.seen)):
-        raise ConfigError(f"layer {lacking[0]!r} ran in some batches only: leave it out with sites=[...]")
+        raise ConfigError(f"{name} has no layer whose input hangs on the samples, hence no site")
+    return measured, copies
 
 
 def _check_heard(network: nn.Module, layers: Mapping[str, WeightLayer], found: Probe) -> None:
     """Log what is no site although it has weights, unless sites were chosen; ConfigError if there is nothing else."""
     name = type(network).__name__
     chosen = sum(isinstance(one, WeightLayer) for one in network.modules()) > len(layers)
-    outside = owners(network, found.outside, layers=found.inputs)
+    outside = owners(network, found.trace.outside, layers=found.inputs)
     outside += [f"{part or 'the whole network'} ({kind})" for part, kind in opaque(network).items()]
     absent = [layer for layer in layers if layer not in found.inputs]
     if not found.inputs:
@@ -218,30 +192,16 @@ def _check_heard(network: nn.Module, layers: Mapping[str, WeightLayer], found: P
         ran = " that ran" if layers else ""
         raise ConfigError(f"{name} has no linear or convolutional layer{ran}, hence no site{why}{remedy}")
     if outside and not chosen:
-        where = ", ".join(outside)
-        logger.warning("%s: no site at %s: only the inputs of linear and convolutional layers are", name, where)
+        log_no_site(network, outside, ": only the inputs of linear and convolutional layers are")
     known = [words.partition(" (")[0] for words in outside]
     if unheard := sorted(one for one in absent if not any(f"{one}.".startswith(f"{other}.") for other in known)):
-        logger.warning(
-            "%s: no site at %s, which did not run as layers (another may have used their weights itself)",
-            name,
-            ", ".join(unheard),
-        )
+        log_no_site(network, unheard, DID_NOT_RUN)
 
 
 def _result(network: nn.Module, batch: Batch) -> Any:
-    """What the network gives for a batch; its own errors become one line of ours, with theirs as the cause."""
-    try:
+    shapes = ", ".join(f"{tuple(one.shape)} of {one.dtype}" for one in batch.inputs)
+    with errors_in_a_line(f"{type(network).__name__} cannot run on x of {shapes}"):
         return network(*batch.inputs)
-    except NrcError:
-        raise
-    except Exception as error:
-        shapes = ", ".join(f"{tuple(one.shape)} of {one.dtype}" for one in batch.inputs)
-        reason = " ".join(str(error).split())[:300]
-        small = "; give a smaller batch_size" if isinstance(error, torch.OutOfMemoryError) else ""
-        raise ConfigError(
-            f"{type(network).__name__} cannot run on x of {shapes}: {type(error).__name__}: {reason}{small}"
-        ) from error
 
 
 def predictions(result: Any, output: Output, n: int, t: int) -> Tensor:
@@ -284,13 +244,8 @@ def _chosen(result: Any, output: Output) -> Any:
             f"the network gives {_described(result)}: say which part are the predictions, as with {_ways(result)}"
         )
     if callable(output):
-        try:
+        with errors_in_a_line(f"output={getattr(output, '__name__', 'function')} fails on {_described(result)}"):
             return output(result)
-        except Exception as error:
-            raise ConfigError(
-                f"output={getattr(output, '__name__', 'function')} fails on {_described(result)}: "
-                f"{type(error).__name__}: {' '.join(str(error).split())}"
-            ) from error
     if isinstance(result, Tensor):
         raise ConfigError(
             f"the network gives a tensor, which has no part {output!r}: leave output out, or give a function"

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
-from itertools import pairwise
+from itertools import count, pairwise
 from numbers import Integral
 from typing import Any
 
@@ -15,6 +16,8 @@ from torch.utils.data import Dataset
 
 from nrc_core.errors import ConfigError, NrcError
 from nrc_core.metrics.arrays import as_tensor, check_finite, check_same_labels
+
+LAST = object()  # what comes after the last batch of a loader
 
 
 @dataclass(frozen=True)
@@ -89,31 +92,16 @@ def _of_pairs(x: Any, batch_size: int | None) -> Iterator[Batch]:
         )
     if batch_size is not None:
         raise ConfigError(f"a DataLoader has its own size of batches: got batch_size={batch_size} too, leave it out")
-    return _checked_pairs(_loaded(x))
+    return _loaded(x)
 
 
-def _loaded(pairs: Iterable[Any]) -> Iterator[Any]:
-    """What a loader gives; its own errors become one line of ours, with theirs as the cause."""
-    source, number = iter(pairs), 0
-    while True:
-        try:
-            pair = next(source)
-        except StopIteration:
+def _loaded(pairs: Iterable[Any]) -> Iterator[Batch]:
+    source, targets = iter(pairs), None
+    for number in count():
+        with errors_in_a_line(f"batch {number} cannot be loaded from the {type(pairs).__name__}"):
+            pair = next(source, LAST)
+        if pair is LAST:
             return
-        except NrcError:
-            raise
-        except Exception as error:
-            reason = " ".join(str(error).split())[:300]
-            raise ConfigError(
-                f"batch {number} cannot be loaded from the {type(pairs).__name__}: {type(error).__name__}: {reason}"
-            ) from error
-        yield pair
-        number += 1
-
-
-def _checked_pairs(pairs: Iterable[Any]) -> Iterator[Batch]:
-    targets = None
-    for number, pair in enumerate(pairs):
         if not isinstance(pair, list | tuple) or len(pair) != 2:
             raise ConfigError(f"batch {number} must be a pair (x, y): got {_other_than_pair(pair)}")
         batch = _batch(pair[0], pair[1], f"x of batch {number}", f"y of batch {number}")
@@ -122,6 +110,26 @@ def _checked_pairs(pairs: Iterable[Any]) -> Iterator[Batch]:
             raise ConfigError(f"every batch must have as many targets: got {batch.targets.shape[1]} after {targets}")
         if len(batch):
             yield batch
+
+
+@contextmanager
+def errors_in_a_line(words: str) -> Iterator[None]:
+    """Errors of others' code become one line of ours that begins with these words, with theirs as the cause.
+
+    Example:
+        >>> with errors_in_a_line("x cannot be halved"):
+        ...     "x" / 2
+        Traceback (most recent call last):
+        nrc_core.errors.ConfigError: x cannot be halved: TypeError: unsupported operand type(s) for /: 'str' and 'int'
+    """
+    try:
+        yield
+    except NrcError:
+        raise
+    except Exception as error:
+        reason = " ".join(str(error).split())[:300]
+        small = "; give a smaller batch_size" if isinstance(error, torch.OutOfMemoryError) else ""
+        raise ConfigError(f"{words}: {type(error).__name__}: {reason}{small}") from error
 
 
 def _other_than_pair(batch: Any) -> str:

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import math
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Protocol, runtime_checkable
 
 import pandas as pd
 import torch
@@ -19,7 +19,7 @@ from nrc_core.metrics import classes
 from nrc_core.metrics.class_moments import ClassMoments
 from nrc_core.metrics.layers import WeightLayer, channels_first, weight_matrix
 from nrc_core.metrics.regression import Eigen, alignment, linear_cka
-from nrc_core.metrics.sites import Site, evaluating, pool, watched
+from nrc_core.metrics.sites import Site, Visitor, pool, visit
 from nrc_core.metrics.table import Decomposed, decompose, tabulate
 
 ROWS_AT_ONCE = 512
@@ -50,93 +50,62 @@ class Seen:
         return self.sites[-2]
 
 
-@runtime_checkable
-class _Visitor(Protocol):
-    """What looks at a network during a pass over samples in batches."""
-
-    def begin(self, start: int) -> None:
-        """A batch begins with this sample."""
-
-    def see(self, name: str, layer: WeightLayer, features: Tensor) -> None:
-        """A layer has run on these features, feature maps averaged over their positions."""
-
-    def end(self, logits: Tensor) -> None:
-        """The batch has gone through the network."""
-
-
-@torch.no_grad()
-def _visit(model: nn.Module, x: Tensor, visitor: _Visitor) -> None:
-    def see(name: str, layer: WeightLayer, features: Tensor, _: Tensor) -> None:
-        visitor.see(name, layer, pool(features, channels_first=channels_first(layer)))
-
-    with evaluating(model), watched(model, see):
-        for start in range(0, len(x), ROWS_AT_ONCE):
-            visitor.begin(start)
-            visitor.end(model(x[start : start + ROWS_AT_ONCE]))
-
-
-class _ByClass:
+class _ByClass(Visitor):
     """Class moments of every site; the features of the last layer to run, and the logits, of every sample."""
 
-    def __init__(self, labels: Tensor, classes: int) -> None:
-        self._labels, self._classes, self._start = labels, classes, 0
-        self._last = labels  # what the last layer took in this batch
-        self.layers: dict[str, WeightLayer] = {}
-        self.moments: dict[str, ClassMoments] = {}
+    def __init__(self, classes: int) -> None:
+        self._classes = classes
+        self.sites: dict[str, ClassSite] = {}
         self.features: list[Tensor] = []
         self.logits: list[Tensor] = []
 
-    def begin(self, start: int) -> None:
-        self._start = start
+    def begin(self, targets: Tensor) -> None:
+        self._labels = targets
 
-    def see(self, name: str, layer: WeightLayer, features: Tensor) -> None:
-        self.layers[name], self._last = layer, features
-        self._add(name, features)
+    def see(self, name: str, layer: WeightLayer, features: Tensor, output: Tensor) -> None:
+        self._last = pool(features, channels_first=channels_first(layer))
+        self._add(name, self._last, weight_matrix(layer), layer.bias)
 
-    def end(self, logits: Tensor) -> None:
-        self._add(OUTPUT, logits)
+    def end(self, output: Tensor) -> None:
+        self._add(OUTPUT, output)
         self.features.append(self._last)
-        self.logits.append(logits)
+        self.logits.append(output)
 
-    def _add(self, name: str, rows: Tensor) -> None:
-        if name not in self.moments:
-            self.moments[name] = ClassMoments(rows.shape[1], self._classes, rows.device)
-        self.moments[name].update(rows, self._labels[self._start : self._start + len(rows)])
-
-    def site(self, name: str) -> ClassSite:
-        """The site of a layer, or of the output, which feeds none."""
-        layer = self.layers.get(name)
-        weight, bias = (None, None) if layer is None else (weight_matrix(layer), layer.bias)
-        return ClassSite(name, weight, bias, self.moments[name])
+    def _add(self, name: str, rows: Tensor, weight: Tensor | None = None, bias: Tensor | None = None) -> None:
+        if name not in self.sites:
+            moments = ClassMoments(rows.shape[1], self._classes, rows.device)
+            self.sites[name] = ClassSite(name, weight, bias, moments)
+        self.sites[name].moments.update(rows, self._labels)
 
 
-class _NearestMean:
+class _NearestMean(Visitor):
     """At every site, how many samples the rule of the nearest class mean decides otherwise, and how many wrongly."""
 
-    def __init__(self, seen: Seen) -> None:
-        self._means = {site.name: site.moments.means for site in seen.sites}
-        self._decisions, self._labels, self._start = seen.logits.argmax(1), seen.labels, 0
-        self.differs, self.errs = dict.fromkeys(self._means, 0), dict.fromkeys(self._means, 0)
+    def __init__(self, sites: Sequence[ClassSite]) -> None:
+        self._means = {site.name: site.moments.means for site in sites}
+        self.differs, self.errs = Counter[str](), Counter[str]()
 
-    def begin(self, start: int) -> None:
-        self._start = start
+    def begin(self, targets: Tensor) -> None:
+        self._labels, self._found = targets, dict[str, Tensor]()
 
-    def see(self, name: str, layer: WeightLayer | None, features: Tensor) -> None:
-        found, _ = classes.nearest(features.double(), self._means[name])
-        here = slice(self._start, self._start + len(features))
-        self.differs[name] += int((found != self._decisions[here]).sum())
-        self.errs[name] += int((found != self._labels[here]).sum())
+    def see(self, name: str, layer: WeightLayer, features: Tensor, output: Tensor) -> None:
+        self._decide(name, pool(features, channels_first=channels_first(layer)))
 
-    def end(self, logits: Tensor) -> None:
-        self.see(OUTPUT, None, logits)
+    def end(self, output: Tensor) -> None:
+        self._decide(OUTPUT, output)
+        for name, found in self._found.items():
+            self.differs[name] += int((found != output.argmax(1)).sum())
+            self.errs[name] += int((found != self._labels).sum())
+
+    def _decide(self, name: str, features: Tensor) -> None:
+        self._found[name], _ = classes.nearest(features.double(), self._means[name])
 
 
 def look(model: nn.Module, x: Tensor, y: Float[Tensor, "n k"]) -> Seen:
     """Class moments of every site in one pass, feature maps averaged over their positions."""
-    visitor = _ByClass(y.argmax(1), y.shape[1])
-    _visit(model, x, visitor)
-    sites = [visitor.site(name) for name in visitor.moments]
-    return Seen(sites, torch.cat(visitor.features), torch.cat(visitor.logits), y.argmax(1))
+    visitor, labels = _ByClass(y.shape[1]), y.argmax(1)
+    visit(model, x, labels, [visitor], batch_size=ROWS_AT_ONCE)
+    return Seen(list(visitor.sites.values()), torch.cat(visitor.features), torch.cat(visitor.logits), labels)
 
 
 def nearest_mean(model: nn.Module, x: Tensor, seen: Seen) -> tuple[dict[str, float], dict[str, float]]:
@@ -144,8 +113,8 @@ def nearest_mean(model: nn.Module, x: Tensor, seen: Seen) -> tuple[dict[str, flo
 
     The first is NC4, the second the form of table 1 of the Deep NRC paper, to be compared with the network's own.
     """
-    visitor = _NearestMean(seen)
-    _visit(model, x, visitor)
+    visitor = _NearestMean(seen.sites)
+    visit(model, x, seen.labels, [visitor], batch_size=ROWS_AT_ONCE)
     differs, errs = ({name: n / len(x) for name, n in one.items()} for one in (visitor.differs, visitor.errs))
     return differs, errs
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import pandas as pd
@@ -11,18 +10,10 @@ import pandas as pd
 from nrc_core.config.base import OUTPUT
 
 if TYPE_CHECKING:
+    from nrc_core.metrics.batches import Copies
     from nrc_core.metrics.sites import Site
 
-COPIES = 0.01  # a larger share of rows that are copies of others is told
-
-
-@dataclass(frozen=True)
-class Setting:
-    """What a network was measured on: how many samples, how many of them different, and the kind of features."""
-
-    rows: int
-    different: int
-    features: str
+MOST_COPIES = 0.01  # a larger share of rows that are copies of others is told
 
 
 def of_rows(rows: int, features: int, rank: int) -> list[str]:
@@ -40,22 +31,22 @@ def of_rows(rows: int, features: int, rank: int) -> list[str]:
     return found
 
 
-def doubts(table: pd.DataFrame, sites: Sequence[Site], setting: Setting) -> list[str]:
+def doubts(table: pd.DataFrame, sites: Sequence[Site], copies: Copies) -> list[str]:
     """The doubts at every site, each a few words, joined by semicolons; empty where there are none.
 
     Args:
         table: as `tabulate` makes it, with the rank that was asked for.
     """
-    return ["; ".join(_at(row, site, setting)) for row, site in zip(table.to_dict("records"), sites, strict=True)]
+    return ["; ".join(_at(row, site, copies)) for row, site in zip(table.to_dict("records"), sites, strict=True)]
 
 
-def _at(row: dict, site: Site, setting: Setting) -> list[str]:
+def _at(row: dict, site: Site, copies: Copies) -> list[str]:
     rank, width, targets = row["rank"], row["width"], row["target_effective_rank"]
-    different = round(site.moments.n * setting.different / setting.rows)
+    copied = copies.rows - copies.different
     found = []
-    if setting.rows - setting.different > COPIES * setting.rows:
-        found.append(f"{setting.rows - setting.different} of {setting.rows} rows of x are copies of others")
-    found += of_rows(different, width, rank)
+    if copied > MOST_COPIES * copies.rows:
+        found.append(f"{copied} of {copies.rows} rows of x are copies of others")
+    found += of_rows(round(site.moments.n * copies.different / copies.rows), width, rank)
     if targets == 0:
         found.append("the targets are constant")
     elif targets < rank:

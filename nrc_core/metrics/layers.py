@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
-from functools import partial
+from collections.abc import Iterable, Mapping, Sequence
 from itertools import chain
-from typing import Any
+from typing import Any, get_args
 
 import torch
 from jaxtyping import Float
@@ -18,23 +16,13 @@ from nrc_core.errors import ConfigError, shown, suggestion
 WeightLayer = (
     nn.Linear | nn.Conv1d | nn.Conv2d | nn.Conv3d | nn.ConvTranspose1d | nn.ConvTranspose2d | nn.ConvTranspose3d
 )
-# Each with how many dimensions its input has after that of the features.
-KINDS: dict[type[nn.Module], int] = {
-    nn.Linear: 0,
-    nn.Conv1d: 1,
-    nn.Conv2d: 2,
-    nn.Conv3d: 3,
-    nn.ConvTranspose1d: 1,
-    nn.ConvTranspose2d: 2,
-    nn.ConvTranspose3d: 3,
-}
 TRANSPOSED = (nn.ConvTranspose1d, nn.ConvTranspose2d, nn.ConvTranspose3d)
 QUANTISED = ("torch.ao.nn.quantized", "torch.ao.nn.intrinsic.quantized", "torch.nn.quantized")
 
 
 def kind_of(layer: WeightLayer) -> type[nn.Module]:
     """The class of torch that a layer is of."""
-    return next(kind for kind in KINDS if isinstance(layer, kind))
+    return next(kind for kind in get_args(WeightLayer) if isinstance(layer, kind))
 
 
 def weight_matrix(layer: WeightLayer) -> Float[Tensor, "rows h"]:
@@ -107,28 +95,9 @@ def _names(sites: Any) -> list[str]:
     return names
 
 
-def given_to(layer: nn.Module, arguments: tuple[Any, ...], keywords: Mapping[str, Any]) -> Any:
+def given_to(arguments: tuple[Any, ...], keywords: Mapping[str, Any]) -> Any:
     """What a layer was called with, in its place or by name."""
     return arguments[0] if arguments else next(iter(keywords.values()), None)
-
-
-@contextmanager
-def listening(
-    layers: Mapping[str, WeightLayer], see: Callable[[str, WeightLayer, Tensor, Tensor], None]
-) -> Iterator[None]:
-    """Call `see(name, layer, input, output)` whenever one of the layers has run."""
-
-    def hook(
-        name: str, layer: WeightLayer, arguments: tuple[Any, ...], keywords: dict[str, Any], output: Tensor
-    ) -> None:
-        see(name, layer, given_to(layer, arguments, keywords), output)
-
-    handles = [layer.register_forward_hook(partial(hook, name), with_kwargs=True) for name, layer in layers.items()]
-    try:
-        yield
-    finally:
-        for handle in handles:
-            handle.remove()
 
 
 def unwrapped(model: Any, sites: Sequence[str] | None = None) -> tuple[nn.Module, Sequence[str] | None]:

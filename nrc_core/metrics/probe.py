@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass, field
-from functools import partial
+import logging
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import torch
@@ -14,35 +12,59 @@ from torch import Tensor, nn
 from nrc_core.errors import ConfigError, NrcError
 from nrc_core.metrics.arrays import check_finite
 from nrc_core.metrics.batches import Batch
-from nrc_core.metrics.layers import WeightLayer, adapters, channels_first, given_to, kind_of, listening, weight_matrix
+from nrc_core.metrics.layers import WeightLayer, adapters, channels_first, given_to, kind_of, weight_matrix
 from nrc_core.metrics.layouts import Layout, agree, is_reordered, layout
-from nrc_core.metrics.sites import ran_twice
+from nrc_core.metrics.sites import Visitor, forward_pass, ran_twice
 from nrc_core.metrics.trace import INPUT, MOVED, TRANSPOSED, Trace
 
+logger = logging.getLogger(__name__)
 FEW = 8  # samples that a probe takes, where there are more
 Run = Callable[[Batch], Tensor]  # the network's predictions (n, t) for a batch that is where it is
 Place = tuple[torch.device | None, torch.dtype | None]  # where it is, and its type
 
 
-@dataclass
-class Probe:
+class Probe(Visitor):
     """What one pass over a few samples told.
 
     Attributes:
         n: how many they were.
         inputs: what each layer took, in order of execution; nothing is kept of a whole batch.
         before: the layer that alone made each layer's input; that of `trace.INPUT`, or "" where several or none did.
-        outside: parameters that activations were multiplied by outside of the layers.
         lost: layers whose input was made by what is no operation of torch in Python, such as a scripted function.
         output: the predictions.
+        trace: of the pass, in which it has to be entered.
     """
 
-    n: int
-    inputs: dict[str, Tensor] = field(default_factory=dict)
-    before: dict[str, str] = field(default_factory=dict)
-    outside: list[str] = field(default_factory=list)
-    lost: list[str] = field(default_factory=list)
-    output: Tensor = field(default_factory=lambda: torch.empty(0))
+    def __init__(self, model: nn.Module, batch: Batch, *, keep: bool):
+        self.n, self.trace = len(batch), Trace(model, batch.inputs)
+        self.inputs: dict[str, Tensor] = {}
+        self.before: dict[str, str] = {}
+        self.lost: list[str] = []
+        self._keep = keep
+        self._called: dict[str, tuple[tuple[Any, ...], dict[str, Any]]] = {}
+
+    def enter(self, name: str, layer: WeightLayer, arguments: tuple[Any, ...], keywords: dict[str, Any]) -> None:
+        """Is it a layer that can be measured?"""
+        self.trace.enter()
+        self._called[name] = arguments, keywords
+        check_layer(name, layer, given_to(arguments, keywords))
+
+    def see(self, name: str, layer: WeightLayer, features: Tensor, output: Tensor) -> None:
+        """Did it apply its weight, and from where is its input?"""
+        if not applies_its_weight(layer, *self._called[name], output):
+            raise _not_its_weight(name, layer)
+        if name in self.inputs:
+            raise ran_twice(name)
+        origins = self.trace.origins(features)
+        # A copy, as the network may write over it; of a whole batch, which there is nothing to compare with, none.
+        self.inputs[name] = features.clone() if self._keep else features.new_empty(0)
+        self.before[name] = _source(origins, features)
+        self.lost += [] if origins else [name]
+        self.trace.leave(name, output)
+
+    def end(self, output: Tensor) -> None:
+        """The predictions."""
+        self.output = output
 
 
 def probe(model: nn.Module, layers: Mapping[str, WeightLayer], batch: Batch, run: Run, place: Place) -> Probe:
@@ -65,26 +87,14 @@ def probe(model: nn.Module, layers: Mapping[str, WeightLayer], batch: Batch, run
 
 
 def _probe(model: nn.Module, layers: Mapping[str, WeightLayer], batch: Batch, run: Run, *, keep: bool) -> Probe:
-    found, trace = Probe(len(batch)), Trace(model, batch.inputs)
-
-    def see(name: str, layer: WeightLayer, features: Tensor, output: Tensor) -> None:
-        if name in found.inputs:
-            raise ran_twice(name)
-        origins = trace.origins(features)
-        # A copy, as the network may write over it; of a whole batch, which there is nothing to compare with, none.
-        found.inputs[name] = features.clone() if keep else features.new_empty(0)
-        found.before[name] = _source(origins, features)
-        found.lost += [] if origins else [name]
-        trace.leave(name, output)
-
-    with _entering(layers, trace), listening(layers, see), trace:
-        found.output = run(batch)
-    found.outside = list(trace.outside)
+    found = Probe(model, batch, keep=keep)
+    with found.trace:
+        forward_pass(layers, [batch], run, [found])
     for adapter in adapters(model):
         base, inside = f"{adapter}.base_layer", f"{adapter}."
         if base in found.inputs and any(
             name.startswith(inside) and not f"{name}.".startswith(f"{base}.")
-            for name in (*found.inputs, *found.outside)
+            for name in (*found.inputs, *found.trace.outside)
         ):
             raise _not_its_weight(adapter, model.get_submodule(adapter))
     return found
@@ -97,28 +107,6 @@ def _source(origins: frozenset[str], features: Tensor) -> str:
     ambiguous = TRANSPOSED in origins and len(set(features.shape)) < features.ndim  # which axis is that of features?
     layers = origins - {TRANSPOSED}
     return next(iter(layers)) if len(layers) == 1 and not ambiguous else ""
-
-
-@contextmanager
-def _entering(layers: Mapping[str, WeightLayer], trace: Trace) -> Iterator[None]:
-    """Before a layer runs: is it one that can be measured? After it, still inside: did it apply its weight?"""
-
-    def before(name: str, layer: WeightLayer, arguments: tuple[Any, ...], keywords: dict[str, Any]) -> None:
-        trace.enter()
-        check_layer(name, layer, given_to(layer, arguments, keywords))
-
-    def after(name: str, layer: WeightLayer, arguments: Any, keywords: Any, output: Any) -> None:
-        if not applies_its_weight(layer, arguments, keywords, output):
-            raise _not_its_weight(name, layer)
-
-    with ExitStack() as stack:
-        for name, layer in layers.items():
-            for handle in (
-                layer.register_forward_pre_hook(partial(before, name), with_kwargs=True),
-                layer.register_forward_hook(partial(after, name), with_kwargs=True),
-            ):
-                stack.callback(handle.remove)
-        yield
 
 
 def check_layer(name: str, layer: WeightLayer, features: Any) -> None:
@@ -169,7 +157,7 @@ def applies_its_weight(layer: WeightLayer, arguments: tuple[Any, ...], keywords:
     if "output_size" in keywords or len(arguments) > 1:
         expected = kind.forward(layer, *arguments, **keywords)
     else:
-        expected = kind.forward(layer, given_to(layer, arguments, keywords))
+        expected = kind.forward(layer, given_to(arguments, keywords))
     if expected.shape != output.shape:
         return False
     # A thousandth is what reduced precision in products of a GPU, TF32, may be off by.
@@ -188,38 +176,61 @@ def _not_its_weight(name: str, layer: nn.Module) -> ConfigError:
     )
 
 
-class Layouts:
-    """How each layer takes its samples, found out at the first batch and then kept."""
+class Layouts(Visitor):
+    """How each layer takes its samples, found out at the first batch and then kept.
 
-    def __init__(self, probed: Probe):
-        self._probed = probed
-        self._known: dict[str, Layout | None] = {}
-        self.dependent: list[str] = []  # layers that take for a sample what depends on the others
+    Args:
+        network: its name.
+        probed: what a few samples told of it.
 
-    def __call__(self, name: str, layer: WeightLayer, features: Tensor, n: int) -> Layout | None:
-        """That of a layer, given what it takes of n samples; None where it takes the same whatever they are."""
-        if name not in self._known:
-            few = self._probed.inputs.get(name)
-            if few is None:
-                raise ConfigError(f"layer {name!r} runs for some samples only: leave it out with sites=[...]")
-            first = channels_first(layer)
-            found = layout(name, few, features, self._probed.n, n, channels_first=first)
-            if found is not None and self._probed.n < n:
-                self._compare(name, found, few, features, n, channels_first=first)
-            self._known[name] = found
-        known = self._known[name]
-        if self._probed.n == 1 < n and known is not None and known.folded:
+    Attributes:
+        known: the layout of each layer that has run; None where it takes the same whatever the samples are.
+    """
+
+    def __init__(self, network: str, probed: Probe):
+        self._network, self._probed = network, probed
+        self.known: dict[str, Layout | None] = {}
+        self._dependent: list[str] = []  # layers that take for a sample what depends on the others
+        self._is_first = True
+
+    @property
+    def constant(self) -> list[str]:
+        """Layers that take the same whatever the samples are."""
+        return [name for name, layout in self.known.items() if layout is None]
+
+    def begin(self, targets: Tensor) -> None:
+        """A batch of as many samples."""
+        self._n, self._ran = len(targets), set[str]()
+
+    def see(self, name: str, layer: WeightLayer, features: Tensor, output: Tensor) -> None:
+        """The layout of the layer, if it is not known yet."""
+        self._ran.add(name)
+        if name not in self.known:
+            self.known[name] = self._found(name, features, channels_first=channels_first(layer))
+        known = self.known[name]
+        if self._probed.n == 1 < self._n and known is not None and known.folded:
             raise ConfigError(
                 f"layer {name!r} takes several rows a sample, and their order cannot be told from a first batch of "
                 "one: begin with a larger batch"
             )
-        return known
 
-    def _compare(
-        self, name: str, found: Layout, few: Tensor, features: Tensor, n: int, *, channels_first: bool
-    ) -> None:
-        """What a layer takes of the same samples, alone and at the end of a batch."""
-        alone = found.samples_first(few, self._probed.n, channels_first=channels_first)
+    def end(self, output: Tensor) -> None:
+        """ConfigError if not the same layers ran as before; what depends on the rest of the batch is logged once."""
+        if self._is_first:
+            self._is_first = False
+            self._log_dependence(output)
+        if lacking := sorted((self._probed.inputs.keys() ^ self._ran) - set(self.constant)):
+            raise ConfigError(f"layer {lacking[0]!r} ran in some batches only: leave it out with sites=[...]")
+
+    def _found(self, name: str, features: Tensor, *, channels_first: bool) -> Layout | None:
+        few, k, n = self._probed.inputs.get(name), self._probed.n, self._n
+        if few is None:
+            raise ConfigError(f"layer {name!r} runs for some samples only: leave it out with sites=[...]")
+        found = layout(name, few, features, k, n, channels_first=channels_first)
+        if found is None or k == n:
+            return found
+        # What it takes of the same samples, alone and at the end of the batch.
+        alone = found.samples_first(few, k, channels_first=channels_first)
         rows = found.samples_first(features, n, channels_first=channels_first)
         if is_reordered(alone, rows):
             raise ConfigError(
@@ -227,14 +238,12 @@ class Layouts:
                 "sorts or shuffles them: keep their order, or leave the layer out with sites=[...]"
             )
         if not agree(alone, rows[-len(alone) :]):
-            self.dependent.append(name)
+            self._dependent.append(name)
+        return found
 
-    @property
-    def constant(self) -> list[str]:
-        """Layers that take the same whatever the samples are."""
-        return [name for name, found in self._known.items() if found is None]
-
-
-def is_repeatable(probed: Probe, output: Tensor) -> bool:
-    """Whether the network gives a sample what it gave it among other samples before: in a pass it should."""
-    return agree(probed.output, output[-probed.n :])
+    def _log_dependence(self, output: Tensor) -> None:
+        on = "depends on chance or on the rest of its batch"
+        if not agree(self._probed.output, output[-self._probed.n :]):
+            logger.warning("%s: its output for a sample %s, and so do all numbers", self._network, on)
+        elif self._dependent:
+            logger.warning("%s: the input of %s for a sample %s", self._network, ", ".join(self._dependent), on)

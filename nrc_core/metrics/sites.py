@@ -1,11 +1,13 @@
-"""Where a network is measured: its sites, and the hooks that feed their moments in one pass over the data."""
+"""Where a network is measured: its sites, and the one pass over the data that gives their moments."""
 
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
+from functools import partial
+from typing import Any
 
 import torch
 from jaxtyping import Float
@@ -13,15 +15,16 @@ from torch import Tensor, nn
 
 from nrc_core.config.base import OUTPUT
 from nrc_core.errors import ConfigError
-from nrc_core.metrics.batches import rows_at_once
+from nrc_core.metrics.batches import Batch, rows_at_once
 from nrc_core.metrics.debiasing import SquaredNorms
-from nrc_core.metrics.layers import WeightLayer, channels_first, listening, weight_layers, weight_matrix
+from nrc_core.metrics.layers import WeightLayer, channels_first, given_to, weight_layers, weight_matrix
 from nrc_core.metrics.layouts import Layout
 from nrc_core.metrics.moments import Moments
 from nrc_core.metrics.trace import INPUT
 
 logger = logging.getLogger(__name__)
 FEATURES = ("post", "pre", "positions")
+DID_NOT_RUN = ", which did not run as layers (another may have used their weights itself)"
 
 
 @dataclass
@@ -51,17 +54,85 @@ def unfold(activation: Tensor, *, channels_first: bool) -> Float[Tensor, "rows h
     return last.flatten(0, -2)
 
 
+class Visitor:
+    """What looks at a network while it runs on batches of samples; each kind has the methods that it needs."""
+
+    def begin(self, targets: Tensor) -> None:
+        """A batch with these targets is about to run."""
+
+    def enter(self, name: str, layer: WeightLayer, arguments: tuple[Any, ...], keywords: dict[str, Any]) -> None:
+        """A layer is about to run."""
+
+    def see(self, name: str, layer: WeightLayer, features: Tensor, output: Tensor) -> None:
+        """A layer has made an output from its input."""
+
+    def end(self, output: Tensor) -> None:
+        """The network has made its output from the batch."""
+
+
+@torch.no_grad()
+def forward_pass(
+    layers: Mapping[str, WeightLayer],
+    batches: Iterable[Batch],
+    run: Callable[[Batch], Tensor],
+    visitors: Sequence[Visitor],
+) -> None:
+    """Run a network on batches, while visitors look at what its layers take and give.
+
+    Nothing of a batch is kept but what visitors keep.
+
+    Args:
+        layers: those that visitors see, by name.
+        run: what gives the network's output for a batch.
+    """
+    for batch in batches:
+        for visitor in visitors:
+            visitor.begin(batch.targets)
+        with _listening(layers, visitors):
+            output = run(batch)
+        for visitor in visitors:
+            visitor.end(output)
+
+
 @contextmanager
-def watched(model: nn.Module, see: Callable[[str, WeightLayer, Tensor, Tensor], None]) -> Iterator[None]:
-    """Call `see(name, layer, input, output)` whenever a layer of `weight_layers` has run."""
-    with listening(weight_layers(model), see):
+def _listening(layers: Mapping[str, WeightLayer], visitors: Sequence[Visitor]) -> Iterator[None]:
+    def before(name: str, layer: WeightLayer, arguments: tuple[Any, ...], keywords: dict[str, Any]) -> None:
+        for visitor in visitors:
+            visitor.enter(name, layer, arguments, keywords)
+
+    def after(name: str, layer: WeightLayer, arguments: tuple[Any, ...], keywords: dict[str, Any], output: Any) -> None:
+        for visitor in visitors:
+            visitor.see(name, layer, given_to(arguments, keywords), output)
+
+    with ExitStack() as stack:
+        for name, layer in layers.items():
+            for handle in (
+                layer.register_forward_pre_hook(partial(before, name), with_kwargs=True),
+                layer.register_forward_hook(partial(after, name), with_kwargs=True),
+            ):
+                stack.callback(handle.remove)
         yield
 
 
+def visit(
+    model: nn.Module, x: Tensor, y: Tensor, visitors: Sequence[Visitor], *, batch_size: int | None = None
+) -> None:
+    """A `forward_pass` over the rows of x and y, in evaluation mode; visitors see the layers of `weight_layers`."""
+    size = batch_size or rows_at_once(x)
+    batches = (Batch((a,), b) for a, b in zip(x.split(size), y.split(size), strict=True))
+    with evaluating(model):
+        forward_pass(weight_layers(model), batches, lambda batch: model(*batch.inputs), visitors)
+
+
 def collect(
-    model: nn.Module, x: Tensor, y: Float[Tensor, "n t"], *, features: str = "post", batch_size: int | None = None
-) -> list[Site]:
-    """Moments at every site of a network in one pass over the data.
+    model: nn.Module,
+    x: Tensor,
+    y: Float[Tensor, "n t"],
+    *,
+    features: Sequence[str] = ("post",),
+    batch_size: int | None = None,
+) -> dict[str, list[Site]]:
+    """Moments at every site of a network, for several kinds of features in one pass over the data.
 
     Site i is the input of weight layer i, in order of execution, site 0 the first layer's input;
     the last site is the network's output. A network that has an attribute `sites` names the layers
@@ -72,11 +143,30 @@ def collect(
       in a plain chain of layers (the first site and the output have no other).
     * "positions": every position of a feature map is a sample, with the targets of its image.
 
-    Raises ConfigError for another word, other rows in x than in y, when the model has no linear or convolutional
-    layer, when a layer runs twice, or when "pre" is asked of a network that is not such a chain. A layer that did not
-    run is logged.
+    A layer that did not run is logged.
+
+    Raises:
+        ConfigError: another word, other rows in x than in y, no linear or convolutional layer, a layer that runs
+            twice, or "pre" of a network that is not such a chain.
+
+    Example:
+        >>> [site.name for site in collect(nn.Linear(3, 2), torch.ones(4, 3), torch.ones(4, 2))["post"]]
+        ['', 'output']
     """
-    return collect_each(model, x, y, features=(features,), batch_size=batch_size)[features]
+    if len(x) != len(y):
+        raise ConfigError(f"x and y must have equal rows: got {len(x)} and {len(y)}")
+    collector = Collector(features)
+    visit(model, x, y, [collector], batch_size=batch_size)
+    if not collector.seen:
+        raise ConfigError(f"{type(model).__name__} has no linear or convolutional layer, hence no site")
+    if absent := sorted(weight_layers(model).keys() - set(collector.seen)):
+        log_no_site(model, absent, DID_NOT_RUN)
+    return collector.sites()
+
+
+def log_no_site(model: nn.Module, names: Sequence[str], why: str) -> None:
+    """Warn that layers or other parts of a network are no sites."""
+    logger.warning("%s: no site at %s%s", type(model).__name__, ", ".join(names), why)
 
 
 @contextmanager
@@ -115,41 +205,13 @@ def keeping_buffers(model: nn.Module) -> Iterator[None]:
             module._buffers[name] = buffer
 
 
-@torch.no_grad()
-def collect_each(
-    model: nn.Module, x: Tensor, y: Float[Tensor, "n t"], *, features: Sequence[str], batch_size: int | None = None
-) -> dict[str, list[Site]]:
-    """What `collect` returns, for several kinds of features in the same pass.
-
-    Activations are summed up as soon as a layer has run, so no more than those of one batch are ever held.
-    """
-    if len(x) != len(y):
-        raise ConfigError(f"x and y must have equal rows: got {len(x)} and {len(y)}")
-    collector = Collector(features)
-    size = batch_size or rows_at_once(x)
-    with evaluating(model), watched(model, collector.see):
-        for start in range(0, len(x), size):
-            collector.begin(y[start : start + size])
-            output = model(x[start : start + size])
-            if not collector.seen:
-                raise ConfigError(f"{type(model).__name__} has no linear or convolutional layer, hence no site")
-            collector.end(output)
-    if absent := sorted(weight_layers(model).keys() - set(collector.seen)):
-        logger.warning(
-            "%s: no site at %s, which did not run as layers (another may have used their weights itself)",
-            type(model).__name__,
-            ", ".join(absent),
-        )
-    return collector.sites()
-
-
-class Collector:
+class Collector(Visitor):
     """Adds up the moments of every site as its layer runs.
 
     Args:
         features: the kinds, see `collect`.
-        layouts: how a layer takes its samples, given its name, input and their number, or None where it takes the same
-            whatever they are; unless given, the first axis of every input is that of the samples.
+        layouts: how each layer takes its samples, None where it takes the same whatever they are; unless given, the
+            first axis of every input is that of the samples.
         before: the layer whose output alone each layer's input is made of, for "pre"; unless given, the one that ran
             before it.
         debias: sum up what the debiased CKA needs, too.
@@ -159,7 +221,7 @@ class Collector:
         self,
         features: Sequence[str],
         *,
-        layouts: Callable[[str, WeightLayer, Tensor, int], Layout | None] | None = None,
+        layouts: Mapping[str, Layout | None] | None = None,
         before: Mapping[str, str] | None = None,
         debias: bool = False,
     ):
@@ -180,7 +242,7 @@ class Collector:
         if name in self.seen:
             raise ran_twice(name)
         n, first = len(self._targets), channels_first(layer)
-        layout = Layout() if self._layouts is None else self._layouts(name, layer, features, n)
+        layout = Layout() if self._layouts is None else self._layouts[name]
         if layout is None:
             return
         rows = layout.samples_first(features, n, channels_first=first)

@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from nrc_core.metrics.batches import rows_at_once
-from nrc_core.metrics.sites import Site, collect_each
+from nrc_core.metrics.sites import Site, collect
 
 
 class SingleNetwork:
@@ -65,8 +65,8 @@ class SingleNetwork:
         return [(total / y.numel()).item()]
 
     def collect(self, x: Tensor, y: Tensor, *, features: Sequence[str]) -> list[dict[str, list[Site]]]:
-        """What `collect_each` returns."""
-        return [collect_each(self._network, x, y, features=features)]
+        """What `collect` returns."""
+        return [collect(self._network, x, y, features=features)]
 
     def state(self, member: int) -> dict[str, Any]:
         """What the next update depends on besides the order of the batches."""

@@ -128,7 +128,7 @@ class StackedMLP:
     def collect(
         self, x: Float[Tensor, "n d"], y: Float[Tensor, "n t"], *, features: Sequence[str]
     ) -> list[dict[str, list[Site]]]:
-        """What `collect_each` returns, for every network: moments of all sites of all of them in one pass."""
+        """What `collect` returns, for every network: moments of all sites of all of them in one pass."""
         members = len(self.networks)
         widths = [*(weight.shape[2] for weight in self._weights), self._weights[-1].shape[1]]
         moments = {
