@@ -58,14 +58,13 @@ def frugal_gram_cka(features: Tensor, targets: Tensor) -> float:
 def moment_metrics(features: Tensor, targets: Tensor) -> float:
     """All metrics of a layer but NRC3, which needs its weight; returns the CKA for comparison."""
     moments = Moments.of(features, targets)
-    cross, target = moments.cross_covariance, moments.target_covariance
     spectrum = regression.eigen(moments.feature_covariance)
     regression.noise_curve(spectrum.values)
-    regression.projected_cka(spectrum, cross, target, targets.shape[1])
-    regression.linear_prediction_error(spectrum, cross, target, NUMERICAL_TOLERANCE)
+    regression.projected_cka(spectrum, moments, targets.shape[1])
+    regression.linear_prediction_error(spectrum, moments, NUMERICAL_TOLERANCE)
     regression.spectral_ratio(spectrum.values)
     regression.effective_rank(spectrum.values)
-    return regression.covariance_cka(cross, moments.feature_covariance, target)
+    return regression.covariance_cka(moments.cross_covariance, moments.feature_covariance, moments.target_covariance)
 
 
 def layer(n: int, width: int, target_dim: int) -> tuple[Tensor, Tensor]:

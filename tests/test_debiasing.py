@@ -61,7 +61,7 @@ def test_it_comes_from_one_pass_whatever_the_batches(batch, drift):
     """The mean is known in the end only; here it moves far from that of the first batch."""
     x, y = normal(0, 1500, 4) + drift * np.linspace(0, 1, 1500)[:, None], normal(1, 1500, 2)
     features, targets = torch.from_numpy(x), torch.from_numpy(y)
-    moments, norms = Moments(4, 2), SquaredNorms(4, 2)
+    moments, norms = Moments(4, 2), SquaredNorms()
     for rows in range(0, 1500, batch):
         moments.update(features[rows : rows + batch], targets[rows : rows + batch])
         norms.update(features[rows : rows + batch], targets[rows : rows + batch])
@@ -76,7 +76,7 @@ def test_it_is_not_a_number_where_there_is_none():
     assert math.isnan(debiased_cka(normal(0, 3, 2), normal(1, 3, 2)))
     assert math.isnan(debiased_cka(np.full((9, 2), 0.1), normal(1, 9, 2)))
     with pytest.raises(ValueError, match="add a batch first"):
-        SquaredNorms(2, 1).products(Moments(2, 1))
+        SquaredNorms().products(Moments(2, 1))
 
 
 def test_measure_has_it_beside_the_plain_one():

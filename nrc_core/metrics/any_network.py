@@ -6,9 +6,9 @@ import logging
 import math
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from itertools import chain
-from numbers import Integral, Real
+from numbers import Integral
 from typing import Any
 
 import pandas as pd
@@ -22,16 +22,8 @@ from nrc_core.metrics.debiasing import debiased_covariance_cka
 from nrc_core.metrics.doubts import doubts
 from nrc_core.metrics.layers import WeightLayer, opaque, unwrapped, weight_layers
 from nrc_core.metrics.probe import Layouts, Place, Probe, probe
-from nrc_core.metrics.sites import (
-    DID_NOT_RUN,
-    FEATURES,
-    Collector,
-    Site,
-    evaluating,
-    forward_pass,
-    keeping_buffers,
-    log_no_site,
-)
+from nrc_core.metrics.regression import check_tolerance
+from nrc_core.metrics.sites import FEATURES, Collector, Site, evaluating, forward_pass, keeping_buffers, log_no_site
 from nrc_core.metrics.table import decompose, tabulate
 from nrc_core.metrics.trace import owners
 
@@ -121,8 +113,7 @@ def _check_options(rank: Any, convention: Any, features: Any, tolerance: Any) ->
         raise ConfigError(f"features must be one of {', '.join(FEATURES)}: got {features!r}")
     if rank is not None and (isinstance(rank, bool) or not isinstance(rank, Integral) or rank < 1):
         raise ConfigError(f"rank must be a whole number, at least 1: got {rank!r}")
-    if not isinstance(tolerance, Real) or not 0 <= float(tolerance) < 1:
-        raise ConfigError(f"tolerance is a share of the largest variance, in [0, 1): got {tolerance!r}")
+    check_tolerance(tolerance)
 
 
 def _listen(
@@ -195,7 +186,7 @@ def _check_heard(network: nn.Module, layers: Mapping[str, WeightLayer], found: P
         log_no_site(network, outside, ": only the inputs of linear and convolutional layers are")
     known = [words.partition(" (")[0] for words in outside]
     if unheard := sorted(one for one in absent if not any(f"{one}.".startswith(f"{other}.") for other in known)):
-        log_no_site(network, unheard, DID_NOT_RUN)
+        log_no_site(network, unheard)
 
 
 def _result(network: nn.Module, batch: Batch) -> Any:
@@ -275,11 +266,9 @@ def _as_written() -> Iterator[None]:
     """Layers run one by one: neither compiled, nor as the fused operation that torch has for Transformers."""
     fused = torch.backends.mha.get_fastpath_enabled()
     torch.backends.mha.set_fastpath_enabled(False)
+    is_loaded = "torch._dynamo" in sys.modules  # else nothing is compiled, and its import takes seconds
     try:
-        if "torch._dynamo" in sys.modules:  # else nothing is compiled, and its import takes seconds
-            with torch.compiler.set_stance("force_eager"):
-                yield
-        else:
+        with torch.compiler.set_stance("force_eager") if is_loaded else nullcontext():
             yield
     finally:
         torch.backends.mha.set_fastpath_enabled(fused)

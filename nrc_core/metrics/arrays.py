@@ -82,16 +82,13 @@ def check_same_labels(x: Any, y: Any) -> None:
 def _plain(tensor: Tensor, name: str) -> Tensor:
     if tensor.is_complex():
         raise ConfigError(f"{name} must be real: got {tensor.dtype}; give real and imaginary parts as columns")
-    if tensor.is_nested or tensor.layout != torch.strided or tensor.is_quantized or tensor.is_meta:
-        kind = (
-            "nested"
-            if tensor.is_nested
-            else "meta"
-            if tensor.is_meta
-            else "quantised"
-            if tensor.is_quantized
-            else "sparse"
-        )
+    kinds = {
+        "nested": tensor.is_nested,
+        "meta": tensor.is_meta,
+        "quantised": tensor.is_quantized,
+        "sparse": tensor.layout != torch.strided,
+    }
+    if kind := next((kind for kind, holds in kinds.items() if holds), None):
         raise ConfigError(f"{name} must be a dense tensor of numbers: got a {kind} one, convert it first")
     return tensor
 

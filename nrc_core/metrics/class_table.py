@@ -17,7 +17,7 @@ from nrc_core.config.base import OUTPUT
 from nrc_core.config.classification import MARGIN_QUANTILES
 from nrc_core.metrics import classes
 from nrc_core.metrics.class_moments import ClassMoments
-from nrc_core.metrics.layers import WeightLayer, channels_first, weight_matrix
+from nrc_core.metrics.layers import WeightLayer, weight_matrix
 from nrc_core.metrics.regression import Eigen, alignment, linear_cka
 from nrc_core.metrics.sites import Site, Visitor, pool, visit
 from nrc_core.metrics.table import Decomposed, decompose, tabulate
@@ -63,7 +63,7 @@ class _ByClass(Visitor):
         self._labels = targets
 
     def see(self, name: str, layer: WeightLayer, features: Tensor, output: Tensor) -> None:
-        self._last = pool(features, channels_first=channels_first(layer))
+        self._last = pool(features, layer)
         self._add(name, self._last, weight_matrix(layer), layer.bias)
 
     def end(self, output: Tensor) -> None:
@@ -89,7 +89,7 @@ class _NearestMean(Visitor):
         self._labels, self._found = targets, dict[str, Tensor]()
 
     def see(self, name: str, layer: WeightLayer, features: Tensor, output: Tensor) -> None:
-        self._decide(name, pool(features, channels_first=channels_first(layer)))
+        self._decide(name, pool(features, layer))
 
     def end(self, output: Tensor) -> None:
         self._decide(OUTPUT, output)
@@ -203,4 +203,5 @@ def _network(seen: Seen, loss: str) -> dict[str, float]:
 
 
 def _quantiles(name: str, values: Tensor) -> dict[str, float]:
-    return {f"{name}_{100 * q:.0f}": torch.quantile(values, q).item() for q in MARGIN_QUANTILES}
+    found = torch.quantile(values, values.new_tensor(MARGIN_QUANTILES)).tolist()
+    return {f"{name}_{100 * q:.0f}": value for q, value in zip(MARGIN_QUANTILES, found, strict=True)}

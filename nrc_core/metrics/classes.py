@@ -42,7 +42,11 @@ def variance_ratio(moments: ClassMoments, means: Float[Tensor, "k h"] | None = N
 def variance_around(counts: Tensor, means: Tensor, spreads: Tensor, centres: Float[Tensor, "k h"]) -> float:
     """`variance_ratio` from parts of moments: ``E ||h - c||^2`` is the spread plus ``||mu - c||^2``."""
     centres = centres.to(means)
-    within = (spreads.sum() + counts @ (means - centres).square().sum(1)) / counts.sum()
+    return _over_between((spreads.sum() + counts @ (means - centres).square().sum(1)) / counts.sum(), centres)
+
+
+def _over_between(within: Tensor, centres: Float[Tensor, "k h"]) -> float:
+    """A variance over that between centres; NaN if all of them coincide."""
     between = (centres - centres.mean(0)).square().sum(1).mean()
     return (within / between).item() if between > 0 else math.nan
 
@@ -109,8 +113,7 @@ def weak_test_variance(
     c = checked_matrix(found, "centers")
     if c.shape != (num_classes, h.shape[1]):
         raise ValueError(f"centers must be of shape {(num_classes, h.shape[1])}: got {tuple(c.shape)}")
-    between = (c - c.mean(0)).square().sum(1).mean()
-    return (nearest(h, c)[1].mean() / between).item() if between > 0 else math.nan
+    return _over_between(nearest(h, c)[1].mean(), c)
 
 
 def k_means(
@@ -131,10 +134,9 @@ def k_means(
         raise ValueError(f"clusters must be between 1 and the {len(h)} samples there are: got {clusters}")
     rows = h.cpu().numpy()
     # Fewer different points than clusters: k-means warns and repeats centres, which is what is wanted here.
-    distinct = len(np.unique(rows, axis=0))
-    if distinct <= clusters:
-        points = np.unique(rows, axis=0)
-        centres = torch.from_numpy(np.concatenate([points, points[:1].repeat(clusters - distinct, 0)])).to(h)
+    points = np.unique(rows, axis=0)
+    if len(points) <= clusters:
+        centres = torch.from_numpy(np.concatenate([points, points[:1].repeat(clusters - len(points), 0)])).to(h)
         return centres, [weak_test_variance(h, clusters, centers=centres)]
     best, inertia, ratios = None, math.inf, []
     for restart in range(restarts):

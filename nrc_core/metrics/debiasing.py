@@ -39,47 +39,36 @@ class SquaredNorms:
     so that sums of a a', of z a' and of what `Moments` has are enough.
     """
 
-    def __init__(self, width: int, target_dim: int, device: torch.device | str = "cpu"):
-        size = width + target_dim
-        self._parts = (slice(0, width), slice(width, size))
-        self._centre: Tensor | None = None
-        self._squares = torch.zeros(2, 2, dtype=torch.float64, device=device)  # sum of a a'
-        self._mixed = torch.zeros(size, 2, dtype=torch.float64, device=device)  # sum of z a'
+    def __init__(self) -> None:
+        self._centres: list[Tensor] = []  # of features and of targets
+        zero = torch.zeros((), dtype=torch.float64)
+        self._squares = zero  # sum of a a'
+        self._mixed = [zero, zero]  # sums of z_1 a' and of z_2 a'
 
     def update(self, features: Num[Tensor, "n h"], targets: Num[Tensor, "n t"]) -> None:
         """Add a batch of samples."""
-        if self._centre is None:
+        given = features, targets
+        if not self._centres:
             # Around its first row, so that a constant has its own mean to the last bit, on every processor.
-            firsts = [part[:1].double() for part in (features, targets)]
-            self._centre = torch.cat(
-                [
-                    first[0] + (part.double() - first).mean(0)
-                    for first, part in zip(firsts, (features, targets), strict=True)
-                ]
-            )
+            self._centres = [part[0].double() + (part.double() - part[:1].double()).mean(0) for part in given]
         for start in range(0, len(features), BLOCK_ROWS):
             rows = slice(start, start + BLOCK_ROWS)
-            z = [
-                given[rows].double() - self._centre[part]
-                for given, part in zip((features, targets), self._parts, strict=True)
-            ]
+            z = [part[rows].double() - centre for part, centre in zip(given, self._centres, strict=True)]
             a = torch.stack([torch.linalg.vector_norm(part, dim=1).square() for part in z], dim=1)
-            self._squares += a.T @ a
-            for part, rows_of in zip(self._parts, z, strict=True):
-                self._mixed[part] += rows_of.T @ a
+            self._squares = self._squares + a.T @ a
+            self._mixed = [mixed + part.T @ a for mixed, part in zip(self._mixed, z, strict=True)]
 
     def products(self, moments: Moments) -> Float[Tensor, "2 2"]:
         """Sums over the samples of d d, d e and e e around the mean; `moments` are those of the same samples."""
-        if self._centre is None:
+        if not self._centres:
             raise ValueError("squared norms of no samples: add a batch first")
-        n, mean = moments.n, moments.mean - self._centre
+        n, parts, mean = moments.n, moments.parts, moments.mean - torch.cat(self._centres)
         about = moments.scatter + n * torch.outer(mean, mean)  # sum of z z'
-        norms = torch.stack([about[part, part].trace() for part in self._parts])  # sum of a
-        shift = torch.stack([mean[part].square().sum() for part in self._parts])
-        along = torch.stack([mean[part] @ self._mixed[part] for part in self._parts])  # sum of (m_p z_p) a_q
-        both = torch.stack(
-            [torch.stack([mean[p] @ about[p, q] @ mean[q] for q in self._parts]) for p in self._parts]
-        )  # sum of (m_p z_p)(m_q z_q)
+        norms = torch.stack([about[part, part].trace() for part in parts])  # sum of a
+        shift = torch.stack([mean[part].square().sum() for part in parts])
+        # Sums of (m_p z_p) a_q, and of (m_p z_p)(m_q z_q).
+        along = torch.stack([mean[part] @ mixed for part, mixed in zip(parts, self._mixed, strict=True)])
+        both = torch.stack([torch.stack([mean[p] @ about[p, q] @ mean[q] for q in parts]) for p in parts])
         return (
             self._squares
             - 2 * (along + along.T)
@@ -96,7 +85,7 @@ def debiased_covariance_cka(moments: Moments, norms: SquaredNorms) -> float:
     if n < LEAST_ROWS:
         return math.nan
     products = norms.products(moments)
-    parts = (slice(0, moments.width), slice(moments.width, len(moments.mean)))
+    parts = moments.parts
     norm = [moments.scatter[part, part].trace() for part in parts]
 
     def hsic(first: int, second: int) -> float:

@@ -129,17 +129,15 @@ class Moments:
             raise ValueError(
                 "moments of one network have no members: make them with members=M, or use them as they are"
             )
-        return [self._member(number) for number in range(len(self.mean))]
+        return [self._with(mean, scatter) for mean, scatter in zip(self.mean, self.scatter, strict=True)]
 
     def cpu(self) -> Moments:
         """The same moments in the memory of the host."""
-        one = copy(self)
-        one.mean, one.scatter = self.mean.cpu(), self.scatter.cpu()
-        return one
+        return self._with(self.mean.cpu(), self.scatter.cpu())
 
-    def _member(self, number: int) -> Moments:
+    def _with(self, mean: Tensor, scatter: Tensor) -> Moments:
         one = copy(self)
-        one.mean, one.scatter = self.mean[number], self.scatter[number]
+        one.mean, one.scatter = mean, scatter
         return one
 
     def _move(self, n: int, shift: Tensor) -> None:
@@ -155,6 +153,11 @@ class Moments:
     def _sizes(self) -> str:
         stack = "".join(f"{members} members, " for members in self.mean.shape[:-1])
         return f"{stack}(h, t) = {(self.width, self.mean.shape[-1] - self.width)}"
+
+    @property
+    def parts(self) -> tuple[slice, slice]:
+        """Where the features and the targets are in `mean` and in both dimensions of `scatter`."""
+        return slice(0, self.width), slice(self.width, self.mean.shape[-1])
 
     @property
     def feature_mean(self) -> Float[Tensor, "*m h"]:

@@ -9,8 +9,8 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from numbers import Integral
-from typing import NamedTuple
+from numbers import Integral, Real
+from typing import Any, NamedTuple
 
 import torch
 from jaxtyping import Float
@@ -71,22 +71,21 @@ def covariance_cka(cross: Float[Tensor, "h t"], first: Float[Tensor, "h h"], sec
     return (cross.square().sum() / scale).item() if scale > 0 else math.nan
 
 
-def projected_cka(spectrum: Eigen, cross: Float[Tensor, "h t"], targets: Float[Tensor, "t t"], rank: int) -> float:
+def projected_cka(spectrum: Eigen, moments: Moments, rank: int) -> float:
     """CKA of the features projected on their top-`rank` subspace with the targets (NRC2)."""
-    return covariance_cka(spectrum.vectors[:, :rank].T @ cross, spectrum.values[:rank].diag(), targets)
+    cross = spectrum.vectors[:, :rank].T @ moments.cross_covariance
+    return covariance_cka(cross, spectrum.values[:rank].diag(), moments.target_covariance)
 
 
-def linear_prediction_error(
-    spectrum: Eigen, cross: Float[Tensor, "h t"], targets: Float[Tensor, "t t"], tolerance: float
-) -> tuple[float, int]:
+def linear_prediction_error(spectrum: Eigen, moments: Moments, tolerance: float) -> tuple[float, int]:
     """Mean squared error per entry of the best linear prediction of the targets, and its directions.
 
     Directions whose eigenvalue is at most `tolerance` times the largest are left out; the second
     number says how many were kept. Rounding below zero is clipped to zero.
     """
     kept = int((spectrum.values > tolerance * spectrum.values[0]).sum())
-    explained = (spectrum.vectors[:, :kept].T @ cross).square() / spectrum.values[:kept, None]
-    error = (targets.diagonal() - explained.sum(0)).mean().clamp(min=0.0)
+    explained = (spectrum.vectors[:, :kept].T @ moments.cross_covariance).square() / spectrum.values[:kept, None]
+    error = (moments.target_covariance.diagonal() - explained.sum(0)).mean().clamp(min=0.0)
     return error.item(), kept
 
 
@@ -119,14 +118,13 @@ def _input_products(weight: Float[Tensor, "rows h"]) -> Float[Tensor, "h h"]:
     return double.T @ double
 
 
-def alignment_cosines(spectrum: Eigen, inputs: Eigen, rank: int, rows: int) -> Float[Tensor, " r"] | None:
-    """Cosines of the principal angles between top feature and top input subspace; None without variance.
+def alignment_cosines(spectrum: Eigen, inputs: Eigen, rank: int, rows: int) -> Float[Tensor, " r"]:
+    """Cosines of the principal angles between top feature and top input subspace; none without variance.
 
     `inputs` is the `input_spectrum` of a weight with `rows` rows, which span at most `rows`
     directions.
     """
-    product = _alignment_products(spectrum, inputs, rank, rows)
-    return None if product is None else _cosines(product)
+    return _cosines(_alignment_products(spectrum, inputs, rank, rows))
 
 
 def alignment_curves(
@@ -134,18 +132,15 @@ def alignment_curves(
 ) -> tuple[Float[Tensor, " most"], Float[Tensor, " most"]]:
     """Means of the `alignment_cosines` and of the sines of the same angles, at ranks 1 to `most`; NaN without any."""
     product = _alignment_products(spectrum, inputs, most, rows)
-    if product is None:
-        return (torch.full((most,), math.nan, dtype=torch.float64),) * 2
     cosines = [_cosines(product[:rank, :rank]) for rank in range(1, most + 1)]
     padded, counts = pad_sequence(cosines, batch_first=True), torch.tensor([len(one) for one in cosines])
     there = torch.arange(padded.shape[1]) < counts[:, None]
     return padded.sum(1) / counts, ((1 - padded.square()).sqrt() * there).sum(1) / counts
 
 
-def _alignment_products(spectrum: Eigen, inputs: Eigen, rank: int, rows: int) -> Float[Tensor, "r _"] | None:
-    if inputs.values[0] <= 0 or spectrum.values[0] <= 0:
-        return None
-    return spectrum.vectors[:, :rank].T @ inputs.vectors[:, : min(rank, rows)]
+def _alignment_products(spectrum: Eigen, inputs: Eigen, rank: int, rows: int) -> Float[Tensor, "r _"]:
+    has_variance = inputs.values[0] > 0 and spectrum.values[0] > 0
+    return spectrum.vectors[:, :rank].T @ inputs.vectors[:, : min(rank, rows) if has_variance else 0]
 
 
 def _cosines(product: Float[Tensor, "_ _"]) -> Float[Tensor, " r"]:
@@ -154,8 +149,7 @@ def _cosines(product: Float[Tensor, "_ _"]) -> Float[Tensor, " r"]:
 
 def alignment(spectrum: Eigen, inputs: Eigen, rank: int, rows: int) -> float:
     """Mean of the `alignment_cosines` (NRC3); NaN without variance."""
-    cosines = alignment_cosines(spectrum, inputs, rank, rows)
-    return math.nan if cosines is None else cosines.mean().item()
+    return alignment_cosines(spectrum, inputs, rank, rows).mean().item()
 
 
 def effective_rank(eigenvalues: Float[Tensor, " h"], energy: float = 0.99) -> int:
@@ -214,8 +208,7 @@ def nrc2(features: Matrix, targets: Matrix, rank: int | None = None) -> float:
     moments = _moments(features, targets)
     rank = moments.target_covariance.shape[0] if rank is None else rank
     _check_rank(rank, moments.width)
-    spectrum = eigen(moments.feature_covariance)
-    return projected_cka(spectrum, moments.cross_covariance, moments.target_covariance, rank)
+    return projected_cka(eigen(moments.feature_covariance), moments, rank)
 
 
 def nrc3(features: Matrix, weight: Matrix, rank: int) -> float:
@@ -267,11 +260,9 @@ def nrc4(features: Matrix, targets: Matrix, *, tolerance: float = NUMERICAL_TOLE
         >>> nrc4(np.array([[0.0], [1.0], [2.0]]), np.array([[5.0], [7.0], [9.0]]))
         0.0
     """
-    if not 0 <= tolerance < 1:
-        raise ConfigError(f"tolerance is a share of the largest variance, in [0, 1): got {tolerance}")
+    check_tolerance(tolerance)
     moments = _moments(features, targets)
-    spectrum = eigen(moments.feature_covariance)
-    return linear_prediction_error(spectrum, moments.cross_covariance, moments.target_covariance, tolerance)[0]
+    return linear_prediction_error(eigen(moments.feature_covariance), moments, tolerance)[0]
 
 
 def linear_cka(a: Matrix, b: Matrix) -> float:
@@ -306,7 +297,7 @@ def debiased_cka(a: Matrix, b: Matrix) -> float:
         (True, True)
     """
     moments = _moments(a, b)
-    norms = SquaredNorms(moments.width, len(moments.mean) - moments.width)
+    norms = SquaredNorms()
     norms.update(checked_matrix(a, "features"), checked_matrix(b, "targets"))
     return debiased_covariance_cka(moments, norms)
 
@@ -321,8 +312,7 @@ def stable_rank(matrix: Matrix) -> float:
         >>> round(stable_rank(np.diag([2.0, 1.0])), 12)
         1.25
     """
-    squares = torch.linalg.svdvals(checked_matrix(matrix, "matrix")).square()
-    return spectral_ratio(squares)
+    return spectral_ratio(torch.linalg.svdvals(checked_matrix(matrix, "matrix")).square())
 
 
 def spectral_ratio(values: Float[Tensor, " h"]) -> float:
@@ -340,6 +330,12 @@ def _moments(features: Matrix, targets: Matrix) -> Moments:
 
 def _self_moments(features: Tensor) -> Tensor:
     return Moments.of(features, features[:, :0]).feature_covariance
+
+
+def check_tolerance(tolerance: Any) -> None:
+    """ConfigError unless it is a share of the largest variance that may be left out."""
+    if not isinstance(tolerance, Real) or not 0 <= float(tolerance) < 1:
+        raise ConfigError(f"tolerance is a share of the largest variance, in [0, 1): got {tolerance!r}")
 
 
 def _check_rank(rank: int, width: int) -> None:

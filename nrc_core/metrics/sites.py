@@ -24,7 +24,6 @@ from nrc_core.metrics.trace import INPUT
 
 logger = logging.getLogger(__name__)
 FEATURES = ("post", "pre", "positions")
-DID_NOT_RUN = ", which did not run as layers (another may have used their weights itself)"
 
 
 @dataclass
@@ -41,11 +40,11 @@ class Site:
     norms: SquaredNorms | None = None  # where the debiased CKA is wanted
 
 
-def pool(activation: Tensor, *, channels_first: bool) -> Float[Tensor, "n h"]:
-    """Average over every dimension but samples and features (global average pooling)."""
+def pool(activation: Tensor, layer: WeightLayer) -> Float[Tensor, "n h"]:
+    """Average what a layer takes or gives over every dimension but samples and features (global average pooling)."""
     if activation.ndim == 2:
         return activation
-    return activation.flatten(2).mean(2) if channels_first else activation.flatten(1, -2).mean(1)
+    return activation.flatten(2).mean(2) if channels_first(layer) else activation.flatten(1, -2).mean(1)
 
 
 def unfold(activation: Tensor, *, channels_first: bool) -> Float[Tensor, "rows h"]:
@@ -160,11 +159,15 @@ def collect(
     if not collector.seen:
         raise ConfigError(f"{type(model).__name__} has no linear or convolutional layer, hence no site")
     if absent := sorted(weight_layers(model).keys() - set(collector.seen)):
-        log_no_site(model, absent, DID_NOT_RUN)
+        log_no_site(model, absent)
     return collector.sites()
 
 
-def log_no_site(model: nn.Module, names: Sequence[str], why: str) -> None:
+def log_no_site(
+    model: nn.Module,
+    names: Sequence[str],
+    why: str = ", which did not run as layers (another may have used their weights itself)",
+) -> None:
     """Warn that layers or other parts of a network are no sites."""
     logger.warning("%s: no site at %s%s", type(model).__name__, ", ".join(names), why)
 
@@ -251,7 +254,7 @@ class Collector(Visitor):
                 f"layer {name!r} takes {len(rows)} rows for {n} samples: samples must stand along its first axis"
                 + (" (does the network squeeze a batch of one? leave none)" if n == 1 else "")
             )
-        pooled = pool(rows, channels_first=first)
+        pooled = pool(rows, layer)
         for kind in self._sites:
             if kind == "positions":
                 self._add(kind, name, layer, unfold(rows, channels_first=first))
@@ -259,7 +262,7 @@ class Collector(Visitor):
                 self._add(kind, name, layer, self._pre(name, pooled) if kind == "pre" else pooled)
         self.seen.append(name)
         if "pre" in self._sites:
-            given = pool(layout.samples_first(output, n, channels_first=first), channels_first=first)
+            given = pool(layout.samples_first(output, n, channels_first=first), layer)
             # A copy, as the activation may write over it.
             self._given = {**({} if self._before is None else self._given), name: given.clone()}
 
@@ -295,9 +298,8 @@ class Collector(Visitor):
         targets = self._targets.to(rows.device)
         if name not in self._sites[kind]:
             weight = None if layer is None else weight_matrix(layer)
-            sizes = rows.shape[1], targets.shape[1], rows.device
-            norms = SquaredNorms(*sizes) if self._debias else None
-            self._sites[kind][name] = Site(name, weight, Moments(*sizes), norms)
+            moments = Moments(rows.shape[1], targets.shape[1], rows.device)
+            self._sites[kind][name] = Site(name, weight, moments, SquaredNorms() if self._debias else None)
         positions = len(rows) // len(targets)
         repeated = targets if positions == 1 else targets.repeat_interleave(positions, dim=0)
         site = self._sites[kind][name]

@@ -98,7 +98,7 @@ def tabulate(
             "network_mse": error,
         }
         if convention == "printed":
-            row |= _printed(site, row["cka"], tolerance)
+            row |= _printed(site.moments, row["cka"], tolerance)
         if convention == "released":
             row |= _released(site, targets)
         rows.append({"site": number, "name": site.name, **row})
@@ -136,18 +136,18 @@ def _curves(site: Decomposed, most: int) -> pd.DataFrame:
 
 def _site(site: Decomposed, rank: int, tolerance: float) -> dict[str, Any]:
     moments, spectrum, inputs = site.moments, site.spectrum, site.inputs
-    cross, targets = moments.cross_covariance, moments.target_covariance
-    error, directions = regression.linear_prediction_error(spectrum, cross, targets, tolerance)
-    signal_error, _ = regression.linear_prediction_error(spectrum, cross, targets, max(tolerance, SIGNAL_TOLERANCE))
+    targets = moments.target_covariance
+    error, directions = regression.linear_prediction_error(spectrum, moments, tolerance)
+    signal_error, _ = regression.linear_prediction_error(spectrum, moments, max(tolerance, SIGNAL_TOLERANCE))
     variance = targets.diagonal().mean().item()
     return {
         "width": moments.width,
         "rank": rank,
         "nrc1": regression.noise_curve(spectrum.values)[rank - 1].item(),
-        "nrc2": regression.projected_cka(spectrum, cross, targets, rank),
+        "nrc2": regression.projected_cka(spectrum, moments, rank),
         "nrc3": math.nan if inputs is None else regression.alignment(spectrum, inputs, rank, site.weight_rows),
         "nrc4": error,
-        "cka": regression.covariance_cka(cross, moments.feature_covariance, targets),
+        "cka": regression.covariance_cka(moments.cross_covariance, moments.feature_covariance, targets),
         "nrc4_unexplained": error / variance if variance > 0 else math.nan,
         "nrc4_signal": signal_error,
         "nrc4_directions": directions,
@@ -175,12 +175,9 @@ def _uncentred(moments: Moments) -> Eigen:
     return regression.eigen(moments.feature_covariance + torch.outer(moments.feature_mean, moments.feature_mean))
 
 
-def _printed(site: Decomposed, cka: float, tolerance: float) -> dict[str, float]:
+def _printed(moments: Moments, cka: float, tolerance: float) -> dict[str, float]:
     """Section 3 of the paper to the letter: CKA(H, Y), and 1/N ||H H^+ Y - Y||_F^2 of uncentred features."""
-    moments = site.moments
-    error, directions = regression.linear_prediction_error(
-        _uncentred(moments), moments.cross_covariance, moments.target_covariance, tolerance
-    )
+    error, directions = regression.linear_prediction_error(_uncentred(moments), moments, tolerance)
     return {"nrc2": cka, "nrc4": error * len(moments.target_covariance), "nrc4_directions": directions}
 
 
@@ -194,9 +191,7 @@ def _released(site: Decomposed, targets: Tensor) -> dict[str, float]:
     target = (n * moments.target_covariance).square().sum()
     scale = (own * target + 1e-12).sqrt()
     # Uncentred features against centred targets, singular values cut at 1e-3 of the largest.
-    error, directions = regression.linear_prediction_error(
-        _uncentred(moments), moments.cross_covariance, moments.target_covariance, SIGNAL_TOLERANCE
-    )
+    error, directions = regression.linear_prediction_error(_uncentred(moments), moments, SIGNAL_TOLERANCE)
     return {
         "nrc2": (cross / scale).item() if scale > 1e-12 else 0.0,
         "nrc4": error,
