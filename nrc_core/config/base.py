@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import json
 import math
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -57,37 +58,48 @@ class Configuration:
     Attributes:
         TASK: the kind of run; None is regression.
         CLOCK: the column of the results that says when something was measured.
+        TIMES: the field with the times of its measurements.
         MEASURED: fields that say what is measured or kept, not what is trained.
+        SHARED: fields that runs have in common which are trained together; None: every run is trained alone.
+        keep_weights: whether the weights are kept at every measurement, for runs that start from them.
+        conventions: definitions of the metrics to measure by, see `measure`.
     """
+
+    __dataclass_fields__: ClassVar[dict[str, dataclasses.Field[Any]]]
 
     TASK: ClassVar[str | None] = None
     CLOCK: ClassVar[str] = "epoch"
+    TIMES: ClassVar[str]
     MEASURED: ClassVar[tuple[str, ...]] = ()
+    SHARED: ClassVar[tuple[str, ...] | None] = None
 
     dataset: str
     dataset_options: dict[str, Any]
     seed: int
+    keep_weights: bool = False
+    conventions: tuple[str, ...] = ("careful",)
 
     def __post_init__(self) -> None:
-        for one in dataclasses.fields(self):  # type: ignore[arg-type]
+        for one in dataclasses.fields(self):
             rule, value = one.metadata.get("rule"), getattr(self, one.name)
             if rule is not None and not (value is None and one.default is None):
                 rule.check(one.name, value)
 
     @property
-    def views(self) -> tuple[str, ...]:
-        """The conventions by which it is measured."""
-        return ("careful",)
-
-    @property
     def times(self) -> tuple[int, ...]:
         """When the run is measured, by its clock."""
-        raise NotImplementedError
+        times: tuple[int, ...] = getattr(self, self.TIMES)
+        return times
 
     def as_dict(self) -> dict[str, Any]:
-        """Plain values, as they go into the content key and the provenance."""
-        values = {one.name: _plain(getattr(self, one.name)) for one in dataclasses.fields(self)}  # type: ignore[arg-type]
+        """Plain values, as JSON has them; they go into the content key and the provenance."""
+        values = json.loads(json.dumps(dataclasses.asdict(self)))
         return values if self.TASK is None else {"task": self.TASK, **values}
+
+    def stack_key(self) -> str:
+        """The same for runs that can be trained together."""
+        values = self.as_dict()
+        return json.dumps([values[name] for name in self.SHARED or values], sort_keys=True)
 
     def identity(self) -> dict[str, Any]:
         """What decides the trained network and its metrics: fields that differ from their default.
@@ -95,7 +107,7 @@ class Configuration:
         Leaving defaults out lets a new field be added without renaming all earlier runs. Which times
         and conventions were measured is left out too: it changes no number.
         """
-        defaults = {field.name: field.default for field in dataclasses.fields(self)}  # type: ignore[arg-type]
+        defaults = {field.name: field.default for field in dataclasses.fields(self)}
         values = {name: value for name, value in self.as_dict().items() if value != defaults.get(name)}
         # A table of one's own may lie anywhere: its content is in the data identity.
         return {name: value for name, value in values.items() if name not in self.MEASURED} | {
@@ -107,15 +119,9 @@ class Configuration:
         return self.measured_with(other) == self
 
     def measured_with(self, other: Any) -> Any:
-        """This run, measured wherever either of the two is."""
-        raise NotImplementedError
-
-
-def _plain(value: Any) -> Any:
-    """Of a field, a copy, as JSON knows it."""
-    if isinstance(value, dict):
-        return {name: _plain(one) for name, one in value.items()}
-    return [_plain(one) for one in value] if isinstance(value, tuple | list) else value
+        """This run, measured wherever either of the two is; it keeps its own weights."""
+        pairs = {name: (getattr(self, name), getattr(other, name)) for name in self.MEASURED if name != "keep_weights"}
+        return dataclasses.replace(self, **{name: own + others for name, (own, others) in pairs.items()})
 
 
 def check_depth(architecture: str, depth: int, known: Mapping[str, tuple[int, ...] | None]) -> None:

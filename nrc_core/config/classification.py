@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 from dataclasses import dataclass, field
 from typing import Any, ClassVar
 
@@ -58,6 +57,7 @@ class ClassifierConfig(Configuration):
 
     TASK: ClassVar[str] = "classification"
     CLOCK: ClassVar[str] = "iteration"
+    TIMES: ClassVar[str] = "measure_iterations"
     MEASURED: ClassVar[tuple[str, ...]] = ("measure_iterations", "keep_weights")
 
     dataset: str
@@ -93,19 +93,6 @@ class ClassifierConfig(Configuration):
     def last(self) -> int:
         """The iteration at which training ends unless the loss ends it."""
         return self.iterations if self.stop_iteration is None else self.stop_iteration
-
-    @property
-    def times(self) -> tuple[int, ...]:
-        """Iterations after which it is measured."""
-        return self.measure_iterations
-
-    def measured_with(self, other: ClassifierConfig) -> ClassifierConfig:
-        """This run, measured wherever either of the two is."""
-        return dataclasses.replace(
-            self,
-            measure_iterations=self.measure_iterations + other.measure_iterations,
-            keep_weights=self.keep_weights,
-        )
 
 
 @dataclass(frozen=True)
@@ -174,10 +161,6 @@ class TransferConfig(Configuration):
     def identity(self) -> dict[str, Any]:
         """What decides the results; when else the pre-training was measured does not."""
         return super().identity() | {"pretraining": self.pretraining.identity()}
-
-    def measured_with(self, other: TransferConfig) -> TransferConfig:
-        """This run: there is no more to measure."""
-        return self
 
     @property
     def validation_options(self) -> dict[str, Any]:

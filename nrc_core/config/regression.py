@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 from dataclasses import dataclass, field
 from typing import Any, ClassVar
 
@@ -59,7 +58,12 @@ class RunConfig(Configuration):
         (10,)
     """
 
+    TIMES: ClassVar[str] = "measure_epochs"
     MEASURED: ClassVar[tuple[str, ...]] = ("measure_epochs", "conventions")
+    SHARED: ClassVar[tuple[str, ...] | None] = (
+        "dataset", "dataset_options", "architecture", "width", "depth", "bias", "batch_size", "epochs", "momentum",
+        "precision",
+    )  # fmt: skip
 
     dataset: str
     epochs: int = ruled(AT_LEAST_1)
@@ -93,21 +97,3 @@ class RunConfig(Configuration):
         measured = measured_at("measure_epochs", self.measure_epochs, self.epochs, "epochs = ")
         object.__setattr__(self, "measure_epochs", measured)
         object.__setattr__(self, "conventions", tuple(sorted({*self.conventions, "careful"})))
-
-    @property
-    def times(self) -> tuple[int, ...]:
-        """Epochs at which it is measured."""
-        return self.measure_epochs
-
-    @property
-    def views(self) -> tuple[str, ...]:
-        """The conventions by which it is measured."""
-        return self.conventions
-
-    def measured_with(self, other: RunConfig) -> RunConfig:
-        """This run, measured wherever either of the two is."""
-        return dataclasses.replace(
-            self,
-            measure_epochs=self.measure_epochs + other.measure_epochs,
-            conventions=self.conventions + other.conventions,
-        )

@@ -154,7 +154,7 @@ def _wanted(one: Obtained) -> dict[str, pd.DataFrame]:
     m = m if "convention" in m else m.assign(convention="careful")
     ends = m[config.CLOCK].max()  # a run that its loss ended was measured last before it was planned to be
     times = [*config.times, ends] if ends < max(config.times) else config.times
-    tables["measurements"] = _rows(m, m[config.CLOCK].isin(times) & m["convention"].isin(config.views))
+    tables["measurements"] = _rows(m, m[config.CLOCK].isin(times) & m["convention"].isin(config.conventions))
     if (s := tables.get("spectra")) is not None:
         tables["spectra"] = _rows(s, s[config.CLOCK].isin(times))
     return tables
