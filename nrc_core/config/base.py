@@ -60,7 +60,7 @@ class Configuration:
         CLOCK: the column of the results that says when something was measured.
         TIMES: the field with the times of its measurements.
         MEASURED: fields that say what is measured or kept, not what is trained.
-        SHARED: fields that runs have in common which are trained together; None: every run is trained alone.
+        SHARED: fields that runs have in common which are trained together; none: every run is trained alone.
         keep_weights: whether the weights are kept at every measurement, for runs that start from them.
         conventions: definitions of the metrics to measure by, see `measure`.
     """
@@ -71,7 +71,7 @@ class Configuration:
     CLOCK: ClassVar[str] = "epoch"
     TIMES: ClassVar[str]
     MEASURED: ClassVar[tuple[str, ...]] = ()
-    SHARED: ClassVar[tuple[str, ...] | None] = None
+    SHARED: ClassVar[tuple[str, ...]] = ()
 
     dataset: str
     dataset_options: dict[str, Any]

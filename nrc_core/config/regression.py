@@ -60,7 +60,8 @@ class RunConfig(Configuration):
 
     TIMES: ClassVar[str] = "measure_epochs"
     MEASURED: ClassVar[tuple[str, ...]] = ("measure_epochs", "conventions")
-    SHARED: ClassVar[tuple[str, ...] | None] = (
+    # The learning rate, weight decay and seed of networks that are trained together may differ.
+    SHARED: ClassVar[tuple[str, ...]] = (
         "dataset", "dataset_options", "architecture", "width", "depth", "bias", "batch_size", "epochs", "momentum",
         "precision",
     )  # fmt: skip

@@ -141,7 +141,7 @@ class Obtaining:
         places: dict[str, int] = {}
         alike: dict[str, dict[str, Configuration]] = {}
         for key, config in wanted.items():
-            alike.setdefault(_kind(config, key), {})[key] = config
+            alike.setdefault(config.stack_key(), {})[key] = config
             places.setdefault(_data_words(config), len(places))
         # Those of one data set after each other, so that it is loaded once.
         for group in sorted(alike.values(), key=lambda group: places[_data_words(next(iter(group.values())))]):
@@ -220,12 +220,3 @@ class Obtaining:
 
 def _data_words(config: Configuration) -> str:
     return repr((config.dataset, sorted(config.dataset_options.items())))
-
-
-def _kind(config: Configuration, key: str) -> str:
-    """The same for runs that can be trained together."""
-    if not isinstance(config, RunConfig):
-        return key
-    from nrc_core.training.loop import SHARED
-
-    return repr([_data_words(config), *(getattr(config, name) for name in SHARED if name != "dataset_options")])

@@ -25,11 +25,6 @@ from nrc_core.training.stacked import StackedMLP
 
 logger = logging.getLogger(__name__)
 Learner = StackedMLP | SingleNetwork
-# Fields that networks of one stack have in common; their learning rate, weight decay and seed may differ.
-SHARED = (
-    "dataset", "dataset_options", "architecture", "width", "depth", "bias", "batch_size", "epochs", "momentum",
-    "precision",
-)  # fmt: skip
 
 
 @dataclass
@@ -127,7 +122,7 @@ def train_together(
     device: torch.device | str = "cpu",
     checkpoints: Sequence[Checkpoint | None] | None = None,
 ) -> Iterator[tuple[int, Together]]:
-    """What `train` does, for several networks at once, which may differ in all but `SHARED` fields.
+    """What `train` does, for several networks at once, which may differ in all but `RunConfig.SHARED` fields.
 
     Networks of one shape are trained as a stack, to the numbers that each would have alone, but for rounding.
     Whose loss is no longer finite has a `failure` and is measured no more; the others go on. Runs that
@@ -136,8 +131,8 @@ def train_together(
     Raises:
         ValueError: configurations that differ in a shared field, or several networks that are no MLPs.
     """
-    if any(getattr(config, name) != getattr(configs[0], name) for config in configs for name in SHARED):
-        raise ValueError(f"networks are trained together that have in common {', '.join(SHARED)}")
+    if len({config.stack_key() for config in configs}) > 1:
+        raise ValueError(f"networks are trained together that have in common {', '.join(RunConfig.SHARED)}")
     data = dataset.to(device)
     kept = checkpoints or [None] * len(configs)
     members = [_Member.begin(config, data, device, one) for config, one in zip(configs, kept, strict=True)]
