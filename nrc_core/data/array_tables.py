@@ -5,20 +5,25 @@ from __future__ import annotations
 import re
 from collections import Counter
 from collections.abc import Mapping
+from dataclasses import replace
 from itertools import chain
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from nrc_core.errors import DataDamaged, shown
 from nrc_core.data.table_columns import SPLIT, Columns, Content, array_numbers, check_names, split_rows
+from nrc_core.errors import DataDamaged, shown
 
-# X_train and X_test are two parts of X, as are train_X and test_X.
-_WORDS = "train(?:ing)?|test(?:ing)?|valid(?:ation)?|val|dev"
-_PART = re.compile(rf"(?i)(?P<base>.*?)_?(?P<part>{_WORDS})|(?P<base_>.*)_(?P<part_>tr|trn|te|tst)")
-_PART_FIRST = re.compile(rf"(?i)(?P<part>{_WORDS})_?(?P<base>.+)|(?P<part_>tr|trn|te|tst)_(?P<base_>.+)")
-_SHORT = {"tr": "train", "trn": "train", "training": "train", "te": "test", "tst": "test", "testing": "test"}
+# X_train and X_test are two parts of X, as are train_X and test_X; short words stand apart, as in X_tr.
+_LONG, _SHORT = "train(?:ing)?|test(?:ing)?|valid(?:ation)?|val|dev", "tr|trn|te|tst"
+_PART_NAMES = (
+    rf"(?P<base>.*?)_?(?P<part>{_LONG})",
+    rf"(?P<base>.*)_(?P<part>{_SHORT})",
+    rf"(?P<part>{_LONG})_?(?P<base>.+)",
+    rf"(?P<part>{_SHORT})_(?P<base>.+)",
+)
+_FULL = {"tr": "train", "trn": "train", "training": "train", "te": "test", "tst": "test", "testing": "test"}
 _PICKLED = "it holds pickled objects, which are never loaded: save arrays of numbers, as array.astype(float)"
 
 
@@ -26,19 +31,18 @@ def read_npy(path: Path) -> Content:
     """The columns of a matrix, named by their number from 0, or by its fields where it has any.
 
     Raises:
-        DataDamaged: it is no matrix of finite numbers.
+        ValueError: it is no NPY file, or its array has no rows and columns.
+        DataDamaged: a column holds anything but finite numbers.
     """
-    array = _opened(path, "NPY")
+    array = _opened(path)
     if not isinstance(array, np.ndarray):
-        raise DataDamaged(f"{path} is not a readable NPY table: it holds several arrays: name it .npz")
+        raise ValueError("it holds several arrays: name it .npz")
     if array.dtype.names is None and array.ndim != 2:
-        raise DataDamaged(
-            f"{path} is not a readable NPY table: an array of shape {array.shape}, not of rows and columns: give "
-            "inputs and targets as two arrays of an NPZ file"
+        raise ValueError(
+            f"an array of shape {array.shape}, not of rows and columns: give inputs and targets as two arrays of an "
+            "NPZ file"
         )
-    found = _columns("", array, path)
-    check_names(found.labels, path)
-    return Content(_each(found))
+    return _content({"": array}, {"": ("",)})
 
 
 def read_npz(path: Path) -> Content:
@@ -49,36 +53,24 @@ def read_npz(path: Path) -> Content:
     Where such names run together, as with matrices x and x1, the columns are x[0], x[1], ...
 
     Raises:
+        ValueError: it is no NPZ file, or holds pickled objects or nothing.
         DataDamaged: an array that is no column or matrix of finite numbers, arrays of different lengths, or parts
             for the training without their parts for the test.
     """
     arrays = _load(path)
-    if bases := _bases(list(arrays)):
-        return _parts(arrays, bases, path)
-    _check_lengths(arrays, path)
-    marks = arrays.pop(SPLIT, None)
-    parts, notes = [], []
-    for name, array in arrays.items():
-        parts.append(_columns(name, array, path))
-        notes += _flattened(name, array)
-    test = None
-    if marks is not None:
-        if marks.ndim != 1:
-            raise DataDamaged(f"{path}: array {SPLIT!r} must be a vector of the words train and test")
-        test = split_rows(marks.tolist(), path)
-    return Content(_named(parts, path), test, notes)
+    return _content(arrays, _pieces(arrays))
 
 
-def _opened(path: Path, kind: str) -> Any:
+def _opened(path: Path) -> Any:
     """What NumPy reads, but no pickles."""
     with path.open("rb") as file:
         start = file.read(6)
     if not start.startswith((b"\x93NUMPY", b"PK")):
-        raise DataDamaged(f"{path} is not a readable {kind} table: it was not written by numpy.save or numpy.savez")
+        raise ValueError("it was not written by numpy.save or numpy.savez")
     try:
         return np.load(path, allow_pickle=False)
     except ValueError as error:
-        raise DataDamaged(f"{path} is not a readable {kind} table: {_reason(error)}") from None
+        raise ValueError(_reason(error)) from None
 
 
 def _reason(error: ValueError) -> str:
@@ -86,57 +78,105 @@ def _reason(error: ValueError) -> str:
 
 
 def _load(path: Path) -> dict[str, np.ndarray]:
-    found = _opened(path, "NPZ")
-    if isinstance(found, np.ndarray):
-        raise DataDamaged(f"{path} is not a readable NPZ table: it holds a single array: name it .npy")
-    with found:
-        arrays = {}
-        for name in found.files:
+    opened = _opened(path)
+    if isinstance(opened, np.ndarray):
+        raise ValueError("it holds a single array: name it .npy")
+    arrays: dict[str, np.ndarray] = {}
+    with opened:
+        for name in opened.files:
             if name in arrays:
-                raise DataDamaged(f"{path} has two arrays named {shown(name)}: give each a name of its own")
+                raise DataDamaged(f"it has two arrays named {shown(name)}: give each a name of its own")
             try:
-                arrays[name] = np.asarray(found[name])  # a member that is no array comes as bytes
+                arrays[name] = np.asarray(opened[name])  # a member that is no array comes as bytes
             except ValueError as error:
-                raise DataDamaged(
-                    f"{path} is not a readable NPZ table: array {shown(name)}: {_reason(error)}"
-                ) from None
+                raise ValueError(f"array {shown(name)}: {_reason(error)}") from None
     if not arrays:
-        raise DataDamaged(f"{path} is not a readable NPZ table: it holds no arrays")
+        raise ValueError("it holds no arrays")
     return arrays
 
 
-def _columns(name: str, array: np.ndarray, path: Path, label: str | None = None) -> Columns:
-    """The columns of an array, called by its name or by that of what it is a part of."""
-    label = name if label is None else label
+def _pieces(arrays: Mapping[str, np.ndarray]) -> dict[str, tuple[str, ...]]:
+    """Names of columns and the arrays whose rows they have: one array, or one for the training and one for the test."""
+    bases: dict[str, dict[str, str]] = {}
+    for name in arrays:
+        matches = (re.fullmatch(pattern, name, re.IGNORECASE) for pattern in _PART_NAMES)
+        if match := next(filter(None, matches), None):
+            base, word = match["base"], match["part"].lower()
+            same = next((one for one in bases if one.lower() == base.lower()), base)  # X_train and x_test
+            part = _FULL.get(word, word)
+            bases.setdefault(base if part in bases.get(same, {}) else same, {})[part] = name
+    if all(len(parts) == 1 for parts in bases.values()):
+        return {name: (name,) for name in arrays}
+    whole: dict[str, tuple[str, ...]] = {
+        base: (parts["train"], parts["test"]) for base, parts in bases.items() if set(parts) == {"train", "test"}
+    }
+    if alone := sorted(set(arrays) - set(chain.from_iterable(whole.values()))):
+        raise DataDamaged(
+            f"it brings its own split, and {', '.join(map(shown, alone[:5]))} fits none of its pairs: every array "
+            "needs one part for train and one for test, as X_train and X_test, and no others"
+        )
+    return whole
+
+
+def _content(arrays: Mapping[str, np.ndarray], pieces: Mapping[str, tuple[str, ...]]) -> Content:
+    for names in zip(*pieces.values(), strict=True):
+        _check_lengths({name: arrays[name] for name in names})
+    parts, notes = [], []
+    for base, names in pieces.items():
+        if names == (SPLIT,):
+            continue
+        first, *others = (_row(arrays[name]) for name in names)
+        for name, other in zip(names[1:], others, strict=True):
+            if other != first:
+                raise DataDamaged(
+                    f"a row of {shown(names[0])} is {first}, of {shown(name)} {other}: give both the same columns"
+                )
+        columns = [_columns(name, arrays[name], base) for name in names]
+        joined = replace(columns[0], values=np.concatenate([one.values for one in columns]))
+        parts += [joined] if base else _each(joined)
+        notes += _flattened(base, arrays[names[0]])
+    aliases = {name: base for base, names in pieces.items() for name in names}
+    return Content(_named(parts), _test_rows(arrays, pieces), notes, aliases)
+
+
+def _check_lengths(arrays: Mapping[str, np.ndarray]) -> None:
+    for name, array in arrays.items():
+        if array.ndim == 0:
+            raise DataDamaged(f"array {shown(name)} is a single value, not a column: leave it out of the file")
+    (first, array), *others = arrays.items()
+    for name, other in others:
+        if len(other) != len(array):
+            raise DataDamaged(
+                f"arrays {shown(first)} and {shown(name)} have {len(array)} and {len(other)} rows: give all arrays a "
+                "row a sample (parts of a split are named X_train, X_test, y_train, y_test)"
+            )
+
+
+def _row(array: np.ndarray) -> str:
+    """What a row of an array is, in words."""
+    fields = f" with fields {', '.join(array.dtype.names)}" if array.dtype.names else ""
+    return f"of shape {array.shape[1:]}{fields}"
+
+
+def _columns(name: str, array: np.ndarray, base: str) -> Columns:
+    """The columns of an array, called by the name of what it is a part of."""
     if array.dtype.names is not None and array.ndim == 1:  # a record a row
-        fields = [array_numbers(field, _one_dimension(field, array[field], path), path) for field in array.dtype.names]
-        return Columns(label, array.dtype.names, np.concatenate(fields, axis=1))
+        fields = [_field(field, array[field]) for field in array.dtype.names]
+        return Columns(base, array.dtype.names, np.concatenate(fields, axis=1))
     if not array.size:
-        raise DataDamaged(f"{path} has no rows" if not len(array) else f"{path}: array {shown(name)} has no columns")
-    values = array_numbers(name, array, path)
-    return Columns(label, (label,) if array.ndim == 1 else _matrix_labels(label, values), values)
+        raise DataDamaged("it has no rows" if not len(array) else f"array {shown(name)} has no columns")
+    values = array_numbers(name, array)
+    return Columns(base, (base,) if array.ndim == 1 else _matrix_labels(base, values), values)
 
 
-def _one_dimension(name: str, column: np.ndarray, path: Path) -> np.ndarray:
+def _field(name: str, column: np.ndarray) -> np.ndarray:
     if column.ndim != 1:
-        raise DataDamaged(f"{path}: field {shown(name)} holds arrays, not numbers: give each of their entries a field")
-    return column
+        raise DataDamaged(f"field {shown(name)} holds arrays, not numbers: give each of their entries a field")
+    return array_numbers(name, column)
 
 
 def _matrix_labels(name: str, values: np.ndarray) -> tuple[str, ...]:
     return tuple(f"{name}{i}" for i in range(values.shape[1]))
-
-
-def _named(parts: list[Columns], path: Path) -> list[Columns]:
-    """The parts with names that are all different."""
-    counts = Counter(chain.from_iterable(part.labels for part in parts))
-    named = []
-    for part in parts:
-        if part.labels == _matrix_labels(part.name, part.values) and any(counts[label] > 1 for label in part.labels):
-            part = Columns(part.name, tuple(f"{part.name}[{i}]" for i in range(len(part.labels))), part.values)
-        named.append(part)
-    check_names(chain.from_iterable(part.labels for part in named), path)
-    return named
 
 
 def _each(columns: Columns) -> list[Columns]:
@@ -151,59 +191,25 @@ def _flattened(name: str, array: np.ndarray) -> list[str]:
     return [f"array {shown(name)}, {shape} a row, is flattened to {array[0].size} columns"]
 
 
-def _check_lengths(arrays: Mapping[str, np.ndarray], path: Path) -> None:
-    for name, array in arrays.items():
-        if array.ndim == 0:
-            raise DataDamaged(f"{path}: array {shown(name)} is a single value, not a column: leave it out of the file")
-    (first, array), *others = arrays.items()
-    for name, other in others:
-        if len(other) != len(array):
-            raise DataDamaged(
-                f"{path}: arrays {shown(first)} and {shown(name)} have {len(array)} and {len(other)} rows: give all "
-                "arrays a row a sample (parts of a split are named X_train, X_test, y_train, y_test)"
-            )
+def _named(parts: list[Columns]) -> list[Columns]:
+    """The parts with names that are all different."""
+    counts = Counter(chain.from_iterable(part.labels for part in parts))
+    named = []
+    for part in parts:
+        if part.labels == _matrix_labels(part.name, part.values) and any(counts[label] > 1 for label in part.labels):
+            part = replace(part, labels=tuple(f"{part.name}[{i}]" for i in range(len(part.labels))))
+        named.append(part)
+    check_names(chain.from_iterable(part.labels for part in named))
+    return named
 
 
-def _bases(names: list[str]) -> dict[str, dict[str, str]]:
-    """Arrays by what they are parts of and by part; none unless something has several parts."""
-    bases: dict[str, dict[str, str]] = {}
-    for name in names:
-        if found := _PART.fullmatch(name) or _PART_FIRST.fullmatch(name):
-            base, word = found["base"] or found["base_"] or "", (found["part"] or found["part_"]).lower()
-            same = next((one for one in bases if one.lower() == base.lower()), base)  # X_train and x_test
-            part = _SHORT.get(word, word)
-            bases.setdefault(base if part in bases.get(same, {}) else same, {})[part] = name
-    return bases if any(len(parts) > 1 for parts in bases.values()) else {}
-
-
-def _parts(arrays: Mapping[str, np.ndarray], bases: Mapping[str, Mapping[str, str]], path: Path) -> Content:
-    whole = {base: (parts["train"], parts["test"]) for base, parts in bases.items() if set(parts) == {"train", "test"}}
-    if alone := sorted(set(arrays) - set(chain.from_iterable(whole.values()))):
-        raise DataDamaged(
-            f"{path} brings its own split, and {', '.join(map(shown, alone[:5]))} fits none of its pairs: every array "
-            "needs one part for train and one for test, as X_train and X_test, and no others"
-        )
-    joined, notes = [], []
-    aliases: dict[str, str] = {}
-    for names in zip(*whole.values(), strict=True):
-        _check_lengths({name: arrays[name] for name in names}, path)
-    for base, (train, test) in whole.items():
-        here, there = _row(arrays[train]), _row(arrays[test])
-        if here != there:
-            raise DataDamaged(
-                f"{path}: a row of {shown(train)} is {here}, of {shown(test)} {there}: give both the same columns"
-            )
-        first, second = (_columns(name, arrays[name], path, base) for name in (train, test))
-        both = Columns(base, first.labels, np.concatenate([first.values, second.values]))
-        joined += [both] if base else _each(both)
-        notes += _flattened(base, arrays[train])
-        aliases |= dict.fromkeys((train, test), base)
-    train, _ = next(iter(whole.values()))
-    test_rows = np.arange(len(joined[0].values)) >= len(arrays[train])
-    return Content(_named(joined, path), test_rows, notes, aliases)
-
-
-def _row(array: np.ndarray) -> str:
-    """What a row of an array is, in words."""
-    fields = f" with fields {', '.join(array.dtype.names)}" if array.dtype.names else ""
-    return f"of shape {array.shape[1:]}{fields}"
+def _test_rows(arrays: Mapping[str, np.ndarray], pieces: Mapping[str, tuple[str, ...]]) -> np.ndarray | None:
+    """Which rows are for the test: those of the second arrays, or by the array `split`."""
+    names = next(iter(pieces.values()))
+    if len(names) > 1:
+        return np.repeat([False, True], [len(arrays[name]) for name in names])
+    if SPLIT not in arrays:
+        return None
+    if arrays[SPLIT].ndim != 1:
+        raise DataDamaged(f"array {SPLIT!r} must be a vector of the words train and test")
+    return split_rows(arrays[SPLIT].tolist())

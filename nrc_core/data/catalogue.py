@@ -6,8 +6,8 @@ from collections.abc import Sequence
 from functools import lru_cache
 from pathlib import Path
 
-from nrc_core.errors import ConfigError, suggestion
 from nrc_core.data.prepared import data_folder, read_manifest
+from nrc_core.errors import ConfigError, suggestion
 
 ROLLED_OUT = ("swimmer", "reacher", "hopper")  # states and actions of expert policies
 SIMULATED = (*ROLLED_OUT, "car_racing")  # made on the spot, without a download

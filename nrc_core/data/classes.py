@@ -13,9 +13,9 @@ from jaxtyping import Float, UInt8
 from torch import Tensor
 
 from nrc_core.data.catalogue import SUPERCLASSES
-from nrc_core.errors import ConfigError
 from nrc_core.data.images import decode
 from nrc_core.data.prepared import Manifest
+from nrc_core.errors import ConfigError
 
 LABELS = ("classes", "superclasses", "members", "random")
 

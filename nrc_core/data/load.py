@@ -5,7 +5,7 @@ from __future__ import annotations
 import importlib
 import logging
 import os
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from numbers import Integral
 from pathlib import Path
@@ -13,7 +13,6 @@ from typing import Any
 
 import numpy as np
 import torch
-from jaxtyping import Float, UInt8
 from torch import Tensor
 
 from nrc_core.data.catalogue import (
@@ -28,11 +27,11 @@ from nrc_core.data.catalogue import (
 )
 from nrc_core.data.classes import classified
 from nrc_core.data.dataset import Dataset
-from nrc_core.errors import ConfigError, DataDamaged, DataUnavailable, shown
 from nrc_core.data.images import DEFAULT_SIZE, decode, pixel_statistics
 from nrc_core.data.prepared import Manifest, data_folder, read_prepared
 from nrc_core.data.synthetic import synthetic
 from nrc_core.data.tables import read_table
+from nrc_core.errors import ConfigError, DataDamaged, DataUnavailable, shown
 
 logger = logging.getLogger(__name__)
 TRAIN_SHARE = 0.8  # Deep NRC paper, section 4.1

@@ -63,9 +63,9 @@ def read_parquet(path: Path) -> pa.Table:
         DataDamaged: parts with other columns than the first, or column names of several levels.
     """
     if path.is_dir():
-        return _index_first(_joined(path), path)
+        return _index_first(_joined(path))
     with pq.ParquetFile(path) as file:  # read_table would take columns from the names of the folders above
-        return _index_first(file.read(), path)
+        return _index_first(file.read())
 
 
 def _joined(folder: Path) -> pa.Table:
@@ -76,8 +76,8 @@ def _joined(folder: Path) -> pa.Table:
         if sorted(schema.names) != sorted(schemas[0].names):
             other = sorted(set(schema.names) ^ set(schemas[0].names)) or schema.names
             raise DataDamaged(
-                f"{folder}: {part.name} has other columns than {parts[0].name}, as {shown(other[0])}: give all parts "
-                "the same columns"
+                f"{part.name} has other columns than {parts[0].name}, as {shown(other[0])}: give all parts the same "
+                "columns"
             )
     found = {
         "format": "parquet",
@@ -88,30 +88,31 @@ def _joined(folder: Path) -> pa.Table:
         schema = pa.unify_schemas(schemas, promote_options="permissive")  # whole numbers here, fractions there
     except pa.ArrowTypeError as error:
         reason = str(error).removeprefix("Unable to merge: Field ")
-        raise DataDamaged(f"{folder}: its parts have other types of one column, {reason}: give it one type") from None
+        raise DataDamaged(f"its parts have other types of one column, {reason}: give it one type") from None
     above = {name.partition("=")[0] for part in parts for name in part.relative_to(folder).parts[:-1]}
     if both := sorted(above & set(schema.names)):
         raise DataDamaged(
-            f"{folder}: column {shown(both[0])} is in the parts and in the names of their folders: keep one of them"
+            f"column {shown(both[0])} is in the parts and in the names of their folders: keep one of them"
         )
     for field in ds.dataset(parts, **found).schema:
         schema = schema if field.name in schema.names else schema.append(field)
     return ds.dataset(parts, schema=schema, **found).to_table()
 
 
-def _index_first(table: pa.Table, path: Path) -> pa.Table:
+def _index_first(table: pa.Table) -> pa.Table:
     pandas = table.schema.pandas_metadata or {}
     if len(pandas.get("column_indexes", [])) > 1:
         raise DataDamaged(
-            f"{path} has column names of several levels: join them with `t.columns = ['_'.join(map(str, c)) for c in "
+            "it has column names of several levels: join them with `t.columns = ['_'.join(map(str, c)) for c in "
             "t.columns]`"
         )
-    index = [name for name in pandas.get("index_columns", []) if name in table.column_names]
-    ordered = [*index, *(name for name in table.column_names if name not in index)]
-    table = table if not index else table.select(ordered)
-    for kept in pandas.get("index_columns", []):  # one that only counts is kept as its bounds
-        if isinstance(kept, dict) and kept.get("name") is not None:
-            counted = range(kept["start"], kept["stop"], kept["step"])
+    kept = pandas.get("index_columns", [])
+    index = [name for name in kept if name in table.column_names]
+    if index:
+        table = table.select([*index, *(name for name in table.column_names if name not in index)])
+    for bounds in kept:  # of an index that only counts
+        if isinstance(bounds, dict) and bounds.get("name") is not None:
+            counted = range(bounds["start"], bounds["stop"], bounds["step"])
             if len(counted) == table.num_rows:
-                table = table.add_column(0, str(kept["name"]), pa.array(counted))
+                table = table.add_column(0, str(bounds["name"]), pa.array(counted))
     return table

@@ -8,8 +8,8 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from nrc_core.files import atomic_folder, project_folder, sha256
 from nrc_core.errors import DataDamaged, DataUnavailable
+from nrc_core.files import atomic_folder, project_folder, sha256
 
 if TYPE_CHECKING:
     import pandas

@@ -10,8 +10,8 @@ import torch
 from torch import Tensor
 
 from nrc_core.errors import ConfigError
-from nrc_core.metrics.regression import eigen
 from nrc_core.metrics.moments import Moments
+from nrc_core.metrics.regression import eigen
 
 # A teacher whose weakest of the directions it should have carries less than this share of the
 # target variance (dead units, nearly parallel outputs) is rejected, and the next one drawn.

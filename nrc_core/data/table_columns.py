@@ -1,4 +1,7 @@
-"""Columns of finite numbers out of the types that files give them: taken exactly, or refused by name."""
+"""Columns of finite numbers out of the types that files give them: taken exactly, or refused by name.
+
+Errors say what is wrong in a file; which file it is, `nrc_core.data.tables.read_table` adds.
+"""
 
 from __future__ import annotations
 
@@ -7,7 +10,6 @@ from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from decimal import Decimal
-from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
@@ -20,11 +22,16 @@ SPLIT = "split"  # the column by which a table brings its own split
 LARGEST_EXACT = 2**53  # up to here a 64-bit float holds every whole number
 _PARTS = ("train", "test")
 _NUMBER = re.compile(r"\s*[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?\s*", re.ASCII)
-_DATE = re.compile(r"\s*\d{1,4}[-/.]\d{1,2}[-/.]\d{1,4}.*", re.ASCII)
 _PUNCTUATED = re.compile(r"[\s+-]*[\d.]*\d[,'\s\u00a0.]\d[\d,.'\s\u00a0]*", re.ASCII)
-_SIGNED = re.compile(r"[^a-zA-Z\d]*\d[^a-zA-Z]*")  # 5 %, $5, 1_000
 _UNNAMED = re.compile(r"\s*|Unnamed: \d+|__index_level_\d+__")  # to_csv(), read_csv() of it, to_parquet()
 _ENCODE, _DROP = "encode or drop it", "turn it into a number, as days since the first, or drop it"
+# For text by what it looks like; the first that fits.
+_REMEDIES = (
+    (re.compile(r"\s*\d{1,4}[-/.]\d{1,2}[-/.]\d{1,4}.*", re.ASCII), _DROP),
+    (re.compile(r"\s*#.*"), "take out lines of comments below the header"),
+    (_PUNCTUATED, "write numbers as 1234.5, after pd.read_csv(..., thousands=',') or pd.read_csv(..., decimal=',')"),
+    (re.compile(r"[^a-zA-Z\d]*\d[^a-zA-Z]*"), "write numbers as 1234.5, without other signs"),  # 5 %, $5, 1_000
+)
 # Words and remedy for what is no number: of Arrow's types by their test, of NumPy's by their letter.
 _ARROW = (
     (kinds.is_null, "nothing but empty values", "drop it"),
@@ -70,40 +77,40 @@ class Content:
     aliases: Mapping[str, str] = field(default_factory=dict)
 
 
-def from_arrow(table: pa.Table, path: Path, notes: Sequence[str]) -> Content:
+def from_arrow(table: pa.Table, notes: Sequence[str] = ()) -> Content:
     """The columns of a table in its order, without row names and without the column that splits it.
 
     Raises:
         DataDamaged: a name occurs twice or is missing, or a column holds anything but finite numbers.
     """
-    check_names(table.column_names, path)
+    check_names(table.column_names)
     if not table.num_rows:
-        raise DataDamaged(f"{path} has no rows")
+        raise DataDamaged("it has no rows")
     parts, notes, test = [], list(notes), None
     for place, (name, column) in enumerate(zip(table.column_names, table.columns, strict=True)):
         if _UNNAMED.fullmatch(name):
-            notes.append(_left_out(place, column, path))
+            notes.append(_left_out(place, column))
         elif name == SPLIT:
-            test = split_rows(column.to_pylist(), path)
+            test = split_rows(column.to_pylist())
         else:
-            parts.append(Columns(name, (name,), _arrow_numbers(name, column, path)[:, None]))
+            parts.append(Columns(name, (name,), _arrow_numbers(name, column)))
     return Content(parts, test, notes)
 
 
-def check_names(names: Iterable[str], path: Path) -> None:
+def check_names(names: Iterable[str]) -> None:
     """Raise DataDamaged for a name that two columns have; those without a name are another matter."""
     twice = [name for name, count in Counter(names).items() if count > 1 and not _UNNAMED.fullmatch(name)]
     if twice:
-        raise DataDamaged(f"{path} has two columns named {shown(twice[0])}: give every column a name of its own")
+        raise DataDamaged(f"it has two columns named {shown(twice[0])}: give every column a name of its own")
 
 
-def split_rows(words: Sequence[object], path: Path) -> Bool[np.ndarray, " n"]:
+def split_rows(words: Sequence[object]) -> Bool[np.ndarray, " n"]:
     """Which rows are for the test, by the words of the column `split`.
 
     Raises:
         DataDamaged: a word that is neither train nor test, or only one of them.
     """
-    rule = f"{path}: column {SPLIT!r} must hold train or test in every row, and both of them"
+    rule = f"column {SPLIT!r} must hold train or test in every row, and both of them"
     for row, word in enumerate(words, start=1):
         if word not in _PARTS:
             raise DataDamaged(f"{rule}: got {shown(word)} in data row {row} (is it an input? rename it)")
@@ -112,78 +119,70 @@ def split_rows(words: Sequence[object], path: Path) -> Bool[np.ndarray, " n"]:
     return np.array([word == "test" for word in words])
 
 
-def array_numbers(name: str, array: np.ndarray, path: Path) -> Float64[np.ndarray, "n k"]:
-    """An array of one or two dimensions as float64, exactly.
+def array_numbers(name: str, array: np.ndarray) -> Float64[np.ndarray, "n k"]:
+    """An array as float64, exactly, each row flattened.
 
     Raises:
         DataDamaged: it holds anything but finite numbers, or whole numbers that a float64 cannot hold.
     """
     if array.dtype.kind not in "biuf":
-        what, remedy = _NUMPY.get(array.dtype.kind, (f"values of type {array.dtype}", "drop it"))
-        raise _no_numbers(name, what, remedy, path)
+        raise _no_numbers(name, *_NUMPY.get(array.dtype.kind, (f"values of type {array.dtype}", "drop it")))
     matrix = array.reshape(len(array), -1)
+    labels = [name] if array.ndim == 1 else [f"{name}{i}" for i in range(matrix.shape[1])]
     with np.errstate(over="ignore"):  # a longer float may be too large: then it is infinite, and refused
         values = matrix.astype(np.float64)
-    for column in np.flatnonzero(~np.isfinite(values).all(axis=0)).tolist():
-        _check_finite(name if array.ndim == 1 else f"{name}{column}", values[:, [column]], path)
+    bad = ~np.isfinite(values)
+    if bad.any():
+        column = int(bad.any(axis=0).argmax())
+        raise DataDamaged(
+            f"column {shown(labels[column])} holds {bad[:, column].sum()} empty, NaN or infinite values, the first in "
+            f"data row {bad[:, column].argmax() + 1}: drop or fill those rows"
+        )
     if array.dtype.kind in "iu":
         for row, column in zip(*np.nonzero((matrix > LARGEST_EXACT) | (matrix < -LARGEST_EXACT)), strict=True):
-            _check_exact(name if array.ndim == 1 else f"{name}{column}", int(matrix[row, column]), int(row), path)
+            _check_exact(labels[column], int(matrix[row, column]), int(row))
     return values
 
 
-def check_whole_numbers(name: str, words: Iterable[str | None], path: Path) -> None:
+def check_whole_numbers(name: str, words: Iterable[str | None]) -> None:
     """Raise DataDamaged for a whole number in a text that a float64 cannot hold."""
     for row, word in enumerate(words):
         if word is not None and re.fullmatch(r"\s*[+-]?\d{16,}\s*", word, re.ASCII):
-            _check_exact(name, Decimal(word.strip()), row, path)
+            _check_exact(name, Decimal(word.strip()), row)
 
 
-def _arrow_numbers(name: str, column: pa.ChunkedArray, path: Path) -> Float64[np.ndarray, " n"]:
+def _arrow_numbers(name: str, column: pa.ChunkedArray) -> Float64[np.ndarray, "n 1"]:
     if kinds.is_dictionary(column.type):  # categories: what they stand for
         column = column.cast(column.type.value_type)
     kind = column.type
     if kinds.is_integer(kind) and not column.null_count:
-        return array_numbers(name, column.to_numpy(), path)[:, 0]
+        return array_numbers(name, column.to_numpy())
+    if kinds.is_boolean(kind) or kinds.is_integer(kind) or kinds.is_floating(kind):
+        return array_numbers(name, column.cast(pa.float64(), safe=False).to_numpy())
     if kinds.is_decimal(kind):
         words = column.cast(pa.string())  # exact, and text is rounded to the nearest float
-        values = words.cast(pa.float64()).to_numpy()
-        _check_finite(name, values[:, None], path)
+        values = array_numbers(name, words.cast(pa.float64()).to_numpy())
         for row in np.flatnonzero(np.abs(values) > LARGEST_EXACT):
-            _check_exact(name, Decimal(words[row].as_py()), int(row), path)
-        return values
-    if kinds.is_boolean(kind) or kinds.is_integer(kind) or kinds.is_floating(kind):
-        values = column.cast(pa.float64(), safe=False).to_numpy()
-        _check_finite(name, values[:, None], path)
+            _check_exact(name, Decimal(words[row].as_py()), int(row))
         return values
     if kinds.is_string(kind) or kinds.is_large_string(kind) or kinds.is_string_view(kind):
-        raise _text(name, column.to_pylist(), path)
+        raise _text(name, column.to_pylist())
     for holds, what, remedy in _ARROW:
         if holds(kind):
-            raise _no_numbers(name, what, remedy, path)
-    raise _no_numbers(name, f"values of type {kind}", "drop it", path)
+            raise _no_numbers(name, what, remedy)
+    raise _no_numbers(name, f"values of type {kind}", "drop it")
 
 
-def _check_finite(name: str, values: Float64[np.ndarray, "n k"], path: Path) -> None:
-    bad = np.flatnonzero(~np.isfinite(values).all(axis=1))
-    if len(bad):
-        count = int((~np.isfinite(values)).sum())
-        raise DataDamaged(
-            f"{path}: column {shown(name)} holds {count} empty, NaN or infinite values, the first in data row "
-            f"{bad[0] + 1}: drop or fill those rows"
-        )
-
-
-def _check_exact(name: str, value: int | Decimal, row: int, path: Path) -> None:
+def _check_exact(name: str, value: int | Decimal, row: int) -> None:
     rounded = float(value)
     if np.isfinite(rounded) and Decimal(rounded) != value:
         raise DataDamaged(
-            f"{path}: column {shown(name)} holds {shown(int(value))} in data row {row + 1}, and a 64-bit float has no "
-            "such number: subtract the smallest value of the column, or drop it if it is a name"
+            f"column {shown(name)} holds {shown(int(value))} in data row {row + 1}, and a 64-bit float has no such "
+            "number: subtract the smallest value of the column, or drop it if it is a name"
         )
 
 
-def _left_out(place: int, column: pa.ChunkedArray, path: Path) -> str:
+def _left_out(place: int, column: pa.ChunkedArray) -> str:
     """Say that a column without a name is left out, if it only names the rows."""
     rows = len(column)
     counts = kinds.is_integer(column.type) and not column.null_count and counts_rows(column.to_numpy())
@@ -191,9 +190,11 @@ def _left_out(place: int, column: pa.ChunkedArray, path: Path) -> str:
     if counts or (place == 0 and labels and not column.null_count and len(column.unique()) == rows):
         what = "numbers" if counts else "names"
         return f"column {place + 1} has no name and {what} the rows: left out (write the table with index=False)"
-    empty = column.null_count == rows
-    remedy = "take the separators off the ends of the lines" if empty else "name it if it is an input, or leave it out"
-    raise DataDamaged(f"{path}: column {place + 1} has no name{' and no values' if empty else ''}: {remedy}")
+    if column.null_count == rows:
+        raise DataDamaged(
+            f"column {place + 1} has no name and no values: take the separators off the ends of the lines"
+        )
+    raise DataDamaged(f"column {place + 1} has no name: name it if it is an input, or leave it out")
 
 
 def counts_rows(values: np.ndarray) -> bool:
@@ -206,7 +207,7 @@ def counts_rows(values: np.ndarray) -> bool:
     return bool(values[0] in (0, 1) and np.array_equal(values, values[0] + np.arange(len(values))))
 
 
-def _text(name: str, values: Sequence[str | None], path: Path) -> DataDamaged:
+def _text(name: str, values: Sequence[str | None]) -> DataDamaged:
     given = [(row, value) for row, value in enumerate(values, start=1) if value is not None] or [(1, "")]
     odd = [one for one in given if not _NUMBER.fullmatch(one[1])]
     words = [one for one in odd if not _PUNCTUATED.fullmatch(one[1])]
@@ -218,18 +219,10 @@ def _text(name: str, values: Sequence[str | None], path: Path) -> DataDamaged:
         remedy = f"if it says which rows are for the test, name it {SPLIT!r} and write {' or '.join(_PARTS)} in it"
     elif not odd:
         remedy = "numbers kept as text, or with other decimals than the rest: convert it with pd.to_numeric"
-    elif _DATE.fullmatch(word):
-        remedy = _DROP
-    elif word.lstrip().startswith("#"):
-        remedy = "take out lines of comments below the header"
-    elif _PUNCTUATED.fullmatch(word):
-        remedy = "write numbers as 1234.5, after pd.read_csv(..., thousands=',') or pd.read_csv(..., decimal=',')"
-    elif _SIGNED.fullmatch(word):
-        remedy = "write numbers as 1234.5, without other signs"
     else:
-        remedy = _ENCODE
-    return _no_numbers(name, "text", remedy, path, f", as {shown(word)} in data row {row}")
+        remedy = next((remedy for pattern, remedy in _REMEDIES if pattern.fullmatch(word)), _ENCODE)
+    return _no_numbers(name, "text", remedy, f", as {shown(word)} in data row {row}")
 
 
-def _no_numbers(name: str, what: str, remedy: str, path: Path, example: str = "") -> DataDamaged:
-    return DataDamaged(f"{path}: column {shown(name)} holds {what}, not numbers{example}: {remedy}")
+def _no_numbers(name: str, what: str, remedy: str, example: str = "") -> DataDamaged:
+    return DataDamaged(f"column {shown(name)} holds {what}, not numbers{example}: {remedy}")

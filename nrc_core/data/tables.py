@@ -15,11 +15,11 @@ import numpy as np
 from jaxtyping import Bool, Float64
 
 from nrc_core.data.array_tables import read_npy, read_npz
-from nrc_core.files import sha256
-from nrc_core.errors import ConfigError, DataDamaged, NrcError, shown
 from nrc_core.data.parquet_tables import parts_of, read_parquet
 from nrc_core.data.table_columns import Content, counts_rows, from_arrow
 from nrc_core.data.text_tables import read_text
+from nrc_core.errors import ConfigError, DataDamaged, NrcError, shown
+from nrc_core.files import sha256
 
 SUFFIXES = (".csv", ".csv.gz", ".tsv", ".tsv.gz", ".parquet", ".npz", ".npy")
 FORMATS = "CSV, TSV, Parquet, NPZ or NPY"
@@ -113,11 +113,13 @@ def read_table(path: Path, targets: Sequence[str]) -> Table:
     _check_there(path)
     try:
         content = _read(path)
+    except DataDamaged as error:
+        raise DataDamaged(f"{path}: {error}") from None
     except NrcError:
         raise
     except Exception as error:  # parsers of foreign bytes raise whatever they stumble over
         reason = str(error).splitlines()[0] if str(error) else type(error).__name__
-        raise DataDamaged(f"{path} is not a readable {_format(path)} table ({reason})") from None
+        raise DataDamaged(f"{path} is not a readable {_format(path)} table: {reason}") from None
     labels = [label for part in content.parts for label in part.labels]
     chosen = _target_columns(content, targets, path)
     inputs = [label for label in labels if label not in set(chosen)]
@@ -158,13 +160,15 @@ def _check_there(path: Path) -> None:
 
 
 def _read(path: Path) -> Content:
-    suffix = path.suffix.lower()
-    if path.is_dir() or suffix == ".parquet":
-        return from_arrow(read_parquet(path), path, [])
-    if suffix in (".npz", ".npy"):
-        return read_npz(path) if suffix == ".npz" else read_npy(path)
-    table, notes = read_text(path)
-    return from_arrow(table, path, notes)
+    match _format(path):
+        case "PARQUET":
+            return from_arrow(read_parquet(path))
+        case "NPZ":
+            return read_npz(path)
+        case "NPY":
+            return read_npy(path)
+        case _:
+            return from_arrow(*read_text(path))
 
 
 def _format(path: Path) -> str:

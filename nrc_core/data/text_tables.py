@@ -17,8 +17,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.csv
 
-from nrc_core.errors import DataDamaged, shown
 from nrc_core.data.table_columns import check_names, check_whole_numbers
+from nrc_core.errors import shown
 
 SEPARATORS = {",": "','", ";": "';'", "\t": "tabs", "|": "'|'"}  # and their names
 EMPTY = [*pa.csv.ConvertOptions().null_values, "None", "<NA>"]
@@ -44,10 +44,8 @@ _OTHERS = {
     b"<html": "a page of the web: was the download refused?",
 }
 _MARKS = {
-    codecs.BOM_UTF32_LE: "utf-32",
-    codecs.BOM_UTF32_BE: "utf-32",
-    codecs.BOM_UTF16_LE: "utf-16",
-    codecs.BOM_UTF16_BE: "utf-16",
+    "utf-32": (codecs.BOM_UTF32_LE, codecs.BOM_UTF32_BE),
+    "utf-16": (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE),
 }
 
 
@@ -67,68 +65,67 @@ def read_text(path: Path) -> tuple[pa.Table, list[str]]:
     Lines before the header that start with # are comments, `sep=;` names the separator.
 
     Raises:
-        DataDamaged: another encoding, no header, a row with more or fewer fields than the header, a separator or
-            decimal sign that cannot be told, or a whole number that a float64 cannot hold.
+        ValueError: another encoding, no header, a row with more or fewer fields than the header, or a separator or
+            decimal sign that cannot be told.
+        DataDamaged: two columns of one name, or a whole number that a float64 cannot hold.
     """
     data = path.read_bytes()
     if path.suffix.lower() == ".gz":
-        data = _decompressed(data, path)
+        data = _decompressed(data)
     if other := [kind for start, kind in _OTHERS.items() if data.startswith(start)]:
-        raise _refusal(path, f"it holds {other[0]}")
-    text = _from_header(_utf8(data, path), path)
+        raise ValueError(f"it holds {other[0]}")
+    text = _from_header(_utf8(data, path))
     sample = [_QUOTED.sub("", line) for line in islice(_lines(text), _SAMPLE + 1)]
     separator = text.declared or _separator(sample, path)
-    table = _parse(text, separator, path)
+    table = _parse(text, separator)
     names = [name.strip() for name in table.column_names]
-    _check_header(names, text, path)
-    check_names(names, path)
+    _check_header(names, text)
+    check_names(names)
     notes = [] if separator in (",", "\t") else [f"columns are separated by {SEPARATORS.get(separator, separator)}"]
     if separator != "," and _has_decimal_commas(table, path):
-        table = _parse(text, separator, path, decimal=",")
+        table = _parse(text, separator, decimal=",")
         notes.append("decimals are written with commas")
     if _LONG.search(text.body):
         floats = [place for place, kind in enumerate(table.schema.types) if kind == pa.float64()]
-        words = _parse(text, separator, path, as_text=[table.column_names[place] for place in floats])
+        words = _parse(text, separator, as_text=[table.column_names[place] for place in floats])
         for place in floats:  # what no 64-bit integer holds
-            check_whole_numbers(names[place], words.column(place).to_pylist(), path)
+            check_whole_numbers(names[place], words.column(place).to_pylist())
     return table.rename_columns(names), notes
 
 
-def _refusal(path: Path, reason: str) -> DataDamaged:
-    kind = "TSV" if ".tsv" in path.name.lower() else "CSV"
-    return DataDamaged(f"{path} is not a readable {kind} table: {reason}")
+def _conversion(path: Path, options: str) -> str:
+    return f"convert it with pd.read_csv({path.name!r}, {options}).to_csv({path.name!r}, index=False)"
 
 
-def _decompressed(data: bytes, path: Path) -> bytes:
+def _decompressed(data: bytes) -> bytes:
     if not data.startswith(b"\x1f\x8b"):
-        raise _refusal(path, "it is not compressed by gzip: take .gz off its name")
+        raise ValueError("it is not compressed by gzip: take .gz off its name")
     try:
         return gzip.decompress(data)
     except (EOFError, OSError, zlib.error):
-        raise _refusal(path, "its compressed data are cut short or damaged: copy it again") from None
+        raise ValueError("its compressed data are cut short or damaged: copy it again") from None
 
 
 def _utf8(data: bytes, path: Path) -> bytes:
-    for mark, encoding in _MARKS.items():
-        if data.startswith(mark):
+    for encoding, marks in _MARKS.items():
+        if data.startswith(marks):
             return data.decode(encoding).encode()
     data = data.removeprefix(codecs.BOM_UTF8)
-    convert = f"convert it with pd.read_csv({path.name!r}, encoding=...).to_csv({path.name!r}, index=False)"
     if b"\0" in data:
-        raise _refusal(path, f"it holds zero bytes, as UTF-16 does, without a mark at its start: {convert}")
+        convert = _conversion(path, "encoding=...")
+        raise ValueError(f"it holds zero bytes, as UTF-16 does, without a mark at its start: {convert}")
     try:
         data.decode()
     except UnicodeDecodeError as error:
-        line = data.count(b"\n", 0, error.start) + 1
-        raise _refusal(
-            path,
-            f"it is not in UTF-8 (byte 0x{data[error.start]:02x} in line {line}), perhaps in Latin-1 or Windows-1252: "
-            + convert.replace("...", "'latin-1'"),
+        byte, line = data[error.start], data.count(b"\n", 0, error.start) + 1
+        raise ValueError(
+            f"it is not in UTF-8 (byte 0x{byte:02x} in line {line}), perhaps in Latin-1 or Windows-1252: "
+            + _conversion(path, "encoding='latin-1'")
         ) from None
     return data
 
 
-def _from_header(data: bytes, path: Path) -> _Text:
+def _from_header(data: bytes) -> _Text:
     declared = comment = None
     for number, found in enumerate(_LINE.finditer(data), start=1):
         line = found.group().decode().strip()
@@ -138,9 +135,7 @@ def _from_header(data: bytes, path: Path) -> _Text:
             comment = line
         elif line:
             return _Text(memoryview(data)[found.start() :], number, declared, comment)
-        elif found.end() == len(data):
-            break
-    raise _refusal(path, "it has no header")
+    raise ValueError("it has no header")
 
 
 def _lines(text: _Text) -> Iterator[str]:
@@ -151,40 +146,40 @@ def _lines(text: _Text) -> Iterator[str]:
 def _separator(sample: Sequence[str], path: Path) -> str:
     """The separator by which the header and the lines after it have equally many fields, more than one."""
     own = "\t" if ".tsv" in path.name.lower() else ","
-    there = [separator for separator in SEPARATORS if separator in sample[0]]
+    there = [one for one in SEPARATORS if one in sample[0]]
+    if not there:
+        _check_one_column(sample, path)
+        return own
     fits = [one for one in there if len({line.count(one) for line in sample}) == 1]
     if len(fits) > 1:
         named = " or ".join(SEPARATORS[one] for one in fits)
-        raise _refusal(
-            path, f"its columns may be separated by {named}: put the names and numbers that hold another in quotes"
+        raise ValueError(
+            f"its columns may be separated by {named}: put the names and numbers that hold another in quotes"
         )
-    if (
-        not there
-        and '"' not in sample[0]
-        and (below := {one for line in sample[1:] for one in SEPARATORS if one in line})
-    ):
-        raise _refusal(
-            path,
-            f"its first line {shown(sample[0])} has no separator, and later ones have {SEPARATORS[min(below)]}: take "
-            "off the lines above the header",
+    if fits:
+        return fits[0]
+    return own if own in there else there[0]
+
+
+def _check_one_column(sample: Sequence[str], path: Path) -> None:
+    """Raise ValueError where a header without a separator seems to be one of several columns."""
+    header, *rows = sample
+    below = sorted(one for one in SEPARATORS if any(one in line for line in rows))
+    if below and '"' not in header:
+        raise ValueError(
+            f"its first line {shown(header)} has no separator, and later ones have {SEPARATORS[below[0]]}: take off "
+            "the lines above the header"
         )
-    other = None if there else re.search(r"[^\w\s.()\[\]\"'-]", sample[0])
+    other = re.search(r"[^\w\s.()\[\]\"'-]", header)
     if other and len({line.count(other[0]) for line in sample}) == 1:
-        raise _refusal(
-            path,
-            f"its columns seem to be separated by {shown(other[0])}: convert it with pd.read_csv({path.name!r}, "
-            f"sep={other[0]!r}).to_csv({path.name!r}, index=False)",
-        )
-    if not there and len(sample[0].split()) > 1:
-        raise _refusal(
-            path,
-            f"its header {shown(sample[0])} has no separator but spaces: convert it with "
-            f"pd.read_csv({path.name!r}, sep=r'\\s+').to_csv({path.name!r}, index=False)",
-        )
-    return (fits or ([own] if own in there else there) or [own])[0]
+        convert = _conversion(path, f"sep={other[0]!r}")
+        raise ValueError(f"its columns seem to be separated by {shown(other[0])}: {convert}")
+    if len(header.split()) > 1:
+        convert = _conversion(path, r"sep=r'\s+'")
+        raise ValueError(f"its header {shown(header)} has no separator but spaces: {convert}")
 
 
-def _parse(text: _Text, separator: str, path: Path, *, decimal: str = ".", as_text: Sequence[str] = ()) -> pa.Table:
+def _parse(text: _Text, separator: str, *, decimal: str = ".", as_text: Sequence[str] = ()) -> pa.Table:
     longest = max(map(len, islice(_lines(text), 2)), default=0)
     try:
         return pa.csv.read_csv(
@@ -196,7 +191,7 @@ def _parse(text: _Text, separator: str, path: Path, *, decimal: str = ".", as_te
             ),
         )
     except pa.ArrowInvalid as error:
-        raise _refusal(path, _uneven(text, separator) or str(error).partition("\n")[0]) from None
+        raise ValueError(_uneven(text, separator) or str(error)) from None
 
 
 def _uneven(text: _Text, separator: str) -> str | None:
@@ -219,31 +214,24 @@ def _uneven(text: _Text, separator: str) -> str | None:
     return None
 
 
-def _check_header(names: Sequence[str], text: _Text, path: Path) -> None:
-    """Raise DataDamaged where the first line holds numbers: they would be lost as names."""
+def _check_header(names: Sequence[str], text: _Text) -> None:
+    """Raise ValueError where the first line holds numbers: they would be lost as names."""
     given = [name for name in names if name]
     if all(_NUMBER.fullmatch(name) for name in given) and given != [str(i) for i in range(len(given))]:
-        where = f"it has no names of columns: line {text.line}, where they should be, holds numbers"
-        raise _refusal(
-            path,
-            f"{where}, and they seem to be in the comment above: take the # off it"
-            if text.comment and len(re.split(r"[,;\t| ]+", text.comment.strip("# "))) == len(names)
-            else f"{where}: write a header",
-        )
+        commented = text.comment and len(re.split(r"[,;\t| ]+", text.comment.strip("# "))) == len(names)
+        remedy = ", and they seem to be in the comment above: take the # off it" if commented else ": write a header"
+        raise ValueError(f"it has no names of columns: line {text.line}, where they should be, holds numbers{remedy}")
 
 
 def _has_decimal_commas(table: pa.Table, path: Path) -> bool:
-    sure, example = False, None
-    for column in table.columns:
-        if column.type == pa.string():
-            words = column.filter(pc.match_substring_regex(column, _COMMA))
-            thousands = pc.match_substring_regex(words, _THOUSANDS)
-            sure |= not pc.all(thousands).as_py() if len(words) else False
-            example = words[0].as_py() if len(words) and example is None else example
-    if example is not None and not sure:
-        raise _refusal(
-            path,
-            f"{shown(example)} may be a thousand or a decimal: convert it with pd.read_csv({path.name!r}, sep=';', "
-            f"thousands=',') or decimal=',' and .to_csv({path.name!r}, index=False)",
+    texts = [chunk for column in table.columns if column.type == pa.string() for chunk in column.chunks]
+    words = pa.chunked_array(texts, pa.string())
+    words = words.filter(pc.match_substring_regex(words, _COMMA))
+    if not len(words):
+        return False
+    if pc.all(pc.match_substring_regex(words, _THOUSANDS)).as_py():
+        convert = f"convert it with pd.read_csv({path.name!r}, sep=';', thousands=',') or decimal=',' and "
+        raise ValueError(
+            f"{shown(words[0].as_py())} may be a thousand or a decimal: {convert}.to_csv({path.name!r}, index=False)"
         )
-    return sure
+    return True
