@@ -14,7 +14,8 @@ import pytest
 from nbformat.v4 import new_code_cell, new_notebook
 
 from nrc_core import ConfigError, NotebookFailed, Store
-from nrc_core.cli.main import _parser, main
+from nrc_core.cli.main import main
+from nrc_core.cli.parser import make_parser
 from nrc_core.workflow.html_pages import export
 from nrc_core.workflow.notebook_files import find_notebook, findings
 from nrc_core.workflow.notebooks import check_parameters, parameters_of, run_notebook
@@ -281,7 +282,7 @@ def documented() -> list[str]:
 
 @pytest.mark.parametrize("command", documented())
 def test_documented_commands_exist(command):
-    given = _parser().parse_args(shlex.split(command)[1:])
+    given = make_parser().parse_args(shlex.split(command)[1:])
     if given.command in ("run", "compute") and given.parameters:
         notebook = NOTEBOOK if given.command == "compute" else find_notebook(given.notebook)
         assert {pair.split("=")[0] for pair in given.parameters} <= set(parameters_of(notebook))
@@ -290,7 +291,7 @@ def test_documented_commands_exist(command):
 def test_a_core_alone_needs_no_notebook_and_no_plot():
     """On a GPU node: neither papermill, nor seaborn, nor gymnasium is imported by a computation."""
     code = (
-        "import sys; from nrc_core.cli.main import _parser, main; "
+        "import sys; from nrc_core.cli.main import main; "
         f"code = main(['compute', 'deep_nrc_mlp', *{TOY!r}]); "
         "heavy = {'papermill', 'seaborn', 'matplotlib', 'gymnasium', 'snakemake', 'nbformat', 'sphinx'}; "
         "extra = heavy & set(sys.modules); "

@@ -89,8 +89,8 @@ def test_of_several_gpus_the_number_counts(monkeypatch):
 
 @pytest.mark.parametrize("text", ["[0,1]", "[0, 1]", "0,1", "0"])
 def test_lists_are_taken_as_python_writes_them(text):
-    seeds = check_parameters(NOTEBOOK, {"dataset": "synthetic", "epochs": "1e1", "seeds": text})["seeds"]
-    assert seeds == ([0] if text == "0" else [0, 1])
+    values, _ = check_parameters(NOTEBOOK, {"dataset": "synthetic", "epochs": "1e1", "seeds": text})
+    assert values["seeds"] == ([0] if text == "0" else [0, 1])
 
 
 def test_a_list_that_the_shell_took_apart_is_one_line_with_the_remedy(capsys):

@@ -1,1 +1,1 @@
-"""The command line `nrc`, a module a command: `HELP`, `add_arguments` and `execute`."""
+"""The command line `nrc`: `parser` declares every command, and the module of its name has `execute`."""

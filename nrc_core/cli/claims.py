@@ -1,4 +1,4 @@
-"""`nrc claims`: judge the claims of the papers on the store, or show one of them in full."""
+"""`nrc claims`: judge the claims of the papers on the store, or show some of them in full."""
 
 from __future__ import annotations
 
@@ -7,64 +7,38 @@ import gc
 import json
 import textwrap
 from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING
 
-from nrc_core.cli.arguments import add_store, completing, profile_of, store_folder
+from nrc_core.claims.ledger import VERDICTS, Judged, judge, regressions, score
+from nrc_core.claims.machines import machine_share, read_machines
+from nrc_core.claims.references import References
+from nrc_core.cli.given import profile_of, store_of
 from nrc_core.errors import ConfigError, NrcError
+from nrc_core.results.thresholds import read_thresholds
 
-if TYPE_CHECKING:
-    from nrc_core.claims.ledger import Judged
-
-HELP = "judge the claims of the papers on the store, or show some in full; trains nothing"
 WIDTH = 100  # of a line of text
+INDENT = " " * 4
 MOST_VALUES = 12  # of a group that are printed
-
-
-def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Of the command."""
-    claims = parser.add_argument("claims", nargs="*", metavar="CLAIM", help="shown in full (default: all, a line each)")
-    completing(claims, _ids)
-    parser.add_argument("--json", action="store_true", help="everything behind the verdicts, as JSON")
-    parser.add_argument("--profile", type=Path, help="pages whose networks are the evidence (default: paper)")
-    add_store(parser, "NRC_STORE, or the profile's")
-    parser.add_argument("--record", type=Path, help="write the verdicts to this file")
-    parser.add_argument("--against", type=Path, help="fail if a claim reproduced in this file no longer is")
+MOST_KEYS = 3  # of runs that are printed
 
 
 def execute(given: argparse.Namespace) -> None:
     """Judge and print; fails if what was reproduced no longer is."""
     if given.claims and (given.record or given.against):
         raise ConfigError("verdicts are recorded and compared of all claims: leave the names out")
-    with _nothing_to_collect():
-        _judge(given)
-
-
-@contextmanager
-def _nothing_to_collect() -> Iterator[None]:
-    """Without a look for garbage, which there is none of in a process so short: a tenth of its time."""
-    collected = gc.isenabled()
-    gc.disable()
+    gc.disable()  # looking for garbage takes a tenth of the time, and a process this short makes none
     try:
-        yield
+        _judge(given)
     finally:
-        if collected:
-            gc.enable()
+        gc.enable()
 
 
 def _judge(given: argparse.Namespace) -> None:
-    from nrc_core.claims.ledger import VERDICTS, judge, regressions, score
-    from nrc_core.claims.machines import machine_share, read_machines
-    from nrc_core.claims.references import References
-    from nrc_core.results.store import Store
-
     profile = profile_of(given, "paper")
     expected = _read_verdicts(given.against) if given.against else {}
-    full = bool(given.json or given.claims)  # what else would change the verdicts is tried where it is shown
+    full = bool(given.json or given.claims)  # only these show which other thresholds would change a verdict
     share = machine_share(References.read(), read_machines()) if full else None
-    store = Store(store_folder(given, profile.store))
-    judged = judge(profile, store, share, names=given.claims, moved=full)
+    judged = judge(profile, store_of(given, profile), share, names=given.claims, moved=full)
     if given.json:
         print(json.dumps([one.as_dict() for one in judged], indent=1))
     elif given.claims:
@@ -87,8 +61,6 @@ def _judge(given: argparse.Namespace) -> None:
 
 def _in_full(one: Judged) -> Iterator[str]:
     """A claim with all that its verdict is made of."""
-    from nrc_core.results.thresholds import read_thresholds
-
     claim, seen = one.claim, one.observation
     yield f"{claim.id}: {one.verdict}"
     yield from textwrap.wrap(claim.statement, WIDTH)
@@ -103,11 +75,11 @@ def _in_full(one: Judged) -> Iterator[str]:
         shown = ", ".join(f"{value:.4g}" for value in group.values[:MOST_VALUES])
         more = f", and {len(group.values) - MOST_VALUES} more" if len(group.values) > MOST_VALUES else ""
         yield f"  {group.name}: holds in {group.held} of {group.networks} (95 % interval {low:.0%} to {high:.0%})"
-        yield from textwrap.wrap(f"values {shown}{more}", WIDTH, initial_indent="    ", subsequent_indent="    ")
+        yield from textwrap.wrap(f"values {shown}{more}", WIDTH, initial_indent=INDENT, subsequent_indent=INDENT)
     for name in claim.thresholds:
         known = read_thresholds()[name]
         text = f"threshold {name} = {known.value:g}: {known.reason}"
-        yield from textwrap.wrap(text, WIDTH, subsequent_indent="    ")
+        yield from textwrap.wrap(text, WIDTH, subsequent_indent=INDENT)
     for change, verdict in one.moved.items():
         yield f"hangs on: with {change} it would be {verdict}"
     if seen is not None and not one.moved and one.groups:
@@ -122,7 +94,8 @@ def _in_full(one: Judged) -> Iterator[str]:
     if claim.shown_on or claim.pages:
         yield f"pages: {', '.join(dict.fromkeys([*claim.pages, *claim.shown_on]))}"
     if one.keys:
-        yield f"runs: {len(one.keys)}, in the store ({', '.join(one.keys[:3])}{', ...' if len(one.keys) > 3 else ''})"
+        more = ", ..." if len(one.keys) > MOST_KEYS else ""
+        yield f"runs: {len(one.keys)}, in the store ({', '.join(one.keys[:MOST_KEYS])}{more})"
 
 
 def _read_verdicts(path: Path) -> dict[str, str]:
@@ -133,9 +106,3 @@ def _read_verdicts(path: Path) -> dict[str, str]:
     if not isinstance(content, dict):
         raise ConfigError(f"{path} must map claims to verdicts: make it with `nrc claims --record {path}`")
     return content
-
-
-def _ids() -> list[str]:
-    from nrc_core.claims.entries import read_entries
-
-    return [entry["id"] for entry in read_entries()]

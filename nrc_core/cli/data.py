@@ -6,34 +6,25 @@ import argparse
 import logging
 import sys
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from nrc_core.cli.arguments import completing
-from nrc_core.errors import NrcError
+import data_scripts
+from nrc_core.data.prepared import Manifest, data_folder, read_prepared
+from nrc_core.errors import DataDamaged, DataUnavailable, NrcError
 
-HELP = "fetch or simulate data sets and verify them"
+if TYPE_CHECKING:
+    import pandas as pd
+
 logger = logging.getLogger(__name__)
-
-
-def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Of the command."""
-    completing(parser.add_argument("names", nargs="+", metavar="NAME"), _names)
-    parser.add_argument("--from-dir", type=Path, help="folder with local copies of the original files")
-    parser.add_argument("--data-dir", type=Path, help="where prepared data go (default: NRC_DATA_DIR, or data)")
-    parser.add_argument("--again", action="store_true", help="make them again even if they are there and whole")
 
 
 def execute(given: argparse.Namespace) -> None:
     """Prepare and verify each data set; of several, one that fails does not keep the others."""
-    from data_scripts import prepare
-    from nrc_core.data.prepared import data_folder, read_prepared
-
     folder = data_folder(given.data_dir)
     failed: list[NrcError] = []
     for name in given.names:
         try:
-            if given.again or given.from_dir or not _is_whole(folder / name):
-                prepare(name, folder, from_dir=given.from_dir)
-            table, manifest = read_prepared(folder / name)
+            table, manifest = _prepared(folder / name, given)
         except NrcError as error:
             failed.append(error)
             if len(given.names) > 1:
@@ -52,21 +43,14 @@ def execute(given: argparse.Namespace) -> None:
         raise failed[0] if len(given.names) == 1 else NrcError(f"{len(failed)} of {len(given.names)} data sets failed")
 
 
-def _is_whole(folder: Path) -> bool:
-    from nrc_core.data.prepared import read_prepared
-    from nrc_core.errors import DataDamaged, DataUnavailable
-
-    try:
-        read_prepared(folder)
-    except DataUnavailable:
-        return False
-    except DataDamaged as error:
-        logger.warning("%s", error)
-        return False
-    return True
-
-
-def _names() -> list[str]:
-    from nrc_core.data.catalogue import BUILT_IN
-
-    return [name for name in BUILT_IN if name != "synthetic"]
+def _prepared(folder: Path, given: argparse.Namespace) -> tuple[pd.DataFrame, Manifest]:
+    """The data set of a folder, made first if it is not there, damaged or wanted anew."""
+    if not (given.again or given.from_dir):
+        try:
+            return read_prepared(folder)
+        except DataUnavailable:
+            pass
+        except DataDamaged as error:
+            logger.warning("%s", error)
+    data_scripts.prepare(folder.name, folder.parent, from_dir=given.from_dir)
+    return read_prepared(folder)

@@ -4,23 +4,20 @@ from __future__ import annotations
 
 import argparse
 import json
-from collections import Counter
 from collections.abc import Iterator
+from itertools import groupby
 from typing import Any
 
-from nrc_core.cli.arguments import add_store, completing, store_folder
-from nrc_core.errors import ConfigError, suggestion
+from nrc_core.cli.parser import KINDS
+from nrc_core.data.catalogue import BUILT_IN
+from nrc_core.data.prepared import data_folder, read_manifest
+from nrc_core.errors import ConfigError, DataDamaged, DataUnavailable, suggestion
+from nrc_core.results.records import read_records
+from nrc_core.results.store import Store
+from nrc_core.sections.experiments import EXPERIMENTS
+from nrc_core.workflow.notebook_files import all_notebooks, folder, opening
 
-HELP = "the notebooks, data sets and experiments there are, and what is in the store"
-STORE = "store"  # if it is asked for by name, run by run
-KINDS = ("notebooks", "data", "experiments", STORE)
-
-
-def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Of the command."""
-    kinds = parser.add_argument("kinds", nargs="*", metavar="KIND", help=f"{', '.join(KINDS)} (default: all)")
-    completing(kinds, lambda: KINDS)
-    add_store(parser, "NRC_STORE, or build/store")
+Record = dict[str, Any]
 
 
 def execute(given: argparse.Namespace) -> None:
@@ -28,20 +25,19 @@ def execute(given: argparse.Namespace) -> None:
     for kind in given.kinds:
         if kind not in KINDS:
             raise ConfigError(f"there is no list of {kind!r}: {suggestion(kind, KINDS, 'there is')}")
-    parts = {"notebooks": _notebooks, "data": _data, "experiments": _experiments, "store": _store}
+    lists = (_notebooks(), _data(), _experiments(), _store(Store(given.store), each="store" in given.kinds))
+    parts = dict(zip(KINDS, lists, strict=True))
     for number, kind in enumerate(given.kinds or KINDS):
         if number:
             print()
-        for line in parts[kind](given):
+        for line in parts[kind]:
             print(line)
 
 
-def _notebooks(_: argparse.Namespace) -> Iterator[str]:
-    from nrc_core.workflow.notebook_files import all_notebooks, folder, opening
-
-    found = all_notebooks()
-    yield f"Notebooks in {folder()} (`nrc show NAME` says more)" if found else f"No notebooks: {folder()} is not there"
-    for name, path in found.items():
+def _notebooks() -> Iterator[str]:
+    known = all_notebooks()
+    yield f"Notebooks in {folder()} (`nrc show NAME` says more)" if known else f"No notebooks: {folder()} is not there"
+    for name, path in known.items():
         try:
             title = opening(path)[0]
         except ConfigError:
@@ -49,11 +45,7 @@ def _notebooks(_: argparse.Namespace) -> Iterator[str]:
         yield f"  {name:31} {title}"
 
 
-def _data(_: argparse.Namespace) -> Iterator[str]:
-    from nrc_core.data.catalogue import BUILT_IN
-    from nrc_core.data.prepared import data_folder, read_manifest
-    from nrc_core.errors import DataDamaged, DataUnavailable
-
+def _data() -> Iterator[str]:
     yield f"Data sets (prepared ones are in {data_folder()}); the path of a table of your own works too"
     for name in BUILT_IN:
         state = "made on the spot"
@@ -68,40 +60,30 @@ def _data(_: argparse.Namespace) -> Iterator[str]:
         yield f"  {name:31} {state}"
 
 
-def _experiments(_: argparse.Namespace) -> Iterator[str]:
-    from nrc_core.sections.experiments import EXPERIMENTS
-
+def _experiments() -> Iterator[str]:
     yield "Experiments (`nrc compute NAME` runs one without its notebook)"
     for name, function in EXPERIMENTS.items():
         yield f"  {name:31} {(function.__doc__ or '').splitlines()[0]}"
 
 
-def _store(given: argparse.Namespace) -> Iterator[str]:
-    from nrc_core.results.records import all_keys, read_records
-
-    folder = store_folder(given)
-    keys = all_keys(folder)
-    yield f"Store {folder}: {len(keys)} run{'' if len(keys) == 1 else 's'} (`nrc compare KEY KEY` compares two)"
-    groups: dict[tuple[str, str], list[dict[str, Any]]] = {}
-    whole = 0
-    for record in read_records(folder):
-        config, whole = record["config"], whole + 1
-        network = config.get("pretraining", config).get("architecture", "mlp")  # older records leave out the only one
-        kind = (config["dataset"], f"{config.get('task', 'regression')}, {network}")
-        groups.setdefault(kind, []).append(record)
-    for (dataset, network), records in sorted(groups.items()):
+def _store(store: Store, *, each: bool) -> Iterator[str]:
+    """Runs by their data set, task and network; `each` adds a line for each run."""
+    keys, whole = store.all_keys(), list(read_records(store.folder))
+    yield f"Store {store.folder}: {_count(keys)} (`nrc compare KEY KEY` compares two)"
+    for (dataset, network), group in groupby(sorted(whole, key=_kind), _kind):
+        records = list(group)
         newest = max(records, key=_date)
-        diverged = Counter("failure" in record for record in records)[True]
-        failed = f", {diverged} diverged" if diverged else ""
-        runs = f"{len(records)} run{'' if len(records) == 1 else 's'}{failed}"
+        diverged = sum("failure" in record for record in records)
+        runs = _count(records) + (f", {diverged} diverged" if diverged else "")
         yield f"  {dataset:16} {network:24} {runs:22} newest {newest['key']} of {_date(newest)[:10]}"
-        yield from _runs(records) if STORE in given.kinds else ()
-    if whole < len(keys):
-        yield f"  {len(keys) - whole} more cannot be read; what wants them computes them again"
+        if each:
+            yield from _runs(records)
+    if len(whole) < len(keys):
+        yield f"  {len(keys) - len(whole)} more cannot be read; what wants them computes them again"
 
 
-def _runs(records: list[dict[str, Any]]) -> Iterator[str]:
-    """A line a run, oldest first: key, date, and what it differs in from others of its kind."""
+def _runs(records: list[Record]) -> Iterator[str]:
+    """A line a run, oldest first: key, date, and the parameters in which runs of this kind differ."""
     flat = [_flat(record["config"]) for record in records]
     names = dict.fromkeys(name for one in flat for name in one)
     varied = [name for name in names if len({json.dumps(one.get(name)) for one in flat}) > 1]
@@ -110,13 +92,23 @@ def _runs(records: list[dict[str, Any]]) -> Iterator[str]:
         yield f"    {record['key']} of {_date(record)[:16]}  {parameters}"
 
 
-def _flat(config: dict[str, Any]) -> dict[str, Any]:
-    """A configuration without nesting; when it is measured is left out."""
-    found: dict[str, Any] = {}
+def _flat(config: Record) -> Record:
+    """A configuration without nesting and without the times of its measurements."""
+    flat: Record = {}
     for name, value in config.items():
-        found |= _flat(value) if isinstance(value, dict) else {} if name.startswith("measure_") else {name: value}
-    return found
+        flat |= _flat(value) if isinstance(value, dict) else {} if name.startswith("measure_") else {name: value}
+    return flat
 
 
-def _date(record: dict[str, Any]) -> str:
+def _kind(record: Record) -> tuple[str, str]:
+    config = record["config"]
+    network = config.get("pretraining", config).get("architecture", "mlp")  # older records leave out the only one
+    return config["dataset"], f"{config.get('task', 'regression')}, {network}"
+
+
+def _date(record: Record) -> str:
     return str(record["date"])
+
+
+def _count(runs: list[Any]) -> str:
+    return f"{len(runs)} run{'' if len(runs) == 1 else 's'}"

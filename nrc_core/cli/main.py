@@ -11,12 +11,11 @@ import traceback
 from collections.abc import Iterator
 from contextlib import contextmanager
 from importlib import import_module
-from importlib.metadata import PackageNotFoundError, version
 
+from nrc_core.cli.parser import make_parser
 from nrc_core.errors import ConfigError, NrcError
 from nrc_core.workflow.extras import extra_of, lacking
 
-COMMANDS = ("list", "show", "run", "compare", "data", "compute", "claims", "check", "references")
 INTERRUPTED = (
     "interrupted: give the same command again to go on (finished runs are in the store; the run under way goes on from "
     "its last checkpoint, which is written once a minute)"
@@ -25,18 +24,18 @@ INTERRUPTED = (
 
 def main(arguments: list[str] | None = None) -> int:
     """Run one command; errors that a user can mend are one line and a non-zero exit."""
-    parser = _parser()
+    parser = make_parser()
     if "_ARGCOMPLETE" in os.environ:  # the shell asks what can follow
         import argcomplete
 
-        argcomplete.autocomplete(parser)
-    given, unknown = parser.parse_known_args(arguments)
+        argcomplete.autocomplete(parser, default_completer=import_module("nrc_core.cli.completion").Completer())
+    given, unknown = parser.parse_known_args(arguments, argparse.Namespace(quiet=False, verbose=False))
     if unknown:
         hint = ": parameters of notebooks and experiments are written name=value" if "parameters" in given else ""
         parser.error(f"unrecognized arguments: {' '.join(unknown)}{hint}")
     try:
         with _logging(given):
-            given.execute(given)
+            import_module(f"nrc_core.cli.{given.command}").execute(given)
         sys.stdout.flush()
     except NrcError as error:
         if given.verbose:
@@ -60,39 +59,6 @@ def main(arguments: list[str] | None = None) -> int:
         print(f"\nnrc: {INTERRUPTED}", file=sys.stderr)
         return 130
     return 0
-
-
-def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="nrc", description="Companion to Deep Neural Regression Collapse")
-    parser.add_argument("--version", action="version", version=f"nrc {_version()}")
-    _add_volume(parser, default=False)
-    commands = parser.add_subparsers(dest="command", required=True)
-    for name in COMMANDS:
-        module = import_module(f"nrc_core.cli.{name}")
-        command = commands.add_parser(name, help=module.HELP, description=module.HELP)
-        _add_volume(command, default=argparse.SUPPRESS)
-        module.add_arguments(command)
-        command.set_defaults(execute=module.execute)
-    return parser
-
-
-def _add_volume(parser: argparse.ArgumentParser, default: object) -> None:
-    volume = parser.add_mutually_exclusive_group()
-    volume.add_argument("-q", "--quiet", action="store_true", default=default, help="results, warnings and errors only")
-    volume.add_argument(
-        "-v",
-        "--verbose",
-        action="store_true",
-        default=default,
-        help="what is looked up and loaded, and where an error comes from",
-    )
-
-
-def _version() -> str:
-    try:
-        return version("nrc-core")
-    except PackageNotFoundError:
-        return "of a checkout that is not installed"
 
 
 class _Lines(logging.StreamHandler):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import re
+from collections.abc import Mapping
 from functools import cache
 from html import escape
 from importlib.util import find_spec
@@ -11,14 +12,8 @@ from pathlib import Path
 from typing import Any
 
 from nrc_core.files import project_folder
-from nrc_core.workflow.extras import check_installed
 
-CITATION = re.compile(r"\{cite:([tp])\}`([^`]+)`")
-
-
-def check_exportable() -> None:
-    """Raise ConfigError unless what makes pages is installed."""
-    check_installed("nbconvert")
+CITATION = re.compile(r"\{cite:(?P<kind>[tp])\}`(?P<key>[^`]+)`")
 
 
 def export(executed: Path) -> Path:
@@ -48,30 +43,26 @@ def export(executed: Path) -> Path:
     return page
 
 
-def _cited(found: re.Match[str]) -> str:
+def _cited(citation: re.Match[str]) -> str:
     """A citation as the book prints it: authors and year; the key where the list of references is not at hand."""
-    key, parenthetical = found[2], found[1] == "p"
-    words = _references().get(key)
-    if words is None:
-        return f"*{key}*"
-    authors, year = words
-    return f"({authors}, {year})" if parenthetical else f"{authors} ({year})"
+    entry = _references().get(citation["key"])
+    if entry is None:
+        return f"*{citation['key']}*"
+    names = [" ".join(map(str, person.rich_last_names)) for person in entry.persons["author"]]
+    authors, year = " and ".join(names) if len(names) < 3 else f"{names[0]} et al.", entry.fields["year"]
+    return f"({authors}, {year})" if citation["kind"] == "p" else f"{authors} ({year})"
 
 
 @cache
-def _references() -> dict[str, tuple[str, str]]:
-    """Authors and year by key, of the book's list of references."""
+def _references() -> Mapping[str, Any]:
+    """The book's list of references by key, as `pybtex` reads it."""
     path = project_folder() / "book" / "references.bib"
     if find_spec("pybtex") is None or not path.is_file():
         return {}
     from pybtex.database import parse_file
 
-    found = {}
-    for key, entry in parse_file(path, "bibtex").entries.items():
-        names = [" ".join(map(str, person.rich_last_names)) for person in entry.persons["author"]]
-        several = " and ".join(names) if len(names) < 3 else f"{names[0]} et al."
-        found[key] = (several, entry.fields["year"])
-    return found
+    entries: Mapping[str, Any] = parse_file(path, "bibtex").entries
+    return entries
 
 
 def _describe(output: dict[str, Any]) -> None:

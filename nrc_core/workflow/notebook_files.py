@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 from typing import Any
 
 from nrc_core.errors import ConfigError, suggestion
 from nrc_core.files import project_folder
 
+# The block that begins with this word, and a list after it.
+QUESTION = re.compile(r"^\*\*Question\.\*\*(.*?)(?:\n(\n\* .*?))?(?:\n\n|\Z)", re.MULTILINE | re.DOTALL)
 FINDINGS = ("The verdict", "What we found")  # headings over what a notebook says of its results
 
 
@@ -51,17 +54,13 @@ def opening(path: Path) -> tuple[str, str]:
         text = "".join(content["cells"][0]["source"]) if content["cells"] else ""
     except (OSError, ValueError, KeyError, TypeError, RecursionError):
         raise ConfigError(f"{path} is not a notebook: check the path") from None
-    lines = text.splitlines()
-    title = next((line.removeprefix("# ").strip() for line in lines if line.startswith("# ")), "")
-    question = [line for line in text.split("\n\n") if line.startswith("**Question.**")]
-    bullets = text.split("\n\n")[text.split("\n\n").index(question[0]) + 1 :] if question else []
-    more = [block for block in bullets[:1] if block.startswith("* ")]
-    return title, "\n".join([*(one.removeprefix("**Question.**").strip() for one in question), *more]).strip()
+    title, question = re.search(r"^# (.*)", text, re.MULTILINE), QUESTION.search(text)
+    return title[1].strip() if title else "", "".join(question.groups("")).strip() if question else ""
 
 
 def findings(cells: list[dict[str, Any]]) -> list[str]:
     """What an executed notebook says under its heading of `FINDINGS`, a line each, without Markdown's emphasis."""
-    heading, found = "", []
+    heading, lines = "", []
     for cell in cells:
         if cell["cell_type"] == "markdown":
             for line in cell["source"].splitlines():
@@ -69,5 +68,5 @@ def findings(cells: list[dict[str, Any]]) -> list[str]:
         elif heading in FINDINGS:
             for output in cell.get("outputs", []):
                 text = output.get("data", {}).get("text/markdown", "")
-                found += [line.replace("**", "") for line in text.splitlines() if line.strip()]
-    return found
+                lines += [line.replace("**", "") for line in text.splitlines() if line.strip()]
+    return lines

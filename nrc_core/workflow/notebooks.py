@@ -9,7 +9,7 @@ import tempfile
 from collections.abc import Iterator, Mapping
 from contextlib import closing, contextmanager
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from uuid import uuid4
 
 from nrc_core.config.base import Configuration
@@ -23,6 +23,9 @@ from nrc_core.training.progress import Relay
 from nrc_core.workflow.extras import check_installed
 from nrc_core.workflow.heartbeat import heartbeat
 from nrc_core.workflow.parameter_cells import Declared, read_parameters
+
+if TYPE_CHECKING:
+    from nbformat import NotebookNode
 
 logger = logging.getLogger(__name__)
 PARTIAL = ".partial.ipynb"  # what a run that failed had written
@@ -50,21 +53,19 @@ def parameters_of(notebook: Path) -> Declared:
     return read_parameters(tagged[0], str(notebook))
 
 
-def check_parameters(notebook: Path, given: Mapping[str, Any]) -> dict[str, Any]:
-    """The given parameters with their declared types, after every check that needs no kernel.
+def check_parameters(notebook: Path, given: Mapping[str, Any]) -> tuple[dict[str, Any], list[Configuration]]:
+    """Check parameters as far as possible without a kernel.
 
-    Where the notebook is named after an experiment, its configurations are built and their data
-    looked for unless the store has the results, so that a value out of range or a missing data set is found here.
+    Where the notebook is named after an experiment, its configurations are built, and their data are looked for unless
+    the store has the results. So a value out of range or a missing data set is found here.
+
+    Returns:
+        The parameters with their declared types, and the runs of the notebook's experiment that the store lacks.
 
     Raises:
         ConfigError: an unknown name, a wrong type, a value out of range.
         DataUnavailable, DataDamaged: from loading the data.
     """
-    return _checked(notebook, given)[0]
-
-
-def _checked(notebook: Path, given: Mapping[str, Any]) -> tuple[dict[str, Any], list[Configuration]]:
-    """The parameters, and the runs of the notebook's experiment that the store lacks."""
     declared = parameters_of(notebook)
     values = {}
     for name, value in given.items():
@@ -89,15 +90,18 @@ def check_output(notebook: Path, output: Path) -> None:
             raise ConfigError(f"the output would replace the notebook itself, {notebook}: give another --output")
 
 
-def run_notebook(notebook: Path, output: Path, given: Mapping[str, Any], *, timeout: int | None = None) -> None:
+def run_notebook(notebook: Path, output: Path, given: Mapping[str, Any], *, timeout: int | None = None) -> NotebookNode:
     """Execute a notebook with parameters; `output` appears only when every cell has run.
 
-    A failed run leaves `<output>.partial.ipynb` beside it for reading; of several that write one output at
-    once, each writes a file of its own and the last one stands. The kernel listens on a unix
-    socket, so that notebooks running at once cannot take each other's ports.
+    A failed run leaves `<output>.partial.ipynb` beside it for reading. If several runs write one output at once, each
+    writes a file of its own, and the one that ends last stays. The kernel listens on a unix socket, so that notebooks
+    that run at the same time cannot take each other's ports.
 
     Args:
         timeout: seconds a cell may take; None for no limit.
+
+    Returns:
+        The executed notebook, as it was written.
 
     Raises:
         ConfigError: as `check_parameters` and `check_output`, for a timeout below a second, or for a package that
@@ -110,7 +114,7 @@ def run_notebook(notebook: Path, output: Path, given: Mapping[str, Any], *, time
     if timeout is not None and timeout < 1:
         raise ConfigError(f"the timeout must be at least one second, or left out for none: got {timeout}")
     check_installed("papermill", "ipykernel", *(["seaborn"] if notebook.stem in EXPERIMENTS else []))
-    values, lacking = _checked(notebook, given)
+    values, lacking = check_parameters(notebook, given)
     logger.debug("%s with %s", notebook, values or "its defaults")
     output.parent.mkdir(parents=True, exist_ok=True)
     with _unfinished(output) as partial:
@@ -119,10 +123,11 @@ def run_notebook(notebook: Path, output: Path, given: Mapping[str, Any], *, time
             (store := Store()).check_writable()
             logger.info("%s", announcement(lacking, store.folder, gpu=has_gpu()))
         try:
-            _execute(notebook, partial, values, timeout)
+            executed = _execute(notebook, partial, values, timeout)
         except NotebookFailed as error:
             raise NotebookFailed(f"{error} (see {output.with_suffix(PARTIAL)})") from None
         partial.replace(output)
+    return executed
 
 
 @contextmanager
@@ -137,14 +142,20 @@ def _unfinished(output: Path) -> Iterator[Path]:
             own.replace(kept)
 
 
-def _execute(notebook: Path, output: Path, values: Mapping[str, Any], timeout: int | None) -> None:
+def _execute(notebook: Path, output: Path, values: Mapping[str, Any], timeout: int | None) -> NotebookNode:
     import nbformat
     import papermill
     from nbclient.exceptions import CellTimeoutError, DeadKernelError
+    from traitlets.config import Config
 
+    # Papermill tells every cell's start and end, and what it thinks of parameters, which are checked already.
+    logging.getLogger("papermill").setLevel(logging.ERROR)
     try:
-        said = Relay()
-        with heartbeat(notebook.name), closing(said), _quiet_papermill(), _ipc_kernel_manager() as manager:
+        with (
+            heartbeat(notebook.name),
+            closing(Relay()) as said,
+            tempfile.TemporaryDirectory(prefix="nrc-", ignore_cleanup_errors=True) as sockets,
+        ):
             executed = papermill.execute_notebook(
                 str(notebook),
                 str(output),
@@ -155,7 +166,8 @@ def _execute(notebook: Path, output: Path, values: Mapping[str, Any], timeout: i
                 autosave_cell_every=30,
                 execution_timeout=timeout,
                 start_timeout=STARTS_WITHIN,
-                kernel_manager_class=manager,
+                kernel_manager_class=_quiet_kernel_manager(),
+                config=Config(KernelManager={"transport": "ipc", "ip": str(Path(sockets) / "k")}),
                 shutdown_kernel="immediate",  # all cells have ended; a graceful exit takes half a second
             )
     except papermill.PapermillExecutionError as error:
@@ -169,48 +181,25 @@ def _execute(notebook: Path, output: Path, values: Mapping[str, Any], timeout: i
         # The kernel has been stopped, and asyncio would print that whoever waited for its cell is told so.
         logging.getLogger("asyncio").setLevel(logging.CRITICAL)
         raise
-    statuses = {
-        number: cell.metadata.get("papermill", {}).get("status")
+    unfinished = [
+        number
         for number, cell in enumerate(executed.cells)
-        if cell.cell_type == "code"
-    }
-    if unfinished := [number for number, status in statuses.items() if status != "completed"]:
+        if cell.cell_type == "code" and cell.metadata.get("papermill", {}).get("status") != "completed"
+    ]
+    if unfinished:
         raise NotebookFailed(f"{notebook} ended early: cells {unfinished} did not run")
     for name in ("input_path", "output_path"):  # absolute paths of this machine
         executed.metadata["papermill"].pop(name, None)
     nbformat.write(executed, output)
+    return executed
 
 
-@contextmanager
-def _quiet_papermill() -> Iterator[None]:
-    """Neither every cell's start and end, nor what papermill thinks of parameters, which are checked already."""
-    papermill = logging.getLogger("papermill")
-    level = papermill.level
-    papermill.setLevel(logging.ERROR)
-    try:
-        yield
-    finally:
-        papermill.setLevel(level)
-
-
-@contextmanager
-def _ipc_kernel_manager() -> Iterator[type]:
+def _quiet_kernel_manager() -> type:
     from jupyter_client.manager import AsyncKernelManager
-    from traitlets import default
 
-    with tempfile.TemporaryDirectory(prefix="nrc-", ignore_cleanup_errors=True) as folder:
+    class QuietKernelManager(AsyncKernelManager):
+        async def start_kernel(self, **options: Any) -> None:  # type: ignore[override]
+            # What cells say comes as messages; what is left is the kernel's own traceback at Ctrl-C.
+            await super().start_kernel(**options, stderr=subprocess.DEVNULL)
 
-        class IpcKernelManager(AsyncKernelManager):
-            async def start_kernel(self, **options: Any) -> None:  # type: ignore[override]
-                # What cells say comes as messages; what is left is the kernel's own traceback at Ctrl-C.
-                await super().start_kernel(**options, stderr=subprocess.DEVNULL)
-
-            @default("transport")
-            def _transport(self) -> str:
-                return "ipc"
-
-            @default("ip")
-            def _ip(self) -> str:
-                return str(Path(folder) / "k")
-
-        yield IpcKernelManager
+    return QuietKernelManager

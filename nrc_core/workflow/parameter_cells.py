@@ -5,14 +5,12 @@ from __future__ import annotations
 import ast
 import io
 import tokenize
-from typing import Any
 
 from nrc_core.errors import ConfigError, shown
-from nrc_core.sections.parameters import PLAIN, kind_of
+from nrc_core.sections.parameters import kind_of
 
 Declared = dict[str, dict[str, str]]
-# What may stand beside parameters: it declares none.
-IGNORED = (ast.Import, ast.ImportFrom, ast.Pass, ast.Expr)
+PLAIN = {bool: "bool", int: "number", float: "number", str: "str"}  # types of defaults, in the words of `coerce`
 
 
 def read_parameters(source: str, owner: str) -> Declared:
@@ -37,51 +35,38 @@ def read_parameters(source: str, owner: str) -> Declared:
         line = getattr(error, "lineno", None) or 1
         raise _refused(owner, source, line, "is no Python") from None
     comments = _comments(source)
-    found: Declared = {}
+    declared: Declared = {}
     for statement in body:
-        if isinstance(statement, IGNORED):
-            continue
-        name, annotation, value = _assignment(statement)
-        if name is None or value is None:
-            raise _refused(owner, source, statement.lineno, "is not `name: type = default`")
-        if name in found:
+        match statement:
+            case ast.AnnAssign(target=ast.Name(name), annotation=annotation, value=ast.expr() as default):
+                kind = kind_of(ast.unparse(annotation))
+            case ast.Assign(targets=[ast.Name(name)], value=default):
+                kind = _kind_of_default(default)
+            case ast.Import() | ast.ImportFrom() | ast.Pass() | ast.Expr():
+                continue  # it declares nothing
+            case _:
+                raise _refused(owner, source, statement.lineno, "is not `name: type = default`")
+        if name in declared:
             raise _refused(owner, source, statement.lineno, "declares a parameter for the second time")
-        comment = comments.get(statement.end_lineno or statement.lineno, comments.get(statement.lineno, ""))
-        found[name] = {
-            "type": _type_of(value) if annotation is None else kind_of(annotation),
-            "default": " ".join((ast.get_source_segment(source, value) or ast.unparse(value)).split()),
-            "help": comment,
+        declared[name] = {
+            "type": kind,
+            "default": " ".join((ast.get_source_segment(source, default) or ast.unparse(default)).split()),
+            "help": comments.get(statement.end_lineno or statement.lineno, comments.get(statement.lineno, "")),
         }
-    return found
+    return declared
 
 
-def _assignment(statement: ast.stmt) -> tuple[str | None, str | None, ast.expr | None]:
-    """Name, annotation and value of a statement that assigns to one name; no name if it does something else."""
-    if isinstance(statement, ast.AnnAssign) and isinstance(statement.target, ast.Name):
-        return statement.target.id, ast.unparse(statement.annotation), statement.value
-    if isinstance(statement, ast.Assign) and len(statement.targets) == 1:
-        (target,) = statement.targets
-        return (target.id if isinstance(target, ast.Name) else None), None, statement.value
-    return None, None, None
-
-
-def _type_of(default: ast.expr) -> str:
-    """The type of a parameter that declares none, by its default."""
+def _kind_of_default(default: ast.expr) -> str:
+    """The type of a parameter that declares none; empty for None, a computed default or a list of several types."""
     try:
-        return _type_of_value(ast.literal_eval(default))
+        value = ast.literal_eval(default)
     except (ValueError, TypeError, MemoryError, RecursionError):
         return ""
-
-
-def _type_of_value(value: Any) -> str:
     if isinstance(value, list | tuple):
-        kinds = {_type_of_value(item) for item in value}
-        return f"list[{kinds.pop()}]" if len(kinds) == 1 and kinds <= set(PLAIN) else ""
-    if isinstance(value, bool):
-        return "bool"
-    if isinstance(value, int | float):
-        return "number"
-    return "str" if isinstance(value, str) else ""
+        kinds = {PLAIN.get(type(item), "") for item in value}
+        kind = kinds.pop() if len(kinds) == 1 else ""
+        return f"list[{kind}]" if kind else ""
+    return PLAIN.get(type(value), "")
 
 
 def _comments(source: str) -> dict[int, str]:

@@ -76,19 +76,16 @@ def read_profile(path: Path) -> Profile:
     return profile
 
 
-def _parameters(entry: Mapping[str, Any]) -> dict[str, Any]:
-    parameters = dict(entry.get("parameters") or {})
-    experiment = EXPERIMENTS.get(entry["notebook"])
-    return parameters if experiment is None else experiment_parameters(experiment, parameters)
-
-
 def _page(name: str, entry: Mapping[str, Any], gpu: Any) -> Page:
     """A page from its entry; `gpu` is what the profile says of all its pages."""
     title, notebook, gpu = entry["title"], entry["notebook"], entry.get("gpu", gpu)
     _check_entries(f"page {name}", entry, PAGE)
     if not isinstance(gpu, bool):
         raise ConfigError(f"page {name}: gpu must be true or false: got {shown(gpu)}")
-    return Page(name, title, notebook, _parameters(entry), gpu)
+    parameters, experiment = dict(entry.get("parameters") or {}), EXPERIMENTS.get(notebook)
+    if experiment is not None:
+        parameters = experiment_parameters(experiment, parameters)
+    return Page(name, title, notebook, parameters, gpu)
 
 
 def _check_entries(owner: str, given: Mapping[str, Any], known: Sequence[str]) -> None:

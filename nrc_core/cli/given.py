@@ -1,0 +1,54 @@
+"""What the arguments of a command stand for: parameters, a profile, a store."""
+
+from __future__ import annotations
+
+import argparse
+import os
+
+from nrc_core.errors import ConfigError
+from nrc_core.files import project_folder
+from nrc_core.results.store import Store
+from nrc_core.workflow.profiles import Profile, read_profile
+
+
+def pairs(words: list[str]) -> dict[str, str]:
+    """Name -> text of words like name=value.
+
+    Raises:
+        ConfigError: a word without = or without a name, or a name that is given twice.
+
+    Example:
+        >>> pairs(["note=a=b"])
+        {'note': 'a=b'}
+    """
+    values: dict[str, str] = {}
+    for word in words:
+        name, equals, value = word.partition("=")
+        if not equals or not name:
+            half = any(text.count("[") > text.count("]") for text in values.values())
+            hint = ' (a list with spaces goes in quotes: "name=[a, b]")' if half else ""
+            raise ConfigError(f"parameters are given as name=value, without blanks: got {word!r}{hint}")
+        if name in values:
+            raise ConfigError(f"parameter {name!r} is given twice")
+        values[name] = value
+    return values
+
+
+def profile_of(given: argparse.Namespace, name: str) -> Profile:
+    """The profile that is given, or the project's of this name.
+
+    Raises:
+        ConfigError: no such profile, or not a profile.
+    """
+    own = project_folder() / "book" / "profiles" / f"{name}.yml"
+    if given.profile is None and not own.is_file():
+        raise ConfigError(
+            f"`nrc {given.command}` needs the project's profiles and results, which its checkout has and the installed "
+            "package has not: run it in a checkout, or give --profile and --store"
+        )
+    return read_profile(given.profile or own)
+
+
+def store_of(given: argparse.Namespace, profile: Profile) -> Store:
+    """The store that is given, or that of NRC_STORE, or the profile's."""
+    return Store(given.store or os.environ.get("NRC_STORE") or project_folder() / profile.store)
