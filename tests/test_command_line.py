@@ -95,7 +95,9 @@ def test_a_notebook_is_shown_with_its_question_and_its_parameters(capsys, tmp_pa
     assert main(["show", "deep_nrc_mlp"]) == 0
     said = capsys.readouterr().out
     assert "Does a trained network suppress noise" in said
-    assert re.search(r"weight_decay +Optional\[float\] +None +L2; None: the paper's for this data set, or ours", said)
+    assert re.search(
+        r"weight_decay +Optional\[float\] +None +L2; None: the paper's value for this data set, or ours", said
+    )
     assert "With the defaults: 1 network to train, about" in said, "by the published runs"
 
 
