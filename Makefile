@@ -1,5 +1,5 @@
 # Two commands: `make book` builds the book, `make test` checks the code and the texts.
-# Both need Python 3.11 or 3.12, make and git, and make their own environment in .venv.
+# Both need Python 3.11 or 3.12, make and git. They install their own environment in .venv.
 
 PYTHON ?= $(shell command -v python3.11 || command -v python3.12 || command -v python3)
 PROFILE ?= quick
@@ -10,13 +10,13 @@ export PATH := $(CURDIR)/$(BIN):$(PATH)
 
 .PHONY: book check test machines environment data bench lock clean
 
-# Ends well when the book is built; it says which pages differ from the reference runs. PDF=yes prints it too.
+# Succeeds if the book is built. The book says which pages differ from the reference runs. PDF=yes also prints it.
 book: environment data
 	python -m book.builder.build book/profiles/$(PROFILE).yml $(CORES) pdf=$(PDF)
 	@echo "open book/_build/html/index.html"
 
-# Fails where what was trained here differs from the reference runs; of the published book, where a claim that was
-# reproduced no longer is.
+# Fails if the networks trained here differ from the reference runs. For the published book, fails if a claim that was
+# reproduced is no longer reproduced.
 check: environment
 ifeq ($(PROFILE),paper)
 	nrc claims --against book/profiles/paper.verdicts.json
@@ -24,7 +24,7 @@ else
 	nrc check --profile book/profiles/$(PROFILE).yml
 endif
 
-# In the order that fails fastest.
+# The fastest checks come first.
 test: environment
 	ruff check .
 	ruff format --check .
@@ -32,7 +32,7 @@ test: environment
 	mypy
 	pytest -n $(CORES) --dist loadfile --no-loadscope-reorder
 
-# The numeric tests and re-checks once more, under other instruction sets of this processor.
+# Repeats the numeric tests and re-checks under other instruction sets of this processor.
 machines: environment data
 	.ci/machines
 
@@ -46,13 +46,13 @@ environment: .venv/complete
 	$(BIN)/uv pip install --quiet --python $(BIN)/python --no-deps -e .
 	touch $@
 
-# Simulated data are made here; SGEMM, CIFAR-10, MNIST and FashionMNIST are downloaded; UTKFace is taken from
-# NRC_DATA_MIRROR, as it is given out by hand only. What is missing, its page says why. CarRacing takes longest, so it
+# Simulated data are made here. SGEMM, CIFAR-10, MNIST and FashionMNIST are downloaded. UTKFace can be obtained only by
+# hand, so it is taken from NRC_DATA_MIRROR. If data are missing, their page says why. CarRacing takes longest, so it
 # comes first.
 data: environment
 	-printf '%s\n' car_racing hopper swimmer sgemm reacher cifar10 mnist fashion_mnist utkface | xargs -P $(CORES) -n 1 nrc data
 
-# On a machine that has nothing else to do; the last one needs UTKFace and says so where it is not.
+# Run this on a machine that is otherwise idle. The last benchmark needs UTKFace and says so if it is missing.
 bench: environment
 	python -m benchmarks.limits
 	python -m benchmarks.scaling

@@ -1,11 +1,11 @@
-# From a profile to a book. Each page is run with its own parameters, so that editing one page's
-# entry in the profile runs that page only.
+# From a profile to a book. Each page is run with its own parameters, so a change of one page's
+# entry in the profile runs only that page.
 #
 #   python -m book.builder.build book/profiles/quick.yml 2
 #   snakemake --workflow-profile book/slurm --config profile=book/profiles/quick.yml
 #
-# Claims are judged on the published runs, whatever the profile. What the profile trains is compared with reference
-# runs: the re-check.
+# For every profile, claims are judged on the published runs. The runs that the profile trains are compared with
+# reference runs. This is the re-check.
 
 import hashlib
 import json
@@ -39,8 +39,11 @@ SOURCES = sorted(
 
 
 def digest(paths):
-    """One checksum of many files, a parameter of the rules that wait for a core: Snakemake looks at the files among
-    the inputs of each waiting job several times a second, and with hundreds of them takes a tenth of a core."""
+    """One checksum of many files, used as a parameter of a rule in place of input files.
+
+    Snakemake looks at the input files of each waiting job several times a second. With hundreds of files this takes
+    a tenth of a core.
+    """
     found = hashlib.sha256()
     for path in paths:
         found.update(f"{path} {hashlib.sha256(Path(path).read_bytes()).hexdigest()}\n".encode())
@@ -48,7 +51,7 @@ def digest(paths):
 
 
 CORE_DIGEST = digest(CORE)
-# A page depends on its own section, and on the core but for the other sections and what comes after pages.
+# A page depends on its own section, and on the core without the other sections and the rooms used after the pages.
 SECTIONS = sorted(path.parent.name for path in Path("nrc_core/sections").glob("*/__init__.py"))
 AFTER_PAGES = ("claims", "cli", *(f"sections/{name}" for name in SECTIONS))
 BEFORE_PAGES = [path for path in CORE if not any(path.startswith(f"nrc_core/{room}/") for room in AFTER_PAGES)]
@@ -64,18 +67,18 @@ def notebook(wildcards):
 
 
 def manifests(wildcards):
-    """By name, where the prepared data of a page would be, those that live on disk."""
+    """Paths of the manifests of a page's prepared data by name, whether they exist or not."""
     names = [name for name in PAGES[wildcards.page].datasets if name in PREPARED]
     return {name: data_folder() / name / "manifest.json" for name in names}
 
 
 def data(wildcards):
-    """The page's prepared data that are there."""
+    """Manifests of the page's prepared data that exist."""
     return [str(path) for path in manifests(wildcards).values() if path.is_file()]
 
 
 def shown(wildcards):
-    """The published runs, which a page shows whose data are not there and are not made on the spot."""
+    """Checksum of the published runs. A page shows these runs if its data are missing and cannot be simulated."""
     lacks = any(not path.is_file() for name, path in manifests(wildcards).items() if name not in SIMULATED)
     return PUBLISHED_DIGEST if lacks else ""
 
@@ -88,7 +91,7 @@ wildcard_constraints:
     page="|".join(PAGES),
 
 
-# On a cluster the pages are its jobs; the rest is quick, and done where Snakemake runs.
+# On a cluster, the pages are jobs. The other rules are quick and run on the machine where Snakemake runs.
 localrules:
     all,
     claims,
@@ -124,8 +127,9 @@ rule run:
         "OMP_NUM_THREADS={threads} python -m book.builder.pages {PROFILE_FILE:q} {wildcards.page} {output:q} > {log:q} 2>&1"
 
 
-# What the published runs say about the claims of the papers. They are found by their configuration, as no data are at
-# `nowhere`: so the verdicts are the same on every machine. The pages are waited for only if they add published runs.
+# Judges the claims of the papers on the published runs. The folder `nowhere` holds no data, so the runs are found by
+# their configuration and the verdicts are the same on every machine. This rule waits for the pages only if they add
+# published runs.
 rule claims:
     input:
         PUBLISHED_FILE,
@@ -145,8 +149,8 @@ rule claims:
         "> {output:q} 2> {log:q}"
 
 
-# Whether what the pages trained agrees with the reference runs. `nrc check` ends with 1 if a page differs, which is a
-# result; the second program fails on what is none.
+# Compares the runs that the pages trained with the reference runs. `nrc check` ends with 1 if a page differs. This is
+# a valid result. The second program fails if there is no result.
 rule check:
     input:
         pages(),
@@ -158,7 +162,7 @@ rule check:
     log:
         BUILD / "logs/check.log",
     params:
-        # A book of the published runs themselves has nothing to compare.
+        # A book of the published runs has nothing to compare.
         compare=f"printf %s {shlex.quote(NOTHING)}" if SHOWS_PUBLISHED else "nrc check --json --profile",
         profile=[] if SHOWS_PUBLISHED else PROFILE_FILE,
         build=str(BUILD),
@@ -174,7 +178,7 @@ rule assemble:
         CORE,
         PROFILE_FILE,
         "pyproject.toml",  # the repository's address
-        "book/profiles/quick.yml",  # the values that are tried elsewhere
+        "book/profiles/quick.yml",  # its values are used in the commands that try a page on another machine
         PUBLISHED_FILE,
         claims=BUILD / "claims.json",
         check=BUILD / "check.json",
@@ -206,7 +210,7 @@ rule html:
         "jupyter-book build {params.book:q} --path-output {params.html:q} -W --keep-going --all > {log:q} 2>&1"
 
 
-# The book once more, as one page, and that on paper.
+# Builds the book again as one page and prints this page to a PDF.
 rule pdf:
     input:
         HTML / "_build/html/index.html",

@@ -1,4 +1,4 @@
-"""Write environment.yml from pyproject.toml and requirements.lock, or check that it and the lock agree.
+"""Write environment.yml from pyproject.toml, or check that environment.yml and requirements.lock agree with it.
 
 python .ci/sync_environment.py [--check]
 """
@@ -25,13 +25,13 @@ def environment(python: str) -> str:
 
 
 def locked(text: str) -> dict[str, str]:
-    """Name -> version of a lock file."""
+    """Versions in a lock file by name."""
     pins = (line.split(";")[0].strip().split("==") for line in text.splitlines() if "==" in line)
     return {_normal(name): version for name, version in pins}
 
 
 def problems(project: dict, lock: str, written: str) -> list[str]:
-    """What does not agree, in words."""
+    """One sentence for each disagreement."""
     table = project["project"]
     wanted = [*table["dependencies"], *(r for extra in table["optional-dependencies"].values() for r in extra)]
     pins = locked(lock)
@@ -62,7 +62,7 @@ def _normal(name: str) -> str:
 
 
 def main(arguments: list[str]) -> int:
-    """Write, or check and say what is wrong."""
+    """Write the file, or check it and print what is wrong."""
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())
     path = ROOT / "environment.yml"
     if arguments != ["--check"]:
