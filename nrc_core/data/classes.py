@@ -3,33 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 import pandas as pd
 import torch
-from jaxtyping import Float, UInt8
+from jaxtyping import Float
 from torch import Tensor
 
 from nrc_core.data.catalogue import SUPERCLASSES
-from nrc_core.data.images import decode
+from nrc_core.data.dataset import Dataset
+from nrc_core.data.images import decode, pixel_statistics
 from nrc_core.data.prepared import Manifest
 from nrc_core.errors import ConfigError
 
 LABELS = ("classes", "superclasses", "members", "random")
-
-
-@dataclass(frozen=True)
-class Classified:
-    """Images as they are, one-hot targets and the names of the classes."""
-
-    x_train: UInt8[Tensor, "n c height width"]
-    y_train: Float[Tensor, "n k"]
-    x_test: UInt8[Tensor, "m c height width"]
-    y_test: Float[Tensor, "m k"]
-    classes: tuple[str, ...]
-    facts: dict[str, Any]
 
 
 def classified(
@@ -42,7 +29,7 @@ def classified(
     train_per_class: int | None = None,
     train_skip: int = 0,
     test_per_class: int | None = None,
-) -> Classified:
+) -> Dataset:
     """The task that options pick out of a prepared data set, with its own division into training and test rows.
 
     Args:
@@ -67,21 +54,23 @@ def classified(
     train = _rows(original, part == "train", list(number), train_per_class, train_skip)
     test = _rows(original, part == "test", list(number), test_per_class, 0)
     new = np.array([number.get(label, -1) for label in range(int(original.max()) + 1)])[original]
-    y_train = new[train]
+    train_labels = new[train]
     if labels == "random":
-        y_train = y_train[np.random.default_rng(seed).permutation(len(y_train))]
+        train_labels = train_labels[np.random.default_rng(seed).permutation(len(train_labels))]
     images = table["image"].to_numpy()
-    facts = {
+    x_train, x_test = decode(images[train]), decode(images[test])
+    provenance = {
+        **manifest.provenance,
+        "image_shape": list(x_train.shape[1:]),
         "split": "original",
         "n_train": len(train),
         "n_test": len(test),
         "labels": labels,
         **{key: value for key, value in manifest.facts.items() if key != "classes"},
     }
-    return Classified(
-        decode(images[train]), _one_hot(y_train, len(groups)), decode(images[test]), _one_hot(new[test], len(groups)),
-        tuple(groups), facts,
-    )  # fmt: skip
+    y_train, y_test = _one_hot(train_labels, len(groups)), _one_hot(new[test], len(groups))
+    mean, spread = pixel_statistics(x_train)
+    return Dataset(name, x_train, y_train, x_test, y_test, provenance, mean, spread, tuple(groups))
 
 
 def _groups(name: str, classes: Sequence[str], labels: str) -> Mapping[str, tuple[int, ...]]:

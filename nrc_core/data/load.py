@@ -28,7 +28,7 @@ from nrc_core.data.catalogue import (
 from nrc_core.data.classes import classified
 from nrc_core.data.dataset import Dataset
 from nrc_core.data.images import DEFAULT_SIZE, decode, pixel_statistics
-from nrc_core.data.prepared import Manifest, data_folder, read_prepared
+from nrc_core.data.prepared import data_folder, read_prepared
 from nrc_core.data.synthetic import synthetic
 from nrc_core.data.tables import read_table
 from nrc_core.errors import ConfigError, DataDamaged, DataUnavailable, shown
@@ -153,26 +153,9 @@ def _names(targets: Any) -> Any:
 def _classified(name: str, folder: Path, options: dict[str, Any]) -> Dataset:
     table, manifest = read_prepared(folder / name)
     try:
-        found = classified(name, table, manifest, **options)
+        return classified(name, table, manifest, **options)
     except TypeError as error:
         raise ConfigError(f"unknown option for data set {name!r}: {error}") from None
-    mean, spread = pixel_statistics(found.x_train)
-    facts = {"image_shape": list(found.x_train.shape[1:]), **found.facts}
-    return Dataset(
-        name, found.x_train, found.y_train, found.x_test, found.y_test, _describe(manifest) | facts, mean, spread,
-        found.classes,
-    )  # fmt: skip
-
-
-def _describe(manifest: Manifest) -> dict[str, Any]:
-    """What the provenance of a run says of prepared data."""
-    return {
-        "kind": manifest.kind,
-        "source": manifest.source,
-        "licence": manifest.licence,
-        "identity": manifest.identity,
-        "table_sha256": manifest.sha256,
-    }
 
 
 def _synthetic(options: dict[str, Any]) -> _Raw:
@@ -201,7 +184,7 @@ def _prepared(name: str, folder: Path) -> _Raw:
             ) from None
     table, manifest = read_prepared(folder / name)
     groups = table[manifest.groups].to_numpy() if manifest.groups else None
-    provenance = _describe(manifest) | manifest.facts
+    provenance = manifest.provenance | manifest.facts
     inputs = table[manifest.inputs[0] if manifest.images else manifest.inputs].to_numpy()
     return _Raw(inputs, table[manifest.targets].to_numpy(), groups, provenance)
 

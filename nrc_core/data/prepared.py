@@ -41,6 +41,12 @@ class Manifest:
     facts: dict[str, Any] = field(default_factory=dict)
     sha256: str = ""
 
+    @property
+    def provenance(self) -> dict[str, Any]:
+        """What a run writes down about these data."""
+        named = {name: getattr(self, name) for name in ("kind", "source", "licence", "identity")}
+        return {**named, "table_sha256": self.sha256}
+
 
 def data_folder(data_dir: str | os.PathLike[str] | None = None) -> Path:
     """Where prepared data sets live: the argument, else NRC_DATA_DIR, else `data/` of the project."""
