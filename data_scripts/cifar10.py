@@ -14,8 +14,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from data_scripts.download import obtain
-from data_scripts.images import fault, labelled, png, tar_members
-from nrc_core.data.prepared import Manifest, write_prepared
+from data_scripts.images import fault, labelled, png, tar_members, write_labelled
+from nrc_core.data.prepared import Manifest
 from nrc_core.errors import DataDamaged, DataUnavailable
 from nrc_core.files import sha256
 
@@ -51,20 +51,14 @@ def prepare(name: str, data_dir: Path, from_dir: Path | None) -> Manifest:
         identity = hashlib.sha256("".join(PARQUET.values()).encode()).hexdigest()
         source, facts["note"] = f"{source}; {NOTE}", NOTE
     table = labelled(parts, ROWS, len(CLASSES), f"get the original from {URL}")
-    manifest = Manifest(
-        name=name,
-        kind="real",
+    return write_labelled(
+        data_dir / name,
+        table,
         source=source,
         licence="none is stated with the data; they are never republished",
         identity=identity,
-        inputs=["image"],
-        targets=["label"],
-        rows=len(table),
-        groups="part",
-        images=True,
         facts=facts,
     )
-    return write_prepared(data_dir / name, table, manifest)
 
 
 def read_archive(archive: Path) -> dict[str, tuple[list[bytes], np.ndarray]]:

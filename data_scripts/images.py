@@ -8,11 +8,13 @@ import tarfile
 import zlib
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
 from PIL import Image
 
+from nrc_core.data.prepared import Manifest, write_prepared
 from nrc_core.errors import DataDamaged
 
 # The largest archive, of STL-10, unpacks to 3.1 GB in a dozen members; what exceeds these is no original.
@@ -78,6 +80,35 @@ def labelled(
             "part": [part for part, (pictures, _) in parts.items() for _ in pictures],
         }
     )
+
+
+def write_labelled(
+    folder: Path, table: pd.DataFrame, *, source: str, licence: str, identity: str, facts: dict[str, Any]
+) -> Manifest:
+    """Write the table that `labelled` returns and its manifest; the data set has the name of the folder.
+
+    Args:
+        folder: of the prepared data set.
+        table: pictures, labels and parts.
+        source: who made the data, and where they are described.
+        licence: of the data.
+        identity: checksum of the original files.
+        facts: `classes`, the names of the classes in the order of the labels, and what else is worth knowing.
+    """
+    manifest = Manifest(
+        name=folder.name,
+        kind="real",
+        source=source,
+        licence=licence,
+        identity=identity,
+        inputs=["image"],
+        targets=["label"],
+        rows=len(table),
+        groups="part",
+        images=True,
+        facts=facts,
+    )
+    return write_prepared(folder, table, manifest)
 
 
 def tar_members(archive: Path, wanted: dict[str, int], remedy: str) -> Iterator[tuple[str, bytes]]:

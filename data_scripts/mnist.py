@@ -17,8 +17,8 @@ from pathlib import Path
 import numpy as np
 
 from data_scripts.download import obtain
-from data_scripts.images import labelled, png
-from nrc_core.data.prepared import Manifest, write_prepared
+from data_scripts.images import labelled, png, write_labelled
+from nrc_core.data.prepared import Manifest
 from nrc_core.errors import DataDamaged, DataUnavailable
 
 SIDE, ROWS = 28, {"train": 60_000, "test": 10_000}
@@ -109,20 +109,14 @@ def prepare(name: str, data_dir: Path, from_dir: Path | None) -> Manifest:
         labels = read_idx(contents[f"{prefix}-labels-idx1-ubyte.gz"], (ROWS[part],))
         parts[part] = [png(image) for image in images], labels
     table = labelled(parts, ROWS, len(original.classes), f"get the files of {name} from {original.url}")
-    manifest = Manifest(
-        name=name,
-        kind="real",
+    return write_labelled(
+        data_dir / name,
+        table,
         source=original.source,
         licence=original.licence,
         identity=hashlib.sha256("".join(md5 for _, md5 in checksums.values()).encode()).hexdigest(),
-        inputs=["image"],
-        targets=["label"],
-        rows=len(table),
-        groups="part",
-        images=True,
         facts={"classes": list(original.classes), "url": original.url},
     )
-    return write_prepared(data_dir / name, table, manifest)
 
 
 def read_idx(content: bytes, shape: tuple[int, ...]) -> np.ndarray:

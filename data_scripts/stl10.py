@@ -7,8 +7,8 @@ from pathlib import Path
 import numpy as np
 
 from data_scripts.download import obtain
-from data_scripts.images import labelled, png, tar_members
-from nrc_core.data.prepared import Manifest, write_prepared
+from data_scripts.images import labelled, png, tar_members, write_labelled
+from nrc_core.data.prepared import Manifest
 from nrc_core.errors import DataDamaged
 
 PAGE = "https://cs.stanford.edu/~acoates/stl10/"
@@ -29,20 +29,14 @@ def prepare(name: str, data_dir: Path, from_dir: Path | None) -> Manifest:
     archive = obtain(URL, CHECKSUM, data_dir / "downloads", from_dir)
     parts, classes = read_archive(archive)
     table = labelled(parts, ROWS, CLASSES, f"get the archive again from {URL}")
-    manifest = Manifest(
-        name=name,
-        kind="real",
+    return write_labelled(
+        data_dir / name,
+        table,
         source=f"STL-10, labelled images (Coates, Lee and Ng, 2011), {PAGE}",
         licence="none is stated with the data, which are from ImageNet; they are never republished",
         identity=CHECKSUM,
-        inputs=["image"],
-        targets=["label"],
-        rows=len(table),
-        groups="part",
-        images=True,
         facts={"classes": classes, "url": URL},
     )
-    return write_prepared(data_dir / name, table, manifest)
 
 
 def read_archive(archive: Path) -> tuple[dict[str, tuple[list[bytes], np.ndarray]], list[str]]:

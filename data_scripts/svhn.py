@@ -9,8 +9,8 @@ import numpy as np
 import scipy.io
 
 from data_scripts.download import obtain
-from data_scripts.images import labelled, png
-from nrc_core.data.prepared import Manifest, write_prepared
+from data_scripts.images import labelled, png, write_labelled
+from nrc_core.data.prepared import Manifest
 from nrc_core.errors import DataDamaged
 
 PAGE = "http://ufldl.stanford.edu/housenumbers/"
@@ -34,20 +34,14 @@ def prepare(name: str, data_dir: Path, from_dir: Path | None) -> Manifest:
         path = obtain(PAGE + file, CHECKSUMS[part], data_dir / "downloads", from_dir)
         parts[part] = read_matlab(path, ROWS[part])
     table = labelled(parts, ROWS, len(CLASSES), f"get the files again from {PAGE}")
-    manifest = Manifest(
-        name=name,
-        kind="real",
+    return write_labelled(
+        data_dir / name,
+        table,
         source=f"SVHN, cropped digits (Netzer, Wang, Coates, Bissacco, Wu and Ng, 2011), {PAGE}",
         licence="non-commercial use only",
         identity=hashlib.sha256("".join(CHECKSUMS.values()).encode()).hexdigest(),
-        inputs=["image"],
-        targets=["label"],
-        rows=len(table),
-        groups="part",
-        images=True,
         facts={"classes": CLASSES, "url": PAGE},
     )
-    return write_prepared(data_dir / name, table, manifest)
 
 
 def read_matlab(path: Path, rows: int) -> tuple[list[bytes], np.ndarray]:
