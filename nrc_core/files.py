@@ -1,15 +1,14 @@
-"""Files and folders: the project's own, those that appear whole or not at all, checksums, YAML, locks."""
+"""Files and folders: the project's folder, folders that appear whole or not at all, checksums, YAML and locks."""
 
 from __future__ import annotations
 
 import errno
 import hashlib
 import logging
-import shutil
-import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import yaml
@@ -18,8 +17,8 @@ from filelock import FileLock, Timeout
 from nrc_core.errors import ConfigError
 
 logger = logging.getLogger(__name__)
-PATIENCE = 1.0  # seconds of waiting that are not worth a line
-LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)  # in C where there is one, ten times as fast
+PATIENCE = 1.0  # seconds to wait for a lock before a line says so
+LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)  # the loader in C is ten times as fast
 
 
 def project_folder() -> Path:
@@ -32,39 +31,24 @@ def project_folder() -> Path:
 def atomic_folder(final: Path) -> Iterator[Path]:
     """A temporary folder beside `final` that becomes `final`, replacing it, if the block succeeds.
 
-    A reader never sees a folder that is not complete; after an error or a kill the old one stands.
-    Of several writers at once the last one wins.
+    A reader never sees a folder that is not complete. After an error, or if the process is killed, the old folder is
+    still there. If several writers work at once, the last one wins.
     """
     final.parent.mkdir(parents=True, exist_ok=True)
-    partial = Path(tempfile.mkdtemp(prefix=f".{final.name}.partial-", dir=final.parent))
-    try:
+    with TemporaryDirectory(prefix=f".{final.name}.partial-", dir=final.parent, ignore_cleanup_errors=True) as name:
+        partial = Path(name)
         yield partial
         partial.chmod(0o755)
-        while not _take_place(partial, final):
-            _move_away(final)
-    finally:
-        shutil.rmtree(partial, ignore_errors=True)
-
-
-def _take_place(partial: Path, final: Path) -> bool:
-    """Rename, unless something stands there already."""
-    try:
-        partial.replace(final)
-    except OSError as error:
-        if error.errno in (errno.ENOTEMPTY, errno.EEXIST):
-            return False
-        raise
-    return True
-
-
-def _move_away(final: Path) -> None:
-    old = Path(tempfile.mkdtemp(prefix=f".{final.name}.old-", dir=final.parent))
-    try:
-        final.replace(old)
-    except FileNotFoundError:
-        pass  # another writer was faster
-    finally:
-        shutil.rmtree(old)
+        while True:
+            try:
+                partial.replace(final)
+                break
+            except OSError as error:
+                if error.errno not in (errno.ENOTEMPTY, errno.EEXIST):
+                    raise
+            # A folder is in the way. If it is gone already, another writer moved it away.
+            with TemporaryDirectory(prefix=f".{final.name}.old-", dir=final.parent) as old, suppress(FileNotFoundError):
+                final.replace(old)
 
 
 def sha256(path: Path) -> str:
@@ -75,30 +59,28 @@ def sha256(path: Path) -> str:
 
 @contextmanager
 def locked(path: Path, holder: str) -> Iterator[None]:
-    """Hold the lock of a file while the block runs; a killed process holds none.
+    """Hold the lock of a file while the block runs. If the process is killed, the lock is free again.
 
     Args:
-        path: of the lock; its folder is made.
-        holder: in words, who has the lock if it is not free.
+        path: of the lock file; its folder is made.
+        holder: who has the lock if it is not free, in words for the message.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     lock = FileLock(path)
     try:
-        lock.acquire(timeout=PATIENCE)
+        held = lock.acquire(timeout=PATIENCE)
     except Timeout:
         logger.warning("waiting for %s (Ctrl-C ends the waiting only)", holder)
-        lock.acquire()
-    try:
+        held = lock.acquire()
+    with held:
         yield
-    finally:
-        lock.release()
 
 
 def read_yaml(path: Path, kind: type) -> Any:
     """The content of a YAML file.
 
     Raises:
-        ConfigError: it cannot be read, or holds something else than a `kind` (dict or list).
+        ConfigError: the file cannot be read, or its content is not of the type `kind` (dict or list).
     """
     try:
         content = yaml.load(path.read_text(), LOADER)
