@@ -43,6 +43,17 @@ def shown(value: Any) -> str:
     return _short.repr(value)
 
 
+def nearest(name: str, known: Sequence[str]) -> str | None:
+    """The known name that differs from a given one in upper and lower case only, or else in few letters; or None.
+
+    Example:
+        >>> nearest("A", ["a", "b"]), nearest("hoper", ["hopper"]), nearest("x", ["a", "b"])
+        ('a', 'hopper', None)
+    """
+    same = [one for one in known if one.lower() == name.lower()]
+    return next(iter(same or difflib.get_close_matches(name, known, 1)), None)
+
+
 def suggestion(name: str, known: Sequence[str], otherwise: str) -> str:
     """What to try in place of an unknown name: the nearest known one, or all of them.
 
@@ -50,6 +61,5 @@ def suggestion(name: str, known: Sequence[str], otherwise: str) -> str:
         >>> suggestion("hoper", ["hopper"], "there is"), suggestion("x", ["a", "b"], "there is")
         ("did you mean 'hopper'?", 'there is a, b')
     """
-    same = [one for one in known if one.lower() == name.lower()]
-    near = same or difflib.get_close_matches(name, known, 1)
-    return f"did you mean {near[0]!r}?" if near else f"{otherwise} {', '.join(known)}"
+    near = nearest(name, known)
+    return f"{otherwise} {', '.join(known)}" if near is None else f"did you mean {near!r}?"

@@ -117,17 +117,22 @@ def load_dataset(
         split = "own"
     targets_of_rows = raw.y[np.random.default_rng(seed).permutation(len(raw.y))] if shuffled else raw.y
     train, test = _split(raw, split, seed)
-    y, y_facts = _scale(targets_of_rows, train, "target", raw.targets)
-    facts: dict[str, Any] = {"split": split, "split_seed": seed, "n_train": len(train), "n_test": len(test), **y_facts}
+    y, spread, constant = _scale(targets_of_rows, train, "target")
+    if constant.any():
+        column = int(np.argmax(constant))
+        which = shown(raw.targets[column]) if raw.targets else column
+        raise DataDamaged(f"target {which} is constant on the training rows: drop that column")
+    facts: dict[str, Any] = {"split": split, "split_seed": seed, "n_train": len(train), "n_test": len(test)}
+    facts |= {"target_spread": spread.tolist()}
     facts |= {"shuffled": True} if shuffled else {}
     if name in IMAGES:
         size = image_size or DEFAULT_SIZE.get(name)
         x_train, x_test = decode(raw.x[train], size), decode(raw.x[test], size)
-        mean, spread = pixel_statistics(x_train)
         facts |= {"image_shape": list(x_train.shape[1:])}
-        return Dataset(name, x_train, y[train], x_test, y[test], raw.provenance | facts, mean, spread)
-    x, x_facts = _scale(raw.x, train, "input")
-    return Dataset(name, x[train], y[train], x[test], y[test], raw.provenance | facts | x_facts)
+        return Dataset(name, x_train, y[train], x_test, y[test], raw.provenance | facts, *pixel_statistics(x_train))
+    x, _, constant = _scale(raw.x, train, "input")
+    facts |= {"constant_inputs": np.flatnonzero(constant).tolist()}
+    return Dataset(name, x[train], y[train], x[test], y[test], raw.provenance | facts)
 
 
 def _name(name: Any) -> str:
@@ -235,9 +240,8 @@ def _split(raw: _Raw, split: str, seed: int) -> tuple[np.ndarray, np.ndarray]:
     return order[:cut], order[cut:]
 
 
-def _scale(
-    values: np.ndarray, train: np.ndarray, role: str, names: Sequence[str] = ()
-) -> tuple[Tensor, dict[str, Any]]:
+def _scale(values: np.ndarray, train: np.ndarray, role: str) -> tuple[Tensor, np.ndarray, np.ndarray]:
+    """Columns scaled by their training rows, the spread of each there, and whether it is constant there."""
     values = values.astype(np.float64)
     with np.errstate(over="ignore"):
         mean, spread = values[train].mean(0), values[train].std(0)
@@ -246,14 +250,5 @@ def _scale(
         raise DataDamaged(f"{role} {column} is too large for its variance to be a number: give it in another unit")
     # Rounding alone gives a constant column a spread of about 1e-16 of its size.
     constant = spread <= 1e-12 * np.abs(values[train]).max(0)
-    if role == "target" and constant.any():
-        column = int(np.argmax(constant))
-        which = shown(names[column]) if names else column
-        raise DataDamaged(f"target {which} is constant on the training rows: drop that column")
     scaled = np.where(constant, 0.0, (values - mean) / np.where(constant, 1.0, spread))
-    facts = (
-        {"target_spread": spread.tolist()}
-        if role == "target"
-        else {"constant_inputs": np.flatnonzero(constant).tolist()}
-    )
-    return torch.from_numpy(scaled.astype(np.float32)), facts
+    return torch.from_numpy(scaled.astype(np.float32)), spread, constant

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import hashlib
 import json
 import re
@@ -18,7 +17,7 @@ from nrc_core.data.array_tables import read_npy, read_npz
 from nrc_core.data.parquet_tables import parts_of, read_parquet
 from nrc_core.data.table_columns import Content, counts_rows, from_arrow
 from nrc_core.data.text_tables import read_text
-from nrc_core.errors import ConfigError, DataDamaged, NrcError, shown
+from nrc_core.errors import ConfigError, DataDamaged, NrcError, nearest, shown
 from nrc_core.files import sha256
 
 SUFFIXES = (".csv", ".csv.gz", ".tsv", ".tsv.gz", ".parquet", ".npz", ".npy")
@@ -69,7 +68,7 @@ class Table:
 
 def is_table(name: str) -> bool:
     """Whether a name that is no built-in data set is the path of a table: by its ending, or as a folder of parts."""
-    return name.lower().rstrip("/").endswith(SUFFIXES) or (name != "" and _is_folder(Path(name)))
+    return name.lower().rstrip("/").endswith(SUFFIXES) or (name != "" and _kind(Path(name)) == "folder")
 
 
 def conversion(name: str) -> str | None:
@@ -135,27 +134,23 @@ def read_table(path: Path, targets: Sequence[str]) -> Table:
     return Table(x, y, tuple(inputs), tuple(chosen), content.test, tuple(notes))
 
 
-def _is_folder(path: Path) -> bool:
+def _kind(path: Path) -> str | None:
+    """Whether a path is that of a folder or of a file; None if nothing is there."""
     try:
-        return path.is_dir()
-    except OSError:  # no system has a name this long
-        return False
+        return "folder" if path.is_dir() else "file" if path.is_file() else None
+    except OSError:  # the name is longer than the system allows
+        return None
 
 
 def _check_there(path: Path) -> None:
-    if _is_folder(path):
-        if not parts_of(path):
-            raise ConfigError(f"folder {path} holds no Parquet files (*.parquet): give the path of a table")
-        return
-    try:
-        there = path.is_file()
-    except OSError:
-        there = False
-    if not there and re.match(r"\w{2,}:/", str(path)):
-        raise ConfigError(f"{path} is an address, no file on this machine: download it, and give the path of the file")
-    if not there and str(path).startswith("~") and path.expanduser().exists():
-        raise ConfigError(f"no table at {path}: write the folder in full, {path.expanduser()}")
-    if not there:
+    kind = _kind(path)
+    if kind == "folder" and not parts_of(path):
+        raise ConfigError(f"folder {path} holds no Parquet files (*.parquet): give the path of a table")
+    if kind is None:
+        if re.match(r"\w{2,}:/", str(path)):
+            raise ConfigError(f"{path} is an address, no file on this machine: download it, and give the file's path")
+        if str(path).startswith("~") and path.expanduser().exists():
+            raise ConfigError(f"no table at {path}: write the folder in full, {path.expanduser()}")
         raise ConfigError(f"no table at {path}: check the path")
 
 
@@ -204,9 +199,8 @@ def _remedy(target: str, content: Content, path: Path) -> str:
     numbered = [one for one in columns if one.startswith(target) and one.removeprefix(target).isdigit()]
     if numbered:
         return f"did you mean targets={_listed(numbered).replace(', ', ',')}? a target is the exact name of a column"
-    same = [one for one in [*groups, *columns] if one.lower() == target.strip().lower()]
-    if near := same or difflib.get_close_matches(target, [*groups, *columns], 1):
-        return f"did you mean {near[0]!r}?"
+    if near := nearest(target.strip(), [*groups, *columns]):
+        return f"did you mean {near!r}?"
     if path.suffix.lower() == ".npy":
         return f"the columns of an NPY file are named by number, {columns[0]} to {columns[-1]}"
     return f"it has {_listed(groups)}"
