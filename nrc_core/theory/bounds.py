@@ -1,4 +1,7 @@
-"""What theory says of measured sites, from their numbers alone; the proofs are in `nrc_core.theory.statements`."""
+"""Bounds on measured quantities, computed from other measured quantities.
+
+The proofs are in `nrc_core.theory.statements`.
+"""
 
 from __future__ import annotations
 
@@ -6,16 +9,17 @@ import math
 
 
 def reverse_bound(cka: float, target_rank: int, target_stable_rank: float) -> float:
-    """The most of the target variance that features can leave unpredicted, given their CKA with the targets.
+    """The largest share of the target variance that features can leave unpredicted, given their CKA with the targets.
 
     ``||(I - P_H) Y||_F^2 / ||Y||_F^2 <= sqrt(t / s) sqrt(1 - CKA^2)``, hence ``<= sqrt(t) sqrt(1 - CKA^2)``: the lemma
-    of `nrc_core.theory.statements` with A = Y. CKA may be that of any projection of the features (NRC2),
-    which predicts no better than they do. No condition on NRC1. Above 1 it says nothing.
+    of `nrc_core.theory.statements` with A = Y. The CKA may be that of any projection of the features (NRC2),
+    because a projection predicts no better than the features. There is no condition on NRC1. A bound above 1 says
+    nothing.
 
     Args:
-        cka: between 0 and 1; rounding above 1 is clipped, NaN gives NaN.
-        target_rank: t, the rank of Y, or more.
-        target_stable_rank: s, or less.
+        cka: between 0 and 1; a value that rounding put above 1 counts as 1, NaN gives NaN.
+        target_rank: t, the rank of Y or a larger number.
+        target_stable_rank: s, the stable rank of Y or a smaller number.
 
     Example:
         >>> round(reverse_bound(0.8, target_rank=2, target_stable_rank=2.0), 12)
@@ -25,13 +29,13 @@ def reverse_bound(cka: float, target_rank: int, target_stable_rank: float) -> fl
 
 
 def cone_noise() -> float:
-    """NRC1 at rank t that a ReLU without bias makes of t equal Gaussian signals: (pi - 2) / (2 (pi - 1)) = 0.267.
+    """NRC1 at rank t of t equal Gaussian signals behind a ReLU without bias: (pi - 2) / (2 (pi - 1)) = 0.267.
 
-    ``relu(p) = (p + |p|) / 2``. For centred Gaussian pre-activations p the halves are uncorrelated, and their variances
-    are as 1 to 1 - 2 / pi, whatever the weights. If the p span t dimensions, so does the first half: NRC1 at
-    rank t is **at most** the share of the second, (1 - 2 / pi) / (2 - 2 / pi). It is equal to it when every signal z is
-    carried by a pair (relu(z), relu(-z)) and the signals are independent with one variance: the eigenvalues
-    are then ``Var z / 2`` and ``Var |z| / 2``, t times each. At rank 2t such pairs have no noise.
+    ``relu(p) = (p + |p|) / 2``. For centred Gaussian pre-activations p the two terms are uncorrelated. The ratio of
+    their variances is 1 to 1 - 2 / pi, whatever the weights are. If the p span t dimensions, the first term spans t
+    too, so NRC1 at rank t is **at most** the share of the second term, (1 - 2 / pi) / (2 - 2 / pi). The two are equal
+    if each signal z has a pair of units (relu(z), relu(-z)) and the signals are independent with the same variance:
+    then the eigenvalues are ``Var z / 2`` and ``Var |z| / 2``, t times each. At rank 2t such pairs have no noise.
 
     Example:
         >>> round(cone_noise(), 6)
@@ -41,12 +45,12 @@ def cone_noise() -> float:
 
 
 def decay_beyond_targets(strongest: float, target_dim: int, depth: int) -> float:
-    """The weight decay from which on zero is the best that a deep linear network can do.
+    """The least weight decay at which weights of zero are the best for a deep linear network.
 
-    `nrc_core.theory.statements.deep_ufm_threshold` solved for the decay, with the first weight in the place of the free
-    features, as it is for white inputs. The mean squared error per entry is 2 / t of the objective there, hence
-    ``t / 2 weight_decay = (a (m - 1) / m)^(2m / (m + 1)) / (m - 1)`` with m = L - 1 and a the largest standard
-    deviation of the targets. A theorem for linear networks on white inputs, a guide for others.
+    This is `nrc_core.theory.statements.deep_ufm_threshold` solved for the decay. The first weight takes the place of
+    the free features, which is correct for white inputs. The mean squared error per entry is 2 / t times the objective
+    there, hence ``t / 2 weight_decay = (a (m - 1) / m)^(2m / (m + 1)) / (m - 1)``, with m = L - 1 and a the largest
+    standard deviation of the targets. It is a theorem for linear networks on white inputs, and a guide for others.
 
     Args:
         strongest: the largest eigenvalue of the target covariance.
@@ -54,7 +58,7 @@ def decay_beyond_targets(strongest: float, target_dim: int, depth: int) -> float
         depth: L, at least 3.
 
     Raises:
-        ValueError: fewer layers, for which the formula is another one.
+        ValueError: fewer layers, because their formula is another one.
 
     Example:
         >>> round(decay_beyond_targets(1.9, target_dim=2, depth=8), 3)
@@ -67,7 +71,7 @@ def decay_beyond_targets(strongest: float, target_dim: int, depth: int) -> float
 
 
 def share_bound(gap: float, rank: int, stable_rank: float) -> float:
-    """The most of a variance that lies outside a span: ``sqrt(m / s) sqrt(1 - c^2)``, the lemma's second bound.
+    """The largest share of a variance outside a span: ``sqrt(m / s) sqrt(1 - c^2)``, the second bound of the lemma.
 
     Args:
         gap: ``1 - c^2``.

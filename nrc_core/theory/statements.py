@@ -26,7 +26,8 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from nrc_core.metrics.regression import Matrix, eigen, spectral_ratio
+from nrc_core.metrics.arrays import Matrix, checked_matrix
+from nrc_core.metrics.regression import eigen, spectral_ratio
 from nrc_core.theory.bounds import share_bound
 
 
@@ -39,17 +40,17 @@ class Proposition1:
         epsilon_1: NRC1 at rank t, ``1 - ||H_sig||^2 / ||H||^2``.
         epsilon_2: ``1 - CKA(H, Y)``.
         cka_signal: CKA(H_sig, Y).
-        residual: ``||(I - P_Y) H|| / ||H||``, what the proposition bounds.
-        printed_bound: ``sqrt(epsilon_1) + sqrt(epsilon_2)``; false.
+        residual: ``||(I - P_Y) H|| / ||H||``, the quantity that the proposition bounds.
+        printed_bound: ``sqrt(epsilon_1) + sqrt(epsilon_2)``, the bound of the paper, which is false.
         flat_bound: ``sqrt(e_1 + (1 - e_1) (1 - cka_signal^2))``, for an H_sig with equal singular values. The
             lemma bounds the share of H_sig outside the span of Y; H_sig and H_noise have orthogonal rows, so
             their residuals add as squares, and that of H_noise is at most its norm. It is at most the
             sum of roots ``sqrt(e_1) + sqrt(1 - cka_signal^2)``.
-        general_bound: the same with ``sqrt(t / s) sqrt(1 - cka_signal^2)``, at most 1, in place of
-            ``1 - cka_signal^2``; s is the stable rank of H_sig. For any spectrum.
+        general_bound: the same for any spectrum, with ``sqrt(t / s) sqrt(1 - cka_signal^2)`` in place of
+            ``1 - cka_signal^2``, but at most 1 there; s is the stable rank of H_sig.
         unpredicted: ``||(I - P_H) Y||^2 / ||Y||^2``, NRC4 as a share of the target variance.
-        reverse_bound: of `unpredicted`, see `nrc_core.theory.bounds.reverse_bound`; for any spectrum.
-        white_bound: of `unpredicted`, ``1 - cka_signal^2``, for a Y with equal singular values.
+        reverse_bound: a bound of `unpredicted` for any spectrum, see `nrc_core.theory.bounds.reverse_bound`.
+        white_bound: a bound of `unpredicted` for a Y with equal singular values, ``1 - cka_signal^2``.
     """
 
     target_rank: int
@@ -66,17 +67,17 @@ class Proposition1:
 
 
 def proposition_1(features: Matrix, targets: Matrix) -> Proposition1:
-    """Everything that Proposition 1 speaks of, for given features and targets.
+    """All quantities of Proposition 1, for given features and targets.
 
-    ``1 - CKA`` and ``1 - CKA^2`` are taken as squared distances of Gram matrices of unit norm, so they do
-    not lose their digits near CKA = 1.
+    ``1 - CKA`` and ``1 - CKA^2`` are computed as squared distances of Gram matrices of unit norm, so they do
+    not lose digits near CKA = 1.
 
     Args:
         features: (n, h), any real dtype.
         targets: (n, t), of any rank from 1 on.
 
     Raises:
-        ValueError: unequal rows, values that are not finite, or a side without variance.
+        ValueError: different numbers of rows, values that are not finite, or features or targets without variance.
 
     Example:
         >>> found = proposition_1(*counter_example(delta=0.01, samples=8))
@@ -87,7 +88,7 @@ def proposition_1(features: Matrix, targets: Matrix) -> Proposition1:
     if len(h) != len(y):
         raise ValueError(f"features and targets must have equal rows: got {len(h)} and {len(y)}")
     width = h.shape[1]
-    # The triangular factor has the same inner products of columns in fewer rows.
+    # The triangular factor has fewer rows, and the inner products of its columns are the same.
     joint = torch.linalg.qr(torch.cat([h, y], dim=1), mode="r")[1]
     h, y = joint[:, :width], joint[:, width:]
     left, values, _ = torch.linalg.svd(h, full_matrices=False)
@@ -120,13 +121,14 @@ def proposition_1(features: Matrix, targets: Matrix) -> Proposition1:
 def counter_example(delta: float, samples: int) -> tuple[Float[Tensor, "n 2"], Float[Tensor, "n 2"]]:
     """Features and targets that break Proposition 1 as printed: H = [a, c], Y = [a, delta b].
 
-    a, b, c are orthogonal, centred and of equal norm. H is flat and of rank t = 2, so epsilon_1 = 0; half of its
-    energy is outside the span of Y, so the residual is 1 / sqrt 2; ``CKA = 1 / sqrt(2 (1 + delta^4))``. At
-    delta = 1 the printed bound is 1 / sqrt 2 too, below it is smaller, down to ``sqrt(1 - 1 / sqrt 2)``.
+    a, b, c are orthogonal, centred and of equal norm. H has equal singular values and rank t = 2, so epsilon_1 = 0.
+    Half of its energy is outside the span of Y, so the residual is 1 / sqrt 2. ``CKA = 1 / sqrt(2 (1 + delta^4))``.
+    At delta = 1 the printed bound equals 1 / sqrt 2 too. For a smaller delta the bound is smaller, down to
+    ``sqrt(1 - 1 / sqrt 2)``.
 
     Args:
-        delta: not zero, which would lower the rank of Y.
-        samples: a multiple of 4; the columns are of +1 and -1, so their inner products are exact.
+        delta: not zero, because Y would have rank 1.
+        samples: a multiple of 4; the entries of a, b, c are +1 and -1, so their inner products are exact.
 
     Raises:
         ValueError: delta zero or not finite, or samples not a positive multiple of 4.
@@ -166,8 +168,8 @@ def ufm_minimum(target_covariance: Float[Tensor, "t t"], feature_decay: float, w
     or more (Andriopoulos et al., 2024, Theorem 4.1). With c = feature_decay weight_decay and target covariance
     U diag(l) U^T: ``W W^T = sqrt(feature_decay / weight_decay) U diag(e) U^T, e_j = max(0, sqrt(l_j) - sqrt(c))``, and
     the loss is ``sum_j (sqrt(l_j) - e_j)^2 / 2 + sqrt(c) e_j``. From c = l_1 on, W and H are zero.
-    Proof: given Z = H W^T the two penalties sum to at least sqrt(c / n) ||Z||_*, attained by balanced factors;
-    what is left is the proximal map of the nuclear norm.
+    Proof: given Z = H W^T the two penalties sum to at least sqrt(c / n) ||Z||_*, and balanced factors attain it;
+    the remaining problem in Z is the proximal map of the nuclear norm.
 
     Raises:
         ValueError: a decay that is not positive.
@@ -189,11 +191,12 @@ def ufm_minimum(target_covariance: Float[Tensor, "t t"], feature_decay: float, w
 def deep_ufm_threshold(feature_decay: float, weight_decays: Sequence[float]) -> float:
     """The standard deviation a target direction needs to survive in a deep linear unconstrained features model.
 
-    L weights in a row on free features, one decay a weight, otherwise the objective of `ufm_minimum`. With
+    The model has L weights in a row on free features, each weight with its own decay; the rest of the objective is
+    that of `ufm_minimum`. With
     ``c = (feature_decay prod(weight_decays))^(1 / (L + 1))`` a direction of standard deviation a solves
     ``min_u (u - a)^2 / 2 + (L + 1) / 2 c u^(2 / (L + 1))``, by the inequality of means between the L + 1 factors.
-    For L = 1 zero is left at a = c, smoothly. For L > 1 zero is always a local minimum, and the global one up to
-    ``a = L / (L - 1) ((L - 1) c)^((L + 1) / 2L)``, where u jumps to (L - 1) / L of a.
+    For L = 1 the minimum moves away from zero at a = c, without a jump. For L > 1 zero is always a local minimum. It
+    is the global one up to ``a = L / (L - 1) ((L - 1) c)^((L + 1) / 2L)``, where u jumps to (L - 1) / L of a.
     Proof: u > 0 is no worse than 0 iff a >= u / 2 + (L + 1) / 2 c u^((1 - L) / (1 + L)); minimise over u.
 
     Raises:
@@ -228,8 +231,8 @@ def unregularised_solution(weight: Matrix, targets: Matrix, free: Matrix) -> Flo
     """Features of zero loss for a given weight: H = Y W^+T + Z (I - W^+ W), one for every Z.
 
     The minima of ``||H W^T - Y||^2`` (Deep NRC paper, section 4.4, with samples in columns). W W^+ = I, so
-    H W^T = Y; the second term is invisible to the weight and may hold any variance in any direction of its
-    null space, so NRC3 is not decided.
+    H W^T = Y. The weight maps the second term to zero, so that term may have any variance in any direction of the
+    null space. Therefore zero loss does not decide NRC3.
 
     Args:
         weight: (t, h), of rank t.
@@ -252,18 +255,16 @@ def unregularised_solution(weight: Matrix, targets: Matrix, free: Matrix) -> Flo
 
 
 def _centred(array: Matrix, name: str) -> Tensor:
-    tensor = torch.as_tensor(array).detach().double()
-    if not tensor.isfinite().all():
-        raise ValueError(f"{name} must be finite, but holds NaN or infinity: drop or mend those rows first")
+    tensor = checked_matrix(array, name)
     centred = tensor - tensor[:1]  # so that constant columns are exactly zero
     centred = centred - centred.mean(dim=0)
     if not centred.any():
-        raise ValueError(f"{name} must vary: no bound speaks of constants")
+        raise ValueError(f"{name} must vary: there is no bound for constants")
     return centred
 
 
 def _rank(singular_values: Tensor) -> int:
-    """How many singular values are above rounding."""
+    """How many singular values are larger than rounding errors."""
     tolerance = 100 * torch.finfo(torch.float64).eps * len(singular_values) * singular_values.max()
     return int((singular_values > tolerance).sum())
 
