@@ -213,7 +213,7 @@ def test_a_constant_target_is_refused(tmp_path):
     [
         ("hoper", "unknown data set 'hoper': did you mean 'hopper'"),
         ("imagenet", "built in are synthetic"),
-        ("my.xlsx", "is none of the tables that are read"),
+        ("my.xlsx", "is not a table in a format that is read"),
         ("missing.csv", "no table at missing.csv"),
     ],
 )

@@ -1,4 +1,4 @@
-"""Arrays as tables: NPY, and NPZ with a column or a matrix an array."""
+"""Arrays as tables: NPY files, and NPZ files in which each array is a column or a matrix."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ import numpy as np
 from nrc_core.data.table_columns import SPLIT, Columns, Content, array_numbers, check_names, split_rows
 from nrc_core.errors import DataDamaged, shown
 
-# X_train and X_test are two parts of X, as are train_X and test_X; short words stand apart, as in X_tr.
+# X_train and X_test are two parts of X, and so are train_X and test_X. Short words need an underscore, as in X_tr.
 _LONG, _SHORT = "train(?:ing)?|test(?:ing)?|valid(?:ation)?|val|dev", "tr|trn|te|tst"
 _PART_NAMES = (
     rf"(?P<base>.*?)_?(?P<part>{_LONG})",
@@ -28,11 +28,11 @@ _PICKLED = "it holds pickled objects, which are never loaded: save arrays of num
 
 
 def read_npy(path: Path) -> Content:
-    """The columns of a matrix, named by their number from 0, or by its fields where it has any.
+    """The columns of a matrix. Their names are their numbers from 0, or the array's fields if it has fields.
 
     Raises:
-        ValueError: it is no NPY file, or its array has no rows and columns.
-        DataDamaged: a column holds anything but finite numbers.
+        ValueError: the file is not an NPY file, or its array is not a matrix.
+        DataDamaged: a column holds something else than finite numbers.
     """
     array = _opened(path)
     if not isinstance(array, np.ndarray):
@@ -48,21 +48,21 @@ def read_npy(path: Path) -> Content:
 def read_npz(path: Path) -> Content:
     """The columns of all arrays: a vector is one, a matrix `y` is y0, y1, ..., an image is flattened to a row.
 
-    Arrays like X_train, X_test, y_train, y_test are the parts of X and y: the file brings its own split, as it does
-    by an array `split` of the words train and test.
-    Where such names run together, as with matrices x and x1, the columns are x[0], x[1], ...
+    The file brings its own split if its arrays have names like X_train, X_test, y_train, y_test, which are the parts
+    of X and y, or if it has an array `split` of the words train and test.
+    If two columns would get the same name, as with matrices x and x1, the columns are x[0], x[1], ...
 
     Raises:
-        ValueError: it is no NPZ file, or holds pickled objects or nothing.
-        DataDamaged: an array that is no column or matrix of finite numbers, arrays of different lengths, or parts
-            for the training without their parts for the test.
+        ValueError: the file is not an NPZ file, or it holds pickled objects or nothing.
+        DataDamaged: an array is not a column or matrix of finite numbers, arrays have different lengths, or an array
+            for training has no array for the test.
     """
     arrays = _load(path)
     return _content(arrays, _pieces(arrays))
 
 
 def _opened(path: Path) -> Any:
-    """What NumPy reads, but no pickles."""
+    """What NumPy reads from the file. Pickled objects are refused."""
     with path.open("rb") as file:
         start = file.read(6)
     if not start.startswith((b"\x93NUMPY", b"PK")):
@@ -96,7 +96,7 @@ def _load(path: Path) -> dict[str, np.ndarray]:
 
 
 def _pieces(arrays: Mapping[str, np.ndarray]) -> dict[str, tuple[str, ...]]:
-    """Names of columns and the arrays whose rows they have: one array, or one for the training and one for the test."""
+    """For each name of columns the arrays that hold its rows: one array, or one for training and one for the test."""
     bases: dict[str, dict[str, str]] = {}
     for name in arrays:
         matches = (re.fullmatch(pattern, name, re.IGNORECASE) for pattern in _PART_NAMES)
@@ -153,14 +153,14 @@ def _check_lengths(arrays: Mapping[str, np.ndarray]) -> None:
 
 
 def _row(array: np.ndarray) -> str:
-    """What a row of an array is, in words."""
+    """A row of an array, in words."""
     fields = f" with fields {', '.join(array.dtype.names)}" if array.dtype.names else ""
     return f"of shape {array.shape[1:]}{fields}"
 
 
 def _columns(name: str, array: np.ndarray, base: str) -> Columns:
-    """The columns of an array, called by the name of what it is a part of."""
-    if array.dtype.names is not None and array.ndim == 1:  # a record a row
+    """The columns of an array, named after the base that the array is a part of."""
+    if array.dtype.names is not None and array.ndim == 1:  # each row is a record
         fields = [_field(field, array[field]) for field in array.dtype.names]
         return Columns(base, array.dtype.names, np.concatenate(fields, axis=1))
     if not array.size:
@@ -180,7 +180,7 @@ def _matrix_labels(name: str, values: np.ndarray) -> tuple[str, ...]:
 
 
 def _each(columns: Columns) -> list[Columns]:
-    """Those of an array without a name, one by one."""
+    """The columns of an array without a name, one by one."""
     return [Columns(label, (label,), columns.values[:, [i]]) for i, label in enumerate(columns.labels)]
 
 
@@ -192,7 +192,7 @@ def _flattened(name: str, array: np.ndarray) -> list[str]:
 
 
 def _named(parts: list[Columns]) -> list[Columns]:
-    """The parts with names that are all different."""
+    """The parts, with names that all differ."""
     counts = Counter(chain.from_iterable(part.labels for part in parts))
     named = []
     for part in parts:
@@ -204,7 +204,7 @@ def _named(parts: list[Columns]) -> list[Columns]:
 
 
 def _test_rows(arrays: Mapping[str, np.ndarray], pieces: Mapping[str, tuple[str, ...]]) -> np.ndarray | None:
-    """Which rows are for the test: those of the second arrays, or by the array `split`."""
+    """Which rows are for the test: the rows of the second arrays, or those that the array `split` names."""
     names = next(iter(pieces.values()))
     if len(names) > 1:
         return np.repeat([False, True], [len(arrays[name]) for name in names])

@@ -1,4 +1,4 @@
-"""Which data sets there are, and what results know them by. Loads no rows of prepared data."""
+"""Which data sets there are, and their identities in content keys. No rows of prepared data are loaded here."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from nrc_core.data.prepared import data_folder, read_manifest
 from nrc_core.errors import ConfigError, suggestion
 
 ROLLED_OUT = ("swimmer", "reacher", "hopper")  # states and actions of expert policies
-SIMULATED = (*ROLLED_OUT, "car_racing")  # made on the spot, without a download
+SIMULATED = (*ROLLED_OUT, "car_racing")  # made on this machine, without a download
 IMAGES = ("utkface", "carla2d", "car_racing")
 CLASSIFIED = ("mnist", "fashion_mnist", "cifar10", "svhn", "stl10")  # images in classes
 # Superclasses of the transfer experiments (Hui et al., section 4.2), by the numbers of the classes in them:
@@ -19,7 +19,7 @@ SUPERCLASSES: dict[str, dict[str, tuple[int, ...]]] = {
     "mnist": {"even": (0, 2, 4, 6, 8), "odd": (1, 3, 5, 7, 9)},
     "cifar10": {"objects": (0, 1, 8, 9), "animals": (2, 3, 6, 7)},
 }
-STAND_IN = "stand-in"  # the kind of data that take the place of others which are not to be had
+STAND_IN = "stand-in"  # the kind of data that replace data that are hard to get
 BUILT_IN = ("synthetic", *SIMULATED, "sgemm", "utkface", "carla2d", *CLASSIFIED)
 SPLITS = ("random", "blocked")
 
@@ -28,17 +28,20 @@ def check_name(name: str) -> None:
     """Raise ConfigError unless `name` is built in or the path of a table."""
     if name in BUILT_IN:
         return
-    from nrc_core.data.tables import FORMATS, conversion, is_table  # with pandas, which takes a second to import
+    from nrc_core.data.tables import FORMATS, conversion, is_table  # imports pandas, which takes a second
 
     if not is_table(name):
         if remedy := conversion(name):
-            raise ConfigError(f"data set {name!r} is none of the tables that are read, {FORMATS}: {remedy}")
+            raise ConfigError(f"data set {name!r} is not a table in a format that is read ({FORMATS}): {remedy}")
         hint = suggestion(name, BUILT_IN, "built in are")
         raise ConfigError(f"unknown data set {name!r}: {hint} (a file of your own works too: {FORMATS})")
 
 
 def check_request(name: str, *, split: str, targets: Sequence[str]) -> None:
-    """Raise ConfigError for an unknown data set or split, or for targets of data that have their own; loads nothing."""
+    """Raise ConfigError for an unknown data set or split, or if targets are named for a built-in data set.
+
+    No data are loaded.
+    """
     check_name(name)
     if split not in SPLITS:
         raise ConfigError(f"split must be one of {', '.join(SPLITS)}: got {split!r}")
@@ -49,27 +52,29 @@ def check_request(name: str, *, split: str, targets: Sequence[str]) -> None:
 
 
 def check_own_split(name: str, split: str) -> None:
-    """Raise ConfigError where another split is asked for than the one that a table brings."""
-    if split != "random":  # what is used unless a split is named
+    """Raise ConfigError if another split is asked for than the table's own."""
+    if split != "random":  # the default
         raise ConfigError(f"{name} brings its own split, so it is not to be {split}: leave the split as it is, random")
 
 
 def check_samples(samples: int | None, rows: int) -> None:
-    """Raise ConfigError unless so many samples, None for all, can be drawn from the rows of a data set."""
+    """Raise ConfigError if a data set has fewer rows than `samples`, or `samples` is below 1; None means all rows."""
     if samples is not None and not 1 <= samples <= rows:
         raise ConfigError(f"samples must be between 1 and the {rows} rows there are: got {samples}")
 
 
 def data_identity(name: str, *, targets: Sequence[str] = (), split: str = "random") -> str:
-    """What content keys know a data set by, besides the options it is loaded with.
+    """The text that stands for a data set in content keys, which also contain the options of loading.
 
-    Of prepared data it is their manifest's; of a table of your own, a fingerprint of its numbers, of the names of its
-    target columns and of its own split; of synthetic data the name alone, since their options decide every number.
+    For prepared data it is the identity in their manifest. For a table of your own it is a fingerprint of its numbers,
+    the names of its target columns and its own split. For synthetic data it is the name alone, because the options
+    decide every number.
 
     Raises:
-        ConfigError: an unknown name, targets that the table does not have, or a split of a table that brings its own.
-        DataUnavailable: prepared data that are not on this machine.
-        DataDamaged: a manifest or a table that cannot be read.
+        ConfigError: the name is unknown, the table does not have the targets, or another split is asked for than the
+            table's own.
+        DataUnavailable: the prepared data are not on this machine.
+        DataDamaged: a manifest or a table cannot be read.
 
     Example:
         >>> data_identity("synthetic")

@@ -1,4 +1,4 @@
-"""Images in classes: which rows and which labels of a prepared data set make up a task."""
+"""Images in classes: the rows and labels of a prepared data set that make a task."""
 
 from __future__ import annotations
 
@@ -30,18 +30,21 @@ def classified(
     train_skip: int = 0,
     test_per_class: int | None = None,
 ) -> Dataset:
-    """The task that options pick out of a prepared data set, with its own division into training and test rows.
+    """A task from a prepared data set, with the data set's own split into training and test rows.
 
     Args:
+        name: of the data set.
+        table: its rows, with columns image, label and part.
+        manifest: of the data set.
         seed: of random labels.
         labels: "classes"; "superclasses", the two groups of `nrc_core.data.catalogue.SUPERCLASSES`; "members", the
-            classes that are in these groups; or "random", a control: training rows get the labels of other rows.
-        train_per_class: so many training rows of each original class, the first that come; all unless given.
-        train_skip: leave out so many of each class before them.
-        test_per_class: the same for test rows.
+            classes that are in these groups; or "random", a control: the labels of the training rows are shuffled.
+        train_per_class: how many training rows of each original class to take, in the order of the table; None: all.
+        train_skip: how many training rows of each class to leave out before those.
+        test_per_class: how many test rows of each original class to take; None: all.
 
     Raises:
-        ConfigError: an unknown word, superclasses that a data set has none of, or more rows than there are.
+        ConfigError: `labels` is unknown, the data set has no superclasses, or a class has too few rows.
     """
     if labels not in LABELS:
         raise ConfigError(f"labels must be one of {', '.join(LABELS)}: got {labels!r}")
@@ -74,7 +77,7 @@ def classified(
 
 
 def _groups(name: str, classes: Sequence[str], labels: str) -> Mapping[str, tuple[int, ...]]:
-    """Name of each class of the task -> the original classes in it."""
+    """For the name of each class of the task the original classes in it."""
     if labels == "superclasses":
         return SUPERCLASSES[name]
     members = sorted(label for group in SUPERCLASSES[name].values() for label in group) if labels == "members" else None
@@ -82,7 +85,7 @@ def _groups(name: str, classes: Sequence[str], labels: str) -> Mapping[str, tupl
 
 
 def _rows(labels: np.ndarray, part: np.ndarray, wanted: list[int], count: int | None, skip: int) -> np.ndarray:
-    """In the order of the file, the rows of a part whose place among those of their class is wanted."""
+    """The rows of a part, `count` of each wanted class after the first `skip`, in the order of the table."""
     chosen = []
     for label in wanted:
         rows = np.flatnonzero(part & (labels == label))

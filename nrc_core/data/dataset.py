@@ -13,15 +13,16 @@ from torch import Tensor
 
 @dataclass(frozen=True)
 class Dataset:
-    """A data set, split, with targets of zero mean and unit variance by training statistics, or one-hot targets.
+    """A data set that is split into training and test rows.
 
     Attributes:
-        x_train, x_test: (n, d) float32, scaled like the targets; or images, (n, c, height, width)
-            uint8, as they are: networks scale them by `pixel_mean` and `pixel_spread`, one number a
-            channel, of the training images.
-        y_train, y_test: (n, t) float32.
-        classes: names of the classes that the one-hot targets stand for; None for regression.
-        provenance: where it comes from; `identity` is what content keys are made of.
+        x_train, x_test: (n, d) float32, scaled to zero mean and unit variance on the training rows; or images,
+            (n, c, height, width) uint8, not scaled.
+        y_train, y_test: (n, t) float32, scaled in the same way; or one-hot.
+        provenance: where the data come from; content keys contain its `identity`.
+        pixel_mean, pixel_spread: mean and standard deviation of the training images, one number for each channel.
+            Networks scale images by them. None for other inputs.
+        classes: names of the classes of one-hot targets; None for regression.
     """
 
     name: str
@@ -36,7 +37,7 @@ class Dataset:
 
     @property
     def input_dim(self) -> int:
-        """d; of images the number of channels."""
+        """d; for images the number of channels."""
         return self.x_train.shape[1]
 
     @property

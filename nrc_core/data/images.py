@@ -14,19 +14,19 @@ from torch import Tensor
 
 from nrc_core.errors import ConfigError, DataDamaged
 
-# The shorter side in pixels that a data set is loaded with unless told otherwise. The paper says 200 of
-# UTKFace, its released code loads 128. Content keys leave it out: a change needs a new RESULTS_VERSION.
+# The default of the shorter side in pixels. For UTKFace the paper says 200, but its released code loads 128. Content
+# keys leave the default out, so a change needs a new RESULTS_VERSION.
 DEFAULT_SIZE = {"utkface": 128}
-LEAST_SIZE = 32  # ResNets halve five times
+LEAST_SIZE = 32  # a ResNet halves the image five times
 VECTOR = 8  # channels that AVX2 handles at a time, in single precision
 
 
 def map_format(width: int) -> torch.memory_format:
     """The order in memory of the feature maps of a network whose first stage has `width` channels.
 
-    Channels last, by which narrow networks train a fifth faster. With fewer than eight channels it is torch's usual
-    order: in strided convolutions of one pixel, as shortcuts are, oneDNN on AVX2 writes past the end of narrower
-    maps of the other order, and the process dies.
+    It is channels last, because narrow networks train a fifth faster with it. With fewer than eight channels it is
+    torch's default order. For maps that narrow, oneDNN on AVX2 writes past the end of memory in channels-last order, in
+    strided convolutions of one pixel (those of shortcuts), and the process dies.
 
     Example:
         >>> map_format(4), map_format(64)
@@ -38,7 +38,8 @@ def map_format(width: int) -> torch.memory_format:
 def in_order(images: Float[Tensor, "n c height width"], order: torch.memory_format) -> Tensor:
     """The same images in an order in memory that torch keeps for the feature maps made of them.
 
-    With one channel both orders are the same in memory, and torch goes by the strides, so `contiguous` does not do.
+    With one channel both orders are the same in memory, so `contiguous` changes nothing. But torch looks at the strides
+    to choose the order of its feature maps.
 
     Example:
         >>> grey = torch.zeros(2, 5, 5, 1).movedim(3, 1)
@@ -54,13 +55,13 @@ def decode(encoded: Sequence[bytes] | np.ndarray, size: int | None = None) -> UI
     """JPEG or PNG images as one tensor in channels-last memory order: three channels, one if the first is grey.
 
     Args:
-        encoded: the content of a file each.
+        encoded: the contents of the image files.
         size: the shorter side in pixels; larger images are reduced to it (bilinear, each pixel an
-            average of those it covers, as torchvision's Resize does). None: as they are.
+            average of those it covers, as torchvision's Resize does). None: images keep their size.
 
     Raises:
-        ConfigError: a size below 32 or above the images' own.
-        DataDamaged: an image that cannot be decoded or is of another shape than the first.
+        ConfigError: the size is below 32 or above that of the images.
+        DataDamaged: an image cannot be decoded, or has another shape than the first.
 
     Example:
         >>> file = io.BytesIO()
@@ -106,7 +107,7 @@ def pixel_statistics(images: UInt8[Tensor, "n c height width"]) -> tuple[tuple[f
     means, spreads = [], []
     for channel in range(images.shape[1]):
         counts = torch.zeros(256, dtype=torch.float64)
-        for some in images[:, channel].split(1024):  # bincount makes eight bytes of each pixel
+        for some in images[:, channel].split(1024):  # in pieces, because bincount needs eight bytes for each pixel
             counts += some.flatten().bincount(minlength=256)
         share = counts / counts.sum()
         mean = (share * values).sum()
