@@ -1,4 +1,4 @@
-"""Data sets as tensors: load, split, scale by training statistics."""
+"""Data sets as tensors: loaded, split, and scaled by the mean and spread of the training rows."""
 
 from __future__ import annotations
 
@@ -39,12 +39,12 @@ TRAIN_SHARE = 0.8  # Deep NRC paper, section 4.1
 
 @dataclass(frozen=True)
 class _Raw:
-    x: np.ndarray  # a row of numbers a sample, or an encoded image
+    x: np.ndarray  # for each sample a row of numbers, or an encoded image
     y: np.ndarray
     groups: np.ndarray | None
     provenance: dict[str, Any]
-    test: np.ndarray | None = None  # rows that are for the test by a split of the data's own
-    targets: Sequence[str] = ()  # their names, where users know them by name
+    test: np.ndarray | None = None  # which rows are for the test, if the data bring their own split
+    targets: Sequence[str] = ()  # their names, if the data are a table of a user
 
 
 def load_dataset(
@@ -59,30 +59,31 @@ def load_dataset(
     image_size: int | None = None,
     **options: Any,
 ) -> Dataset:
-    """Load a data set as tensors, 80 % for training, scaled by training statistics.
+    """Load a data set as tensors: 80 % for training, scaled by the mean and spread of the training rows.
 
     Args:
-        name: `synthetic`, `swimmer`, `reacher`, `hopper`, `sgemm`, `utkface`, `carla2d`, `car_racing`, the
-            classified images `mnist`, `fashion_mnist`, `cifar10`, `svhn`, `stl10`, or the path of a table
+        name: `synthetic`, `swimmer`, `reacher`, `hopper`, `sgemm`, `utkface`, `carla2d`, `car_racing`; the
+            images in classes `mnist`, `fashion_mnist`, `cifar10`, `svhn`, `stl10`; or the path of a table
             in CSV, TSV, Parquet, NPZ or NPY, see `nrc_core.data.tables.read_table`.
-        data_dir: where prepared data sets are; NRC_DATA_DIR or `data/` unless given. Simulated
+        data_dir: where prepared data sets are; the default is NRC_DATA_DIR, or `data/`. Simulated
             data sets that are not there yet are made and kept there.
         seed: of the random split and of the choice of `samples`.
-        split: "random" rows, or "blocked": the last fifth, cut between episodes where there are
-            any. Neighbouring time steps leak from train to test in a random split. A table that brings its
-            own split is split by that.
-        samples: use only so many rows, drawn at random (for `synthetic`, make so many).
+        split: which rows are for the test: "random" rows, or the last fifth ("blocked"), which begins with a new
+            episode if the data have episodes. In a random split the test rows may be neighbours in time of
+            training rows. A table that brings its own split keeps it.
+        samples: use only this number of rows, drawn at random (for `synthetic`: make this number).
         targets: the target columns of a table of your own; every other column is an input.
-        shuffled: a control: every row gets the targets of a row drawn at random.
-        image_size: reduce images to so many pixels on their shorter side; None: 128 for `utkface`,
-            the others as they are.
-        options: for `synthetic`, what `nrc_core.data.synthetic.synthetic` takes; for images in classes, which
-            have their own split, what `nrc_core.data.classes.classified` takes, and nothing else but `seed`.
+        shuffled: a control: the targets are shuffled among the rows.
+        image_size: reduce the shorter side of images to this number of pixels; None: 128 for `utkface`, while
+            other images keep their size.
+        options: for `synthetic` the options of `nrc_core.data.synthetic.synthetic`; for images in classes the
+            options of `nrc_core.data.classes.classified`. Images in classes have their own split, and take no
+            other option than these and `seed`.
 
     Raises:
-        ConfigError: an unknown name or option, or a value out of range.
+        ConfigError: a name or option is unknown, or a value is out of range.
         DataUnavailable: the data are not on this machine; the message says how to get them.
-        DataDamaged: a checksum, row count or value is wrong.
+        DataDamaged: a checksum, a number of rows or a value is wrong.
 
     Example:
         >>> dataset = load_dataset("synthetic", samples=100, target_dim=2)
@@ -146,7 +147,7 @@ def _name(name: Any) -> str:
 
 
 def _names(targets: Any) -> Any:
-    """The names of targets in a list; a text is for `check_request` to refuse."""
+    """The names of targets in a list; a text stays a text, and `check_request` refuses it."""
     if isinstance(targets, str) or targets is None:
         return targets or ()
     names = list(targets) if isinstance(targets, Iterable) else [targets]

@@ -11,7 +11,7 @@ import pyarrow.parquet as pq
 
 from nrc_core.errors import ConfigError, DataDamaged, shown
 
-# Folders with files that no longer count (Delta Lake, Hudi), and other data, which would be left out.
+# Logs in folders where some files no longer count (Delta Lake, Hudi); and endings of data that would be left out.
 _LOGS = ("_delta_log", ".hoodie")
 _DATA = (".pq", ".parq", ".csv", ".tsv", ".gz", ".npz", ".npy", ".feather", ".arrow", ".orc")
 
@@ -19,10 +19,11 @@ _DATA = (".pq", ".parq", ".csv", ".tsv", ".gz", ".npz", ".npy", ".feather", ".ar
 def parts_of(folder: Path) -> list[Path]:
     """The Parquet files of a folder and of its subfolders `column=value`, part 2 before part 10.
 
-    Files that start with a dot or an underscore are a program's own.
+    Files that start with a dot or an underscore hold no rows: programs write them for themselves.
 
     Raises:
-        ConfigError: another subfolder or file of data, whose rows would be lost, or a log that says which parts count.
+        ConfigError: the folder has a log that says which parts count, or another subfolder or file of data, whose rows
+            would be lost.
 
     Example:
         >>> (tmp / "part.10.parquet").touch(), (tmp / "part.2.parquet").touch(), (tmp / "_SUCCESS").touch()
@@ -55,12 +56,12 @@ def _in_order(path: Path) -> list[tuple[int, str]]:
 
 
 def read_parquet(path: Path) -> pa.Table:
-    """The table as `to_csv` would write it: what pandas keeps as its index comes first.
+    """The table as `to_csv` would write it: the index of pandas comes first.
 
-    Values that the parts of a folder are sorted by (`year=2020/`) are a column.
+    Values in the names of subfolders (`year=2020/`) are a column.
 
     Raises:
-        DataDamaged: parts with other columns than the first, or column names of several levels.
+        DataDamaged: a part has other columns than the first, or column names have several levels.
     """
     if path.is_dir():
         return _index_first(_joined(path))
@@ -72,7 +73,7 @@ def _joined(folder: Path) -> pa.Table:
     parts = parts_of(folder)
     schemas = [pq.read_schema(part) for part in parts]
     for part, schema in zip(parts, schemas, strict=True):
-        # The parts' order of columns may differ, for they are joined by name.
+        # The order of the columns may differ between parts, because they are joined by name.
         if sorted(schema.names) != sorted(schemas[0].names):
             other = sorted(set(schema.names) ^ set(schemas[0].names)) or schema.names
             raise DataDamaged(
@@ -85,7 +86,9 @@ def _joined(folder: Path) -> pa.Table:
         "partition_base_dir": str(folder),
     }
     try:
-        schema = pa.unify_schemas(schemas, promote_options="permissive")  # whole numbers here, fractions there
+        schema = pa.unify_schemas(
+            schemas, promote_options="permissive"
+        )  # a column may hold whole numbers in one part and fractions in another
     except pa.ArrowTypeError as error:
         reason = str(error).removeprefix("Unable to merge: Field ")
         raise DataDamaged(f"its parts have other types of one column, {reason}: give it one type") from None
@@ -110,7 +113,7 @@ def _index_first(table: pa.Table) -> pa.Table:
     index = [name for name in kept if name in table.column_names]
     if index:
         table = table.select([*index, *(name for name in table.column_names if name not in index)])
-    for bounds in kept:  # of an index that only counts
+    for bounds in kept:  # the index of such a table only counts the rows
         if isinstance(bounds, dict) and bounds.get("name") is not None:
             counted = range(bounds["start"], bounds["stop"], bounds["step"])
             if len(counted) == table.num_rows:

@@ -1,4 +1,4 @@
-"""Prepared data sets on disk: one Parquet table and one manifest a folder, checked when read."""
+"""Prepared data sets on disk: a folder with one Parquet table and one manifest, which are checked when read."""
 
 from __future__ import annotations
 
@@ -21,11 +21,11 @@ TABLE, MANIFEST = "table.parquet", "manifest.json"
 class Manifest:
     """What a prepared data set is.
 
-    `identity` is what content keys use: the checksum of the original file for real data, the
-    fingerprint of the recipe (environment, policy, seeds, versions) for simulated data, whose last
-    bits may differ between processors. `sha256` is of the table itself, to detect damage. With
-    `images` the one input column holds encoded pictures (JPEG or PNG bytes) instead of numbers.
-    `facts` may hold `skipped`: how many originals were left out, by reason.
+    Content keys contain `identity`. For real data it is the checksum of the original file. For simulated data it is
+    the fingerprint of the recipe (environment, policy, seeds, versions), because their last bits may differ between
+    processors. `sha256` is the checksum of the table itself, to detect damage. With `images` the only input column
+    holds encoded pictures (JPEG or PNG bytes) instead of numbers. `facts` may hold `skipped`: for each reason, how many
+    originals were left out.
     """
 
     name: str
@@ -66,14 +66,14 @@ def read_manifest(folder: Path) -> Manifest:
     """The manifest of a prepared data set.
 
     Raises:
-        DataUnavailable: there is none.
-        DataDamaged: it cannot be read.
+        DataUnavailable: there is no manifest.
+        DataDamaged: the manifest cannot be read.
     """
     name = folder.name
     try:
         return Manifest(**json.loads((folder / MANIFEST).read_text()))
     except FileNotFoundError:
-        # Pages say this too: no path of a machine.
+        # Pages show this message, so it names no path of a machine.
         raise DataUnavailable(f"data set {name!r} is not prepared on this machine: run `nrc data {name}`") from None
     except (ValueError, TypeError) as error:
         raise DataDamaged(
@@ -82,11 +82,11 @@ def read_manifest(folder: Path) -> Manifest:
 
 
 def read_prepared(folder: Path) -> tuple[pandas.DataFrame, Manifest]:
-    """The table and manifest of a prepared data set, after checking its checksum and row count.
+    """The table and manifest of a prepared data set; checksum and number of rows are checked.
 
     Raises:
-        DataUnavailable: it is not there.
-        DataDamaged: the table is missing or is not the one the manifest describes.
+        DataUnavailable: the data set is not there.
+        DataDamaged: the table is missing, or is not the table that the manifest describes.
     """
     manifest = read_manifest(folder)
     path = folder / TABLE
@@ -95,7 +95,7 @@ def read_prepared(folder: Path) -> tuple[pandas.DataFrame, Manifest]:
         raise DataDamaged(f"{path} is missing: {remedy}")
     if (found := sha256(path)) != manifest.sha256:
         raise DataDamaged(f"{path} has checksum {found[:12]}, its manifest says {manifest.sha256[:12]}: {remedy}")
-    import pandas  # takes a second, which those who read a manifest only need not wait
+    import pandas  # takes a second, which reading a manifest alone does not need
 
     table = pandas.read_parquet(path)
     if len(table) != manifest.rows:

@@ -13,8 +13,8 @@ from nrc_core.errors import ConfigError
 from nrc_core.metrics.moments import Moments
 from nrc_core.metrics.regression import eigen
 
-# A teacher whose weakest of the directions it should have carries less than this share of the
-# target variance (dead units, nearly parallel outputs) is rejected, and the next one drawn.
+# Every direction that a teacher should have must carry at least this share of the target variance. A teacher
+# without it (dead units, nearly parallel outputs) is rejected, and the next one is drawn.
 LEAST_SHARE = 0.05
 MOST_TRIES = 100
 
@@ -28,7 +28,7 @@ def synthetic(
     teacher_rank: int = 10,
     teacher: str = "nonlinear",
 ) -> tuple[Tensor, Tensor, dict[str, Any]]:
-    """Inputs (n, d), targets (n, t) and the facts of their making.
+    """Inputs (n, d), targets (n, t), and facts on how they were made.
 
     x ~ N(0, I_d). The nonlinear teacher is a bias-free ReLU network with two hidden layers of
     `teacher_rank` units, the linear one a d x t matrix of rank `teacher_rank`; weights are drawn from
@@ -36,8 +36,7 @@ def synthetic(
     activation, the weight scale and the rejection of degenerate teachers are choices made here.
 
     Raises:
-        ConfigError: a size below 1, an unknown kind of teacher, or sizes for which no
-            non-degenerate teacher was found.
+        ConfigError: a size is below 1, the kind of teacher is unknown, or every teacher of these sizes was rejected.
     """
     sizes = {"samples": samples, "input_dim": input_dim, "target_dim": target_dim, "teacher_rank": teacher_rank}
     for name, size in sizes.items():

@@ -1,6 +1,6 @@
-"""Columns of finite numbers out of the types that files give them: taken exactly, or refused by name.
+"""Columns of finite numbers from the types that files have: exactly the same numbers, or an error with their name.
 
-Errors say what is wrong in a file; which file it is, `nrc_core.data.tables.read_table` adds.
+Errors here say what is wrong in a file; `nrc_core.data.tables.read_table` adds which file it is.
 """
 
 from __future__ import annotations
@@ -18,21 +18,21 @@ from jaxtyping import Bool, Float64
 
 from nrc_core.errors import DataDamaged, shown
 
-SPLIT = "split"  # the column by which a table brings its own split
+SPLIT = "split"  # the column with the own split of a table
 LARGEST_EXACT = 2**53  # up to here a 64-bit float holds every whole number
 _PARTS = ("train", "test")
 _NUMBER = re.compile(r"\s*[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?\s*", re.ASCII)
 _PUNCTUATED = re.compile(r"[\s+-]*[\d.]*\d[,'\s\u00a0.]\d[\d,.'\s\u00a0]*", re.ASCII)
 _UNNAMED = re.compile(r"\s*|Unnamed: \d+|__index_level_\d+__")  # to_csv(), read_csv() of it, to_parquet()
 _ENCODE, _DROP = "encode or drop it", "turn it into a number, as days since the first, or drop it"
-# For text by what it looks like; the first that fits.
+# Remedies for text, by its pattern; the first that fits is used.
 _REMEDIES = (
     (re.compile(r"\s*\d{1,4}[-/.]\d{1,2}[-/.]\d{1,4}.*", re.ASCII), _DROP),
     (re.compile(r"\s*#.*"), "take out lines of comments below the header"),
     (_PUNCTUATED, "write numbers as 1234.5, after pd.read_csv(..., thousands=',') or pd.read_csv(..., decimal=',')"),
     (re.compile(r"[^a-zA-Z\d]*\d[^a-zA-Z]*"), "write numbers as 1234.5, without other signs"),  # 5 %, $5, 1_000
 )
-# Words and remedy for what is no number: of Arrow's types by their test, of NumPy's by their letter.
+# Words and remedies for values that are no numbers: by the test of Arrow's type, and by the letter of NumPy's type.
 _ARROW = (
     (kinds.is_null, "nothing but empty values", "drop it"),
     (kinds.is_date, "dates", _DROP),
@@ -53,7 +53,7 @@ _NUMPY = {
 
 @dataclass(frozen=True)
 class Columns:
-    """Columns that one name stands for: a column of a table, or all those of a matrix."""
+    """The columns that one name stands for: a column of a table, or all columns of a matrix."""
 
     name: str
     labels: tuple[str, ...]
@@ -65,9 +65,9 @@ class Content:
     """What a file holds.
 
     Attributes:
-        parts: at least one, all of as many rows.
-        test: which rows are for the test, where the file says so.
-        notes: what was done to it that its user should know.
+        parts: at least one; all have the same number of rows.
+        test: which rows are for the test, if the file says so.
+        notes: what was changed in reading, for its user to know.
         aliases: other names of parts.
     """
 
@@ -78,10 +78,10 @@ class Content:
 
 
 def from_arrow(table: pa.Table, notes: Sequence[str] = ()) -> Content:
-    """The columns of a table in its order, without row names and without the column that splits it.
+    """The columns of a table in its order, without row names and without the column `split`.
 
     Raises:
-        DataDamaged: a name occurs twice or is missing, or a column holds anything but finite numbers.
+        DataDamaged: a name occurs twice or is missing, or a column holds something else than finite numbers.
     """
     check_names(table.column_names)
     if not table.num_rows:
@@ -98,17 +98,17 @@ def from_arrow(table: pa.Table, notes: Sequence[str] = ()) -> Content:
 
 
 def check_names(names: Iterable[str]) -> None:
-    """Raise DataDamaged for a name that two columns have; those without a name are another matter."""
+    """Raise DataDamaged if two columns have the same name; columns without a name are not counted."""
     twice = [name for name, count in Counter(names).items() if count > 1 and not _UNNAMED.fullmatch(name)]
     if twice:
         raise DataDamaged(f"it has two columns named {shown(twice[0])}: give every column a name of its own")
 
 
 def split_rows(words: Sequence[object]) -> Bool[np.ndarray, " n"]:
-    """Which rows are for the test, by the words of the column `split`.
+    """Which rows are for the test, by the words in the column `split`.
 
     Raises:
-        DataDamaged: a word that is neither train nor test, or only one of them.
+        DataDamaged: a word is neither train nor test, or all words are the same.
     """
     rule = f"column {SPLIT!r} must hold train or test in every row, and both of them"
     for row, word in enumerate(words, start=1):
@@ -120,16 +120,16 @@ def split_rows(words: Sequence[object]) -> Bool[np.ndarray, " n"]:
 
 
 def array_numbers(name: str, array: np.ndarray) -> Float64[np.ndarray, "n k"]:
-    """An array as float64, exactly, each row flattened.
+    """An array as float64 with exactly the same numbers; each row is flattened.
 
     Raises:
-        DataDamaged: it holds anything but finite numbers, or whole numbers that a float64 cannot hold.
+        DataDamaged: the array holds something else than finite numbers, or whole numbers that a float64 cannot hold.
     """
     if array.dtype.kind not in "biuf":
         raise _no_numbers(name, *_NUMPY.get(array.dtype.kind, (f"values of type {array.dtype}", "drop it")))
     matrix = array.reshape(len(array), -1)
     labels = [name] if array.ndim == 1 else [f"{name}{i}" for i in range(matrix.shape[1])]
-    with np.errstate(over="ignore"):  # a longer float may be too large: then it is infinite, and refused
+    with np.errstate(over="ignore"):  # a longer float that is too large becomes infinite, and is refused below
         values = matrix.astype(np.float64)
     bad = ~np.isfinite(values)
     if bad.any():
@@ -145,14 +145,14 @@ def array_numbers(name: str, array: np.ndarray) -> Float64[np.ndarray, "n k"]:
 
 
 def check_whole_numbers(name: str, words: Iterable[str | None]) -> None:
-    """Raise DataDamaged for a whole number in a text that a float64 cannot hold."""
+    """Raise DataDamaged if a text is a whole number that a float64 cannot hold."""
     for row, word in enumerate(words):
         if word is not None and re.fullmatch(r"\s*[+-]?\d{16,}\s*", word, re.ASCII):
             _check_exact(name, Decimal(word.strip()), row)
 
 
 def _arrow_numbers(name: str, column: pa.ChunkedArray) -> Float64[np.ndarray, "n 1"]:
-    if kinds.is_dictionary(column.type):  # categories: what they stand for
+    if kinds.is_dictionary(column.type):  # categories are replaced by their values
         column = column.cast(column.type.value_type)
     kind = column.type
     if kinds.is_integer(kind) and not column.null_count:
@@ -160,7 +160,7 @@ def _arrow_numbers(name: str, column: pa.ChunkedArray) -> Float64[np.ndarray, "n
     if kinds.is_boolean(kind) or kinds.is_integer(kind) or kinds.is_floating(kind):
         return array_numbers(name, column.cast(pa.float64(), safe=False).to_numpy())
     if kinds.is_decimal(kind):
-        words = column.cast(pa.string())  # exact, and text is rounded to the nearest float
+        words = column.cast(pa.string())  # the text is exact, and becomes the nearest float
         values = array_numbers(name, words.cast(pa.float64()).to_numpy())
         for row in np.flatnonzero(np.abs(values) > LARGEST_EXACT):
             _check_exact(name, Decimal(words[row].as_py()), int(row))
@@ -183,7 +183,7 @@ def _check_exact(name: str, value: int | Decimal, row: int) -> None:
 
 
 def _left_out(place: int, column: pa.ChunkedArray) -> str:
-    """Say that a column without a name is left out, if it only names the rows."""
+    """A note that a column without a name is left out, if it only names the rows; else raise DataDamaged."""
     rows = len(column)
     counts = kinds.is_integer(column.type) and not column.null_count and counts_rows(column.to_numpy())
     labels = not (kinds.is_floating(column.type) or kinds.is_boolean(column.type) or kinds.is_nested(column.type))
