@@ -1,4 +1,4 @@
-"""Tables that users bring, with the target columns named: which files are read, and what they hold."""
+"""Tables that users bring: which files are read, and their columns as inputs and targets."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from nrc_core.files import sha256
 
 SUFFIXES = (".csv", ".csv.gz", ".tsv", ".tsv.gz", ".parquet", ".npz", ".npy")
 FORMATS = "CSV, TSV, Parquet, NPZ or NPY"
-# The functions of pandas that read what is not read here.
+# The functions of pandas that read the formats that are not read here.
 _CONVERTED = {
     **dict.fromkeys((".xlsx", ".xls", ".xlsm", ".ods"), "read_excel"),
     **dict.fromkeys((".txt", ".dat", ".data", ".zip", ".bz2", ".xz", ".zst"), "read_csv"),
@@ -35,18 +35,18 @@ _CONVERTED = {
     ".sav": "read_spss",
     ".sas7bdat": "read_sas",
 }
-_MOST_NAMES, _LONGEST_NAME = 12, 80  # that an error lists
+_MOST_NAMES, _LONGEST_NAME = 12, 80  # in the list of an error: how many names, and their letters
 
 
 @dataclass(frozen=True)
 class Table:
-    """A table of finite numbers, its columns parted into inputs and targets.
+    """A table of finite numbers, its columns divided into inputs and targets.
 
     Attributes:
         x, y: (n, d) inputs and (n, t) targets.
         inputs, targets: the names of their columns.
-        test: which rows are for the test, where the table brings its own split.
-        notes: what was done to the file, and what to doubt, a line each.
+        test: which rows are for the test, if the table brings its own split.
+        notes: what was changed in reading, and what may be wrong; one line each.
     """
 
     x: Float64[np.ndarray, "n d"]
@@ -58,7 +58,7 @@ class Table:
 
     @property
     def identity(self) -> str:
-        """Fingerprint of the numbers, the names of the targets and the split, in whichever format they came."""
+        """Fingerprint of the numbers, the names of the targets and the split; the same in every format of file."""
         shape = json.dumps([self.x.shape, self.targets, self.test is not None])
         digest = hashlib.sha256(shape.encode())
         for array in (self.x, self.y, *([] if self.test is None else [self.test])):
@@ -67,7 +67,7 @@ class Table:
 
 
 def is_table(name: str) -> bool:
-    """Whether a name that is no built-in data set is the path of a table: by its ending, or as a folder of parts."""
+    """Whether a name is the path of a table: it has the ending of one, or it is a folder, which may hold parts."""
     return name.lower().rstrip("/").endswith(SUFFIXES) or (name != "" and _kind(Path(name)) == "folder")
 
 
@@ -82,7 +82,7 @@ def conversion(name: str) -> str | None:
     if not (function := _CONVERTED.get(path.suffix.lower())):
         return None
     target = path.with_name(path.name.split(".")[0] + ".parquet")
-    options = ", sep=None, engine='python'" if function == "read_csv" else ""  # which finds the separator
+    options = ", sep=None, engine='python'" if function == "read_csv" else ""  # pandas finds the separator itself
     return f"convert it with pd.{function}({name!r}{options}).to_parquet({str(target)!r})"
 
 
@@ -90,7 +90,7 @@ def checksum(path: Path) -> str:
     """Fingerprint of the bytes of a table's files.
 
     Raises:
-        ConfigError: there are none.
+        ConfigError: there are no files.
     """
     _check_there(path)
     parts = parts_of(path) if path.is_dir() else [path]
@@ -98,16 +98,17 @@ def checksum(path: Path) -> str:
 
 
 def read_table(path: Path, targets: Sequence[str]) -> Table:
-    """A table of numbers, of which all columns but the targets are inputs.
+    """A table of numbers. Its inputs are all columns that are not targets.
 
-    Read are CSV and TSV (also compressed by gzip), Parquet files and folders of them, NPZ and NPY. A target is the
-    exact name of a column, or of a matrix in an NPZ file, which stands for its columns; the columns of an NPY file
-    are named "0", "1", ... A column `split` of the words train and test is the table's own split. Nothing pickled
-    is ever loaded.
+    The formats are CSV and TSV (also compressed by gzip), Parquet files and folders of them, NPZ and NPY. A target is
+    the exact name of a column, or of a matrix in an NPZ file, which stands for its columns. The columns of an NPY file
+    are named "0", "1", ... A column `split` of the words train and test is the table's own split. Pickled objects are
+    never loaded.
 
     Raises:
         ConfigError: the file or a target column does not exist, a target is named twice, or no input column is left.
-        DataDamaged: the file cannot be parsed, or holds anything but columns of finite numbers with different names.
+        DataDamaged: the file cannot be parsed, or holds something else than columns of finite numbers with different
+            names.
     """
     _check_there(path)
     try:
@@ -116,7 +117,7 @@ def read_table(path: Path, targets: Sequence[str]) -> Table:
         raise DataDamaged(f"{path}: {error}") from None
     except NrcError:
         raise
-    except Exception as error:  # parsers of foreign bytes raise whatever they stumble over
+    except Exception as error:  # a parser may raise any error on bytes that it does not expect
         reason = str(error).splitlines()[0] if str(error) else type(error).__name__
         raise DataDamaged(f"{path} is not a readable {_format(path)} table: {reason}") from None
     labels = [label for part in content.parts for label in part.labels]
@@ -214,7 +215,7 @@ def _listed(names: Collection[str]) -> str:
 
 
 def _doubts(x: np.ndarray, y: np.ndarray, inputs: Sequence[str], targets: Sequence[str]) -> list[str]:
-    """Inputs that count the rows, or give a target away."""
+    """Notes on columns that only count the rows, and on inputs that equal a target."""
     counters = [name for name, column in zip(inputs, x.T, strict=True) if counts_rows(column)]
     notes = [f"column {shown(name)} counts the rows, and is an input: drop it if it means nothing" for name in counters]
     for name, target in zip(targets, y.T, strict=True):

@@ -1,4 +1,4 @@
-"""CSV and TSV tables: their encoding, separator and decimal sign recognised where they leave no doubt."""
+"""CSV and TSV tables: encoding, separator and decimal sign are recognised if there is no doubt about them."""
 
 from __future__ import annotations
 
@@ -31,8 +31,8 @@ _NUMBER = re.compile(
 )
 _LONG = re.compile(rb"(?<![\w.])[+-]?\d{16,}(?![\w.])")
 _COMMA = r"^\s*[+-]?\d*,\d+([eE][+-]?\d+)?\s*$"
-_THOUSANDS = r"^\s*[+-]?[1-9]\d{0,2}(,\d{3})+\s*$"  # 1,000 is a thousand or one
-# By their first bytes; the longer mark first.
+_THOUSANDS = r"^\s*[+-]?[1-9]\d{0,2}(,\d{3})+\s*$"  # 1,000 may be a thousand, or one with three decimals
+# Other formats by their first bytes; a longer mark stands before a shorter one.
 _OTHERS = {
     b"\x1f\x8b": "gzip: end its name in .gz",
     b"PK\x03\x04": "Excel or zip: convert it with pd.read_excel(...).to_csv(...), or take the table out",
@@ -51,23 +51,23 @@ _MARKS = {
 
 @dataclass(frozen=True)
 class _Text:
-    """The lines from the header on, in UTF-8, and what the file says before it."""
+    """The lines from the header on, in UTF-8, and what the lines before the header say."""
 
     body: memoryview
-    line: int  # number of the header
-    declared: str | None  # separator
+    line: int  # number of the header line
+    declared: str | None  # the separator that the file names
     comment: str | None  # the last one before the header
 
 
 def read_text(path: Path) -> tuple[pa.Table, list[str]]:
-    """The table, its columns with the types that all their values fit, and what its user should know.
+    """The table, each column with a type that fits all its values, and notes for its user.
 
-    Lines before the header that start with # are comments, `sep=;` names the separator.
+    Lines before the header that start with # are comments. A first line `sep=;` names the separator.
 
     Raises:
-        ValueError: another encoding, no header, a row with more or fewer fields than the header, or a separator or
-            decimal sign that cannot be told.
-        DataDamaged: two columns of one name, or a whole number that a float64 cannot hold.
+        ValueError: the encoding is another one, there is no header, a row has more or fewer fields than the header, or
+            the separator or decimal sign is in doubt.
+        DataDamaged: two columns have the same name, or a float64 cannot hold a whole number in the file.
     """
     data = path.read_bytes()
     if path.suffix.lower() == ".gz":
@@ -88,7 +88,7 @@ def read_text(path: Path) -> tuple[pa.Table, list[str]]:
     if _LONG.search(text.body):
         floats = [place for place, kind in enumerate(table.schema.types) if kind == pa.float64()]
         words = _parse(text, separator, as_text=[table.column_names[place] for place in floats])
-        for place in floats:  # what no 64-bit integer holds
+        for place in floats:  # whole numbers too large for a 64-bit integer are floats here
             check_whole_numbers(names[place], words.column(place).to_pylist())
     return table.rename_columns(names), notes
 
@@ -144,7 +144,7 @@ def _lines(text: _Text) -> Iterator[str]:
 
 
 def _separator(sample: Sequence[str], path: Path) -> str:
-    """The separator by which the header and the lines after it have equally many fields, more than one."""
+    """The separator that gives the header and the lines after it the same number of fields, more than one."""
     own = "\t" if ".tsv" in path.name.lower() else ","
     there = [one for one in SEPARATORS if one in sample[0]]
     if not there:
@@ -162,7 +162,7 @@ def _separator(sample: Sequence[str], path: Path) -> str:
 
 
 def _check_one_column(sample: Sequence[str], path: Path) -> None:
-    """Raise ValueError where a header without a separator seems to be one of several columns."""
+    """Raise ValueError if a header without a separator seems to name several columns."""
     header, *rows = sample
     below = sorted(one for one in SEPARATORS if any(one in line for line in rows))
     if below and '"' not in header:
@@ -195,7 +195,7 @@ def _parse(text: _Text, separator: str, *, decimal: str = ".", as_text: Sequence
 
 
 def _uneven(text: _Text, separator: str) -> str | None:
-    """The first row with another number of fields than the header, in words."""
+    """What is wrong with the first row that has another number of fields than the header, in words."""
     rows = csv.reader(io.TextIOWrapper(io.BytesIO(text.body), "utf-8", newline=""), delimiter=separator)
     names, start = len(next(rows)), rows.line_num
     for row in rows:
@@ -215,7 +215,7 @@ def _uneven(text: _Text, separator: str) -> str | None:
 
 
 def _check_header(names: Sequence[str], text: _Text) -> None:
-    """Raise ValueError where the first line holds numbers: they would be lost as names."""
+    """Raise ValueError if the header holds numbers, because a row of numbers would be lost as names."""
     given = [name for name in names if name]
     if all(_NUMBER.fullmatch(name) for name in given) and given != [str(i) for i in range(len(given))]:
         commented = text.comment and len(re.split(r"[,;\t| ]+", text.comment.strip("# "))) == len(names)
