@@ -1,4 +1,4 @@
-"""Data scripts: each makes one data set on disk, from its original source, a local copy or a simulator."""
+"""Data scripts: each makes data sets on disk, from the original source, a local copy or a simulator."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from pathlib import Path
 from nrc_core.data.prepared import Manifest
 from nrc_core.errors import ConfigError
 
-# Every one of these modules has `prepare(name, data_dir, from_dir)`; none is imported before it is needed.
+# Each of these modules has a function `prepare(name, data_dir, from_dir)`, and is imported when it is needed.
 SCRIPTS = {
     "swimmer": "mujoco_rollouts",
     "reacher": "mujoco_rollouts",
@@ -32,11 +32,11 @@ def prepare(name: str, data_dir: Path, *, from_dir: Path | None = None) -> Manif
     Args:
         name: a data set that lives on disk.
         data_dir: the folder of prepared data sets.
-        from_dir: where local copies of the original files are. Failing that, a folder `name` in
-            NRC_DATA_MIRROR; failing that, the original source.
+        from_dir: the folder of local copies of the original files. None: the folder `name` in NRC_DATA_MIRROR if
+            there is one, else the original source.
 
     Raises:
-        ConfigError: there is no such script.
+        ConfigError: there is no script for this name.
         DataUnavailable, DataDamaged: as the script says.
     """
     if name not in SCRIPTS:

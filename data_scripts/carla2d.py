@@ -1,9 +1,10 @@
 """CARLA 2D: pictures of a forward camera, 88 x 200 -> steering and speed of a driver in the simulator CARLA.
 
 The imitation-learning data of CoRL 2017, https://github.com/carla-simulator/imitation-learning: HDF5 files of
-200 frames each. Pictures (200, 88, 200, 3) are `images_center` in the description there and `rgb` to programs that
-read the files; `targets` are (200, 27) in the former, which lists the columns, and (200, 28) to the latter. Column 0
-is steering, in [-1, 1], and column 10 the speed, which those programs take for km/h, of at most 90.
+200 frames each. The description there and programs that read the files differ in two points. Pictures
+(200, 88, 200, 3) are called `images_center` in the description, and `rgb` in the programs. The shape of `targets` is
+(200, 27) in the description, which lists the columns, and (200, 28) in the programs. Column 0 is steering, in [-1, 1].
+Column 10 is the speed; the programs take it as km/h, at most 90.
 """
 
 from __future__ import annotations
@@ -27,8 +28,11 @@ from nrc_core.files import sha256
 logger = logging.getLogger(__name__)
 PAGE = "https://github.com/carla-simulator/imitation-learning"
 FRAMES = 50_000  # Table 2 of the Deep NRC paper
-PICTURES, NAMES = (200, 88, 200, 3), ("rgb", "images_center")  # in every file, under one of these names
-COLUMNS = (27, 28)  # that `targets` may have
+PICTURES, NAMES = (
+    (200, 88, 200, 3),
+    ("rgb", "images_center"),
+)  # the shape of the pictures, and their possible names in a file
+COLUMNS = (27, 28)  # the possible numbers of columns of `targets`
 TARGETS = {"steering": 0, "speed": 10}
 LOG_EVERY_SECONDS = 15.0
 
@@ -91,7 +95,7 @@ def read_files(paths: list[Path], folder: Path) -> tuple[pd.DataFrame, list[str]
             skipped[str(error)] += 1
             logger.warning("%s is skipped: %s", path, error)
             continue
-        pictures += [png(frame) for frame in frames]  # file by file: raw frames take more memory
+        pictures += [png(frame) for frame in frames]  # after each file, because raw frames take more memory
         targets.append(measured)
         recordings += [len(checksums)] * len(frames)
         checksums.append(sha256(path))
@@ -125,7 +129,7 @@ def _read(path: Path, folder: Path) -> tuple[np.ndarray, np.ndarray]:
 
 
 def _dataset(file: h5py.File, name: str) -> h5py.Dataset:
-    """A dataset whose content lies in the file itself, not in another one that the file names."""
+    """A dataset of the file; it must lie in this file, not in another file that this one refers to."""
     found = file[name] if isinstance(file.get(name, getlink=True), h5py.HardLink) else None
     if not isinstance(found, h5py.Dataset) or found.is_virtual or found.external:
         raise _Unusable(f"lacks {name}")

@@ -1,7 +1,7 @@
 """CIFAR-10: photographs, 32 x 32 in colour -> one of ten classes.
 
-From the original archive in its binary version (that for Python is pickled, and never read), or from two Parquet
-files of JPEG pictures.
+The source is the binary version of the original archive, or two Parquet files of JPEG pictures. (The version for
+Python is pickled. It is never read.)
 """
 
 from __future__ import annotations
@@ -37,8 +37,8 @@ def prepare(name: str, data_dir: Path, from_dir: Path | None) -> Manifest:
     """Make `data_dir/name` from the original archive, in `from_dir` or downloaded, or the Parquet files there.
 
     Raises:
-        DataUnavailable: neither is in `from_dir`, or the archive cannot be downloaded.
-        DataDamaged: what is read is not the original archive or the known Parquet files.
+        DataUnavailable: neither of them is in `from_dir`, or the archive cannot be downloaded.
+        DataDamaged: the files are not the original archive or the known Parquet files.
     """
     source = f"CIFAR-10 (Krizhevsky, 2009), {PAGE}"
     facts: dict[str, object] = {"classes": CLASSES}
@@ -62,7 +62,7 @@ def prepare(name: str, data_dir: Path, from_dir: Path | None) -> Manifest:
 
 
 def read_archive(archive: Path) -> dict[str, tuple[list[bytes], np.ndarray]]:
-    """Pictures as PNG and labels of each part; with numpy, since torchvision reads the pickled version only."""
+    """Pictures as PNG and labels of each part, read with numpy, because torchvision reads only the pickled version."""
     remedy = f"get it again from {URL}"
     names = {batch: f"cifar-10-batches-bin/{batch}.bin" for batches in BATCHES.values() for batch in batches}
     pictures: dict[str, list[bytes]] = {}
@@ -84,11 +84,11 @@ def read_archive(archive: Path) -> dict[str, tuple[list[bytes], np.ndarray]]:
 
 
 def read_parquet(folder: Path) -> dict[str, tuple[list[bytes], np.ndarray]]:
-    """Pictures, JPEG byte for byte, and labels of each part from the Parquet files in a folder.
+    """Pictures and labels of each part from the Parquet files in a folder; the JPEG bytes stay as they are.
 
     Raises:
         DataUnavailable: a file is not there.
-        DataDamaged: a file is not the known one, or holds what is no such picture.
+        DataDamaged: a file is not the known one, or one of its pictures is not a JPEG of the right size.
     """
     parts = {}
     for part, (file, checksum) in zip(ROWS, PARQUET.items(), strict=True):

@@ -1,4 +1,4 @@
-"""Files from their original source: resumable, checked, never trusted."""
+"""Files from their original source: downloads go on after a break, and checksums are compared."""
 
 from __future__ import annotations
 
@@ -17,13 +17,13 @@ CHUNK, LOG_EVERY_SECONDS, TIMEOUT_SECONDS = 1 << 20, 15.0, 30.0
 
 
 def obtain(url: str, checksum: str, downloads: Path, from_dir: Path | None) -> Path:
-    """The path of a verified file: a local copy in `from_dir`, else downloaded into `downloads`.
+    """The path of a file with the right checksum: in `from_dir` if that is given, else downloaded into `downloads`.
 
     An interrupted download leaves a `.part` file that the next call continues.
 
     Raises:
-        DataUnavailable: it is not in `from_dir`, or cannot be downloaded.
-        DataDamaged: its SHA-256 is not `checksum`; a download that is wrong is removed.
+        DataUnavailable: the file is not in `from_dir`, or cannot be downloaded.
+        DataDamaged: the SHA-256 of the file is not `checksum`; a wrong download is removed.
     """
     name = url.rsplit("/", 1)[-1]
     if from_dir is not None:
@@ -73,7 +73,7 @@ def _download(url: str, path: Path) -> None:
     except urllib.error.HTTPError as error:
         if error.code != http.HTTPStatus.REQUESTED_RANGE_NOT_SATISFIABLE:
             raise DataUnavailable(f"{url} answers {error.code} {error.reason}: {_remedy(path)}") from None
-        done = expected = have  # the part is already whole
+        done = expected = have  # the partial file is already complete
     except (OSError, http.client.HTTPException) as error:
         reason = getattr(error, "reason", error)
         raise DataUnavailable(f"cannot download {url} ({reason}): {_remedy(path)}") from None

@@ -1,4 +1,4 @@
-"""Pictures in prepared data sets: taken out of archives safely, looked at before they are believed, without loss."""
+"""Pictures in prepared data sets: read safely out of archives, checked, and kept without loss."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from PIL import Image
 from nrc_core.data.prepared import Manifest, write_prepared
 from nrc_core.errors import DataDamaged
 
-# The largest archive, of STL-10, unpacks to 3.1 GB in a dozen members; what exceeds these is no original.
+# The largest archive, STL-10, unpacks to 3.1 GB in a dozen members. A file above these limits is not an original.
 MEMBERS, UNPACKED_BYTES = 100, 5_000_000_000
 
 
@@ -29,7 +29,7 @@ def png(pixels: np.ndarray) -> bytes:
 
 
 def fault(content: bytes, encoding: str, size: tuple[int, int]) -> str | None:
-    """Why bytes are not a whole colour picture of a size (width, height), or None if they are.
+    """Why bytes are not a complete colour picture of the size (width, height), or None if they are.
 
     Example:
         >>> fault(b"nonsense", "JPEG", (200, 200))
@@ -39,10 +39,10 @@ def fault(content: bytes, encoding: str, size: tuple[int, int]) -> str | None:
     """
     try:
         with Image.open(io.BytesIO(content), formats=[encoding]) as image:
-            if image.size != size or image.mode != "RGB":  # before the pixels are read, however many they are
+            if image.size != size or image.mode != "RGB":  # checked before the pixels are read, which may be many
                 return f"not {size[0]} x {size[1]} pixels in colour"
             image.load()
-    except Exception:  # from foreign bytes Pillow raises whatever its parser stumbles over
+    except Exception:  # Pillow may raise any error on bytes that it does not expect
         return f"not a readable {encoding}"
     return None
 
@@ -50,13 +50,13 @@ def fault(content: bytes, encoding: str, size: tuple[int, int]) -> str | None:
 def labelled(
     parts: dict[str, tuple[list[bytes], np.ndarray]], rows: dict[str, int], classes: int, remedy: str
 ) -> pd.DataFrame:
-    """The table of a classified data set: encoded pictures, their labels from 0, and the part each is in.
+    """The table of a data set of images in classes: encoded pictures, their labels from 0, and their parts.
 
     Args:
-        parts: pictures and labels of each part, which are put one after the other.
+        parts: for each part its pictures and labels; the parts follow one another in the table.
         rows: how many pictures each part must have.
         classes: how many classes there are.
-        remedy: what to do if the data are not what they should be, for the message.
+        remedy: what to do if the data are wrong, for the message.
 
     Raises:
         DataDamaged: a part has another number of pictures or labels, or a label is out of range.
@@ -114,15 +114,16 @@ def write_labelled(
 def tar_members(archive: Path, wanted: dict[str, int], remedy: str) -> Iterator[tuple[str, bytes]]:
     """Names and contents of the wanted members of a tar.gz archive, in its order.
 
-    It is read in one pass, in place: nothing is unpacked to disk, no link is followed, all else is ignored.
+    The archive is read once from start to end. Nothing is unpacked to disk, no link is followed, and other members are
+    ignored.
 
     Args:
         archive: the archive.
         wanted: full names of the members, and how many bytes each may have at most.
-        remedy: what to do if the archive is not what it should be, for the message.
+        remedy: what to do if the archive is wrong, for the message.
 
     Raises:
-        DataDamaged: it is truncated, no tar.gz, too large, or lacks a wanted member.
+        DataDamaged: the archive is truncated, not a tar.gz, too large, or without a wanted member.
     """
     missing = set(wanted)
     try:
@@ -144,20 +145,20 @@ def tar_members(archive: Path, wanted: dict[str, int], remedy: str) -> Iterator[
                     missing.remove(member.name)
                     yield member.name, file.read() if file else b""
                     if not missing:
-                        return  # the rest, of STL-10 most of it, need not be unpacked
+                        return  # the rest need not be unpacked; of STL-10 it is most of the archive
     except (tarfile.TarError, EOFError, zlib.error, gzip.BadGzipFile, UnicodeError, ValueError) as error:
         raise DataDamaged(f"{archive} is truncated or no tar.gz ({error}): {remedy}") from None
     raise DataDamaged(f"{archive} lacks the file {min(missing)}: {remedy}")
 
 
 class Bounded:
-    """A file that may not unpack to more than so many bytes: the last guard against an endless one."""
+    """A compressed file that may unpack to `limit` bytes at most, because a hostile one could go on without end."""
 
     def __init__(self, file: gzip.GzipFile, limit: int, message: str):
         self.file, self.message, self.left = file, message, limit
 
     def read(self, size: int) -> bytes:
-        """As the file's own; DataDamaged once it is too much."""
+        """Read from the file. Raises DataDamaged if the file has unpacked to more than the limit."""
         data = self.file.read(size)
         self.left -= len(data)
         if self.left < 0:

@@ -1,7 +1,7 @@
 """MNIST and Fashion-MNIST: grey pictures of handwritten digits or of clothes, 28 x 28 -> one of ten classes.
 
-Both come as four compressed IDX files of the same names. Copies of them are compressed in different ways, so
-that a local one is known by its content.
+Each consists of four compressed IDX files, and both use the same names of files. Copies are compressed in different
+ways, so the checksum of a local copy is that of its unpacked content.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from nrc_core.errors import DataDamaged, DataUnavailable
 
 SIDE, ROWS = 28, {"train": 60_000, "test": 10_000}
 PREFIXES = {"train": "train", "test": "t10k"}
-MOST_BYTES = 50_000_000  # the largest of the files unpacks to 47 MB; what exceeds this is none of them
+MOST_BYTES = 50_000_000  # the largest of the files unpacks to 47 MB
 DEBIAN = Path("/usr/share/datasets/fashion-mnist")  # of Debian's package dataset-fashion-mnist
 
 
@@ -51,7 +51,7 @@ ORIGINALS = {
         ("T-shirt/top", "Trouser", "Pullover", "Dress", "Coat", "Sandal", "Shirt", "Sneaker", "Bag", "Ankle boot"),
     ),
 }
-# Of each file: the SHA-256 of the original download, and the MD5 of what is in it.
+# For each file the SHA-256 of the original download, and the MD5 of its unpacked content.
 CHECKSUMS = {
     "mnist": {
         "train-images-idx3-ubyte.gz": (
@@ -93,7 +93,7 @@ CHECKSUMS = {
 
 
 def prepare(name: str, data_dir: Path, from_dir: Path | None) -> Manifest:
-    """Make `data_dir/name` from the four IDX files in `from_dir`, failing that from Debian's or downloaded ones.
+    """Make `data_dir/name` from the four IDX files: those in `from_dir`, else Debian's, else downloaded ones.
 
     Raises:
         DataUnavailable: a file is not in `from_dir`, or cannot be downloaded.
@@ -120,10 +120,10 @@ def prepare(name: str, data_dir: Path, from_dir: Path | None) -> Manifest:
 
 
 def read_idx(content: bytes, shape: tuple[int, ...]) -> np.ndarray:
-    """The bytes of an unpacked IDX file as an array; torchvision's reader would need them unpacked to disk.
+    """The bytes of an unpacked IDX file as an array. Torchvision's reader would need the file unpacked on disk.
 
     Raises:
-        DataDamaged: it holds an array of another shape or type, or is cut off.
+        DataDamaged: the file holds an array of another shape or type, or is cut off.
 
     Example:
         >>> read_idx(bytes([0, 0, 8, 1, 0, 0, 0, 2, 7, 9]), (2,))
@@ -136,9 +136,9 @@ def read_idx(content: bytes, shape: tuple[int, ...]) -> np.ndarray:
 
 
 def _content(name: str, file: str, data_dir: Path, from_dir: Path | None) -> bytes:
-    """What is in one of the compressed files, after its checksum was compared."""
+    """The unpacked content of one of the compressed files, after its checksum was compared."""
     url, (packed, unpacked) = ORIGINALS[name].url + file, CHECKSUMS[name][file]
-    if from_dir is None:  # into a folder of its own, for both data sets name their files alike
+    if from_dir is None:  # each data set has its own folder, because both use the same names of files
         path = obtain(url, packed, data_dir / "downloads" / name, None)
     elif not (path := from_dir / file).is_file():
         raise DataUnavailable(f"{path} is not there: put {file} from {url} into {from_dir}")

@@ -22,7 +22,7 @@ DEMONSTRATIONS = (".hdf5", ".npz", ".parquet")
 
 @dataclass(frozen=True)
 class Rollout:
-    """What is rolled out: Table 2 of the Deep NRC paper gives the sizes."""
+    """An environment and the sizes of its data set, from Table 2 of the Deep NRC paper."""
 
     environment: str
     pairs: int
@@ -71,7 +71,7 @@ def prepare(name: str, data_dir: Path, from_dir: Path | None) -> Manifest:
 
 
 def roll_out(name: str) -> tuple[pd.DataFrame, dict[str, Any]]:
-    """Raw states and the actions the expert takes in them, and the facts that fix them."""
+    """Raw states with the actions that the expert takes in them, and the facts that decide these numbers."""
     import gymnasium  # here, so that demonstrations can be read without a simulator
     import mujoco
 
@@ -133,7 +133,7 @@ def read_demonstrations(path: Path) -> pd.DataFrame:
         observations = np.asarray(arrays["observations"], np.float64)
         actions = np.asarray(arrays["actions"], np.float64)
         episodes = np.asarray(arrays.get("episode", np.zeros(len(observations))), np.int64)
-    except Exception as error:  # parsers of foreign bytes raise whatever they stumble over
+    except Exception as error:  # a parser may raise any error on bytes that it does not expect
         raise DataDamaged(f"{path} does not hold arrays 'observations' and 'actions' of numbers ({error})") from None
     if observations.ndim != 2 or actions.ndim != 2 or not len(observations) == len(actions) == len(episodes):
         raise DataDamaged(

@@ -18,11 +18,11 @@ ROWS, INPUTS, TARGETS = 241_600, 14, 4
 
 
 def prepare(name: str, data_dir: Path, from_dir: Path | None) -> Manifest:
-    """Make `data_dir/name` from the UCI archive; only the one table in it is ever read.
+    """Make `data_dir/name` from the UCI archive; only the table in it is read.
 
     Raises:
-        DataUnavailable: the archive is neither local nor can be downloaded.
-        DataDamaged: the archive or its table is not what it should be.
+        DataUnavailable: the archive is not in `from_dir`, or cannot be downloaded.
+        DataDamaged: the archive is not the original, or its table has another shape or empty values.
     """
     archive = obtain(URL, CHECKSUM, data_dir / "downloads", from_dir)
     table = read_archive(archive)
@@ -44,7 +44,7 @@ def prepare(name: str, data_dir: Path, from_dir: Path | None) -> Manifest:
 
 
 def read_archive(archive: Path) -> pd.DataFrame:
-    """The table inside the archive, read in place: nothing is unpacked to disk."""
+    """The table in the archive. Nothing is unpacked to disk."""
     try:
         with zipfile.ZipFile(archive) as files:
             if files.getinfo(MEMBER).file_size > MEMBER_BYTES:
@@ -53,5 +53,5 @@ def read_archive(archive: Path) -> pd.DataFrame:
                 return pd.read_csv(member)
     except DataDamaged:
         raise
-    except Exception as error:  # parsers of foreign bytes raise whatever they stumble over
+    except Exception as error:  # a parser may raise any error on bytes that it does not expect
         raise DataDamaged(f"{archive} is not the original archive ({error}): get it from {URL}") from None

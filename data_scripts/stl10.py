@@ -24,7 +24,7 @@ def prepare(name: str, data_dir: Path, from_dir: Path | None) -> Manifest:
 
     Raises:
         DataUnavailable: the archive is not in `from_dir`, or cannot be downloaded.
-        DataDamaged: it is not the original.
+        DataDamaged: the archive is not the original.
     """
     archive = obtain(URL, CHECKSUM, data_dir / "downloads", from_dir)
     parts, classes = read_archive(archive)
@@ -42,10 +42,10 @@ def prepare(name: str, data_dir: Path, from_dir: Path | None) -> Manifest:
 def read_archive(archive: Path) -> tuple[dict[str, tuple[list[bytes], np.ndarray]], list[str]]:
     """Pictures as PNG and labels from 0 of each part, and the names of the classes.
 
-    With numpy, since torchvision's reader would need the archive unpacked to disk.
+    They are read with numpy, because torchvision's reader needs the archive unpacked on disk.
 
     Raises:
-        DataDamaged: the archive is truncated, no tar.gz, or not of whole pictures in ten classes.
+        DataDamaged: the archive is truncated, not a tar.gz, or does not hold complete pictures in ten classes.
     """
     remedy = f"get it again from {URL}"
     limits = {f"{FOLDER}/{NAMES}": NAMES_BYTES}
@@ -61,7 +61,9 @@ def read_archive(archive: Path) -> tuple[dict[str, tuple[list[bytes], np.ndarray
             images = np.frombuffer(content, np.uint8).reshape(-1, 3, SIDE, SIDE).transpose(0, 3, 2, 1)  # column-major
             pictures[member] = [png(image) for image in images]
         elif member.endswith("_y.bin"):
-            labels[member] = np.frombuffer(content, np.uint8).astype(np.int64) - 1  # they count from 1
+            labels[member] = (
+                np.frombuffer(content, np.uint8).astype(np.int64) - 1
+            )  # the labels in the file start from 1
         else:
             classes = content.decode("ascii", "replace").split()
     if len(set(classes)) != CLASSES:

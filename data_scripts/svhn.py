@@ -1,4 +1,4 @@
-"""SVHN: house numbers photographed in streets, cropped to a digit, 32 x 32 in colour -> the digit."""
+"""SVHN: photographs of house numbers, cropped to one digit, 32 x 32 in colour -> the digit."""
 
 from __future__ import annotations
 
@@ -45,12 +45,14 @@ def prepare(name: str, data_dir: Path, from_dir: Path | None) -> Manifest:
 
 
 def read_matlab(path: Path, rows: int) -> tuple[list[bytes], np.ndarray]:
-    """Pictures as PNG and digits of a file, in which the digit 0 has the label 10.
+    """Pictures as PNG and digits of a file. In the file the digit 0 has the label 10.
 
-    By scipy itself, as in torchvision, whose reader does not look at shapes before it unpacks what has them.
+    They are read with scipy, as in torchvision. But torchvision's reader does not check the shapes before it unpacks
+    the arrays.
 
     Raises:
-        DataDamaged: the file is truncated, no MATLAB file, or not of `rows` pictures with labels from 1 to 10.
+        DataDamaged: the file is truncated, not a MATLAB file, or does not hold `rows` pictures with labels from 1 to
+            10.
     """
     remedy = f"get it again from {PAGE}"
     try:
@@ -61,7 +63,7 @@ def read_matlab(path: Path, rows: int) -> tuple[list[bytes], np.ndarray]:
         content = scipy.io.loadmat(path, variable_names=list(expected))
     except DataDamaged:
         raise
-    except Exception as error:  # from foreign bytes scipy raises whatever its parser stumbles over
+    except Exception as error:  # scipy may raise any error on bytes that it does not expect
         raise DataDamaged(f"{path} is truncated or no MATLAB file ({error}): {remedy}") from None
     pictures, labels = content["X"], content["y"][:, 0]
     if pictures.dtype != np.uint8:

@@ -1,7 +1,8 @@
 """UTKFace: photographs of faces, 200 x 200 -> age in years.
 
-https://susanqq.github.io/UTKFace/ gives the aligned and cropped faces by hand only, for non-commercial
-research. Their names are `age_gender_race_date.jpg.chip.jpg`; three of the original lack a field.
+The aligned and cropped faces are for non-commercial research. They must be downloaded by hand from
+https://susanqq.github.io/UTKFace/. Their names are `age_gender_race_date.jpg.chip.jpg`; in the original archive three
+names lack a field.
 """
 
 from __future__ import annotations
@@ -22,16 +23,16 @@ from nrc_core.files import sha256
 PAGE, ARCHIVE = "https://susanqq.github.io/UTKFace/", "UTKFace.tar.gz"
 CHECKSUM, ROWS = "0131b7e5fc6c65c7867e72efee103ea95a721ca127ca0710b81ae26398b56e5a", 23_704
 SIZE, FIELDS, OLDEST = (200, 200), 4, 150
-# The original has 23,707 faces of at most 12 kB, 140 MB unpacked; what exceeds these is no such archive.
+# The original has 23,707 faces of at most 12 kB, 140 MB unpacked. An archive above these limits is not the original.
 MEMBERS, MEMBER_BYTES, UNPACKED_BYTES = 100_000, 2_000_000, 1_000_000_000
 
 
 def prepare(name: str, data_dir: Path, from_dir: Path | None) -> Manifest:
-    """Make `data_dir/name` from the archive in `from_dir`, whose faces are kept byte for byte.
+    """Make `data_dir/name` from the archive in `from_dir`; the bytes of the faces stay as they are.
 
     Raises:
         DataUnavailable: there is no local copy of the archive.
-        DataDamaged: the archive is truncated, no tar.gz, or holds no usable face.
+        DataDamaged: the archive is truncated, not a tar.gz, or holds no usable face.
     """
     if from_dir is None or not (from_dir / ARCHIVE).is_file():
         where = "UTKFace is not downloaded automatically" if from_dir is None else f"{from_dir / ARCHIVE} is not there"
@@ -65,9 +66,9 @@ def prepare(name: str, data_dir: Path, from_dir: Path | None) -> Manifest:
 
 
 def read_archive(archive: Path) -> tuple[pd.DataFrame, Counter[str]]:
-    """The faces and ages in order of their names, and how many members were left out, by reason.
+    """The faces and ages in the order of the names, and for each reason how many members were left out.
 
-    The archive is read in one pass, in place: nothing in it is ever unpacked to disk.
+    The archive is read once from start to end. Nothing is unpacked to disk.
     """
     faces: dict[str, bytes] = {}
     skipped: Counter[str] = Counter()
@@ -88,7 +89,7 @@ def read_archive(archive: Path) -> tuple[pd.DataFrame, Counter[str]]:
                             faces[member.name] = content
                     if reason:
                         skipped[reason] += 1
-            while stream.read(1 << 20):  # up to the checksum at its very end, which shows a truncated archive
+            while stream.read(1 << 20):  # the checksum is at the end, and shows whether the archive is truncated
                 pass
     except (tarfile.TarError, EOFError, zlib.error, gzip.BadGzipFile, UnicodeError, ValueError) as error:
         raise DataDamaged(f"{archive} is truncated or no tar.gz ({error}): get it again from {PAGE}") from None
@@ -101,7 +102,7 @@ def read_archive(archive: Path) -> tuple[pd.DataFrame, Counter[str]]:
 
 
 def _refusal(member: tarfile.TarInfo) -> str | None:
-    """Why a member is left out unread, or None if it is a folder or may be a face."""
+    """Why a member is left out before it is read, or None if it is a folder or may be a face."""
     path = PurePosixPath(member.name)
     if path.is_absolute() or ".." in path.parts:
         return "unsafe member name"
