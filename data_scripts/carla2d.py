@@ -28,10 +28,7 @@ from nrc_core.files import sha256
 logger = logging.getLogger(__name__)
 PAGE = "https://github.com/carla-simulator/imitation-learning"
 FRAMES = 50_000  # Table 2 of the Deep NRC paper
-PICTURES, NAMES = (
-    (200, 88, 200, 3),
-    ("rgb", "images_center"),
-)  # the shape of the pictures, and their possible names in a file
+PICTURES, NAMES = (200, 88, 200, 3), ("rgb", "images_center")  # their shape, and their possible names in a file
 COLUMNS = (27, 28)  # the possible numbers of columns of `targets`
 TARGETS = {"steering": 0, "speed": 10}
 LOG_EVERY_SECONDS = 15.0

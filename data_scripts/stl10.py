@@ -61,9 +61,7 @@ def read_archive(archive: Path) -> tuple[dict[str, tuple[list[bytes], np.ndarray
             images = np.frombuffer(content, np.uint8).reshape(-1, 3, SIDE, SIDE).transpose(0, 3, 2, 1)  # column-major
             pictures[member] = [png(image) for image in images]
         elif member.endswith("_y.bin"):
-            labels[member] = (
-                np.frombuffer(content, np.uint8).astype(np.int64) - 1
-            )  # the labels in the file start from 1
+            labels[member] = np.frombuffer(content, np.uint8).astype(np.int64) - 1  # they start from 1
         else:
             classes = content.decode("ascii", "replace").split()
     if len(set(classes)) != CLASSES:

@@ -86,9 +86,8 @@ def _joined(folder: Path) -> pa.Table:
         "partition_base_dir": str(folder),
     }
     try:
-        schema = pa.unify_schemas(
-            schemas, promote_options="permissive"
-        )  # a column may hold whole numbers in one part and fractions in another
+        # A column may hold whole numbers in one part and fractions in another.
+        schema = pa.unify_schemas(schemas, promote_options="permissive")
     except pa.ArrowTypeError as error:
         reason = str(error).removeprefix("Unable to merge: Field ")
         raise DataDamaged(f"its parts have other types of one column, {reason}: give it one type") from None
