@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -60,14 +61,21 @@ def half_times(results: Results) -> pd.DataFrame:
         Columns `key`, those of the network, `layer`, `first` and `final` variance, `half_time` (iterations, NaN
         where the variance did not decrease).
     """
-    rows = []
-    for (key, layer), run in layer_variances(results).groupby(["key", "layer"], sort=False):
-        run = run.sort_values("iteration")
-        values = run["variance"].to_numpy()
-        found = {"key": key, **run.iloc[0][NETWORK].to_dict(), "layer": layer}
-        found |= {"first": values[0], "final": values[-1], "half_time": half_time(run["iteration"].to_numpy(), values)}
-        rows.append(found)
-    return pd.DataFrame(rows)
+    return pd.DataFrame(
+        labels | {"first": values[0], "final": values[-1], "half_time": half_time(times, values)}
+        for labels, times, values in courses(
+            layer_variances(results), ["key", *NETWORK, "layer"], clock="iteration", value="variance"
+        )
+    )
+
+
+def courses(
+    table: pd.DataFrame, labels: Sequence[str], *, clock: str, value: str
+) -> Iterator[tuple[dict[str, Any], np.ndarray, np.ndarray]]:
+    """A quantity in the order of time, once for all rows with the same labels: the labels, the times and the values."""
+    for own, rows in table.groupby(list(labels), sort=False):
+        rows = rows.sort_values(clock)
+        yield dict(zip(labels, own, strict=True)), rows[clock].to_numpy(), rows[value].to_numpy()
 
 
 def half_time(times: Sequence[float] | np.ndarray, values: Sequence[float] | np.ndarray) -> float:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
+
 import pandas as pd
 
 from nrc_core.results.criteria import last_sites, verdicts, weight_sites
@@ -21,25 +23,15 @@ def by_network(results: Results) -> pd.DataFrame:
     last = last_sites(results.final())
     hidden = sites[sites.groupby("key").cumcount().gt(0) & sites.groupby("key").cumcount(ascending=False).gt(0)]
     test = results.final("test").groupby("key")[["network_mse", "target_variance"]].first()
-    found = pd.DataFrame(
-        {
-            "key": verdict.key,
-            "seed": verdict.seed,
-            "train": verdict.unexplained,
-            "collapsed_from": verdict.collapsed_from,
-            "output_rank": verdict.output_rank,
-            "target_rank": verdict.target_rank,
-            "over_collapsed": verdict.over_collapsed,
-        }
-        for verdict in verdicts(results.final())
-    ).set_index("key")
+    found = verdict_table(results).rename(columns={"unexplained": "train"})
+    judged = ["seed", "train", "collapsed_from", "output_rank", "target_rank", "over_collapsed"]
     quantities = {"nrc1": "noise", "nrc3": "alignment"} | {
         name: name for name in ("feature_effective_rank", "feature_stable_rank", "target_stable_rank")
     }
     return (
         kinds(results)
         .set_index("key")
-        .join(found)
+        .join(found[judged])
         .join(last[list(quantities)].rename(columns=quantities))
         .assign(
             test=test["network_mse"] / test["target_variance"],
@@ -47,6 +39,12 @@ def by_network(results: Results) -> pd.DataFrame:
         )
         .reset_index()
     )
+
+
+def verdict_table(results: Results) -> pd.DataFrame:
+    """One row a network, indexed by `key`, at the end of training: the fields of `Verdict` and `over_collapsed`."""
+    rows = [asdict(verdict) | {"over_collapsed": verdict.over_collapsed} for verdict in verdicts(results.final())]
+    return pd.DataFrame(rows).set_index("key")
 
 
 def kinds(results: Results) -> pd.DataFrame:

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import pandas as pd
 
-from nrc_core.results.criteria import Verdict, error_most, last_sites, target_dimensions, verdicts
+from nrc_core.results.criteria import error_most, last_sites, target_dimensions
 from nrc_core.results.results import Results
 from nrc_core.results.thresholds import thresholds
+from nrc_core.sections.sweeps import verdict_table
 
 RECIPE = "the recipe"
 
@@ -36,10 +37,10 @@ def at_last_site(results: Results) -> pd.DataFrame:
     Returns:
         Columns of `measure`, with `key`, `seed`, `variant`, `before` (NRC1 before the activation), `at_2t` (NRC1
         at a rank of twice the number of targets), `error_share` (NRC4 over the largest that counts as
-        predictable: the condition holds up to 1) and `over_collapsed`.
+        predictable: the condition holds up to 1), `collapsed_from` and `over_collapsed` as in `Verdict`.
     """
-    table = results.final()
-    last, before = last_sites(table), last_sites(results.final(features="pre"))
+    last, before = last_sites(results.final()), last_sites(results.final(features="pre"))
+    judged = verdict_table(results)
     doubled = (2 * target_dimensions(results.final())).clip(upper=last["width"])
     curves = results.final_spectra().set_index(["key", "site", "k"])["nrc1"]
     return last.assign(
@@ -47,7 +48,8 @@ def at_last_site(results: Results) -> pd.DataFrame:
         before=before["nrc1"],
         at_2t=[curves.get((key, row.site, doubled[key])) for key, row in last.iterrows()],
         error_share=last["nrc4"] / error_most(last, thresholds()),
-        over_collapsed={verdict.key: verdict.over_collapsed for verdict in verdicts(table)},
+        collapsed_from=judged["collapsed_from"].astype("Int64"),
+        over_collapsed=judged["over_collapsed"],
     ).reset_index()
 
 
@@ -61,15 +63,13 @@ def by_variant(results: Results) -> pd.DataFrame:
         (how many) and `unexplained` (training error as a share of the target variance).
     """
     table = at_last_site(results)
-    firsts = {verdict.key: verdict.collapsed_from for verdict in verdicts(results.final())}
     rows = []
     for variant, runs in table.groupby("variant", sort=False):
-        sites = [firsts[key] for key in runs["key"]]
         rows.append(
             {
                 "variant": variant,
                 "networks": len(runs),
-                "all_four": ", ".join("no" if site is None else str(site) for site in sites),
+                "all_four": ", ".join("no" if pd.isna(site) else str(site) for site in runs["collapsed_from"]),
                 "noise_after": runs["nrc1"].median(),
                 "noise_after_2t": runs["at_2t"].median(),
                 "noise_before": runs["before"].median(),
@@ -83,8 +83,7 @@ def by_variant(results: Results) -> pd.DataFrame:
 def words(results: Results) -> str:
     """Which variants collapse, what the activation does to the noise, and who over-collapsed, in Markdown."""
     table, most = at_last_site(results), thresholds()["noise_most"]
-    found = {verdict.key: verdict for verdict in verdicts(results.final())}
-    deep = table["key"].map(lambda key: _deep(found[key]))
+    deep = (table["collapsed_from"] < table["site"]).fillna(False)
     lines = [f"* All four conditions hold below the last layer in {_where(table, deep)}."]
     only_before = (table["before"] <= most) & (table["nrc1"] > most)
     lines.append(
@@ -96,10 +95,6 @@ def words(results: Results) -> str:
     if nothing.any():
         lines.append(f"* Nothing learned, so no targets to collapse to: {_where(table, nothing)}.")
     return "\n".join(lines)
-
-
-def _deep(verdict: Verdict) -> bool:
-    return verdict.collapsed_from is not None and verdict.collapsed_from < verdict.last_site
 
 
 def _where(table: pd.DataFrame, flags: pd.Series) -> str:
