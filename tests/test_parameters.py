@@ -29,6 +29,8 @@ from nrc_core.workflow.parameter_cells import read_parameters
         ("'int | None'", "Optional[int]"),
         ("dict[str, int]", "dict[str, int]"),
         ("int | str", "int | str"),
+        ("int | str | None", "Optional[int | str]"),
+        ("Optional[int | str]", "Optional[int | str]"),
         ("not python", "not python"),
     ],
 )

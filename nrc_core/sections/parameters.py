@@ -24,35 +24,32 @@ def kind_of(annotation: str) -> str:
         >>> kind_of("int | None"), kind_of("Sequence[float]"), kind_of("typing.Optional[List['str']]")
         ('Optional[int]', 'list[float]', 'Optional[list[str]]')
     """
+    kinds = list(dict.fromkeys(_alternatives(annotation)))
+    if kinds == ["None"]:
+        return "None"
+    named = " | ".join(kind for kind in kinds if kind != "None")
+    return f"Optional[{named}]" if "None" in kinds else named
+
+
+def _alternatives(annotation: str) -> list[str]:
+    """The types of which a value may have any, "None" among them: one, unless there is an Optional, a Union or a |."""
     try:
-        return _kind(ast.parse(annotation, mode="eval").body)
+        node = ast.parse(annotation, mode="eval").body
     except SyntaxError:
-        return annotation
-
-
-def _kind(node: ast.expr) -> str:
+        return [annotation]
     if isinstance(node, ast.Constant) and isinstance(node.value, str):
-        return kind_of(node.value)
+        return _alternatives(node.value)
     if isinstance(node, ast.BinOp) and isinstance(node.op, ast.BitOr):
-        return _either([node.left, node.right])
+        return _alternatives(ast.unparse(node.left)) + _alternatives(ast.unparse(node.right))
     if isinstance(node, ast.Subscript):
         base, inner = ast.unparse(node.value).split(".")[-1], node.slice
-        items = inner.elts if isinstance(inner, ast.Tuple) else [inner]
+        items = [ast.unparse(item) for item in (inner.elts if isinstance(inner, ast.Tuple) else [inner])]
         if base in ("Optional", "Union"):
-            return _either([*items, *([ast.Constant(None)] if base == "Optional" else [])])
-        if base in LISTS and (len(items) == 1 or ast.unparse(items[1]) == "..."):
-            return f"list[{_kind(items[0])}]"
-    return ast.unparse(node).removeprefix("typing.")
-
-
-def _either(nodes: list[ast.expr]) -> str:
-    """Of several types, one of which may be None."""
-    kinds = list(dict.fromkeys(_kind(node) for node in nodes))
-    others = [kind.removeprefix("Optional[").removesuffix("]") if "Optional" in kind else kind for kind in kinds]
-    others = [kind for kind in others if kind != "None"]
-    if len(others) != 1:
-        return " | ".join(kinds)
-    return others[0] if kinds == others else f"Optional[{others[0]}]"
+            items += ["None"] if base == "Optional" else []
+            return [kind for item in items for kind in _alternatives(item)]
+        if base in LISTS and (len(items) == 1 or items[1] == "..."):
+            return [f"list[{kind_of(items[0])}]"]
+    return [ast.unparse(node).removeprefix("typing.")]
 
 
 def coerce(name: str, value: Any, kind: str) -> Any:
@@ -184,21 +181,14 @@ def takes_lists(function: Callable[Given, Returned]) -> Callable[Given, Returned
         (['y1', 'y2'], ['y1'])
     """
     signature = inspect.signature(function)
-    lists = {
-        name: kind
-        for name, one in signature.parameters.items()
-        if (kind := kind_of(str(one.annotation))).startswith("list[")
-    }
+    kinds = {name: kind_of(str(one.annotation)) for name, one in signature.parameters.items()}
 
     @functools.wraps(function)
     def called(*positional: Given.args, **named: Given.kwargs) -> Returned:
         bound = signature.bind(*positional, **named)
-        for name, kind in lists.items():
-            value = bound.arguments.get(name)
-            if isinstance(value, str):
-                bound.arguments[name] = coerce(name, value, kind)
-            elif isinstance(value, int | float):
-                bound.arguments[name] = coerce(name, [value], kind)
+        for name, value in bound.arguments.items():
+            if kinds[name].startswith("list[") and isinstance(value, str | int | float):
+                bound.arguments[name] = coerce(name, value if isinstance(value, str) else [value], kinds[name])
         return function(*bound.args, **bound.kwargs)
 
     return called
