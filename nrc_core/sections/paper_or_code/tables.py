@@ -10,6 +10,7 @@ from nrc_core.results.results import Results
 
 # What the definitions disagree on; the others are the same in all three.
 MEASURES = {"nrc2": "NRC2", "nrc4": "NRC4 per entry", "feature_stable_rank": "stable rank of features"}
+SUMMED = "NRC4 summed over targets"  # by the printed definition
 
 
 def side_by_side(results: Results) -> pd.DataFrame:
@@ -53,31 +54,23 @@ def by_convention(results: Results) -> pd.DataFrame:
         the careful definition, or the reverse (missing for the stable rank, which has no threshold).
     """
     table = side_by_side(results)
+    names = MEASURES | {"nrc4_as_defined": SUMMED}
+    last = pd.concat([last_sites(sites) for _, sites in table.groupby("convention")])
+    values = last.rename(columns=names | {"convention": "definition"}).melt(
+        "definition", list(names.values()), "measure"
+    )
+    numbers = values.groupby(["measure", "definition"])["value"].agg(value="median", lowest="min", highest="max")
     flags = pd.concat([table[["key", "site", "convention"]], holds(table)], axis=1)
-    careful = flags[flags["convention"] == "careful"].set_index(["key", "site"])
-    rows = []
-    for convention in CONVENTIONS:
-        here = flags[flags["convention"] == convention].set_index(["key", "site"])
-        last = last_sites(table[table["convention"] == convention])
-        for column, name in _columns(convention).items():
-            other = int((here[column] != careful[column]).sum()) if column in here else None
-            rows.append(
-                {
-                    "definition": convention,
-                    "measure": name,
-                    "value": last[column].median(),
-                    "lowest": last[column].min(),
-                    "highest": last[column].max(),
-                    "other_verdicts": other,
-                    "sites": len(here),
-                }
-            )
-    table = pd.DataFrame(rows).astype({"other_verdicts": "Int64"}).sort_values("measure", kind="stable")
-    return table.set_index(["measure", "definition"])
-
-
-def _columns(convention: str) -> dict[str, str]:
-    return MEASURES | ({"nrc4_as_defined": "NRC4 summed over targets"} if convention == "printed" else {})
+    flags = flags.pivot(index=["key", "site"], columns="convention")
+    others = {
+        (name, convention): (flags[column, convention] != flags[column, "careful"]).sum()
+        for column, name in MEASURES.items()
+        if column in flags
+        for convention in CONVENTIONS
+    }
+    # The sum over targets is the paper's definition; the two others are per entry as they stand.
+    repeated = [(SUMMED, convention) for convention in CONVENTIONS if convention != "printed"]
+    return numbers.assign(other_verdicts=pd.Series(others, dtype="Int64"), sites=len(flags)).drop(index=repeated)
 
 
 def words(results: Results) -> str:
