@@ -1,4 +1,4 @@
-"""What classification runs say about collapse: small tables, one row a network, layer or checkpoint."""
+"""Small tables of the collapse of classifiers: one row for each network, layer or checkpoint."""
 
 from __future__ import annotations
 
@@ -16,16 +16,16 @@ NETWORK = ["dataset", "architecture", "weight_decay", "label_smoothing", "seed"]
 
 
 def last_hidden(results: Results, split: str = "train") -> pd.DataFrame:
-    """The last-hidden-layer features, which the head takes, at every measured iteration of every network."""
+    """The features of the last hidden layer, the input of the head, at every measured iteration of every network."""
     table = weight_sites(results.history(split))
     return _labelled(results, table[table["site"] == table.groupby("key")["site"].transform("max")])
 
 
 def final_variances(results: Results) -> pd.DataFrame:
-    """The variances of Hui et al. at the end of training: one row a network.
+    """The variances of Hui et al. at the end of training: one row for each network.
 
     Returns:
-        Columns `key`, those of the network, `iterations` (after which it ended), `train`, `strong` and `weak` (test)
+        Columns `key`, those of the network, `iterations` (when training ended), `train`, `strong` and `weak` (test)
         variance, `weak_least` and `weak_most` (of ten restarts of k-means), `train_error`, `test_error`,
         `train_loss`.
     """
@@ -55,7 +55,7 @@ def layer_variances(results: Results) -> pd.DataFrame:
 
 
 def half_times(results: Results) -> pd.DataFrame:
-    """When each hidden layer had done half of the decrease of its TrainVariance: one row a network and layer.
+    """When the TrainVariance of each hidden layer had fallen half of its way: one row for each network and layer.
 
     Returns:
         Columns `key`, those of the network, `layer`, `first` and `final` variance, `half_time` (iterations, NaN
@@ -79,10 +79,10 @@ def courses(
 
 
 def half_time(times: Sequence[float] | np.ndarray, values: Sequence[float] | np.ndarray) -> float:
-    """The first time at which half of the way from the first value down to the last one was gone.
+    """The first time at which the values had fallen half of the way from the first one to the last one.
 
-    Between measurements, times (above 0) are interpolated in their logarithm, as they are spaced and drawn; NaN where
-    the last value is not below the first.
+    Between two measurements the logarithm of time is interpolated, since times are spaced and drawn so; they must be
+    above 0. NaN if the last value is not below the first.
 
     Example:
         >>> round(half_time([1.0, 10.0, 100.0], [4.0, 3.0, 1.0]), 6), half_time([1.0, 2.0], [1.0, 2.0])

@@ -1,7 +1,7 @@
-"""From what a page is given to configurations: what the experiments of all sections are built from.
+"""Make configurations from the parameters of a page; the experiments of all sections use this.
 
-An experiment hands on its parameters by name, as `locals()` has them. Those that are fields of a configuration or
-options of its data are taken; the others (lists that are varied, switches of the experiment) are not looked at.
+An experiment passes all its parameters by name, as `locals()` has them. The fields of a configuration and the options
+of its data are used. The others, such as lists that are varied and switches of the experiment, are ignored.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ LEARNING_RATES = {"resnet": 0.1, "vgg": 0.01, "densenet": 0.01, "mlp": 0.001}
 SIZES = {"resnet": (18, 64), "vgg": (11, 64), "densenet": (201, 64), "mlp": (4, 1024)}  # depth and width
 ITERATIONS = 80_000
 ROWS = {"svhn": {"train_per_class": 4600, "test_per_class": 1500}}
-DEPTH, MEASUREMENTS = 8, 10  # of the MLPs of the Deep NRC paper, and how often they are measured
+DEPTH, MEASUREMENTS = 8, 10  # depth of the MLPs of the Deep NRC paper, and how often they are measured
 # What `load_dataset` takes besides the name.
 OPTIONS = (
     "split", "samples", "teacher", "target_dim", "teacher_rank", "shuffled", "image_size", "targets",
@@ -37,15 +37,15 @@ Made = TypeVar("Made", bound=Configuration)
 def grid(
     make: Callable[[Mapping[str, Any]], Made], given: Mapping[str, Any], factors: Mapping[str, Sequence[Any]]
 ) -> list[Made]:
-    """One configuration for each combination of the factors, of which the last varies fastest.
+    """One configuration for each combination of the factors; the last factor varies fastest.
 
     Args:
-        make: a configuration from values by name.
-        given: the values that all have in common.
+        make: makes a configuration from values by name.
+        given: the values that all configurations share.
         factors: by name, the values that are varied.
 
     Raises:
-        ConfigError: a factor without values or with equal ones; named in the plural, as parameters are.
+        ConfigError: a factor has no values or equal ones. The message has its name in the plural, as parameters do.
     """
     for name, values in factors.items():
         check_several(f"{name}s", values)
@@ -55,7 +55,7 @@ def grid(
 
 
 def regressions(given: Mapping[str, Any], recipe: Recipe | None = None, **factors: Sequence[Any]) -> list[RunConfig]:
-    """Regression networks, see `grid`; what is None is the recipe's, unless given that of the data set.
+    """Regression networks, see `grid`. A value that is None comes from `recipe`, by default that of the data set.
 
     Raises:
         ConfigError: an unknown data set or split, an MLP on images or a ResNet on vectors, a value out of range.
@@ -78,9 +78,10 @@ def _regression(recipe: Recipe | None, given: Mapping[str, Any]) -> RunConfig:
 
 
 def classifiers(given: Mapping[str, Any], **factors: Sequence[Any]) -> list[ClassifierConfig]:
-    """Classifiers, see `grid`; what is None is the paper's for the data set and architecture.
+    """Classifiers, see `grid`. A value that is None is the paper's for the data set and architecture.
 
-    They are measured at times that are evenly spaced in their logarithm, later on evenly, and at those of `extra`.
+    They are measured at iterations that are evenly spaced in their logarithm, at up to ten that are evenly spaced, and
+    at those in `extra`.
 
     Raises:
         ConfigError: an unknown data set or architecture, or a value out of range.
@@ -101,7 +102,7 @@ def _classifier(given: Mapping[str, Any]) -> ClassifierConfig:
     paper = {"learning_rate": LEARNING_RATES[architecture], "depth": depth, "width": width}
     values = paper | ROWS.get(dataset, {}) | _not_none(given)
     last = values.get("stop_iteration") or values["iterations"]
-    # Early on by equal factors, later by equal steps, of which ten are enough.
+    # Equal factors between iterations show the beginning, equal steps the end; ten of these are enough.
     steps = min(10, values["measurements"])
     even = [last * step // steps for step in range(1, steps + 1) if last * step >= steps]
     times = {*log_spaced_epochs(last, values["measurements"]), *even, *values.get("extra", ())}
@@ -109,7 +110,7 @@ def _classifier(given: Mapping[str, Any]) -> ClassifierConfig:
 
 
 def classifiers_and_regressions(given: Mapping[str, Any], loss: str) -> list[Configuration]:
-    """MLPs that classify, one a weight decay and seed, and beside them the networks of the pages on regression.
+    """MLPs that classify, one for each weight decay and seed, and the networks of the pages on regression.
 
     Raises:
         ConfigError: as `classifiers` and `regressions`.
@@ -127,7 +128,7 @@ def classifiers_and_regressions(given: Mapping[str, Any], loss: str) -> list[Con
 
 
 def check_all(name: str, values: Sequence[str], known: Sequence[str]) -> None:
-    """Raise ConfigError unless the values are different ones of those known."""
+    """Raise ConfigError unless the values are known and different."""
     check_several(name, values)
     for value in values:
         if value not in known:

@@ -1,4 +1,4 @@
-"""Parameters from text, by their declared types, and what an experiment takes."""
+"""Parameters of experiments: their declared types, and values from text."""
 
 from __future__ import annotations
 
@@ -57,8 +57,8 @@ def coerce(name: str, value: Any, kind: str) -> Any:
 
     Types: int, float, bool, str, number (int or float), list[int], list[str], ..., each also as Optional[...]. A list
     is written as on the command line or as in Python: ``0,1`` or ``[0, 1]``. Whole numbers may be written as ``1e3``.
-    Of any other type a value is taken as it is, but for text, which is refused; the type "" takes any Python literal,
-    and other text as it is.
+    A value of any other type is taken as it is, except text, which is refused. The type "" takes any Python literal;
+    text that is no literal stays text.
 
     Raises:
         ConfigError: the value does not fit the type.
@@ -168,7 +168,7 @@ def experiment_parameters(experiment: Callable[..., Any], given: Mapping[str, An
 def takes_lists(function: Callable[Given, Returned]) -> Callable[Given, Returned]:
     """A function whose lists may be given as text or as a single number, as plain papermill gives them.
 
-    Text is a sequence of letters too, which no list of names or seeds is meant to be.
+    Without this, text would count as a sequence of letters.
 
     Raises (when the function is called):
         ConfigError: text that is no list of what the parameter's annotation says.

@@ -1,4 +1,4 @@
-"""What pages that compare networks have in common: one row a network, at the end of training."""
+"""Tables with one row for each network at the end of training, for pages that compare networks."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from nrc_core.results.results import Results
 
 
 def by_network(results: Results) -> pd.DataFrame:
-    """One row a network, at the end of training.
+    """One row for each network, at the end of training.
 
     Columns: `key`, `seed`, `weight_decay`, `width` (of the hidden layers), `shuffled` (targets); at the
     last weight site `noise`, `alignment` (NRC3), `feature_effective_rank`, `feature_stable_rank` and
@@ -42,12 +42,12 @@ def by_network(results: Results) -> pd.DataFrame:
 
 
 def verdict_table(results: Results) -> pd.DataFrame:
-    """One row a network, indexed by `key`, at the end of training: the fields of `Verdict` and `over_collapsed`."""
+    """The fields of `Verdict` and `over_collapsed`, one row for each network by `key`, at the end of training."""
     rows = [asdict(verdict) | {"over_collapsed": verdict.over_collapsed} for verdict in verdicts(results.final())]
     return pd.DataFrame(rows).set_index("key")
 
 
 def kinds(results: Results) -> pd.DataFrame:
-    """What tells the networks apart: `key`, `weight_decay`, `width` of the hidden layers, `shuffled` targets."""
+    """How the networks differ: `key`, `weight_decay`, `width` of the hidden layers, `shuffled` targets."""
     runs = results.runs[["key", "weight_decay", "width"]]
     return runs.assign(shuffled=results.runs["shuffled"].eq(True)).drop_duplicates("key")

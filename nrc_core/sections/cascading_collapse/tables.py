@@ -10,7 +10,7 @@ from nrc_core.sections.collapse import courses, half_time
 
 
 def noise_onsets(results: Results, limit: float) -> pd.DataFrame:
-    """Regression: when noise suppression sets in at every site, for the cascade of the other paper.
+    """When noise suppression sets in at every site of regression networks: the counterpart of the cascade of layers.
 
     Returns:
         Columns `key, dataset, seed, site`, `final` (NRC1), `half_time` (epochs, see `half_time`, of NRC1 from its

@@ -11,9 +11,9 @@ from nrc_core.theory.bounds import reverse_bound
 def site_bounds(measurements: pd.DataFrame) -> pd.DataFrame:
     """The sites that feed a weight, with the `bound` on what they leave unpredicted of the targets.
 
-    `measurements` are rows as `measure` gives them with a `key` a network. The rank of the targets is taken to be
-    their dimension, the width of the output, which it is at most. Sites of constant features have no CKA, so no
-    bound, and are left out.
+    `measurements` are rows of `measure` with the `key` of each network. The rank of the targets is not known; the bound
+    uses their dimension, the width of the output, since the rank cannot be larger. Sites with constant features have
+    no CKA, so no bound, and are left out.
     """
     sites = weight_sites(measurements).reset_index(drop=True)
     dimensions = sites["key"].map(target_dimensions(measurements))

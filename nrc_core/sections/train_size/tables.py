@@ -9,11 +9,11 @@ from nrc_core.sections.collapse import final_variances
 
 
 def by_size(results: Results) -> pd.DataFrame:
-    """The final variances by the size of the training set and the rule by which training stopped.
+    """The final variances by the size of the training set and the rule that ended training.
 
     Returns:
-        Columns of `final_variances`, `n` training rows and `rule`: "loss", "iterations" or "epochs". The largest
-        set is trained alike by the last two, and stands under both.
+        Columns of `final_variances`, `n` training rows and `rule`: "loss", "iterations" or "epochs". The last
+        two train the largest set in the same way, so it has a row for each.
     """
     table = final_variances(results)
     runs = results.runs.set_index("key").loc[table["key"]]

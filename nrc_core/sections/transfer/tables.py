@@ -9,7 +9,7 @@ from nrc_core.sections.collapse import NETWORK, last_hidden
 
 
 def by_checkpoint(results: Results) -> pd.DataFrame:
-    """What became of every pre-trained network that was fine-tuned: one row each.
+    """One row for each pre-trained network that was fine-tuned.
 
     Returns:
         Columns `pretraining_key`, those of the network, `start` (the iteration it was taken at), `control` (pre-trained

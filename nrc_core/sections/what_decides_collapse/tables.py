@@ -15,7 +15,7 @@ RECIPE = "the recipe"
 def variant_names(results: Results) -> pd.Series:
     """By key, in the order of the runs, how a run differs from the first: "with a bias", "4 layers", ...
 
-    Only bias, initial scale, depth and width are compared; a run with the first one's is "the recipe".
+    Only bias, initial scale, depth and width are compared; a run that has those of the first is "the recipe".
     """
     first = results.runs.iloc[0]
     return pd.Series({row["key"]: _difference(row, first) for _, row in results.runs.iterrows()}, name="variant")
@@ -54,7 +54,7 @@ def at_last_site(results: Results) -> pd.DataFrame:
 
 
 def by_variant(results: Results) -> pd.DataFrame:
-    """What became of each variant: one row each, numbers are medians over its networks.
+    """One row for each variant; numbers are medians over its networks.
 
     Returns:
         Index `variant`; columns `networks`, `all_four` (for every network the first site from which on the four
@@ -81,7 +81,7 @@ def by_variant(results: Results) -> pd.DataFrame:
 
 
 def words(results: Results) -> str:
-    """Which variants collapse, what the activation does to the noise, and who over-collapsed, in Markdown."""
+    """Which variants collapse or over-collapse, and what the activation does to the noise, in Markdown."""
     table, most = at_last_site(results), thresholds()["noise_most"]
     deep = (table["collapsed_from"] < table["site"]).fillna(False)
     lines = [f"* All four conditions hold below the last layer in {_where(table, deep)}."]
