@@ -13,7 +13,18 @@ from nrc_core.claims import entries, ledger
 from nrc_core.claims.checks import CHECKS
 from nrc_core.claims.checks.observation import Observation
 from nrc_core.claims.entries import Claim, read_claims
-from nrc_core.claims.ledger import NOT, PARTLY, REPRODUCED, UNLIKE, WAITING, judge, regressions, verdict_of
+from nrc_core.claims.ledger import (
+    NOT,
+    PARTLY,
+    REPRODUCED,
+    UNLIKE,
+    WAITING,
+    PageResults,
+    judge,
+    judge_claim,
+    regressions,
+    verdict_of,
+)
 from nrc_core.cli.main import main
 from nrc_core.results.thresholds import read_thresholds, thresholds
 from nrc_core.workflow.profiles import read_profile
@@ -45,8 +56,8 @@ def claim(**fields) -> Claim:
     return Claim(**base | {"configuration": "none", "stated": "all"} | fields)
 
 
-def page(*networks, missing: int = 0, smaller: bool = False) -> ledger._Page:
-    return ledger._Page(results(*networks), missing, "networks smaller than the paper's" if smaller else "")
+def page(*networks, missing: int = 0, smaller: bool = False) -> PageResults:
+    return PageResults(results(*networks), missing, "networks smaller than the paper's" if smaller else "")
 
 
 def observation(**held: list[bool]):
@@ -200,7 +211,7 @@ def test_a_verdict_comes_with_its_evidence(judged):
 def test_verdicts_that_move_with_a_threshold_are_named(tmp_path, monkeypatch):
     pages = {"synthetic": page(*[network("synthetic", s, nrc1=0.03) for s in range(5)])}
     (one,) = [c for c in read_claims() if c.id == "F8-1"]
-    found = ledger._judge(one, pages)
+    found = judge_claim(one, pages)
     assert found.verdict == REPRODUCED
     assert found.moved == {"noise_most = 0.01": NOT}
 
@@ -208,9 +219,9 @@ def test_verdicts_that_move_with_a_threshold_are_named(tmp_path, monkeypatch):
 def test_smaller_networks_give_no_verdict():
     (one,) = [c for c in read_claims() if c.id == "A04"]
     good, bad = network("swimmer"), network("hopper", nrc1=0.5)
-    only = ledger._judge(one, {"swimmer": page(good, smaller=True)})
+    only = judge_claim(one, {"swimmer": page(good, smaller=True)})
     assert (only.verdict, only.reason.split(": ")[1].split(";")[0]) == (UNLIKE, REPRODUCED)
-    both = ledger._judge(one, {"swimmer": page(good), "hopper": page(bad, smaller=True)})
+    both = judge_claim(one, {"swimmer": page(good), "hopper": page(bad, smaller=True)})
     assert (both.verdict, list(both.weaker)) == (REPRODUCED, ["hopper"])
     assert [group.name for group in both.groups] == ["swimmer"]
 
@@ -219,11 +230,11 @@ def test_smaller_networks_are_heard_where_the_others_say_nothing():
     one = next(claim for claim in read_claims() if claim.id == "F3-8")
     without_control = page(network("sgemm"))
     control = page(network("synthetic", shuffled=True), network("synthetic"), smaller=True)
-    judged = ledger._judge(one, {"low_rank_sgemm": without_control, "low_rank_control": control})
+    judged = judge_claim(one, {"low_rank_sgemm": without_control, "low_rank_control": control})
     assert judged.verdict == UNLIKE
     assert judged.reason == "only networks smaller than the paper's so far; by them: not reproduced"
     assert [(group.name, group.networks) for group in judged.groups] == [("synthetic, 256 wide", 1)]
-    alone = ledger._judge(one, {"low_rank_sgemm": without_control})
+    alone = judge_claim(one, {"low_rank_sgemm": without_control})
     assert "say nothing about it" in alone.reason
 
 
@@ -256,8 +267,8 @@ def test_fewer_pixels_count_as_smaller_and_a_stand_in_as_a_stand_in():
 
 def test_a_stand_in_gives_no_verdict_but_is_heard():
     one = next(claim for claim in read_claims() if claim.id == "F1-C1")
-    weaker = ledger._Page(results(network("car_racing", nrc1=0.01)), 0, "networks on a stand-in for its data")
-    judged = ledger._judge(one, {"car_racing": weaker})
+    weaker = PageResults(results(network("car_racing", nrc1=0.01)), 0, "networks on a stand-in for its data")
+    judged = judge_claim(one, {"car_racing": weaker})
     assert judged.verdict == UNLIKE
     assert judged.reason.startswith("only networks on a stand-in for its data so far; by them: reproduced")
 
@@ -267,13 +278,13 @@ def test_networks_that_diverged_are_told():
     there = page(network("synthetic"))
     assert there.results is not None
     there.results.failures["synthetic, seed 3"] = "the loss became nan"
-    found = ledger._judge(one, {"synthetic": there})
+    found = judge_claim(one, {"synthetic": there})
     assert (found.verdict, found.reason) == (REPRODUCED, "1 of its networks diverged")
 
 
 def test_evidence_that_is_mostly_missing_gives_no_verdict():
     (one,) = [c for c in read_claims() if c.id == "F8-1"]
-    found = ledger._judge(one, {"synthetic": page(network("synthetic"), missing=4)})
+    found = judge_claim(one, {"synthetic": page(network("synthetic"), missing=4)})
     assert found.verdict == WAITING
     assert found.reason == "4 of its networks are not in the store"
 

@@ -5,10 +5,9 @@ import math
 
 import pytest
 
-from nrc_core.claims import ledger
 from nrc_core.claims.checks import CHECKS
 from nrc_core.claims.entries import Claim, read_claims
-from nrc_core.claims.ledger import NOT, REPRODUCED, WAITING
+from nrc_core.claims.ledger import NOT, REPRODUCED, WAITING, PageResults, judge_claim
 from nrc_core.results.thresholds import thresholds
 from tests import fakes
 from tests.fakes_classification import classifier, results, transfer
@@ -320,12 +319,12 @@ def one(name: str) -> Claim:
 def test_a_claim_is_judged_on_the_networks_of_its_architecture():
     three = [classifier(train=(2.0, 0.15), strong=(2.0, 0.8), seed=seed, weight_decay=w) for seed in range(3)
              for w in (0.0, 5e-4)]  # fmt: skip
-    page = ledger._Page(results(*three, classifier(architecture="vgg", train=(2.0, 1.9))), 0)
-    judged = ledger._judge(one("B01"), {"collapse_cifar10": page})
+    page = PageResults(results(*three, classifier(architecture="vgg", train=(2.0, 1.9))))
+    judged = judge_claim(one("B01"), {"collapse_cifar10": page})
     assert judged.verdict == REPRODUCED
     assert [(group.name, group.networks) for group in judged.groups] == [
         ("cifar10, ResNet, weight decay 0", 3), ("cifar10, ResNet, weight decay 0.0005", 3),
     ]  # fmt: skip
     assert judged.moved == {"collapse_share_most = 0.05": NOT}
-    without = ledger._judge(one("B12"), {"collapse_cifar10": ledger._Page(results(*three), 0)})
+    without = judge_claim(one("B12"), {"collapse_cifar10": PageResults(results(*three))})
     assert (without.verdict, without.reason) == (WAITING, "the networks there are say nothing about it")

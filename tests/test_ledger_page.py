@@ -6,7 +6,7 @@ from importlib import import_module
 import pytest
 
 from nrc_core.claims.entries import read_claims
-from nrc_core.claims.ledger import _judge, _Page
+from nrc_core.claims.ledger import PageResults, judge_claim
 from tests.fakes import network, results
 
 
@@ -18,8 +18,8 @@ def ledger():
 @pytest.fixture(scope="module")
 def entries() -> list[dict]:
     five = results(*[network("swimmer", seed, nrc1=0.03 + seed / 1000, nrc3=0.5) for seed in range(5)])
-    evidence = {"swimmer": _Page(five, 0)}
-    return [_judge(one, evidence, None).as_dict() for one in read_claims()]
+    evidence = {"swimmer": PageResults(five)}
+    return [judge_claim(one, evidence).as_dict() for one in read_claims()]
 
 
 def row(text: str, name: str) -> str:

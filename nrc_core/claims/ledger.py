@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import dataclasses
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import pandas as pd
 
-from nrc_core.claims.checks import CHECKS, COLUMNS, READERS, Limits, Observation
+from nrc_core.claims.checks import CHECKS, COLUMNS, READERS, Evidence, Limits, Observation
 from nrc_core.claims.close_calls import CLOSE, chance_of_change
 from nrc_core.claims.entries import Claim, read_claims
 from nrc_core.data.catalogue import STAND_IN
@@ -34,6 +33,11 @@ REPRODUCED, PARTLY, NOT, UNTESTABLE, UNLIKE, WAITING = VERDICTS = (
     "not yet run",
 )
 UNJUDGED = (UNTESTABLE, UNLIKE, WAITING)
+# What JSON says of a claim and of its observation.
+OF_CLAIM = (
+    "id", "section", "source", "statement", "seeds", "note", "configuration", "stated", "pages", "shown_on", "check",
+)  # fmt: skip
+OF_OBSERVATION = ("quantity", "limit", "at_least")
 
 
 @dataclass(frozen=True)
@@ -48,10 +52,15 @@ class Group:
     @property
     def interval(self) -> tuple[float, float]:
         """Exact 95 % interval (Clopper and Pearson) of the share of networks in which the claim holds."""
-        from scipy.stats import binomtest  # which takes a second to import, and most of the time is not asked for
+        from scipy.stats import binomtest  # here, since it takes a second to import and is seldom needed
 
-        found = binomtest(self.held, self.networks).proportion_ci(0.95, method="exact")
-        return float(found.low), float(found.high)
+        share = binomtest(self.held, self.networks).proportion_ci(0.95, method="exact")
+        return float(share.low), float(share.high)
+
+    def as_dict(self) -> dict[str, Any]:
+        """Plain values for JSON; a value that is not finite is None."""
+        plain = {name: getattr(self, name) for name in ("name", "networks", "held", "interval")}
+        return plain | {"values": [value if math.isfinite(value) else None for value in self.values]}
 
 
 @dataclass(frozen=True)
@@ -86,41 +95,30 @@ class Judged:
 
     def as_dict(self) -> dict[str, Any]:
         """Plain values for JSON."""
-        seen = self.observation
         return {
-            **{name: getattr(self.claim, name) for name in ("id", "section", "source", "statement", "seeds", "note")},
-            **{name: getattr(self.claim, name) for name in ("configuration", "stated", "pages", "shown_on", "check")},
+            **{name: getattr(self.claim, name) for name in OF_CLAIM},
             "verdict": self.verdict,
             "reason": self.reason,
-            "quantity": seen.quantity if seen else None,
-            "limit": seen.limit if seen else None,
-            "at_least": seen.at_least if seen else None,
-            "groups": [
-                {
-                    "name": group.name,
-                    "networks": group.networks,
-                    "held": group.held,
-                    "interval": group.interval,
-                    "values": [value if math.isfinite(value) else None for value in group.values],
-                }
-                for group in self.groups
-            ],
+            **{name: getattr(self.observation, name, None) for name in OF_OBSERVATION},
+            "groups": [group.as_dict() for group in self.groups],
             "thresholds": {name: thresholds()[name] for name in self.claim.thresholds},
-            "moved": dict(self.moved),
-            "weaker": dict(self.weaker),
-            "keys": self.keys,
-            "change": self.change,
-            "close": self.close,
+            **{name: getattr(self, name) for name in ("moved", "weaker", "keys", "change", "close")},
         }
 
 
 @dataclass(frozen=True)
-class _Page:
-    """What the store has of a page."""
+class PageResults:
+    """What the store has of a page.
+
+    Attributes:
+        results: None if the store has no run of it.
+        missing: how many runs the store lacks.
+        weaker: why its networks give no verdict, see `weakness`; empty if they do.
+    """
 
     results: Results | None
-    missing: int
-    weaker: str = ""  # why its networks give no verdict
+    missing: int = 0
+    weaker: str = ""
 
 
 def judge(
@@ -146,24 +144,23 @@ def judge(
         raise ConfigError(f"there is no claim {unknown[0]!r}: {suggestion(unknown[0], list(known), 'there is')}")
     wanted = [known[name] for name in names] or list(claims)
     evidence = _evidence(profile, store, wanted)
-    return [_judge(claim, evidence, share, moved=moved) for claim in wanted]
+    return [judge_claim(claim, evidence, share, moved=moved) for claim in wanted]
 
 
-def _evidence(profile: Profile, store: Store, claims: Sequence[Claim]) -> dict[str, _Page]:
-    """What the store has of the pages of claims: of each the tables that its checks look at."""
-    checks: dict[str, set[str | None]] = {}
-    for claim in claims:
-        for name in claim.pages:
-            checks.setdefault(name, set()).add(claim.check)
-    evidence: dict[str, _Page] = {}
+def _evidence(profile: Profile, store: Store, claims: Sequence[Claim]) -> dict[str, PageResults]:
+    """What the store has of each page that a claim names, with only the tables that the checks of its claims read."""
+    evidence = {}
     for page in profile.pages:
-        if page.experiment is not None and page.name in checks:
-            tables = {name: COLUMNS if name == "measurements" else None for name in TABLES}
-            tables = {name: tables[name] for name in TABLES if name not in READERS or READERS[name] & checks[page.name]}
-            configs = EXPERIMENTS[page.experiment](**page.parameters)
-            results, missing = stored(configs, store=store, tables=tables)
+        checks = {claim.check for claim in claims if page.name in claim.pages}
+        if page.experiment is not None and checks:
+            tables = {
+                name: COLUMNS if name == "measurements" else None
+                for name in TABLES
+                if name not in READERS or READERS[name] & checks
+            }
+            results, missing = stored(EXPERIMENTS[page.experiment](**page.parameters), store=store, tables=tables)
             weaker = "" if results is None else weakness(results, page.experiment)
-            evidence[page.name] = _Page(results, missing, weaker)
+            evidence[page.name] = PageResults(results, missing, weaker)
     return evidence
 
 
@@ -184,35 +181,42 @@ def verdict_of(observation: Observation, claim: Claim, limits: Limits) -> str:
     return NOT if bad.all() else PARTLY
 
 
-def _judge(claim: Claim, evidence: Mapping[str, _Page], share: float | None = None, *, moved: bool = True) -> Judged:
+def judge_claim(
+    claim: Claim, evidence: Mapping[str, PageResults], share: float | None = None, *, moved: bool = True
+) -> Judged:
+    """One claim against the results of pages, by their names. The other arguments are those of `judge`."""
     if claim.check is None:
         return Judged(claim, UNTESTABLE, claim.reason)
-    there = {name: evidence[name] for name in claim.pages if name in evidence and evidence[name].results is not None}
-    if claim.pages and not there:
+    pages = {name: evidence[name] for name in claim.pages if name in evidence}
+    every = {name: page.results for name, page in pages.items() if page.results is not None}
+    if claim.pages and not every:
         return Judged(claim, WAITING, "none of its networks is in the store")
+    weaker = {name: pages[name].weaker for name in every if pages[name].weaker}
     limits = thresholds()
-    every = {name: page.results for name, page in there.items() if page.results is not None}
-    used = {name: results for name, results in every.items() if not there[name].weaker}
-    observation = CHECKS[claim.check](used or every, limits, **claim.arguments)
-    only_weaker = len(used) < len(every) and (not used or observation.rows.empty)
-    if only_weaker and used:
-        observation = CHECKS[claim.check](every, limits, **claim.arguments)
-    used = every if only_weaker else used
+    used = {name: results for name, results in every.items() if name not in weaker} or every
+    observation = _look(claim, used, limits)
+    if weaker and observation.rows.empty:
+        used, observation = every, _look(claim, every, limits)
+    only_weaker = any(name in used for name in weaker)
     verdict = verdict_of(observation, claim, limits)
-    missing = sum(evidence[name].missing for name in claim.pages if name in evidence)
+    missing = sum(page.missing for page in pages.values())
     diverged = sum(len(results.failures) for results in every.values())
     reasons = [f"{missing} of its networks {'is' if missing == 1 else 'are'} not in the store"] if missing else []
     reasons += [f"{diverged} of its networks diverged"] if diverged else []
     if observation.rows.empty:
         reasons.append("the networks there are say nothing about it")
     elif only_weaker:
-        kinds = dict.fromkeys(page.weaker for page in there.values() if page.weaker)
-        reasons.append(f"only {' and '.join(kinds)} so far; by them: {verdict}")
+        reasons.append(f"only {' and '.join(dict.fromkeys(weaker.values()))} so far; by them: {verdict}")
         verdict = UNLIKE
     elif missing > sum(len(results.runs) for results in used.values()):
         verdict = WAITING
     if left := [name for name in claim.pages if name not in used]:
         reasons.append(f"nothing of the paper's size and data from {', '.join(left)}")
+    change = None
+    if share is not None and verdict not in UNJUDGED:
+        change = chance_of_change(
+            observation, lambda rows: verdict_of(replace(observation, rows=rows), claim, limits), share
+        )
     return Judged(
         claim,
         verdict,
@@ -220,16 +224,14 @@ def _judge(claim: Claim, evidence: Mapping[str, _Page], share: float | None = No
         observation,
         _groups(observation),
         {} if verdict in UNJUDGED or not moved else _moved(claim, used, verdict),
-        {name: page.weaker for name, page in there.items() if page.weaker},
+        weaker,
         tuple(key for results in used.values() for key in results.runs["key"]),
-        None if share is None or verdict in UNJUDGED else _change(claim, observation, limits, share),
+        change,
     )
 
 
-def _change(claim: Claim, observation: Observation, limits: Limits, share: float) -> float | None:
-    return chance_of_change(
-        observation, lambda rows: verdict_of(dataclasses.replace(observation, rows=rows), claim, limits), share
-    )
+def _look(claim: Claim, results: Evidence, limits: Limits) -> Observation:
+    return CHECKS[str(claim.check)](results, limits, **claim.arguments)
 
 
 def _groups(observation: Observation) -> tuple[Group, ...]:
@@ -239,16 +241,14 @@ def _groups(observation: Observation) -> tuple[Group, ...]:
     )
 
 
-def _moved(claim: Claim, used: Mapping[str, Results], verdict: str) -> dict[str, str]:
+def _moved(claim: Claim, used: Evidence, verdict: str) -> dict[str, str]:
     """The verdicts that other values of the thresholds would give, where they differ."""
-    moved = {}
-    known = read_thresholds()
+    verdicts = {}
     for name in (*claim.thresholds, "reproduced_least"):
-        for other in known[name].others:
+        for other in read_thresholds()[name].others:
             limits = {**thresholds(), name: other}
-            if (now := verdict_of(CHECKS[str(claim.check)](used, limits, **claim.arguments), claim, limits)) != verdict:
-                moved[f"{name} = {other:g}"] = now
-    return moved
+            verdicts[f"{name} = {other:g}"] = verdict_of(_look(claim, used, limits), claim, limits)
+    return {change: now for change, now in verdicts.items() if now != verdict}
 
 
 def weakness(results: Results, experiment: str) -> str:
