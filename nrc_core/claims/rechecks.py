@@ -4,20 +4,18 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Any
+from dataclasses import dataclass, replace
+from typing import Any
 
 from nrc_core.claims.agreement import LIMIT, Comparison
 from nrc_core.claims.quantities import quantities, setting
+from nrc_core.claims.references import References
 from nrc_core.config.base import Configuration
 from nrc_core.results.obtaining import find, is_prepared
 from nrc_core.results.runs import in_words
 from nrc_core.results.store import Store
 from nrc_core.sections.experiments import EXPERIMENTS
 from nrc_core.workflow.profiles import Page
-
-if TYPE_CHECKING:
-    from nrc_core.claims.references import References
 
 AGREES, DIFFERS, NOT_COMPARED = OUTCOMES = ("agrees", "differs", "not compared")
 WORST = 3  # quantities that are named
@@ -55,7 +53,7 @@ class PageCheck:
     page: str
     outcome: str
     reason: str = ""
-    runs: tuple[Compared, ...] = field(default=())
+    runs: tuple[Compared, ...] = ()
     other_data: bool = False
 
     @property
@@ -86,74 +84,61 @@ class PageCheck:
             {"run": run.words, "quantity": f"{row['kind']}, {row['place']}"}
             | {name: float(row[name]) for name in ("value", "low", "high", "z")}
             for run in self.runs
-            if len(run.comparison.table)
             for row in run.comparison.worst(WORST).to_dict("records")
         ]
         return sorted(rows, key=lambda row: -abs(row["z"]))[:WORST]
 
 
-def check(pages: Sequence[Page], store: Store, references: References) -> list[PageCheck]:
-    """Every page against the references; nothing is trained."""
-    return [check_page(page, store, references) for page in pages]
-
-
 def check_page(page: Page, store: Store, references: References) -> PageCheck:
-    """One page: it differs if a run of a published seed is outside, or all of three or more new seeds of a setting are.
+    """One page against the references; nothing is trained.
 
-    One new seed that is outside is no sign, nor are two: training sometimes goes another way (on Swimmer with two
-    seeds of five), and no five references show every way. A run that diverged differs where no reference did.
+    It differs if a run of a published seed is outside. It also differs if a setting has three or more new seeds and
+    all of them are outside. One or two new seeds outside are no sign: training sometimes goes another way (on Swimmer
+    with two seeds of five), and no five references show every way. A run that diverged differs where no reference did.
     """
-    assert page.experiment is not None
-    wanted = list(EXPERIMENTS[page.experiment](**page.parameters))
-    known = [config for config in wanted if references.of(setting(config)) is not None]
+    wanted = list(EXPERIMENTS[str(page.experiment)](**page.parameters))
+    known = [(config, there) for config in wanted if (there := references.of(setting(config))) is not None]
     if not known:
         return PageCheck(page.name, NOT_COMPARED, _without_references(page, wanted, references))
-    found = {id(config): result for config in known if (result := find(config, store)) is not None}
-    if not found:
-        here = is_prepared(known[0])
+    obtained = [(config, there, find(config, store)) for config, there in known]
+    present = [(config, there, result) for config, there, result in obtained if result is not None]
+    if not present:
+        here = is_prepared(known[0][0])
         return PageCheck(page.name, NOT_COMPARED, "it was not run here" if here else "its data are not here")
     runs, other_data = [], False
-    for config in known:
-        if (result := found.get(id(config))) is None:
-            continue
+    for config, there, result in present:
         name = setting(config)
         if result.failure:
             if not references.diverged(name):
                 return PageCheck(page.name, DIFFERS, f"{in_words(config)} diverged, none of its references did")
             continue
-        there = references.of(name)
-        assert there is not None
         compared = there.compare(quantities(result, config))
         if compared.lacking:
             reason = f"{in_words(config)} lacks {compared.lacking[0]}, which its references have"
             return PageCheck(page.name, DIFFERS, reason)
-        known_seed = config.seed in there.seeds
-        runs.append(Compared(in_words(config), name, known_seed, len(there.seeds), compared))
+        runs.append(Compared(in_words(config), name, config.seed in there.seeds, len(there.seeds), compared))
         other_data |= not references.same_data(name, result)
-    found_here = _judge(page.name, tuple(runs), other_data)
-    if found_here.outcome == AGREES and len(known) < len(wanted):
-        lacking = _without_references(page, wanted, references)
-        reason = f"{len(wanted) - len(known)} of its {len(wanted)} runs: {lacking}"
-        return replace(found_here, outcome=NOT_COMPARED, reason=reason)
-    if found_here.outcome == AGREES and len(found) < len(known):
-        reason = f"{len(known) - len(found)} of its {len(known)} runs are not in the store"
-        return replace(found_here, outcome=NOT_COMPARED, reason=reason)
-    return found_here
+    judged = _judge(page.name, tuple(runs), other_data)
+    if judged.outcome == AGREES and len(present) < len(wanted):
+        if len(known) < len(wanted):
+            lacking = _without_references(page, wanted, references)
+            reason = f"{len(wanted) - len(known)} of its {len(wanted)} runs: {lacking}"
+        else:
+            reason = f"{len(known) - len(present)} of its {len(known)} runs are not in the store"
+        return replace(judged, outcome=NOT_COMPARED, reason=reason)
+    return judged
 
 
 def _judge(page: str, runs: tuple[Compared, ...], other_data: bool) -> PageCheck:
     if not runs:
         return PageCheck(page, NOT_COMPARED, "all its runs diverged, as references did")
-    if any(run.published_seed and run.outside for run in runs):
-        return PageCheck(page, DIFFERS, "", runs, other_data)
     new = [run for run in runs if not run.published_seed]
-    alone = []
-    for name in dict.fromkeys(run.setting for run in new if run.outside):
-        own = [run for run in new if run.setting == name]
-        if len(own) >= NEW_SEEDS and all(run.outside for run in own):
-            return PageCheck(page, DIFFERS, "", runs, other_data)
-        alone += [run.words for run in own if run.outside]
-    if alone and not any(run.published_seed for run in runs):
+    settings = [[run for run in new if run.setting == name] for name in {run.setting for run in new}]
+    signs = [own for own in settings if len(own) >= NEW_SEEDS and all(run.outside for run in own)]
+    if signs or any(run.published_seed and run.outside for run in runs):
+        return PageCheck(page, DIFFERS, "", runs, other_data)
+    alone = [run.words for run in new if run.outside]
+    if alone and len(new) == len(runs):
         reason = f"{alone[0]}: a new seed went another way than the references; run one of their seeds beside it"
         return PageCheck(page, NOT_COMPARED, reason, runs, other_data)
     return PageCheck(page, AGREES, "", runs, other_data)

@@ -6,7 +6,7 @@ import argparse
 import json
 
 from nrc_core.claims.agreement import LIMIT
-from nrc_core.claims.rechecks import DIFFERS, check, summary
+from nrc_core.claims.rechecks import DIFFERS, check_page, summary
 from nrc_core.claims.reference_runs import trained_pages
 from nrc_core.claims.references import References
 from nrc_core.cli.given import profile_of, store_of
@@ -17,7 +17,8 @@ def execute(given: argparse.Namespace) -> None:
     """Compare every page; fails if one differs."""
     profile = profile_of(given, "quick")
     pages = trained_pages(profile, given.pages)
-    checked = check(pages, store_of(given, profile), References.read(given.references))
+    store, references = store_of(given, profile), References.read(given.references)
+    checked = [check_page(page, store, references) for page in pages]
     if given.json:
         outcomes = [one.as_dict() for one in checked]
         print(json.dumps({"profile": profile.name, "limit": LIMIT, "pages": outcomes}, indent=1))
