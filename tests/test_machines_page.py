@@ -6,8 +6,7 @@ import pandas as pd
 import pytest
 
 from nrc_core import Store
-from nrc_core.claims.reference_runs import make
-from nrc_core.claims.references import References
+from nrc_core.claims.references import References, make
 from nrc_core.workflow.profiles import Page
 
 PAGE = Page(

@@ -11,8 +11,7 @@ from nrc_core.claims.close_calls import chance_of_change
 from nrc_core.claims.machines import differences, machine_share, reruns
 from nrc_core.claims.quantities import setting
 from nrc_core.claims.rechecks import AGREES, DIFFERS, NOT_COMPARED, check_page, summary
-from nrc_core.claims.reference_runs import make, seeds_of, trained_pages
-from nrc_core.claims.references import References
+from nrc_core.claims.references import References, make, seeds_of, trained_pages
 from nrc_core.cli.main import main
 from nrc_core.workflow.profiles import Page, Profile, read_profile
 
@@ -45,13 +44,13 @@ def test_references_are_read_as_they_were_made(made, tmp_path):
 def test_references_that_are_there_are_not_made_again(made, tmp_path, monkeypatch):
     references, store = made
     references.write(tmp_path / "table")
-    monkeypatch.setattr("nrc_core.claims.reference_runs.run", lambda *a, **k: pytest.fail("trained again"))
+    monkeypatch.setattr("nrc_core.claims.references.run", lambda *a, **k: pytest.fail("trained again"))
     assert make([PAGE], range(6), tmp_path / "table", store) == []
 
 
 def test_published_runs_are_taken_where_they_are(made, tmp_path, monkeypatch):
     _, published = made
-    monkeypatch.setattr("nrc_core.claims.reference_runs.run", lambda *a, **k: pytest.fail("trained again"))
+    monkeypatch.setattr("nrc_core.claims.references.run", lambda *a, **k: pytest.fail("trained again"))
     assert make([PAGE], range(6), tmp_path / "table", Store(tmp_path / "empty"), published) == []
     assert len(References.read(tmp_path / "table").runs) == 6
 

@@ -19,8 +19,7 @@ from PIL import Image
 
 from book.builder import discrepancies, evidence, explorer, ledger, machines, published, recheck, speed, status
 from book.builder.pages import PUBLISHED, UNAVAILABLE, publish, state
-from nrc_core.claims.machines import read_machines
-from nrc_core.claims.references import References
+from nrc_core.claims.references import References, read_machines
 from nrc_core.data.catalogue import CLASSIFIED, ROLLED_OUT, SIMULATED
 from nrc_core.data.prepared import MANIFEST, read_manifest, read_prepared
 from nrc_core.errors import ConfigError, DataDamaged, DataUnavailable

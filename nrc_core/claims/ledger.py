@@ -33,11 +33,6 @@ REPRODUCED, PARTLY, NOT, UNTESTABLE, UNLIKE, WAITING = VERDICTS = (
     "not yet run",
 )
 UNJUDGED = (UNTESTABLE, UNLIKE, WAITING)
-# What JSON says of a claim and of its observation.
-OF_CLAIM = (
-    "id", "section", "source", "statement", "seeds", "note", "configuration", "stated", "pages", "shown_on", "check",
-)  # fmt: skip
-OF_OBSERVATION = ("quantity", "limit", "at_least")
 
 
 @dataclass(frozen=True)
@@ -96,10 +91,11 @@ class Judged:
     def as_dict(self) -> dict[str, Any]:
         """Plain values for JSON."""
         return {
-            **{name: getattr(self.claim, name) for name in OF_CLAIM},
+            **{name: getattr(self.claim, name) for name in ("id", "section", "source", "statement", "seeds", "note")},
+            **{name: getattr(self.claim, name) for name in ("configuration", "stated", "pages", "shown_on", "check")},
             "verdict": self.verdict,
             "reason": self.reason,
-            **{name: getattr(self.observation, name, None) for name in OF_OBSERVATION},
+            **{name: getattr(self.observation, name, None) for name in ("quantity", "limit", "at_least")},
             "groups": [group.as_dict() for group in self.groups],
             "thresholds": {name: thresholds()[name] for name in self.claim.thresholds},
             **{name: getattr(self, name) for name in ("moved", "weaker", "keys", "change", "close")},

@@ -3,27 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
 
 from nrc_core.claims.agreement import LIMIT, Setting
-from nrc_core.claims.references import References
-from nrc_core.files import project_folder
+
+if TYPE_CHECKING:
+    from nrc_core.claims.references import References
 
 RUN = ["machine", "page", "setting", "seed"]
-
-
-def read_machines(folder: Path | None = None) -> dict[str, References]:
-    """The runs made on each machine, by its name; empty where there are none.
-
-    Raises:
-        DataDamaged: a folder that holds something else.
-    """
-    folder = project_folder() / "results" / "machines" if folder is None else folder
-    return {path.name: References.read(path) for path in sorted(folder.glob("[!.]*")) if path.is_dir()}
 
 
 def differences(references: References, machines: Mapping[str, References]) -> pd.DataFrame:

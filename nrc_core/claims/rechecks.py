@@ -5,17 +5,19 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from nrc_core.claims.agreement import LIMIT, Comparison
 from nrc_core.claims.quantities import quantities, setting
-from nrc_core.claims.references import References
 from nrc_core.config.base import Configuration
 from nrc_core.results.obtaining import find, is_prepared
 from nrc_core.results.runs import in_words
 from nrc_core.results.store import Store
 from nrc_core.sections.experiments import EXPERIMENTS
 from nrc_core.workflow.profiles import Page
+
+if TYPE_CHECKING:
+    from nrc_core.claims.references import References
 
 AGREES, DIFFERS, NOT_COMPARED = OUTCOMES = ("agrees", "differs", "not compared")
 WORST = 3  # quantities that are named

@@ -1,41 +1,35 @@
-"""Reference runs: what pages give with other seeds, as one small table of quantities and one of where they are from."""
+"""Reference runs: the runs of pages with other seeds, as a table of runs and a small one of their quantities."""
 
 from __future__ import annotations
 
+import inspect
 import json
 import logging
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
+from filelock import FileLock
 
 from nrc_core.claims.agreement import FEWEST, Setting
 from nrc_core.claims.quantities import COLUMNS, quantities, setting
 from nrc_core.config.base import Configuration
-from nrc_core.errors import DataDamaged
+from nrc_core.errors import ConfigError, DataDamaged, DataUnavailable
 from nrc_core.files import atomic_folder, project_folder
-from nrc_core.results.store import RunResult
+from nrc_core.results.obtaining import find
+from nrc_core.results.runs import run
+from nrc_core.results.store import RunResult, Store
+from nrc_core.sections.experiments import EXPERIMENTS
+from nrc_core.workflow.profiles import Page, Profile
 
 logger = logging.getLogger(__name__)
-RUNS = [
-    "setting",
-    "seed",
-    "page",
-    "key",
-    "device",
-    "instructions",
-    "torch",
-    "seconds",
-    "date",
-    "commit",
-    "data",
-    "failure",
-    "config",
-]
-QUANTITIES = ["setting", "seed", *COLUMNS]
+RUN = ["setting", "seed"]
+PROVENANCE = ["key", "device", "instructions", "torch", "seconds", "date", "commit", "data"]
+RUNS = [*RUN, "page", *PROVENANCE, "failure", "config"]
+QUANTITIES = [*RUN, *COLUMNS]
 
 
 def default_folder(machine: str | None = None) -> Path:
@@ -87,7 +81,7 @@ class References:
     def tables(self) -> dict[str, dict[int, pd.DataFrame]]:
         """By setting and seed, the `quantities` of every run that did not diverge."""
         tables: dict[str, dict[int, pd.DataFrame]] = {}
-        for (name, seed), rows in self.quantities.groupby(["setting", "seed"]):
+        for (name, seed), rows in self.quantities.groupby(RUN):
             tables.setdefault(str(name), {})[int(seed)] = rows[COLUMNS]
         return tables
 
@@ -132,3 +126,83 @@ class References:
 def _data(record: Mapping[str, Any]) -> str:
     """Of the provenance of a run, the checksum of its table; of synthetic data, their identity."""
     return str(record["data"].get("table_sha256") or record["data"].get("identity", ""))
+
+
+def read_machines() -> dict[str, References]:
+    """The same runs made on other machines, by the name of the machine; empty where there are none.
+
+    Raises:
+        DataDamaged: a folder that holds something else.
+    """
+    folder = project_folder() / "results" / "machines"
+    return {path.name: References.read(path) for path in sorted(folder.glob("[!.]*")) if path.is_dir()}
+
+
+def seeds_of(page: Page, seeds: Sequence[int]) -> list[Configuration]:
+    """The runs of a page with other seeds.
+
+    Raises:
+        ConfigError: a page that trains nothing.
+    """
+    if page.experiment is None:
+        raise ConfigError(f"page {page.name} trains nothing, so it has no references")
+    experiment: Callable[..., Sequence[Configuration]] = EXPERIMENTS[page.experiment]
+    given: dict[str, Any] = {**page.parameters, "seeds": list(seeds)}
+    if "regression_seeds" in inspect.signature(experiment).parameters:
+        given["regression_seeds"] = list(seeds)
+    return list(experiment(**given))
+
+
+def make(
+    pages: Sequence[Page], seeds: Sequence[int], folder: Path, store: Store, published: Store | None = None
+) -> list[str]:
+    """Add the references of pages that are missing, of a store or else trained into it.
+
+    They are written after every page, so that what was computed is never lost.
+
+    Args:
+        published: a store whose runs are taken where it has them; None for runs of this machine only.
+
+    Returns:
+        What could not be made, a line each: pages whose data are not on this machine.
+    """
+    lacking = []
+    locks = folder.parent / ".locks"
+    locks.mkdir(parents=True, exist_ok=True)
+    with FileLock(locks / folder.name):
+        references = References.read(folder)
+        for page in pages:
+            wanted = [config for config in seeds_of(page, seeds) if not references.has(config)]
+            stores = [one for one in (published, store) if one is not None]
+            to_train = [config for config in wanted if _find(config, stores) is None]
+            if to_train:
+                logger.info("%s: training %d reference runs", page.name, len(to_train))
+                try:
+                    run(to_train, store=store, device="cpu")
+                except DataUnavailable as error:
+                    lacking.append(f"{page.name}: {error}")
+                    continue
+            for config in wanted:
+                if not references.has(config) and (result := _find(config, stores)) is not None:
+                    references = references.with_run(config, result, page.name)
+            if wanted:
+                references.write(folder)
+    return lacking
+
+
+def _find(config: Configuration, stores: Sequence[Store]) -> RunResult | None:
+    return next((found for store in stores if (found := find(config, store)) is not None), None)
+
+
+def trained_pages(profile: Profile, names: Sequence[str] = ()) -> list[Page]:
+    """The pages of a profile that train something, or those of them that are named.
+
+    Raises:
+        ConfigError: a name that is no page, or a page that trains nothing.
+    """
+    known = {page.name: page for page in profile.pages}
+    if unknown := [name for name in names if name not in known]:
+        raise ConfigError(f"profile {profile.name} has no page {unknown[0]!r}: it has {', '.join(known)}")
+    if idle := [name for name in names if known[name].experiment is None]:
+        raise ConfigError(f"page {idle[0]} trains nothing, so there is nothing to compare")
+    return [page for page in profile.pages if page.experiment is not None and (not names or page.name in names)]

@@ -7,8 +7,7 @@ import json
 
 from nrc_core.claims.agreement import LIMIT
 from nrc_core.claims.rechecks import DIFFERS, check_page, summary
-from nrc_core.claims.reference_runs import trained_pages
-from nrc_core.claims.references import References
+from nrc_core.claims.references import References, trained_pages
 from nrc_core.cli.given import profile_of, store_of
 from nrc_core.errors import NrcError
 

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import argparse
 
-from nrc_core.claims.reference_runs import make, trained_pages
-from nrc_core.claims.references import default_folder
+from nrc_core.claims.references import default_folder, make, trained_pages
 from nrc_core.cli.given import profile_of
 from nrc_core.errors import ConfigError
 from nrc_core.files import project_folder

@@ -24,8 +24,7 @@ import pytest
 
 from benchmarks.timing import write
 from nrc_core.claims.agreement import LIMIT
-from nrc_core.claims.reference_runs import trained_pages
-from nrc_core.claims.references import References
+from nrc_core.claims.references import References, trained_pages
 from nrc_core.files import project_folder
 from nrc_core.workflow.profiles import read_profile
 from tests.faults.disk import fill, small_disk
