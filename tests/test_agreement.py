@@ -91,12 +91,6 @@ def test_too_few_references_are_refused():
         Setting.of(dict(enumerate(normal(0, 3, 2))))
 
 
-def test_without_leaves_out_one_seed():
-    references = Setting.of({seed + 10: run for seed, run in enumerate(normal(0, 5, 3))})
-    assert references.without(12).seeds == (10, 11, 13, 14)
-    assert references.without(12).values == pytest.approx(np.delete(references.values, 2, axis=0))
-
-
 def test_the_interval_reaches_beyond_the_references():
     references = Setting.of({seed: table(x, kind="NRC3") for seed, x in enumerate((0.9, 0.92, 0.91, 0.93))})
     row = references.compare(table(0.8988, kind="NRC3")).table.iloc[0]

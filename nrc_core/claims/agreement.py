@@ -25,10 +25,10 @@ from nrc_core.claims.quantities import SCALES
 PRIOR_FREEDOM = 4.0  # d: the median of a kind counts as much as so many degrees of freedom
 NORMAL = 0.953872552417  # median of |a - b| of two independent standard normal numbers
 FEWEST = 4  # references that a setting must have
-# A run of a seed that is among the references differs beyond this: its arithmetic alone moves it by less, see the
-# page on machines. So does a further seed that went another way, which some do.
+# A run whose seed is among the references differs if its number is above this: arithmetic alone moves a run by less,
+# see the page on machines. A new seed that went another way is above it too, and some seeds do go another way.
 LIMIT = 1.5
-BEYOND = 2.0  # spreads beyond the references that a further seed may lie
+BEYOND = 2.0  # a further seed may lie this many spreads beyond the references
 
 
 @dataclass(frozen=True)
@@ -49,10 +49,10 @@ class Setting:
 
     @classmethod
     def of(cls, runs: Mapping[int, pd.DataFrame]) -> Setting:
-        """From the tables of `quantities`, by seed.
+        """Make it from the tables of `quantities` of the runs, by seed.
 
         Raises:
-            ValueError: fewer than `FEWEST`.
+            ValueError: fewer than `FEWEST` runs.
         """
         if len(runs) < FEWEST:
             raise ValueError(f"a setting needs at least {FEWEST} references: got {len(runs)}")
@@ -74,18 +74,16 @@ class Setting:
         return np.sqrt(moderated.to_numpy())
 
     def differences(self, run: pd.DataFrame) -> Float[np.ndarray, "n q"]:
-        """Of a run, from its `quantities`, from every reference, in units of two seeds; NaN where it lacks one."""
+        """What a run differs by from every reference, in units of two seeds; NaN where it lacks a quantity.
+
+        Args:
+            run: its `quantities`.
+        """
         values = run.set_index(["kind", "place"])["value"].reindex(self.names)
         return (on_scales(values.to_frame())[:, 0] - self.values) / (math.sqrt(2) * self.spread)
 
-    def without(self, seed: int) -> Setting:
-        """The other references."""
-        row = self.seeds.index(seed)
-        others = tuple(one for one in self.seeds if one != seed)
-        return Setting(others, self.names, np.delete(self.values, row, axis=0), self.floors)
-
     def compare(self, run: pd.DataFrame) -> Comparison:
-        """A run against the references, from its `quantities`."""
+        """A run, given by its `quantities`, against the references."""
         values = run.set_index(["kind", "place"])["value"].reindex(self.names)
         if lacking := [name for name, value in values.items() if math.isnan(value)]:
             return Comparison(math.inf, pd.DataFrame(), [", ".join(map(str, name)) for name in lacking])

@@ -1,4 +1,4 @@
-"""Would a verdict be another one on another machine? From how near its networks are to the limit."""
+"""Would another machine give another verdict? That depends on how near the networks are to the limit."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from nrc_core.claims.checks.observation import Observation
 
 CLOSE = 0.05  # a verdict is a close call if its chance of being another one is at least this
 DRAWS = 4000
-FEWEST = 3  # networks that a spread is taken from
+FEWEST = 3  # a spread needs at least so many networks
 
 
 def chance_of_change(
@@ -19,12 +19,14 @@ def chance_of_change(
 ) -> float | None:
     """The chance that the same networks, trained on another machine, give another verdict.
 
-    The value of a network is moved by a normal number with the spread of its group's seeds times `share`, that
-    of machines over that of seeds (`machine_share`). A network whose value passes the limit though it fails for
-    another reason stays as it is. So does one that lies exactly on its limit, as counts do.
+    Each value is moved by a normal random number. Its spread is the spread between the seeds of the group, times
+    `share`. A network whose value passes the limit though it fails for another reason stays as it is. So does a
+    network whose value is exactly the limit, as counts can be.
 
     Args:
-        verdict: of rows as those of the observation.
+        verdict: gives the verdict from rows like those of the observation.
+        share: the spread between machines over the spread between seeds, see `machine_share`.
+        draws: how many times the networks are drawn.
 
     Returns:
         None where no group has enough networks to take a spread from.

@@ -67,7 +67,7 @@ def _runs(
     for machine, made in machines.items():
         pages = made.runs.set_index(["setting", "seed"])["page"]
         for name, tables in made.tables.items():
-            setting = references.of(name)
-            for seed, own in tables.items() if setting is not None else ():
-                assert setting is not None
+            if (setting := references.of(name)) is None:
+                continue
+            for seed, own in tables.items():
                 yield {"machine": machine, "page": pages[name, seed], "setting": name, "seed": seed}, own, setting

@@ -1,4 +1,4 @@
-"""Pages that were run here, against the reference runs: each agrees, differs, or is not compared, and why."""
+"""Pages that were run here, compared with the reference runs: a page agrees, differs or is not compared, and why."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 AGREES, DIFFERS, NOT_COMPARED = OUTCOMES = ("agrees", "differs", "not compared")
 WORST = 3  # quantities that are named
-NEW_SEEDS = 3  # of one setting that must all be outside to be a sign
+NEW_SEEDS = 3  # so many new seeds of one setting are a sign, if all of them are outside
 
 
 @dataclass(frozen=True)
@@ -60,7 +60,7 @@ class PageCheck:
 
     @property
     def number(self) -> float | None:
-        """The largest of its runs."""
+        """The largest number of its runs, None without any."""
         return max((run.comparison.number for run in self.runs), default=None)
 
     def as_dict(self) -> dict[str, Any]:

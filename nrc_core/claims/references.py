@@ -53,7 +53,7 @@ class References:
 
     @classmethod
     def read(cls, folder: Path | None = None) -> References:
-        """From a folder; without any where there is none.
+        """Read them from a folder; no rows if the folder does not exist.
 
         Raises:
             DataDamaged: a file that is not what `write` wrote.
@@ -71,7 +71,7 @@ class References:
             ) from None
 
     def write(self, folder: Path) -> None:
-        """Into a folder, in one step; the order of rows does not depend on the order they were made in."""
+        """Write them into a folder, in one step, sorted: the order in which they were made does not show."""
         with atomic_folder(folder) as partial:
             for name, table, order in (("runs", self.runs, RUNS), ("quantities", self.quantities, QUANTITIES)):
                 ordered = table[order].sort_values(order[:2] if name == "runs" else QUANTITIES[:4], kind="stable")
@@ -86,7 +86,7 @@ class References:
         return tables
 
     def diverged(self, name: str) -> bool:
-        """Whether a run of a setting did."""
+        """Whether a run of a setting diverged."""
         return bool((self.runs.loc[self.runs["setting"] == name, "failure"] != "").any())
 
     def same_data(self, name: str, result: RunResult) -> bool:
@@ -104,7 +104,7 @@ class References:
         return Setting.of(tables) if len(tables) >= FEWEST else None
 
     def with_run(self, config: Configuration, result: RunResult, page: str) -> References:
-        """These and one more."""
+        """These reference runs and one more."""
         name, record = setting(config), result.provenance
         row = {
             "setting": name,
@@ -124,7 +124,7 @@ class References:
 
 
 def _data(record: Mapping[str, Any]) -> str:
-    """Of the provenance of a run, the checksum of its table; of synthetic data, their identity."""
+    """The data of a run, by its provenance: the checksum of the table, or the identity of synthetic data."""
     return str(record["data"].get("table_sha256") or record["data"].get("identity", ""))
 
 
@@ -156,12 +156,13 @@ def seeds_of(page: Page, seeds: Sequence[int]) -> list[Configuration]:
 def make(
     pages: Sequence[Page], seeds: Sequence[int], folder: Path, store: Store, published: Store | None = None
 ) -> list[str]:
-    """Add the references of pages that are missing, of a store or else trained into it.
+    """Add the missing references of pages: runs of the stores, and those that no store has are trained first.
 
-    They are written after every page, so that what was computed is never lost.
+    The references are written after every page, so that what was computed is never lost.
 
     Args:
-        published: a store whose runs are taken where it has them; None for runs of this machine only.
+        store: new runs go there, and runs that it has are not trained again.
+        published: a store that is asked first; None for runs of this machine only.
 
     Returns:
         What could not be made, a line each: pages whose data are not on this machine.

@@ -6,7 +6,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
-from typing import Any
 
 from nrc_core.files import read_yaml
 
@@ -23,11 +22,7 @@ class Threshold:
 
 
 @cache
-def _entries() -> Mapping[str, Any]:
-    return read_yaml(THRESHOLDS, dict)
-
-
-def read_thresholds() -> dict[str, Threshold]:
+def read_thresholds() -> Mapping[str, Threshold]:
     """Every threshold by name.
 
     Raises:
@@ -39,7 +34,7 @@ def read_thresholds() -> dict[str, Threshold]:
     """
     return {
         name: Threshold(float(entry["value"]), tuple(map(float, entry["others"])), entry["reason"])
-        for name, entry in _entries().items()
+        for name, entry in read_yaml(THRESHOLDS, dict).items()
     }
 
 
