@@ -8,13 +8,11 @@ the network, one batch of activations and the moments.
 
 from __future__ import annotations
 
-import argparse
 import resource
 import sys
 import time
-from pathlib import Path
 
-from benchmarks.timing import write
+from benchmarks.timing import make_parser, write
 from nrc_core import build_model, deep_nrc_resnet, load_dataset
 from nrc_core.errors import DataUnavailable
 from nrc_core.metrics.sites import collect
@@ -28,8 +26,7 @@ def peak_gigabytes() -> float:
 
 def main() -> None:
     """Measure once, print, write JSON."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--output", type=Path, default=Path("build/benchmarks/images.json"))
+    parser = make_parser(__doc__, "images")
     parser.add_argument("--samples", type=int, help="so many faces only")
     given = parser.parse_args()
     started = time.perf_counter()

@@ -10,17 +10,15 @@ share may exceed 100 %. The share that counts the half alone is given too.
 
 from __future__ import annotations
 
-import argparse
 import time
 from collections.abc import Callable, Mapping
-from pathlib import Path
 from statistics import median
 from typing import Any
 
 import numpy as np
 import torch
 
-from benchmarks.timing import write
+from benchmarks.timing import make_parser, write
 from nrc_core import Moments
 
 LAYERS = ((256, 2), (512, 4))
@@ -118,10 +116,7 @@ def error(offset: float, batch: int, n: int = 20_000, width: int = 16) -> dict[s
 
 def main() -> None:
     """Run everything, print tables, write JSON."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--output", type=Path, default=Path("build/benchmarks/limits.json"))
-    parser.add_argument("--repeats", type=int, default=15)
-    given = parser.parse_args()
+    given = make_parser(__doc__, "limits", repeats=15).parse_args()
     write(
         given.output,
         "The moments against the processor's limit",

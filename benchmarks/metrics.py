@@ -17,13 +17,12 @@ import json
 import resource
 import subprocess
 import sys
-from pathlib import Path
 from typing import Any
 
 import torch
 from torch import Tensor
 
-from benchmarks.timing import seconds, spread, write
+from benchmarks.timing import make_parser, seconds, spread, write
 from nrc_core import MLP, Moments, measure
 from nrc_core.config.base import NUMERICAL_TOLERANCE
 from nrc_core.metrics import regression
@@ -131,9 +130,7 @@ def whole_pass(repeats: int) -> dict[str, Any]:
 
 def main() -> None:
     """Run everything, print tables, write JSON."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--output", type=Path, default=Path("build/benchmarks/metrics.json"))
-    parser.add_argument("--repeats", type=int, default=9)
+    parser = make_parser(__doc__, "metrics", repeats=9)
     parser.add_argument("--whole-pass", type=int, metavar="REPEATS", help=argparse.SUPPRESS)
     given = parser.parse_args()
     if given.whole_pass:

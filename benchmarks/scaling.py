@@ -12,13 +12,12 @@ import json
 import resource
 import subprocess
 import sys
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from benchmarks.metrics import layer, moment_metrics
-from benchmarks.timing import seconds, spread, write
+from benchmarks.timing import make_parser, seconds, spread, write
 from nrc_core import Moments
 
 WIDTH, TARGETS = 512, 4
@@ -63,9 +62,7 @@ def slope(rows: list[dict[str, Any]], quantity: str) -> dict[str, Any]:
 
 def main() -> None:
     """Run every size, print tables, write JSON."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--output", type=Path, default=Path("build/benchmarks/scaling.json"))
-    parser.add_argument("--repeats", type=int, default=7)
+    parser = make_parser(__doc__, "scaling", repeats=7)
     parser.add_argument("--rows", type=int, help=argparse.SUPPRESS)
     given = parser.parse_args()
     if given.rows:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import argparse
 import json
 import platform
 import statistics
@@ -15,6 +16,30 @@ import pandas as pd
 import torch
 
 from nrc_core.results.provenance import commit, device_name
+
+
+def make_parser(
+    text: str | None, name: str, *, repeats: int | None = None, device: bool = False
+) -> argparse.ArgumentParser:
+    """The options that benchmarks share.
+
+    Args:
+        text: the help, which is the docstring of the benchmark.
+        name: of the file in build/benchmarks that `--output` names by default.
+        repeats: the default of `--repeats`; None for a benchmark that measures once.
+        device: whether there is an option `--device`.
+
+    Example:
+        >>> make_parser("help", "training", repeats=5).parse_args(["--repeats", "2"]).repeats
+        2
+    """
+    parser = argparse.ArgumentParser(description=text, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--output", type=Path, default=Path("build/benchmarks") / f"{name}.json")
+    if repeats is not None:
+        parser.add_argument("--repeats", type=int, default=repeats)
+    if device:
+        parser.add_argument("--device", help="cpu, cuda, ... (default: a GPU where there is one)")
+    return parser
 
 
 def seconds(call: Callable[[], object], repeats: int) -> list[float]:

@@ -9,11 +9,9 @@ of one network and of several. All train the same network on the same rows with 
 
 from __future__ import annotations
 
-import argparse
 import statistics
 from collections.abc import Callable
 from functools import partial
-from pathlib import Path
 from typing import Any
 
 import torch
@@ -21,7 +19,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 from torch.utils.data import DataLoader, Dataset
 
-from benchmarks.timing import seconds, spread, write
+from benchmarks.timing import make_parser, seconds, spread, write
 from nrc_core import MLP, RunConfig
 from nrc_core.data.load import load_dataset
 from nrc_core.training.computing import chosen_device, measure_together
@@ -185,11 +183,7 @@ def _in_seconds(what: str, times: list[float]) -> dict[str, float]:
 
 def main() -> None:
     """Run everything, print tables, write JSON."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--output", type=Path, default=Path("build/benchmarks/training.json"))
-    parser.add_argument("--repeats", type=int, default=5)
-    parser.add_argument("--device", help="cpu, cuda, ... (default: a GPU where there is one)")
-    given = parser.parse_args()
+    given = make_parser(__doc__, "training", repeats=5, device=True).parse_args()
     device = chosen_device(given.device)
     with reproducible_arithmetic():
         limit = matrix_rate(device, given.repeats)

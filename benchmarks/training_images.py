@@ -7,10 +7,8 @@ The images are noise: what is measured is how fast they go through, not what is 
 
 from __future__ import annotations
 
-import argparse
 import io
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -19,7 +17,7 @@ from PIL import Image
 from torch import Tensor, nn
 from torch.utils.data import Dataset
 
-from benchmarks.timing import seconds, spread, write
+from benchmarks.timing import make_parser, seconds, spread, write
 from benchmarks.training import BATCH, DECAY, RATE, loop_a, loop_b
 from nrc_core.networks.resnets import ResNet
 from nrc_core.training.computing import chosen_device
@@ -96,11 +94,7 @@ def compare(name: str, device: torch.device, repeats: int) -> list[dict[str, Any
 
 def main() -> None:
     """Run everything, print tables, write JSON."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--output", type=Path, default=Path("build/benchmarks/training_images.json"))
-    parser.add_argument("--repeats", type=int, default=5)
-    parser.add_argument("--device", help="cpu, cuda, ... (default: a GPU where there is one)")
-    given = parser.parse_args()
+    given = make_parser(__doc__, "training_images", repeats=5, device=True).parse_args()
     device = chosen_device(given.device)
     with reproducible_arithmetic():
         rows = [row for name in SIZES for row in compare(name, device, given.repeats)]

@@ -19,6 +19,7 @@ from nrc_core.training import checkpoints
 from nrc_core.training.checkpoints import Checkpoint, is_whole, load_state, packed, save_state, unpacked
 from nrc_core.training.loop import reproducible_arithmetic, train
 from tests.fakes import prepare_images
+from tests.stopping import stop_after
 
 TOY = {"samples": 60, "width": 8, "depth": 3, "epochs": 6, "measurements": 3}
 
@@ -37,33 +38,12 @@ def tables(results) -> dict[str, pd.DataFrame]:
     return {name: getattr(results, name) for name in TABLES}
 
 
-class Stop(Exception):
-    pass
-
-
-def interrupted(configs, store: Store, monkeypatch, writes: int) -> None:
-    """Run until so many checkpoints are written, then stop as an exception does."""
-    left = [writes]
-    write = Checkpoint.write
-
-    def limited(self, state):
-        write(self, state)
-        left[0] -= 1
-        if not left[0]:
-            raise Stop
-
-    with monkeypatch.context() as patch:
-        patch.setattr(Checkpoint, "write", limited)
-        with pytest.raises(Stop):
-            run(configs, store=store)
-
-
 @pytest.mark.parametrize("writes", [1, 3, 5])
 def test_a_stopped_run_ends_in_the_same_tables(tmp_path, every_epoch, monkeypatch, caplog, writes):
     configs = deep_nrc_mlp("synthetic", **TOY)
     whole = run(configs, store=Store(tmp_path / "whole"))
     store = Store(tmp_path / "stopped")
-    interrupted(configs, store, monkeypatch, writes)
+    stop_after(writes, lambda: run(configs, store=store), monkeypatch)
     assert len(list(store.folder.glob(".checkpoints/*.pt"))) == 1
     with caplog.at_level(logging.INFO):
         resumed = run(configs, store=store)
@@ -119,7 +99,7 @@ def test_a_run_on_a_gpu_goes_on_to_nearly_the_same_result(tmp_path, monkeypatch,
     configs = deep_nrc_resnet("car_racing", width=4, epochs=6, measurements=3)
     whole = run(configs, store=Store(tmp_path / "whole"))
     store = Store(tmp_path / "stopped")
-    interrupted(configs, store, monkeypatch, 3)
+    stop_after(3, lambda: run(configs, store=store), monkeypatch)
     resumed = run(configs, store=store)
     for name in ("nrc1", "nrc2", "nrc3", "nrc4"):
         np.testing.assert_allclose(resumed.final()[name], whole.final()[name], rtol=1e-3, atol=1e-3)

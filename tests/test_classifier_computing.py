@@ -16,6 +16,7 @@ from nrc_core.training.classification import train_classifier
 from nrc_core.training.classifier_computing import compute_classifier
 from nrc_core.training.loop import reproducible_arithmetic
 from tests.fakes_images import prepare_classes
+from tests.stopping import stop_after
 
 
 @pytest.fixture(scope="module")
@@ -28,10 +29,6 @@ def data(tmp_path_factory) -> Dataset:
 def config(**change) -> ClassifierConfig:
     values = {"iterations": 30, "learning_rate": 0.1, "weight_decay": 1e-3, "width": 8, "depth": 3, "batch_size": 16}
     return ClassifierConfig("fashion_mnist", **(values | change))
-
-
-class Stop(Exception):
-    pass
 
 
 def compute(run: ClassifierConfig, data: Dataset, path: Path | None = None) -> dict[str, pd.DataFrame]:
@@ -58,18 +55,7 @@ def test_a_stopped_run_ends_in_the_same_tables_wherever_in_an_epoch(
     whole = compute(run, data)
     assert whole["losses"]["iteration"].max() > 19
     monkeypatch.setattr(Checkpoint, "due", lambda self: True)
-    write, left = Checkpoint.write, [writes]
-
-    def limited(self, state):
-        write(self, state)
-        left[0] -= 1
-        if not left[0]:
-            raise Stop
-
-    with monkeypatch.context() as patch:
-        patch.setattr(Checkpoint, "write", limited)
-        with pytest.raises(Stop):
-            compute(run, data, tmp_path / "run.pt")
+    stop_after(writes, lambda: compute(run, data, tmp_path / "run.pt"), monkeypatch)
     with caplog.at_level(logging.INFO):
         resumed = compute(run, data, tmp_path / "run.pt")
     assert f"going on from iteration {writes}" in caplog.text

@@ -19,6 +19,7 @@ from data_scripts.expert_policy import EXPERTS, ExpertPolicy
 from nrc_core import DataDamaged, DataUnavailable, load_dataset
 from nrc_core.cli.main import main
 from nrc_core.data.prepared import read_prepared
+from tests.damaged import check_made_again
 
 CONTENT = bytes(range(256)) * 4096
 CHECKSUM = hashlib.sha256(CONTENT).hexdigest()
@@ -144,14 +145,8 @@ def test_some_data_failing_does_not_stop_the_others(tmp_path, capsys, monkeypatc
 
 
 def test_damaged_data_are_named_and_made_again(tmp_path, caplog):
-    command = ["data", "swimmer", "--data-dir", str(tmp_path)]
-    assert main(command) == 0
-    table = tmp_path / "swimmer" / "table.parquet"
-    whole = table.read_bytes()
-    table.write_bytes(whole[:-1])
-    assert main(command) == 0
-    assert table.read_bytes() == whole
-    assert "its manifest says" in caplog.text
+    assert main(["data", "swimmer", "--data-dir", str(tmp_path)]) == 0
+    check_made_again(tmp_path / "swimmer", caplog)
 
 
 @pytest.mark.parametrize("name", mujoco_rollouts.ROLLOUTS)

@@ -1,6 +1,5 @@
 """The page on low-rank targets: figures, the identity of the two alignments, and the table."""
 
-import importlib
 import math
 
 import pandas as pd
@@ -12,12 +11,11 @@ from nrc_core import Store, principal_angles, run
 from nrc_core.metrics.sites import collect
 from nrc_core.metrics.table import decompose, spectra
 from nrc_core.results.results import Results
-from nrc_core.sections.canvas import Picture
 from nrc_core.sections.low_rank_targets.experiment import low_rank_targets
 from nrc_core.sections.low_rank_targets.figures import low_rank, low_rank_control, noise_by_rank
 from nrc_core.sections.low_rank_targets.tables import at_rank, by_width
 from nrc_core.sections.sweeps import by_network
-from tests.pictures import check_picture
+from tests.pictures import check_picture, draw_nothing
 
 RANK = 2
 DRAWN = [low_rank, low_rank_control, noise_by_rank]
@@ -38,9 +36,7 @@ def with_noise(results: Results, *, true: float, shuffled: float) -> Results:
 
 @pytest.fixture
 def undrawn(monkeypatch) -> None:
-    """Figures with their words but without the seconds that drawing takes."""
-    module = importlib.import_module("nrc_core.sections.low_rank_targets.figures")
-    monkeypatch.setattr(module, "picture", lambda figure, alt: Picture("", b"", alt))
+    draw_nothing(monkeypatch, "low_rank_targets")
 
 
 @pytest.mark.parametrize("draw", DRAWN)

@@ -1,19 +1,16 @@
 """The page on weight decay: figures whose message follows the numbers, and a table checked by hand."""
 
-import importlib
-
 import numpy as np
 import pandas as pd
 import pytest
 
 from nrc_core import Store, run
 from nrc_core.results.results import Results
-from nrc_core.sections.canvas import Picture
 from nrc_core.sections.sweeps import by_network
 from nrc_core.sections.weight_decay.experiment import weight_decay
 from nrc_core.sections.weight_decay.figures import weight_decay_errors, weight_decay_lines, weight_decay_map
 from nrc_core.sections.weight_decay.tables import by_weight_decay
-from tests.pictures import check_picture
+from tests.pictures import check_picture, draw_nothing
 
 DRAWN = [weight_decay_map, weight_decay_lines, weight_decay_errors]
 COLLAPSED = {"nrc1": 0.01, "nrc2": 0.95, "nrc3": 0.95, "nrc4": 0.0}
@@ -43,9 +40,7 @@ def decay(results: Results) -> pd.Series:
 
 @pytest.fixture
 def undrawn(monkeypatch) -> None:
-    """Figures with their words but without the seconds that drawing takes."""
-    module = importlib.import_module("nrc_core.sections.weight_decay.figures")
-    monkeypatch.setattr(module, "picture", lambda figure, alt: Picture("", b"", alt))
+    draw_nothing(monkeypatch, "weight_decay")
 
 
 @pytest.mark.parametrize("draw", DRAWN)

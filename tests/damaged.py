@@ -1,0 +1,17 @@
+"""Prepared data that are damaged on disk."""
+
+from pathlib import Path
+
+import pytest
+
+from nrc_core.cli.main import main
+
+
+def check_made_again(folder: Path, caplog: pytest.LogCaptureFixture) -> None:
+    """The command that made the data set of a folder says that its table is damaged, and makes the same bytes again."""
+    table = folder / "table.parquet"
+    whole = table.read_bytes()
+    table.write_bytes(whole[:-1])
+    assert main(["data", folder.name, "--data-dir", str(folder.parent)]) == 0
+    assert table.read_bytes() == whole
+    assert "its manifest says" in caplog.text
