@@ -3,8 +3,16 @@
 import difflib
 import reprlib
 from collections.abc import Sequence
+from importlib.util import find_spec
 from typing import Any
 
+# Packages that only some commands need, by the extra of this project that brings them.
+EXTRAS = {
+    "workflow": ("ipykernel", "nbconvert", "nbformat", "papermill"),
+    "book": ("matplotlib", "seaborn"),
+    "data": ("Box2D", "gymnasium", "h5py", "mujoco", "safetensors"),
+    "experts": ("stable_baselines3",),
+}
 _short = reprlib.Repr()
 _short.maxlevel, _short.maxstring, _short.maxother = 2, 80, 80
 
@@ -61,5 +69,30 @@ def suggestion(name: str, known: Sequence[str], otherwise: str) -> str:
         >>> suggestion("hoper", ["hopper"], "there is"), suggestion("x", ["a", "b"], "there is")
         ("did you mean 'hopper'?", 'there is a, b')
     """
-    near = nearest(name, known)
-    return f"{otherwise} {', '.join(known)}" if near is None else f"did you mean {near!r}?"
+    same = [one for one in known if one.lower() == name.lower()]
+    near = same or difflib.get_close_matches(name, known, 1)
+    return f"did you mean {near[0]!r}?" if near else f"{otherwise} {', '.join(known)}"
+
+
+def extra_of(package: str) -> str | None:
+    """The extra that brings a package; None for a package that none brings.
+
+    Example:
+        >>> extra_of("papermill"), extra_of("numpy")
+        ('workflow', None)
+    """
+    return next((extra for extra, packages in EXTRAS.items() if package in packages), None)
+
+
+def lacking(package: str) -> str:
+    """What to do about a package that is not there, in one line."""
+    extra = extra_of(package)
+    remedy = "install it" if extra is None else f"install the extra `{extra}`: pip install 'nrc-core[{extra}]'"
+    return f"the package {package} is not installed: {remedy} (in a checkout, `make environment` installs all)"
+
+
+def check_installed(*packages: str) -> None:
+    """Raise ConfigError unless these packages are there; imports none of them."""
+    for package in packages:
+        if find_spec(package) is None:
+            raise ConfigError(lacking(package))

@@ -209,7 +209,7 @@ def test_a_notebook_that_does_not_end_well_is_no_result(tmp_path, cell, timeout,
 
 
 def test_long_cells_show_a_sign_of_life(tmp_path, capsys, monkeypatch):
-    monkeypatch.setattr("nrc_core.workflow.heartbeat.SECONDS", 0.2)
+    monkeypatch.setattr("nrc_core.training.progress.HEARTBEAT_SECONDS", 0.2)
     run_notebook(notebook(tmp_path / "in.ipynb", "import time; time.sleep(1)"), tmp_path / "out.ipynb", {})
     assert "in.ipynb: running for" in capsys.readouterr().out
 

@@ -11,10 +11,10 @@ import nbformat
 import pytest
 from nbformat.v4 import new_code_cell, new_notebook
 
-from nrc_core import ConfigError
+from nrc_core import ConfigError, errors
 from nrc_core.cli.main import main
+from nrc_core.cli.parser import make_parser
 from nrc_core.training.computing import chosen_device
-from nrc_core.workflow import extras
 from nrc_core.workflow.notebooks import check_output, check_parameters
 
 ROOT = Path(__file__).parent.parent
@@ -74,6 +74,22 @@ def test_options_of_a_run_that_make_no_sense_are_refused(tmp_path, capsys, monke
     assert list(tmp_path.iterdir()) == []
 
 
+@pytest.mark.parametrize(
+    ("option", "value", "message"),
+    [
+        ("--seeds", "0", "argument --seeds: must be from 1 to 100: got 0"),
+        ("--seeds", "two", "argument --seeds: must be from 1 to 100: got two"),
+        ("--seeds", "101", "argument --seeds: must be from 1 to 100: got 101"),
+        ("--machine", "my machine", "argument --machine: must be a word of letters, digits and _: got 'my machine'"),
+    ],
+)
+def test_options_of_references_are_refused_before_anything_is_loaded(capsys, option, value, message):
+    with pytest.raises(SystemExit) as refused:
+        make_parser().parse_args(["references", option, value])
+    assert refused.value.code == 2
+    assert capsys.readouterr().err.endswith(f"{message}\n")
+
+
 @pytest.mark.parametrize("device", ["gpu", "mps", "cuda", "cuda:99", "meta", "cpuu", "0x"])
 def test_a_device_that_is_not_there_is_one_line(capsys, monkeypatch, device):
     monkeypatch.setattr("torch.cuda.device_count", lambda: 0)
@@ -117,7 +133,7 @@ def test_a_parameters_cell_that_declares_something_else_is_one_line(tmp_path, ca
     ],
 )
 def test_a_package_that_is_not_installed_is_one_line(tmp_path, capsys, monkeypatch, package, arguments, extra):
-    monkeypatch.setattr(extras, "find_spec", lambda name: None if name == package else name)
+    monkeypatch.setattr(errors, "find_spec", lambda name: None if name == package else name)
     output = ["--output", tmp_path / "out.ipynb"] if arguments[0] == "run" else []
     said = one_line(capsys, *arguments, *output)
     assert said.startswith(f"nrc: the package {package} is not installed: install the extra `{extra}`: pip install")
@@ -129,7 +145,7 @@ def test_a_package_that_is_missed_in_the_middle_is_one_line_too(capsys, monkeypa
 
     monkeypatch.setattr("data_scripts.prepare", prepare)
     assert "install the extra `data`" in one_line(capsys, "data", "swimmer", "--again")
-    monkeypatch.setattr(extras, "EXTRAS", {})
+    monkeypatch.setattr(errors, "EXTRAS", {})
     with pytest.raises(ModuleNotFoundError, match="gymnasium"):  # not ours to explain
         main(["data", "swimmer", "--again"])
 
@@ -139,7 +155,7 @@ def test_every_package_of_an_extra_is_one_of_the_project():
 
     declared = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["optional-dependencies"]
     brought = {"nbformat": "papermill", "matplotlib": "seaborn", "Box2D": "gymnasium[box2d,mujoco]", "mujoco": "mujoco"}
-    for extra, packages in extras.EXTRAS.items():
+    for extra, packages in errors.EXTRAS.items():
         for package in packages:
             assert any(brought.get(package, package).replace("_", "-") in one for one in declared[extra]), package
 

@@ -15,7 +15,7 @@ from nrc_core.results.runs import check_obtainable, run
 from nrc_core.results.store import Store
 from nrc_core.sections.experiments import EXPERIMENTS, Experiment
 from nrc_core.sections.parameters import experiment_parameters
-from nrc_core.workflow.heartbeat import heartbeat
+from nrc_core.training.progress import heartbeat
 from nrc_core.workflow.profiles import read_profile
 
 logger = logging.getLogger(__name__)

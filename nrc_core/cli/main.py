@@ -13,8 +13,7 @@ from contextlib import contextmanager
 from importlib import import_module
 
 from nrc_core.cli.parser import make_parser
-from nrc_core.errors import ConfigError, NrcError
-from nrc_core.workflow.extras import extra_of, lacking
+from nrc_core.errors import ConfigError, NrcError, extra_of, lacking
 
 INTERRUPTED = (
     "interrupted: give the same command again to go on (finished runs are in the store; the run under way goes on from "

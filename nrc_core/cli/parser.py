@@ -6,6 +6,7 @@ import argparse
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
+MOST_SEEDS = 100  # of references; more would take days
 KINDS = ("notebooks", "data", "experiments", "store")  # of lists
 DEFAULT_STORE = "NRC_STORE, or build/store"
 PROFILE_STORE = "NRC_STORE, or the profile's"
@@ -75,13 +76,24 @@ def make_parser() -> argparse.ArgumentParser:
 
     command = add("references", "make the reference runs of pages that are missing")
     _add_pages(command, "whose pages")
-    command.add_argument("--seeds", type=int, default=5, help="seeds 0, 1, ... of each page (default: 5)")
+    command.add_argument("--seeds", type=_seeds, default=5, help="seeds 0, 1, ... of each page (default: 5)")
     command.add_argument("--store", type=Path, help="where runs are kept (default: build/references)")
     _add_references(command)
-    command.add_argument(
-        "--machine", metavar="NAME", help="train here whatever is published, for results/machines/NAME"
-    )
+    text = "train here whatever is published, for results/machines/NAME"
+    command.add_argument("--machine", type=_machine, metavar="NAME", help=text)
     return parser
+
+
+def _seeds(text: str) -> int:
+    if not text.isdecimal() or not 1 <= int(text) <= MOST_SEEDS:
+        raise argparse.ArgumentTypeError(f"must be from 1 to {MOST_SEEDS}: got {text}")
+    return int(text)
+
+
+def _machine(text: str) -> str:
+    if not text.isidentifier():
+        raise argparse.ArgumentTypeError(f"must be a word of letters, digits and _: got {text!r}")
+    return text
 
 
 def _version() -> str:

@@ -6,8 +6,8 @@ import argparse
 import os
 
 from nrc_core.cli.given import pairs
+from nrc_core.errors import check_installed
 from nrc_core.files import project_folder
-from nrc_core.workflow.extras import check_installed
 from nrc_core.workflow.html_pages import export
 from nrc_core.workflow.notebook_files import find_notebook, findings
 from nrc_core.workflow.notebooks import check_output, run_notebook

@@ -1,12 +1,14 @@
-"""How far long work is: a bar in a terminal, a line now and then elsewhere."""
+"""How far long work is: a bar in a terminal, a line now and then elsewhere; and a sign of life."""
 
 from __future__ import annotations
 
 import logging
 import re
 import sys
+import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -15,6 +17,7 @@ if TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 LINE_SECONDS = 15.0
 BAR_SECONDS = 0.2
+HEARTBEAT_SECONDS = 30.0
 UNTIMED = "{l_bar}{bar}| {n_fmt}/{total_fmt}{postfix}"  # where the state says the time
 LINE = re.compile(r"(?P<who>.+): (?P<unit>\w+) (?P<done>\d+) of (?P<total>\d+), (?P<state>.*)")
 
@@ -95,6 +98,24 @@ class Relay:
         if self._bar is not None:
             self._bar.close()
         self._bar = None
+
+
+@contextmanager
+def heartbeat(label: str) -> Iterator[None]:
+    """Print a line every `HEARTBEAT_SECONDS` while the block runs, so that long work does not look as if it hung."""
+    started, stop = time.monotonic(), threading.Event()
+
+    def beat() -> None:
+        while not stop.wait(HEARTBEAT_SECONDS) and not is_quiet():
+            say(f"{label}: running for {time.monotonic() - started:.0f} s")
+
+    thread = threading.Thread(target=beat, daemon=True)
+    thread.start()
+    try:
+        yield
+    finally:
+        stop.set()
+        thread.join()
 
 
 def say(line: str) -> None:

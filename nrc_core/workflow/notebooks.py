@@ -13,15 +13,13 @@ from typing import TYPE_CHECKING, Any
 from uuid import uuid4
 
 from nrc_core.config.base import Configuration
-from nrc_core.errors import ConfigError, NotebookFailed, shown
+from nrc_core.errors import ConfigError, NotebookFailed, check_installed, shown
 from nrc_core.results.estimates import announcement, has_gpu
 from nrc_core.results.runs import check_obtainable
 from nrc_core.results.store import Store
 from nrc_core.sections.experiments import EXPERIMENTS
 from nrc_core.sections.parameters import check_known, coerce
-from nrc_core.training.progress import Relay
-from nrc_core.workflow.extras import check_installed
-from nrc_core.workflow.heartbeat import heartbeat
+from nrc_core.training.progress import Relay, heartbeat
 from nrc_core.workflow.parameter_cells import Declared, read_parameters
 
 if TYPE_CHECKING:
