@@ -2,8 +2,8 @@
 
     python -m benchmarks.images [--output FILE] [--samples N]
 
-Once through (n = 1), since it takes minutes; the process does nothing else, so its peak is that of the data,
-the network, one batch of activations and the moments.
+It runs once (n = 1), since it takes minutes. The process does nothing else, so its peak memory is that of the
+data, the network, one batch of activations and the moments.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ def peak_gigabytes() -> float:
 def main() -> None:
     """Measure once, print, write JSON."""
     parser = make_parser(__doc__, "images")
-    parser.add_argument("--samples", type=int, help="so many faces only")
+    parser.add_argument("--samples", type=int, help="measure only this many faces")
     given = parser.parse_args()
     started = time.perf_counter()
     try:

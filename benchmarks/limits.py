@@ -4,8 +4,8 @@
 
 The limit is the rate of a float64 matrix product of the same size, measured in turn with the pass, so
 that both see the same machine. A rate counts the whole product of n rows, 2 n s^2 operations with
-s = h + t; the pass computes little more than half of it, n s (s + 1), and has the rest by symmetry, so its
-share may exceed 100 %. The share that counts the half alone is given too.
+s = h + t. The pass computes little more than half of this product, n s (s + 1) operations, and fills in the
+rest by symmetry, so its share may be above 100 %. A second share counts that half alone.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ COPIED = 2**26  # values of float32, 256 MB: far beyond any cache
 
 
 def in_turn(calls: Mapping[str, Callable[[], object]], repeats: int) -> dict[str, list[float]]:
-    """Wall times of each call, one of each at a time, after one to warm up."""
+    """Wall times of the calls, which take turns; a first turn to warm up is not counted."""
     times: dict[str, list[float]] = {name: [] for name in calls}
     for turn in range(repeats + 1):
         for name, call in calls.items():

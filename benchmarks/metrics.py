@@ -2,11 +2,11 @@
 
     python -m benchmarks.metrics [--output FILE] [--repeats N]
 
-The Gram method is the way CKA is computed where the features' n x n matrix is made: two Gram
-matrices, a centring matrix, products of n x n matrices, their traces, in single precision. The frugal
-one makes the two matrices too, but centres them by their means and takes traces entry by entry. The
+The Gram method computes CKA from n x n matrices: two Gram matrices, a centring matrix, products of
+them and their traces, in single precision. The frugal Gram method makes the two Gram matrices too, but
+centres them by their means, and takes traces entry by entry. The
 moment method gives CKA, projected CKA, NRC1, NRC4 and both ranks from one pass in double precision. The
-layers of a network are measured at once, a core to each, so their share of the time is compared too.
+layers of a network are measured at once, each on one core, so the time of a layer among others is compared too.
 Then all rows of the size of SGEMM go through `measure` on an 8 x 512 network, in a process of its own.
 """
 
@@ -44,7 +44,7 @@ def gram_cka(features: Tensor, targets: Tensor) -> float:
 
 
 def frugal_gram_cka(features: Tensor, targets: Tensor) -> float:
-    """CKA through n x n matrices, none of which are multiplied."""
+    """CKA through n x n matrices, without a product of two of them."""
     first, second = (part @ part.T for part in (features, targets))
     for gram in (first, second):
         means = gram.mean(0)
@@ -72,7 +72,7 @@ def layer(n: int, width: int, target_dim: int) -> tuple[Tensor, Tensor]:
     targets = torch.randn(n, target_dim, generator=generator)
     mix = torch.randn(target_dim, width, generator=generator)
     features = torch.randn(n, width, generator=generator)
-    return features.addmm_(targets, mix), targets  # in place, so that a peak of memory read after this is the data
+    return features.addmm_(targets, mix), targets  # in place: the peak of memory after this is that of the data
 
 
 def compare(n: int, repeats: int) -> list[dict[str, Any]]:

@@ -23,11 +23,11 @@ from nrc_core import Moments
 WIDTH, TARGETS = 512, 4
 MOST = 193_280  # rows of SGEMM that are for training
 SIZES = tuple(MOST // 2**halvings for halvings in range(7, -1, -1))
-FIT_FROM = 6_000  # below, the eigendecomposition, which no row adds to, takes its share
+FIT_FROM = 6_000  # with fewer rows, much time goes to the eigendecomposition, which does not grow with them
 
 
 def one_size(n: int, repeats: int) -> dict[str, Any]:
-    """Times of the moments alone and of all metrics of n rows, and what this process' peak grew by."""
+    """Times of the moments alone and of all metrics of n rows, and by how much the peak memory of this process grew."""
     features, targets = layer(n, WIDTH, TARGETS)
     moment_metrics(features[:2], targets[:2])  # libraries are loaded before the peak is read
     before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss

@@ -34,7 +34,7 @@ SHAPES = {
     "4 x 64, 800 rows": (800, 8, 64, 4, 2),
 }
 STACKS = (1, 4, 16, 64)
-MEASUREMENTS, EPOCHS = 70, 1000  # measuring often, of the paper's number of epochs
+MEASUREMENTS, EPOCHS = 70, 1000  # many measurements, over the paper's number of epochs
 
 
 class Rows(Dataset[tuple[Tensor, Tensor]]):
@@ -51,7 +51,7 @@ class Rows(Dataset[tuple[Tensor, Tensor]]):
 
 
 def wait(device: torch.device) -> None:
-    """Until the device has done what it was told."""
+    """Wait until the device has done its work."""
     if device.type == "cuda":
         torch.cuda.synchronize()
 
@@ -114,7 +114,7 @@ def matrix_rate(device: torch.device, repeats: int) -> float:
 
 
 def step_operations(inputs: int, width: int, depth: int, targets: int) -> int:
-    """A sample's, of the matrix products of a step: forward, weights, and the features of all layers but the first."""
+    """Operations of a step for one sample: forward, and the gradients of weights and of features but the first."""
     sizes = [inputs * width, *[width * width] * (depth - 2), width * targets]
     return 2 * (3 * sum(sizes) - sizes[0])
 

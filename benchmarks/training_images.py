@@ -1,8 +1,8 @@
-"""Images a second in training a ResNet-18: a DataLoader loop, a plain loop, this project's, and that compiled.
+"""Images a second in training a ResNet-18: a DataLoader loop, a plain loop, this project's loop, and the same compiled.
 
     python -m benchmarks.training_images [--output FILE] [--repeats N] [--device cuda]
 
-The images are noise: what is measured is how fast they go through, not what is learned.
+The images are noise, since only the speed is measured.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Pages in a real Chromium: what they complain of, and what they ask for."""
+"""Pages in a real Chromium: their errors, and the addresses that they load."""
 
 from __future__ import annotations
 

@@ -24,9 +24,9 @@ BUILDS_THE_BOOK = "test_book.py"
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """The file that builds the book comes first, those that only read it after a third of the others.
+    """Order the files: first the one that builds the book; those that only read it come after a third of the others.
 
-    Of several processes one builds the book, which takes minutes, and none of the others has to wait for it.
+    With several processes, one builds the book, which takes minutes, and the others need not wait for it.
     """
     files = dict.fromkeys(item.path for item in items)
     reading = dict.fromkeys(item.path for item in items if "build" in getattr(item, "fixturenames", ()))
@@ -56,7 +56,7 @@ def environment(shared: Path) -> dict[str, str]:
 
 @pytest.fixture(scope="session")
 def build(shared: Path, environment: dict[str, str]) -> Path:
-    """The folder that it is built in."""
+    """The folder that the book is built in."""
     folder = shared / "build"
     with FileLock(shared / "lock"):
         if not folder.exists():
@@ -73,7 +73,7 @@ def build(shared: Path, environment: dict[str, str]) -> Path:
 
 @pytest.fixture(scope="session")
 def site(build: Path) -> Path:
-    """Its pages."""
+    """The pages of the book."""
     return build / "_build" / "html"
 
 
@@ -90,9 +90,9 @@ def browser() -> Iterator[Browser]:
 
 @pytest.fixture
 def double() -> Iterator[Callable[[Dataset], Dataset]]:
-    """New networks are in double precision; what is given makes a data set so too.
+    """New networks are in double precision; the function that is given converts a data set.
 
-    For two ways to the same network. In single precision they drift apart, by how much depends on the processor:
+    For tests that reach the same network in two ways. In single precision the two drift apart, more on some processors:
     a sample that falls on the other side of a ReLU changes a gradient by far more than rounding does.
     """
 

@@ -25,7 +25,7 @@ def network(
     spectra: dict | None = None,
     **columns,
 ) -> dict:
-    """One network; columns of its sites are one value for all or a list, one a weight site."""
+    """One network; a column of its sites is one value for all sites, or a list with a value for each weight site."""
     return {
         "dataset": dataset, "seed": seed, "sites": sites, "train": train, "test": test, "losses": losses,
         "shuffled": shuffled, "spectra": spectra, "columns": columns,

@@ -24,7 +24,7 @@ def judged() -> list[Judged]:
 
 
 def measured(one: Judged) -> dict[str, Any]:
-    """Of a claim, what the numbers say; not what its text says."""
+    """The numbers of a claim, without its text."""
     found = one.as_dict()
     groups = [{name: value for name, value in group.items() if name != "interval"} for group in found["groups"]]
     return {name: found[name] for name in FIELDS} | {"groups": groups}

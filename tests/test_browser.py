@@ -66,7 +66,7 @@ def test_the_search_finds_what_the_papers_call_it(browser, site):
 
 
 def test_the_landing_page_is_readable_within_a_second(browser, site):
-    """From disk, each time in a new profile of the browser; the fastest counts: other work only adds to it."""
+    """Loads from disk, each time in a new browser profile. The fastest counts, since other work only adds to a time."""
     times: dict[str, list[float]] = {"first words or picture": [], "whole text": [], "all loaded": []}
     for _ in range(LOADS):
         visited = Visit(browser, (site / "index.html").as_uri())
@@ -89,7 +89,7 @@ def test_the_landing_page_is_readable_within_a_second(browser, site):
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 def test_no_page_keeps_anything_from_a_reader(browser, site, scheme):
-    """axe-core finds no serious or critical violation, in the dark on a page of a kind, where colours are others."""
+    """axe-core finds no serious or critical violation; one page of each kind is also checked in its dark colours."""
     axe = Axe()
     grave = {}
     for file in pages(site) if scheme == "light" else [site / f"{name}.html" for name in KINDS]:

@@ -15,7 +15,7 @@ VALID = json.dumps({"profile": "toy", "pages": [DIFFERS]})
 
 @pytest.fixture
 def project(tmp_path) -> ToyProject:
-    """Its pages are there, newer than all that they are made of."""
+    """A project whose pages are there, and newer than all that they are made of."""
     project = ToyProject(tmp_path, tmp_path)
     (tmp_path / "build" / "pages").mkdir(parents=True)
     for name in PAGES:

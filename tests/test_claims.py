@@ -345,7 +345,7 @@ def test_the_published_book_needs_no_training():
     profile = read_profile(PAPER)
     store = Store(ROOT / profile.store)
     for page in profile.pages:
-        # These pages are for those who have the data; to all others they say how to get them.
+        # These pages need data that most readers do not have: they say how to get them.
         if page.experiment is not None and page.name not in ("carla2d", "collapse_svhn", "collapse_stl10"):
             assert stored(EXPERIMENTS[page.experiment](**page.parameters), store=store)[1] == 0, page.name
 

@@ -1,4 +1,4 @@
-"""Archives of STL-10 and files of SVHN that are not as they should be: nothing is unpacked, all is said."""
+"""Archives of STL-10 and files of SVHN that are not as they should be: nothing is unpacked, every fault is told."""
 
 import tarfile
 from collections.abc import Callable

@@ -58,7 +58,7 @@ CASES = [
         [0.2, 0.05, 0.2],
         [1, 0, 0],
     ),
-    # What was before a quarter of the training does not count.
+    # Moments in the first quarter of the training do not count.
     (
         "weak_below_strong",
         RESNET,
@@ -130,7 +130,7 @@ CASES = [
     ),
     ("trend_with_size", {"of": "both"}, by_size(**UNTIL) + by_size(train=ODD, seed=1, **UNTIL), [1.0, 0.6], [1, 0]),
     ("trend_with_size", {"of": "strong"}, by_size(train=UP[:2], strong=DOWN[:2], sizes=SIZES[:2], **UNTIL), [], []),
-    # The largest network is both of the rule of equal iterations and of that of equal epochs.
+    # The largest network belongs to both rules: of equal iterations and of equal epochs.
     (
         "trend_of_the_stopping",
         {},

@@ -218,7 +218,7 @@ def test_images_need_not_be_square(architecture, depth):
 @pytest.mark.parametrize(("architecture", "depth"), [n for n in NETWORKS if n[0] != "mlp"])
 @pytest.mark.parametrize(("width", "order"), [(8, torch.channels_last), (4, torch.contiguous_format)])
 def test_feature_maps_have_one_order_from_the_first_layer_on(architecture, depth, channels, width, order, given):
-    """Also of one channel, whose strides alone say how torch goes on."""
+    """This includes images of one channel, whose layout torch tells from their strides alone."""
     x = images(2, channels=channels, size=28)
     x = x.movedim(1, 3).contiguous().movedim(3, 1) if given == torch.channels_last else x
     model = build(architecture, depth, width=width, channels=channels, size=28)

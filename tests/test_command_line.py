@@ -186,7 +186,7 @@ def test_what_answers_at_once_imports_neither_pandas_nor_torch(arguments):
 
 
 def test_claims_are_judged_without_torch(tmp_path):
-    """Those that are judged without a network as well, whose cases torch has made."""
+    """This includes claims that are judged without a network, whose cases torch has made."""
     profile = tmp_path / "none.yml"
     page = {"title": "Toy", "notebook": "deep_nrc_mlp", "parameters": {"dataset": "synthetic"}}
     content = {"name": "none", "note": "n", "store": str(tmp_path), "headline": "toy", "pages": {"toy": page}}

@@ -141,7 +141,7 @@ def test_what_is_not_there_is_not_measured(discrepancies, tmp_path, pages, sourc
 def test_what_changes_no_verdict_is_measured_but_not_in_the_summary(discrepancies, tmp_path):
     alike = results(network(seed=0), network(seed=1))
     text = discrepancies.page(profile("swimmer"), {"swimmer": alike}, discrepancies.read(written(tmp_path, MEASURED)))
-    assert "1 can be measured on what this book has computed, of these 1 bear on a threshold, and 0 change a" in text
+    assert "1 can be measured on what this book has computed. 1 of these bear on a threshold, and 0 change a" in text
     assert "Another verdict at 0 of 2 networks." in text
     assert "<a href" not in text
 

@@ -189,7 +189,7 @@ def test_results_are_found_where_their_data_are_not(store, monkeypatch):
 
 
 def test_stored_results_become_figures_without_torch(store):
-    """A page of stored results starts in half the time; the run is trained here, found and drawn there."""
+    """A page of stored results starts in half the time. The run is trained here; another process draws it."""
     run(toy(), store=store)
     code = (
         "import sys, nrc_core; "

@@ -128,7 +128,7 @@ sys.exit(build.main(["toy.yml", "1"]))
 
 
 def holding(folder: Path) -> subprocess.Popen:
-    """A build that is at work until its input ends."""
+    """A build that runs until its input ends."""
     process = subprocess.Popen(
         [sys.executable, "-c", HOLDS],
         cwd=folder,

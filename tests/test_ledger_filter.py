@@ -152,7 +152,7 @@ def test_on_paper_stands_what_is_chosen(open_ledger):
 
 def test_without_scripts_the_tables_are_whole(browser, site, claims):
     address = (site / "ledger.html").as_uri() + "?verdict=reproduced#B31"
-    visited = Visit(browser, address, java_script_enabled=False)  # complains of the scripts that it does not run
+    visited = Visit(browser, address, java_script_enabled=False)  # the browser reports scripts that it does not run
     assert visited.page.locator("#ledger-filter").is_hidden()
     assert len(shown(visited.page)) == len(claims)
     visited.close()

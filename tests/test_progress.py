@@ -1,4 +1,4 @@
-"""Bars in a terminal, lines elsewhere, and what has to wait says so."""
+"""Bars in a terminal, lines elsewhere, and a line from every process that has to wait."""
 
 import logging
 import os

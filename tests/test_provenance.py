@@ -1,4 +1,4 @@
-"""What is said to have decided a result has to be what did."""
+"""The files that are said to decide a result must be those that do."""
 
 import ast
 from pathlib import Path

@@ -59,7 +59,7 @@ ARCHITECTURES = {
 def recorded(model: nn.Module, x: torch.Tensor) -> tuple[list[tuple[str, torch.Tensor]], set[str]]:
     """The layers that applied their weight with what entered them, and the parts whose weights something else did."""
     fused = torch.backends.mha.get_fastpath_enabled()
-    torch.backends.mha.set_fastpath_enabled(False)  # which torch takes where nobody listens, as one operation
+    torch.backends.mha.set_fastpath_enabled(False)  # without hooks, torch runs this as one operation
     try:
         with torch.no_grad():
             trace = torchlens.trace(model.eval(), x, capture=CaptureOptions(unwrap_when_done=True))

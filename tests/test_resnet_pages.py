@@ -1,4 +1,4 @@
-"""What a page on ResNets says and draws: both readings, two kinds of sites, what stands in for what."""
+"""What a page on ResNets says and draws: both readings, two kinds of sites, and which data stand in for others."""
 
 import math
 

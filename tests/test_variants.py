@@ -1,4 +1,4 @@
-"""What a variant is called, and what became of it: networks with known numbers."""
+"""The names of variants and their results, on networks with known numbers."""
 
 import dataclasses
 

@@ -119,7 +119,7 @@ def checkout(tmp_path) -> Path:
 
 
 def paper(name: str, checkout: Path, pull_request: str) -> str:
-    """Run a step of the paper workflow; what it asked of gh."""
+    """Run a step of the paper workflow, and return its calls of gh."""
     log = checkout.parent / "gh.log"
     log.write_text("")
     path = f"{checkout.parent / 'bin'}:{os.environ['PATH']}"

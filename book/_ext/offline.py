@@ -1,4 +1,4 @@
-"""Keep the book offline, from a folder as from a server: MathJax from an installed wheel, nothing from elsewhere."""
+"""Keep the book offline, in a folder and on a server: MathJax comes from an installed wheel, nothing from elsewhere."""
 
 from __future__ import annotations
 
@@ -28,15 +28,15 @@ def _copy(app: Sphinx, error: Exception | None) -> None:
         copy_asset_file(str(_mathjax()), str(folder))
 
 
-# Browsers refuse such preloads of a page that is a file, and say so on every page; the fonts come without.
+# Browsers do not preload fonts for a page that is a local file, and complain of it. Fonts load without.
 PRELOADED_FONT = re.compile(r'<link rel="preload" as="font"[^>]*>\n?')
-# Of results, and of Markdown: where they are wide they scroll.
+# Tables of results and of Markdown, which scroll where they are wide.
 WIDE_TABLE = re.compile(r'<table (?=id="T_|class="table")')
-CITATIONS = '<div role="list" class="citation-list">'  # a list, it says, but its entries are no items of one
+CITATIONS = '<div role="list" class="citation-list">'  # has the role of a list, but its entries are not list items
 
 
 def _mend(app: Sphinx, error: Exception | None) -> None:
-    """What the themes leave: fonts asked for ahead, wide tables that no key scrolls, and a list that is none."""
+    """Mend what the themes get wrong: preloaded fonts, wide tables that no key scrolls, and a list without items."""
     if error is None and app.builder.format == "html":
         for page in Path(app.outdir).rglob("*.html"):
             text = page.read_text()
@@ -47,8 +47,8 @@ def _mend(app: Sphinx, error: Exception | None) -> None:
 
 
 def _drop_thebe(app: Sphinx, page: str, template: str, context: dict[str, Any], doctree: Any) -> None:
-    """The live-code button is off, but its script would still name an outside host on every page."""
-    context.setdefault("default_mode", "auto")  # light or dark as the reader's machine; the theme complains without
+    """Remove the script of the live-code button: the button is off, but its script would name an outside host."""
+    context.setdefault("default_mode", "auto")  # light or dark as on the reader's machine; the theme wants a value
     context["script_files"] = [
         script
         for script in context.get("script_files", [])

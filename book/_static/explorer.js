@@ -1,6 +1,6 @@
 // The explorer: menus and a slider choose runs, a metric and an epoch; explorer_drawing.js draws it, and
-// explorer_points.js tells of its points. Everything shown is in the page's own JSON, see book/builder/explorer.py; nothing is
-// asked of another file.
+// explorer_points.js tells of its points. Everything shown is in the page's own JSON, see book/builder/explorer.py; no other
+// file is read.
 "use strict";
 
 addEventListener("DOMContentLoaded", () => {
@@ -15,7 +15,7 @@ addEventListener("DOMContentLoaded", () => {
   const ring = root.querySelector(".explorer-point");
   const PAUSE = 900; // milliseconds an epoch is shown while playing
   let drawn = [];
-  let wantedEpoch = Infinity; // what the reader chose, also where a network was not measured then
+  let wantedEpoch = Infinity; // what the reader chose; not every network was measured at this epoch
   let playing = null;
 
   // ---- choosing ----
@@ -42,7 +42,7 @@ addEventListener("DOMContentLoaded", () => {
     fill(controls["seed" + which], [...new Set(seeds)].map((seed) => [seed, seed]));
   }
 
-  // The first run that was measured at several epochs; as the second one another weight decay, or else another seed.
+  // The first choice is a run that was measured at several epochs, the second a run of another weight decay or else seed.
   function chooseNetwork(which) {
     const runs = network(which).runs;
     const first = which ? chosen("").run : null;
@@ -89,7 +89,7 @@ addEventListener("DOMContentLoaded", () => {
 
   // ---- drawing ----
 
-  // The second run has the colour of text, broken lines and triangles: told apart without colour too.
+  // The second run has the colour of text, broken lines and triangles, so that the two differ without colour too.
   const looks = (order) =>
     order === 0
       ? { colour: metric().colour, dash: [], mark: "circle" }

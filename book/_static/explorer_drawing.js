@@ -1,12 +1,12 @@
 // How the explorer draws runs by site with uPlot: the other epochs thin, the line to compare with dotted, the chosen
-// epoch thick with a mark a site. An entry is a network, a run of it, the place of the epoch, and its look.
+// epoch thick, with a mark at each site. An entry is a network, a run of it, the place of the epoch, and its look.
 "use strict";
 
 const HEIGHT = 340; // of a plot, in pixels
 
 const themed = (name) => getComputedStyle(document.documentElement).getPropertyValue(name).trim();
 
-// What a metric is compared with: a threshold, one of the run at that epoch, or nothing.
+// The value that a metric is compared with: a threshold, a value of the run at that epoch, or nothing.
 const lineOf = (run, place, line) => (line ? (line.of ? run[line.of][place] : line.value) : null);
 
 // The range of all epochs of the runs that are shown, so that only the lines move; logarithmic where the metric asks

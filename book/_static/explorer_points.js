@@ -1,5 +1,5 @@
-// What the explorer tells of a point: site, epoch and value, of the one next to the mouse or the finger, or of the one
-// that the arrow keys have come to. The ring around the point holds the words, so that one element is seen and read out.
+// The words about a point: its site, epoch and value. The point is the one nearest to the mouse or the finger, or the one
+// that the arrow keys have reached. The ring around the point holds the words, so that one element is seen and read out.
 "use strict";
 
 const REACH = 24; // pixels around a point that stand for it
@@ -28,7 +28,7 @@ function tellPoints(holder, plot, entries, view, ring) {
     const across = inner.left - outer.left + left;
     ring.style.left = `${across}px`;
     ring.style.top = `${inner.top - outer.top + top}px`;
-    ring.style.setProperty("--across", across / outer.width); // of the words this share stands left of the ring
+    ring.style.setProperty("--across", across / outer.width); // the share of the words that stands left of the ring
     ring.replaceChildren(Object.assign(document.createElement("span"), { textContent: words }));
   }
 
@@ -56,7 +56,7 @@ function tellPoints(holder, plot, entries, view, ring) {
 
   over.addEventListener("pointermove", point);
   over.addEventListener("pointerdown", point);
-  over.addEventListener("pointerleave", ({ pointerType }) => pointerType === "mouse" && clear()); // a finger is lifted to read
+  over.addEventListener("pointerleave", ({ pointerType }) => pointerType === "mouse" && clear()); // a reader lifts the finger to read
   holder.tabIndex = 0;
   holder.addEventListener("keydown", press);
   holder.addEventListener("blur", clear);

@@ -1,4 +1,4 @@
-"""Gather the book's hand-written sources and what is filled from results into one folder to build.
+"""Gather the pages written by hand, and the parts that are made of results, in one folder to build.
 
 python -m book.builder.assemble PROFILE DATA_DIR BUILD CLAIMS.json CHECK.json [pdf]
 """
@@ -147,13 +147,13 @@ def frames(data_dir: Path, folder: Path, count: int = 5) -> str:
 
 
 def tables_here(data_dir: Path) -> dict[str, str]:
-    """By data set that is simulated, the checksum of its table on this machine, if it is there."""
+    """The checksums of the tables on this machine, by simulated data set; data sets that are not here are left out."""
     folders = [data_dir / name for name in SIMULATED]
     return {folder.name: read_manifest(folder).sha256 for folder in folders if (folder / MANIFEST).is_file()}
 
 
 def contents(profile: Profile) -> dict[str, Any]:
-    """The table of contents, of the pages that the profile has."""
+    """The table of contents, with only the pages that the profile has."""
     there = {f"pages/{page.name}" for page in profile.pages}
     toc = yaml.safe_load((BOOK / "_toc.yml").read_text())
     for part in toc["parts"]:
@@ -163,7 +163,7 @@ def contents(profile: Profile) -> dict[str, Any]:
 
 
 def only_pages_of(profile: Profile, entries: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    """Entries of the ledger that name no page which the profile lacks."""
+    """The entries of the ledger; of the pages that they name, only those that the profile has are kept."""
     there = {page.name for page in profile.pages}
     return [
         entry | {name: [page for page in entry[name] if page in there] for name in ("pages", "shown_on")}

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 AGREES, DIFFERS, NOT_COMPARED = OUTCOMES = ("agrees", "differs", "not compared")
-NOT_HERE = "not here"  # of a claim: no page of it was compared
+NOT_HERE = "not here"  # the outcome of a claim if none of its pages was compared
 # Each word has a shape of its own; the colour comes from the style sheet.
 SHAPES = {
     "reproduced": "●",

@@ -1,6 +1,6 @@
-"""Build a profile: one build at a time in a folder, and whatever stopped the last one, this one goes on from it.
+"""Build a profile. A folder has one build at a time; a new build goes on from where the last one stopped.
 
-Ends by saying which pages of what was trained here agree with the reference runs.
+At its end it says which of the pages that were trained here agree with the reference runs.
 
 python -m book.builder.build PROFILE.yml CORES [name=value of the Snakefile ...]
 """
@@ -16,7 +16,7 @@ LOCK = Path(".snakemake") / "build.lock"
 
 
 def command(profile: str, cores: str, *settings: str) -> list[str]:
-    """What Snakemake is called with; its own lock would outlive a build that was killed, ours ends with it."""
+    """The command that calls Snakemake. Its lock would outlive a build that was killed; ours ends with the build."""
     return [
         sys.executable, "-m", "snakemake", "--cores", cores, "--keep-going", "--show-failed-logs", "--quiet", "rules",
         "--rerun-incomplete", "--nolock", "--config", f"profile={profile}", *settings,
@@ -33,10 +33,10 @@ def main(arguments: list[str]) -> int:
         except BlockingIOError:
             print("another build is at work in this folder: wait until it has ended, or stop it", file=sys.stderr)
             return 1
-        # Snakemake inherits the lock, and holds it should only this process be killed.
+        # Snakemake inherits the lock, and still holds it if only this process is killed.
         code = subprocess.call(command(profile, cores, *settings), pass_fds=(lock.fileno(),))
     if code == 0:  # the book is built, whatever the re-check says
-        from book.builder import recheck  # with pandas, which only a book that is built needs
+        from book.builder import recheck  # imports pandas, which is needed only once the book is built
 
         recheck.main([profile, *settings])
     return code

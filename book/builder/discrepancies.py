@@ -82,11 +82,11 @@ def _entry(given: Any, groups: Mapping[str, str], number: int) -> Difference:
 
 
 def page(profile: Profile, sources: Mapping[str, Any], differences: Differences) -> str:
-    """What changes a verdict, then a table a group.
+    """The differences that change a verdict, then a table for each group.
 
     Args:
-        sources: by name of a page, what it is made of: results of its networks (None if it has none), under `ledger`
-            the entries of the ledger and under `speed` the files of the benchmarks by name.
+        sources: what each page is made of, by its name: the results of its networks (None if it has none). `ledger`
+            has the entries of the ledger, and `speed` the files of the benchmarks by name.
     """
     titles = {one.name: one.title for one in profile.pages} | WRITTEN
     found = {
@@ -102,7 +102,7 @@ def page(profile: Profile, sources: Mapping[str, Any], differences: Differences)
 
 
 def _measure(measured: str, name: str, titles: Mapping[str, str], sources: Mapping[str, Any]) -> Finding | str:
-    """What is found on a page, or why nothing is."""
+    """What is found on a page, or the reason why nothing is."""
     if name not in titles:
         return f"this book has no page `{name}`"
     if sources.get(name) is None:
@@ -116,7 +116,7 @@ def _measure(measured: str, name: str, titles: Mapping[str, str], sources: Mappi
 def _summary(
     differences: Differences, found: Mapping[str, Mapping[str, Finding | str]], titles: Mapping[str, str]
 ) -> str:
-    """How many there are and are measured, and a table of those that change a verdict."""
+    """How many differences there are, how many are measured, and a table of those that change a verdict."""
     subjects = {one.id: one.subject for one in differences.entries}
     known = {name: [one for one in each.values() if isinstance(one, Finding)] for name, each in found.items()}
     known = {name: each for name, each in known.items() if each}
@@ -129,9 +129,9 @@ def _summary(
     ]
     changing = {name for _, name, _ in changes}
     lines = [
-        f"The text, the code at commit `{differences.commit}`, which was read and not run, and this book differ in "
-        f"{len(differences.entries)} respects; {len(known)} can be measured on what this book has computed, of these "
-        f"{len(judged)} bear on a threshold, and {len(changing)} change a verdict"
+        f"The text, the code (commit `{differences.commit}`, read but not run) and this book differ in "
+        f"{len(differences.entries)} respects; {len(known)} can be measured on what this book has computed. "
+        f"{len(judged)} of these bear on a threshold, and {len(changing)} change a verdict"
         f"{':' if changes else '.'}"
     ]
     if changes:

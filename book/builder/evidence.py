@@ -26,7 +26,7 @@ from nrc_core.workflow.profiles import Page, Profile
 FIGURES, NOTEBOOKS, TABLES = "_static/figures", "_static/notebooks", "_static/tables"
 SVG, PNG = "image/svg+xml", "image/png"
 KEYS_SHOWN = 3
-COLOURS = 64  # of a PNG: lines, not photographs
+COLOURS = 64  # of a PNG, which has lines and is no photograph
 
 
 def results_of(profile: Profile, page: Page, state: str) -> Results | None:
@@ -47,7 +47,7 @@ def results_of(profile: Profile, page: Page, state: str) -> Results | None:
 def attach(
     notebook: nbformat.NotebookNode, page: Page, executed: Path, results: Results | None, book: Path
 ) -> nbformat.NotebookNode:
-    """A page with a line under every figure; the files that it links to are written into the book's folder."""
+    """A page with a line under every figure; the files that the line links to are written into the book's folder."""
     if not any(SVG in output.get("data", {}) for cell in notebook.cells for output in cell.get("outputs", [])):
         return notebook
     table = None if results is None else _table(results, page, book)
@@ -90,7 +90,7 @@ def _each(values: Iterable[Any]) -> str:
 
 
 def _vectors(data: dict[str, Any]) -> str:
-    """Where myst-nb puts the drawing: it names a picture by its content."""
+    """The file that myst-nb writes the drawing to: its name is a checksum of the content."""
     content = os.linesep.join(data[SVG].splitlines()).encode()
     return f"_images/{hashlib.sha256(content).hexdigest()}.svg"
 

@@ -1,4 +1,4 @@
-"""The page on which to explore the collapse: what its script draws, as JSON, and a picture for when none runs."""
+"""The page with the explorer: the data that its script draws, as JSON, and a picture for readers without scripts."""
 
 from __future__ import annotations
 
@@ -27,9 +27,9 @@ RANKS = {
     "feature_stable_rank": ("Stable rank of the features", COLOURS["nrc1"]),
     "weight_stable_rank": ("Stable rank of the weights", COLOURS["nrc3"]),
 }
-# What runs of one network may differ in: they are offered side by side in the menus.
+# Runs of one network may differ in these fields, which the menus offer side by side.
 CHOSEN = ("weight_decay", "seed")
-FIRST = ("dataset", "split", "shuffled")  # what is said of a network before all else, where it tells it from others
+FIRST = ("dataset", "split", "shuffled")  # come first in a title, where they tell networks apart
 DECIDES = [one.name for one in fields(RunConfig) if one.name not in (*CHOSEN, *RunConfig.MEASURED, "dataset_options")]
 
 
@@ -47,11 +47,11 @@ class Network:
 def collect(profile: Profile, each: Mapping[str, Results | None]) -> dict[str, Any]:
     """All that the script needs: metrics, and networks with their runs, in the order of the book.
 
-    Networks that were measured more than once, and of the same network with another weight decay or seed also those
-    that were measured at the end only.
+    A network is listed if one of its runs was measured more than once. Its runs of another weight decay or seed are
+    then listed too, even if they were measured at the end only.
 
     Args:
-        each: by name of a page, its results; None for a page that trains nothing or was not run.
+        each: the results of each page, by its name; None for a page that trains nothing or was not run.
     """
     networks: dict[str, Network] = {}
     for page in profile.pages:
@@ -84,13 +84,13 @@ def page(profile: Profile, each: Mapping[str, Results | None], folder: Path) -> 
 
 
 def markup(data: Mapping[str, Any]) -> str:
-    """The controls, and the data in a form that ends no script element early."""
+    """The controls and the data. The data hold no `<`, which could end the script element early."""
     text = json.dumps(data, separators=(",", ":"), allow_nan=False).replace("<", "\\u003c")
     return TEMPLATE.read_text().replace("DATA", text)
 
 
 def _metrics() -> list[dict[str, Any]]:
-    """What can be chosen to see: words, colour, kind of axis, and the line to compare with."""
+    """The metrics that a reader can choose: words, colour, kind of axis, and the line to compare with."""
     limits, asked = thresholds(), rules()
     lines: dict[str, dict[str, Any]] = {
         "nrc1": {"value": limits["noise_most"], "holds": "below"},
@@ -118,7 +118,7 @@ def _metrics() -> list[dict[str, Any]]:
 
 
 def _add(networks: dict[str, Network], page: str, results: Results) -> None:
-    """The regression networks of a page; of a run on several pages, where it was measured most often."""
+    """Add the regression networks of a page. A run on several pages is kept as measured most often."""
     rows = results.runs[results.runs["task"] == REGRESSION].drop_duplicates("key")
     if rows.empty:
         return
@@ -136,7 +136,7 @@ def _add(networks: dict[str, Network], page: str, results: Results) -> None:
 
 
 def _decided(row: Mapping[str, Any]) -> dict[str, Any]:
-    """Fields of a network with a value; whole numbers of a column with gaps are whole again."""
+    """The fields of a network that have a value. Whole numbers are written as such, also from a column with gaps."""
     given = {name: row[name] for name in DECIDES if name in row} | row["dataset_options"]
     return {
         name: f"{value:g}" if isinstance(value, float) else str(value)
@@ -146,7 +146,7 @@ def _decided(row: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _run(row: Mapping[str, Any], table: pd.DataFrame) -> dict[str, Any]:
-    """One run: by epoch, lists in the order of the sites."""
+    """One run: for each epoch, a list of values in the order of the sites."""
     table = table.assign(error_most=error_most(table, thresholds())).sort_values(["epoch", "site"])
     by_epoch = [rows for _, rows in table.groupby("epoch")]
     return {

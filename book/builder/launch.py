@@ -1,6 +1,6 @@
 """Buttons that open a page's notebook on a machine of Binder or Colab, with the values of the quick profile.
 
-They are there once `pyproject.toml` says where the repository is, the one place that does:
+The buttons appear once `pyproject.toml` says where the repository is; no other file says it:
 
     [project.urls]
     Repository = "https://github.com/OWNER/NAME"
@@ -50,7 +50,7 @@ def colab(repository: str, path: str) -> str:
 
 
 def launch(page: Page, repository: str | None) -> str:
-    """Both buttons and what to type there, as Markdown; empty without a repository or for data that are not there."""
+    """Both buttons and what to type there, as Markdown; empty without a repository or a way to get the data."""
     quick = {one.name: one for one in read_profile(ROOT / "book" / "profiles" / "quick.yml").pages}.get(page.name)
     if repository is None or quick is None:
         return ""

@@ -42,7 +42,7 @@ STATED = {"all": "stated", "partly": "partly stated", "none": "not stated"}
 
 
 def score(entries: Sequence[Entry]) -> str:
-    """How many claims have each verdict, each number a link to these claims in the ledger."""
+    """How many claims have each verdict; each number links to these claims in the ledger."""
     counts = {verdict: sum(entry["verdict"] == verdict for entry in entries) for verdict in VERDICTS}
     parts = [
         f'<a href="ledger.html?{urlencode({"verdict": verdict})}#claims">{badge(verdict)} {count}</a>'
@@ -57,12 +57,12 @@ def score(entries: Sequence[Entry]) -> str:
 
 
 def box(entries: Sequence[Entry], page: str, datasets: Sequence[str], *, rechecked: str = "", figures: str = "") -> str:
-    """What a page bears on: verdicts, claims, and what the networks of its data sets say.
+    """The box of a page: the claims that it bears on, their verdicts, and what the networks of its data sets say.
 
     Empty if there is nothing to say.
 
     Args:
-        datasets: of the published runs of the page.
+        datasets: those of the published runs of the page.
         rechecked: whether the page agrees with the reference runs.
         figures: a sentence on the runs that the page draws.
     """
@@ -90,7 +90,7 @@ def box(entries: Sequence[Entry], page: str, datasets: Sequence[str], *, recheck
 
 
 def _published(groups: Sequence[Mapping[str, Any]]) -> str:
-    """Whose the numbers are, and how many networks there are of each data set.
+    """That the numbers are of published runs, and how many networks each data set has.
 
     Example:
         >>> _published([{"networks": 5}]), _published([{"networks": 1}, {"networks": 5}])
@@ -119,7 +119,7 @@ def _doubts(entries: Sequence[Entry], page: str) -> str:
 
 
 def page(entries: Sequence[Entry], check: recheck.Check = NOTHING) -> str:
-    """The ledger: what filters it, a table a section, then the thresholds and which verdicts they move.
+    """The ledger: its menus, a table for each section, then the thresholds and the verdicts that they change.
 
     Args:
         check: what was re-checked on this machine, as `nrc check --json` prints it.
@@ -150,7 +150,7 @@ def thresholds_table(entries: Sequence[Entry]) -> str:
 
 
 def _controls(check: recheck.Check) -> str:
-    """The menus of the ledger; they do something only where scripts run, which show them."""
+    """The menus of the ledger. They work only where scripts run, so a script shows them."""
     options = {
         "PAPERS": _options({paper: paper for paper in PAPERS}),
         "SECTIONS": "".join(
@@ -187,7 +187,7 @@ def _table(entries: Sequence[Entry], paper: str, check: recheck.Check) -> str:
 
 
 def _data(entry: Entry, paper: str, here: str) -> str:
-    """What the claim can be found by."""
+    """The attributes by which the filter finds a claim."""
     data = f'data-paper="{paper}" data-section="{entry["section"]}" data-verdict="{entry["verdict"]}"'
     return f'{data} data-here="{here}"' if here else data
 
@@ -197,7 +197,7 @@ def _link(entry: Entry) -> str:
 
 
 def _found(entry: Entry, not_here: str) -> str:
-    """The numbers, their limit, how sure they are, what moves them, why not re-checked, and where they are from."""
+    """The numbers, their limit, their doubts, what changes the verdict, why it is not re-checked, and the pages."""
     lines = _judged(entry) if entry["groups"] else [entry["reason"]]
     lines += [f"**not re-checked here**: {recheck.safe(not_here)}"] if not_here else []
     if pages := (*entry["pages"], *entry["shown_on"]):
@@ -225,7 +225,7 @@ def _fewest(entry: Entry) -> int:
 
 
 def _groups(entry: Entry, groups: Sequence[Mapping[str, Any]]) -> str:
-    """A line a data set, by the style sheet; its text stays to the right of its picture."""
+    """A line for each data set. The style sheet makes the lines, and keeps the text right of its picture."""
     return "".join(f'<span class="group">{_group(entry, group, len(groups) > 1)}</span>' for group in groups)
 
 
@@ -261,7 +261,7 @@ def numbers(values: Sequence[float | None], digits: int = 2) -> str:
 
 
 def _spread(entry: Entry, group: Mapping[str, Any], width: int = 80, height: int = 12) -> str:
-    """The values around the limit, which is the upright line; to the right of it the claim holds."""
+    """A drawing of the values. The upright line is the limit; the claim holds to the right of it."""
     known = [value for value in group["values"] if value is not None]
     places = [width / 2 * (1 + _margin(value, entry["limit"], entry["at_least"])) for value in known]
     circles = "".join(f'<circle cx="{x:.1f}" cy="{height / 2}" r="3"/>' for x in places)
@@ -272,7 +272,7 @@ def _spread(entry: Entry, group: Mapping[str, Any], width: int = 80, height: int
 
 
 def _margin(value: float, limit: float, at_least: bool) -> float:
-    """Where a value lies, from -1 (fails by far) to 1 (holds by far): by its ratio to the limit where that exists."""
+    """Where a value lies, from -1 (fails by far) to 1 (holds by far): by its ratio to a positive limit."""
     if limit > 0 and value > 0:
         distance = math.log(value / limit) / math.log(10)
     else:

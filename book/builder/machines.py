@@ -1,4 +1,4 @@
-"""The page on machines: the same runs elsewhere, against the references of the same seeds, as Markdown and a figure."""
+"""The page on machines, as Markdown and a figure: runs of other machines against references of the same seeds."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ def page(
 
 
 def figure(references: References, machines: Mapping[str, References]) -> Picture:
-    """The spread between machines over that between seeds, a row a kind of quantity, a dot a page."""
+    """The spread between machines over that between seeds: a row for each kind of quantity, a dot for each page."""
     spread = _spreads(differences(references, machines))
     order = list(spread.groupby("kind")["share"].median().sort_values().index)
     with canvas(1, 1, size=(6.4, 0.35 * len(order) + 1.8)) as (drawing, axes):
@@ -83,8 +83,8 @@ def data_made_here(here: Mapping[str, str], published: Mapping[str, set[str]]) -
     """Whether simulated data are the same as those of the published runs, to the bit.
 
     Args:
-        here: by data set, the checksum of the table on this machine.
-        published: by data set, those of the tables that published runs were trained on.
+        here: the checksum of the table on this machine, by data set.
+        published: the checksums of the tables that published runs were trained on, by data set.
 
     Example:
         >>> data_made_here({"hopper": "a"}, {"hopper": {"b"}})
@@ -152,17 +152,20 @@ def _alarms(every: pd.DataFrame) -> str:
     lines.append(["a seed that no reference has", len(new), new["outside"].sum(), "0, by the rule"])
     lines.append([f"{NEW_SEEDS} such seeds together, all choices of them", together, "", alarms])
     return (
-        f"A page differs where a run of a published seed is farther than {LIMIT:g} from every reference, or "
-        f"where those of {NEW_SEEDS} or more new seeds all are.\n\n"
+        f"A page differs if a run of a published seed is farther than {LIMIT:g} from every reference, or if all "
+        f"runs of {NEW_SEEDS} or more new seeds are.\n\n"
         + markdown_table(["what", "page-runs", "outside", "alarms"], lines, right=3)
-        + "\n\nOne new seed is never an alarm, nor are two: some "
-        "trainings go another way than all references (on Swimmer the output may vary in one direction, or in two), "
-        "and no five references show every way. What the re-check does see is on the [page on faults](faults.md)."
+        + "\n\nOne or two new seeds are never an alarm. Some trainings end differently from all references (on Swimmer "
+        "the output may vary in one direction, or in two), and five references cannot show every way to end. The "
+        "[page on faults](faults.md) says what the re-check does notice."
     )
 
 
 def _of_new_seeds(new: pd.DataFrame) -> tuple[int, int]:
-    """How many choices of so many new seeds of a page there are, and in how many a setting has all of them outside."""
+    """How many choices of `NEW_SEEDS` new seeds of a page there are, and how many of them raise an alarm.
+
+    A choice raises an alarm if one setting has all of its seeds outside.
+    """
     choices = alarms = 0
     for _, rows in new.groupby(["machine", "page"]):
         outside = rows.pivot_table(index="setting", columns="seed", values="outside", aggfunc="first")
@@ -175,13 +178,14 @@ def _of_new_seeds(new: pd.DataFrame) -> tuple[int, int]:
 def _close(entries: Sequence[Entry]) -> str:
     close = [entry for entry in entries if entry.get("close")]
     if not close:
-        return "None: no verdict has a chance of " + f"{CLOSE:.0%} or more of being another one on another machine."
+        return "None: no verdict has a chance of " + f"{CLOSE:.0%} or more to change on another machine."
     rows = []
     for entry in close:
         link = f"<a class='claim' href='ledger.html#{entry['id']}'>{entry['id']}</a>"
         rows.append([f"{link} {entry['statement']}", entry["verdict"], f"{entry['change']:.0%}"])
     return (
-        "A network near a limit may fall on its other side elsewhere. With every value moved by a normal number of the "
-        f"machine's size, these verdicts have a chance of {CLOSE:.0%} or more of being another one; the ledger calls "
-        "them *close calls*.\n\n" + markdown_table(["claim", "verdict", "chance of another one"], rows, right=1)
+        "On another machine, a network near a limit may fall on the other side of it. If every value moves by a random "
+        f"(normal) amount, as large as machines differ, these verdicts change with a chance of {CLOSE:.0%} or more; "
+        "the ledger calls them *close calls*.\n\n"
+        + markdown_table(["claim", "verdict", "chance of another verdict"], rows, right=1)
     )

@@ -1,7 +1,7 @@
-"""What the differences between paper, released code and this project change: each a sentence made of results.
+"""What the differences between paper, released code and this project change: a sentence made of results for each.
 
 A function takes what one page of the book is made of: the results of its networks, the entries of the ledger, or
-the files of the benchmarks. It says on which data and how many networks, and trains nothing.
+the files of the benchmarks. It says on which data and how many networks it rests, and trains nothing.
 """
 
 from __future__ import annotations
@@ -27,12 +27,12 @@ RELEASED_BATCH = 512  # `BATCH_SIZE` in the released `config.py`
 
 
 class NotMeasured(Exception):
-    """What there is does not tell; the text says why."""
+    """The results at hand cannot answer; the text says why."""
 
 
 @dataclass(frozen=True)
 class Finding:
-    """What was measured, in words, and of how many `things` so many have another verdict by the other choice."""
+    """What was measured, in words. By the other choice, `changed` of `of` things have another verdict."""
 
     words: str
     changed: int | None = None  # None: no threshold applies
@@ -41,7 +41,7 @@ class Finding:
 
 
 def first_columns(results: Results) -> Finding:
-    """NRC2 projected, not projected, and of the first columns, at the last site; where the last is exactly zero."""
+    """NRC2 at the last site: projected, not projected, by the first columns; where the last is exactly zero."""
     last = _last_by_convention(results, "nrc2")
     released = weight_sites(results.final(convention="released"))["nrc2"]
     row = by_convention(results).loc[("NRC2", "released")]
@@ -175,7 +175,7 @@ def biases(results: Results) -> Finding:
 
 
 def initial_weights(results: Results) -> Finding:
-    """What is left unexplained, and the four conditions at the last site, by the initial scale."""
+    """The unexplained variance, and the four conditions at the last site, for each initial scale."""
     parts = [
         f"{'default initial weights' if name == RECIPE else name} leave "
         f"{_numbers(sites['network_mse'] / sites['target_variance'])} of the training variance unexplained, all four "
@@ -234,7 +234,7 @@ def rank_one(results: Results) -> Finding:
 
 
 def limits(entries: Sequence[Mapping[str, Any]]) -> Finding:
-    """Claims whose verdict is another when the limit on the noise is."""
+    """Claims whose verdict changes with the limit on the noise."""
     threshold = read_thresholds()["noise_most"]
     judged = [one for one in entries if "noise_most" in one["thresholds"] and one["verdict"] not in UNJUDGED]
     if not judged:
@@ -246,7 +246,7 @@ def limits(entries: Sequence[Mapping[str, Any]]) -> Finding:
 
 
 def sample_matrices(files: Mapping[str, Any]) -> Finding:
-    """Time of CKA by matrices of samples by samples against all metrics by moments, and memory at SGEMM's size."""
+    """Time of CKA from n x n matrices against that of all metrics from moments, and memory at SGEMM's size."""
     if not {"metrics", "scaling"} <= set(files):
         raise NotMeasured("the benchmarks `metrics` and `scaling` have not been run")
     rows = files["metrics"]["tables"][0]["rows"]
@@ -296,7 +296,7 @@ def _hidden(measurements: pd.DataFrame) -> pd.DataFrame:
 
 
 def _last_by_convention(results: Results, column: str) -> dict[str, str]:
-    """By convention, a column at the last site in words."""
+    """A column at the last site in words, by convention."""
     tables = {name: results.final(convention=name) for name in ("careful", "printed", "released")}
     if any(table.empty for table in tables.values()):
         raise NotMeasured("its networks were measured by one definition only")
@@ -304,7 +304,10 @@ def _last_by_convention(results: Results, column: str) -> dict[str, str]:
 
 
 def _variants(results: Results, beginning: str) -> list[tuple[str, pd.DataFrame, int]]:
-    """The paper's network and its variants whose name begins so: name, last sites, in how many all four hold there."""
+    """The paper's network, and its variants whose names have this beginning.
+
+    For each: its name, its last sites, and the number of networks in which all four conditions hold there.
+    """
     table, found = at_last_site(results), {one.key: one for one in verdicts(results.final())}
     names = [name for name in table["variant"].unique() if name == RECIPE or name.startswith(beginning)]
     if len(names) < 2:

@@ -30,7 +30,7 @@ _WITH_DATA = (
 
 
 def run(profile: Profile, page: Page, output: Path) -> None:
-    """Execute the page's notebook. Where its data are not there, show the published runs; without them, say so."""
+    """Execute the page's notebook. If its data are missing, show the published runs; if there are none, say so."""
     os.environ.setdefault("NRC_STORE", profile.store)
     try:
         run_notebook(NOTEBOOKS / f"{page.notebook}.ipynb", output, page.parameters)
@@ -40,7 +40,7 @@ def run(profile: Profile, page: Page, output: Path) -> None:
 
 
 def show_published(name: str, output: Path, reason: str) -> None:
-    """Execute a page's notebook with the published parameters on the published runs; without them, write why not.
+    """Execute a page's notebook on the published runs, with their parameters; if there are none, write why.
 
     Args:
         reason: why the page was not run with its own parameters.
@@ -92,7 +92,7 @@ def publish(profile: Profile, page: Page, executed: Path, claims: str) -> nbform
 
 
 def _published(reason: str) -> str:
-    """What stands under the title of a page whose data are not there."""
+    """The note under the title of a page whose data are not on this machine."""
     return (
         ":::{admonition} These are the published runs\n:class: note\n"
         f"Nothing was trained here. {_sentence(reason)} Then build the book again: only this page is run.\n:::"
@@ -109,7 +109,7 @@ def _tags(cell: nbformat.NotebookNode) -> list[str]:
 
 
 def _describe_pictures(cell: nbformat.NotebookNode) -> None:
-    """Hand the alternative text that a figure carries to the page."""
+    """Give the page the alternative text that comes with a figure."""
     for output in cell.get("outputs", []):
         if alt := output.get("metadata", {}).get("image/svg+xml", {}).get("alt"):
             cell.metadata["mystnb"] = {"image": {"alt": alt}}

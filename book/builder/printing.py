@@ -41,7 +41,7 @@ def print_book(page: Path, output: Path) -> int:
         with pikepdf.open(printed) as document:
             for leaf in document.pages:
                 _drop_local_links(leaf)
-            # Half the size: what makes it readable aloud is thousands of small objects.
+            # This halves the file: what screen readers need is thousands of small objects, here compressed together.
             document.save(partial, object_stream_mode=pikepdf.ObjectStreamMode.generate)
             pages = len(document.pages)
     partial.replace(output)
@@ -49,7 +49,7 @@ def print_book(page: Path, output: Path) -> int:
 
 
 def _drop_local_links(leaf: pikepdf.Page) -> None:
-    """Links to files beside the pages, which a PDF does not have with it."""
+    """Remove links to files beside the pages: these files do not come with the PDF."""
     links = [(one, str(one.get("/A", pikepdf.Dictionary()).get("/URI", ""))) for one in leaf.get("/Annots", [])]
     kept = [one for one, address in links if not address.startswith("file:")]
     if "/Annots" in leaf:

@@ -1,4 +1,4 @@
-"""The published runs: the pages of the published profile and their results, whatever data are on this machine."""
+"""The published runs: pages of the published profile and their results, the same whatever data this machine has."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ def results_of(page: Page) -> Results | None:
 
 
 def tables() -> dict[str, set[str]]:
-    """By data set, the checksums of the tables that published runs were trained on."""
+    """The checksums of the tables that published runs were trained on, by data set."""
     found: dict[str, set[str]] = {}
     for path in store().folder.glob(f"*/{PROVENANCE}"):
         record = json.loads(path.read_text())
@@ -58,10 +58,10 @@ def tables() -> dict[str, set[str]]:
 
 @contextmanager
 def store_only() -> Iterator[None]:
-    """Within this block the published store is the store, and no prepared data are found.
+    """Within this block the store is the published one, and no prepared data are found.
 
-    Runs are found by their configuration where their data are not. So the same runs are found on every machine,
-    also where the data are there in another version.
+    Without data, runs are found by their configuration alone. So every machine finds the same runs, even one that has
+    another version of the data.
     """
     with tempfile.TemporaryDirectory() as empty:
         own = {"NRC_STORE": str(store().folder), "NRC_DATA_DIR": empty}

@@ -1,6 +1,7 @@
-"""What was trained on this machine, against the reference runs: on the landing page, a page of its own, every box.
+"""The re-check: what was trained on this machine is compared with the reference runs.
 
-Works on the JSON that `nrc check --json` prints. As a program it prints what a build found:
+It is shown on the landing page, on a page of its own and in the box of every page. It works on the JSON that
+`nrc check --json` prints. As a program it prints the outcome of a build:
 
     python -m book.builder.recheck PROFILE.yml [name=value of the Snakefile ...]
 """
@@ -25,7 +26,7 @@ NOTHING_TRAINED = (
     "This book shows the published runs themselves. Nothing was trained on this machine, so nothing is re-checked."
 )
 OTHER_DATA = "the data here are another version than those of the reference runs"
-# In this order on the page: what a reader may have to look into comes first.
+# The order on the page: first what a reader may have to look into.
 SECTIONS = {DIFFERS: "Differs", NOT_COMPARED: "Not compared", AGREES: "Agrees"}
 
 
@@ -46,7 +47,7 @@ def read(path: Path) -> dict[str, Any]:
 
 
 def _wrong(found: Any) -> str:
-    """What the book could not be made of; empty if it can."""
+    """What is missing to make the book; empty if nothing is."""
     if not isinstance(found, dict) or not isinstance(found.get("pages"), list):
         return "no list `pages`"
     for number, entry in enumerate(found["pages"], start=1):
@@ -80,7 +81,7 @@ def counts(check: Check) -> dict[str, int]:
 
 
 def score(check: Check) -> str:
-    """The line of the landing page; each number is a link to where it is detailed."""
+    """The line of the landing page; each number links to the details."""
     if not check["pages"]:
         return f"{NOTHING_TRAINED}\n"
     parts = [
@@ -152,7 +153,7 @@ def _worst(entry: Entry) -> list[str]:
 
 
 def line(check: Check, name: str) -> str:
-    """The line of a page's box; empty where the page was not re-checked, as it trains nothing."""
+    """The line in the box of a page; empty for a page that trains nothing, which is not re-checked."""
     entry = next((entry for entry in check["pages"] if entry["page"] == name), None)
     if entry is None:
         return ""
@@ -165,7 +166,7 @@ def line(check: Check, name: str) -> str:
 
 
 def of_claim(check: Check, names: Sequence[str]) -> tuple[str, str]:
-    """The outcome of a claim by those of its pages, and why there is none.
+    """The outcome of a claim, from the outcomes of its pages, and the reason if there is none.
 
     It differs if any page differs, and agrees if a page agrees and none differs.
 
@@ -183,7 +184,7 @@ def of_claim(check: Check, names: Sequence[str]) -> tuple[str, str]:
 
 
 def summary(check: Check) -> list[str]:
-    """What a build prints at its end: a line for each page that does not agree, then how many there are of each."""
+    """What a build prints at its end: a line for each page that does not agree, then the counts."""
     if not check["pages"]:
         return ["re-checked here: nothing, as this book shows the published runs and trains none"]
     lines = []

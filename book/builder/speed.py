@@ -43,7 +43,7 @@ def read(path: Path) -> dict[str, Any]:
 
 
 def _wrong(found: Any) -> str:
-    """What a section could not be made of; empty if it can."""
+    """Why no section can be made of this; empty if one can."""
     kinds = {"title": str, "machine": dict, "date": str, "commit": str | None, "tables": list}
     if not isinstance(found, dict):
         return "not a dictionary"

@@ -21,12 +21,12 @@ def page(
     now: datetime | None = None,
     shown: Collection[str] = (),
 ) -> str:
-    """Tables of the pages and of all runs of a profile, by the results of its pages.
+    """Two tables of a profile: a row for each page, and a row for each run.
 
     Args:
-        each: by name of a page, its results; None for a page that trains nothing or was never run.
+        each: the results of each page, by its name; None for a page that trains nothing or was never run.
         check: what `nrc check --json` prints.
-        now: when ages are counted to; the present unless given.
+        now: the time up to which ages are counted; the present by default.
         shown: names of the pages that show the published runs, as their data are not on this machine.
     """
     now = now or datetime.now(UTC)
@@ -40,8 +40,8 @@ def page(
         f"Profile *{profile.name}*, built on {now:%Y-%m-%d}: {len(every)} runs, {total:.1f} hours of computing, made "
         f"by {commits} commit{'' if commits == 1 else 's'}.{lent if shown else ''}",
         "",
-        f"{recomputed(check)} A small run that the first version of the code made is trained again by the tests, and "
-        "must give the same numbers to 0.2 percent. All processors that were tried keep this limit.",
+        f"{recomputed(check)} The tests train a small run again that the first version of the code made. It must "
+        "give the same numbers to 0.2 percent; all processors that were tried keep this limit.",
         "",
     ]
     rows: list[list[object]] = []
@@ -100,5 +100,5 @@ def _all(every: pd.DataFrame) -> str:
 
 
 def _each(values: pd.Series) -> str:
-    """Different values, without the number of threads, which is one for all, and how torch was built."""
+    """The different values. The number of threads, which is always one, and the build of torch are left out."""
     return ", ".join(dict.fromkeys(str(value).removesuffix(", one thread").partition("+")[0] for value in values))

@@ -23,10 +23,10 @@ MOST_KEYS = 3  # of runs that are printed
 
 
 def execute(given: argparse.Namespace) -> None:
-    """Judge and print; fails if what was reproduced no longer is."""
+    """Judge and print; fails if a claim that was reproduced no longer is."""
     if given.claims and (given.record or given.against):
-        raise ConfigError("verdicts are recorded and compared of all claims: leave the names out")
-    gc.disable()  # looking for garbage takes a tenth of the time, and a process this short makes none
+        raise ConfigError("--record and --against take the verdicts of all claims: leave the names out")
+    gc.disable()  # collecting garbage takes a tenth of the time, and a process this short needs none
     try:
         _judge(given)
     finally:
@@ -54,13 +54,13 @@ def _judge(given: argparse.Namespace) -> None:
         given.record.write_text(json.dumps(verdicts, indent=1) + "\n")
     if lost := regressions(judged, expected):
         raise NrcError(
-            f"{len(lost)} claims no longer hold ({'; '.join(lost)}): mend the code, or record it as found "
-            "(on another processor a close call of few networks can fall the other way)"
+            f"{len(lost)} claims no longer hold ({'; '.join(lost)}): mend the code, or record the new verdicts "
+            "(on another processor, a close call of few networks can have another verdict)"
         )
 
 
 def _in_full(one: Judged) -> Iterator[str]:
-    """A claim with all that its verdict is made of."""
+    """The lines on a claim and on everything that its verdict rests on."""
     claim, seen = one.claim, one.observation
     yield f"{claim.id}: {one.verdict}"
     yield from textwrap.wrap(claim.statement, WIDTH)
@@ -88,7 +88,7 @@ def _in_full(one: Judged) -> Iterator[str]:
         yield f"left out: {page}, {why}" if one.groups else f"page {page}: {why}"
     if one.change is not None:
         close = ", a close call" if one.close else ""
-        yield f"doubt: on another machine the verdict would be another with a chance of {one.change:.1%}{close}"
+        yield f"doubt: on another machine the verdict would change with a chance of {one.change:.1%}{close}"
     if claim.note:
         yield from textwrap.wrap(f"note: {claim.note}", WIDTH)
     if claim.shown_on or claim.pages:

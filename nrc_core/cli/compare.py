@@ -17,7 +17,7 @@ SHORTEST = 4  # letters of a key that are enough
 
 
 def execute(given: argparse.Namespace) -> None:
-    """Print what differs, and the quantities."""
+    """Print what differs between the two runs, and their quantities."""
     published = (project_folder() / "results").resolve()
     stores = [Store(folder) for folder in dict.fromkeys([Store(given.store).folder.resolve(), published])]
     runs = [_find(name, stores) for name in (given.first, given.second)]
@@ -52,7 +52,7 @@ def _find(name: str, stores: list[Store]) -> RunResult:
     store = known[keys[0]]
     result = store.load(keys[0])
     if result is None:
-        raise ConfigError(f"run {keys[0]} in {store.folder} is damaged: what wants it computes it again")
+        raise ConfigError(f"run {keys[0]} in {store.folder} is damaged: it is computed again when it is needed")
     return result
 
 

@@ -22,7 +22,7 @@ logger = logging.getLogger(__name__)
 
 
 def execute(given: argparse.Namespace) -> None:
-    """Train what the store lacks; data sets that are not there do not keep the other pages of a profile."""
+    """Train what the store lacks; a missing data set does not stop the other pages of a profile."""
     if given.device:
         from nrc_core.training.computing import chosen_device  # with torch, which takes seconds to import
 
@@ -35,7 +35,7 @@ def execute(given: argparse.Namespace) -> None:
         configs = experiment(**parameters)
         try:
             untrained += check_obtainable(configs, store=store)
-        except DataUnavailable as error:  # the other pages of a profile can do without
+        except DataUnavailable as error:  # the other pages of a profile do not need these data
             unavailable.append(str(error))
         else:
             wanted += configs
@@ -56,7 +56,7 @@ def execute(given: argparse.Namespace) -> None:
 
 
 def _planned(given: argparse.Namespace) -> list[tuple[Experiment, Mapping[str, Any]]]:
-    """Experiments and their parameters: of the command line, or of the pages of a profile."""
+    """Experiments and their parameters: from the command line, or from the pages of a profile."""
     name = given.experiment
     if name != "all" and name not in EXPERIMENTS:
         raise ConfigError(f"no experiment {name!r}: there is {', '.join(EXPERIMENTS)}")

@@ -19,7 +19,7 @@ logger = logging.getLogger(__name__)
 
 
 def execute(given: argparse.Namespace) -> None:
-    """Prepare and verify each data set; of several, one that fails does not keep the others."""
+    """Prepare and verify each data set; one that fails does not stop the others."""
     folder = data_folder(given.data_dir)
     failed: list[NrcError] = []
     for name in given.names:

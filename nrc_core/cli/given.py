@@ -35,16 +35,16 @@ def pairs(words: list[str]) -> dict[str, str]:
 
 
 def profile_of(given: argparse.Namespace, name: str) -> Profile:
-    """The profile that is given, or the project's of this name.
+    """The profile that is given, or the one of the project that has this name.
 
     Raises:
-        ConfigError: no such profile, or not a profile.
+        ConfigError: there is no such file, or it is not a profile.
     """
     own = project_folder() / "book" / "profiles" / f"{name}.yml"
     if given.profile is None and not own.is_file():
         raise ConfigError(
             f"`nrc {given.command}` needs the project's profiles and results, which its checkout has and the installed "
-            "package has not: run it in a checkout, or give --profile and --store"
+            "package lacks: run it in a checkout, or give --profile and --store"
         )
     return read_profile(given.profile or own)
 

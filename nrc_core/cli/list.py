@@ -21,7 +21,7 @@ Record = dict[str, Any]
 
 
 def execute(given: argparse.Namespace) -> None:
-    """Print what is asked for, a line each."""
+    """Print the lists that are asked for."""
     for kind in given.kinds:
         if kind not in KINDS:
             raise ConfigError(f"there is no list of {kind!r}: {suggestion(kind, KINDS, 'there is')}")
@@ -79,7 +79,7 @@ def _store(store: Store, *, each: bool) -> Iterator[str]:
         if each:
             yield from _runs(records)
     if len(whole) < len(keys):
-        yield f"  {len(keys) - len(whole)} more cannot be read; what wants them computes them again"
+        yield f"  {len(keys) - len(whole)} more cannot be read: they are computed again when they are needed"
 
 
 def _runs(records: list[Record]) -> Iterator[str]:
@@ -102,7 +102,7 @@ def _flat(config: Record) -> Record:
 
 def _kind(record: Record) -> tuple[str, str]:
     config = record["config"]
-    network = config.get("pretraining", config).get("architecture", "mlp")  # older records leave out the only one
+    network = config.get("pretraining", config).get("architecture", "mlp")  # older records do not name the only one
     return config["dataset"], f"{config.get('task', 'regression')}, {network}"
 
 

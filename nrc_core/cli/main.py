@@ -41,7 +41,7 @@ def main(arguments: list[str] | None = None) -> int:
             traceback.print_exception(error)
         print(f"nrc: {error}", file=sys.stderr)
         return 2 if isinstance(error, ConfigError) else 1
-    except BrokenPipeError:  # whoever read it has seen enough
+    except BrokenPipeError:  # the program that read the output has ended
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
     except OSError as error:
@@ -74,7 +74,7 @@ class _Lines(logging.StreamHandler):
 
 @contextmanager
 def _logging(given: argparse.Namespace) -> Iterator[None]:
-    """As much of it as is wanted; afterwards the levels are what they were."""
+    """Log as much as is asked for; afterwards the levels are as they were before."""
     logging.basicConfig(level=logging.INFO, format="%(message)s", handlers=[_Lines(sys.stderr)])
     ours = [logging.getLogger(name) for name in ("nrc_core", "data_scripts")]
     before = [logger.level for logger in ours]

@@ -79,7 +79,7 @@ def make_parser() -> argparse.ArgumentParser:
     command.add_argument("--seeds", type=_seeds, default=5, help="seeds 0, 1, ... of each page (default: 5)")
     command.add_argument("--store", type=Path, help="where runs are kept (default: build/references)")
     _add_references(command)
-    text = "train here whatever is published, for results/machines/NAME"
+    text = "train here even what is published, for results/machines/NAME"
     command.add_argument("--machine", type=_machine, metavar="NAME", help=text)
     return parser
 
@@ -104,7 +104,10 @@ def _version() -> str:
 
 
 def _add_volume(parser: argparse.ArgumentParser) -> None:
-    """`-q` and `-v`, before the name of a command or after it; without a default, which would hide the one before."""
+    """Add `-q` and `-v`, which may stand before the name of a command or after it.
+
+    They have no default: that of the command would replace an option that stands before the name.
+    """
     volume = parser.add_mutually_exclusive_group()
     for names, text in (
         (("-q", "--quiet"), "results, warnings and errors only"),

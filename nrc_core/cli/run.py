@@ -14,7 +14,7 @@ from nrc_core.workflow.notebooks import check_output, run_notebook
 
 
 def execute(given: argparse.Namespace) -> None:
-    """Execute it, say what it found, and where to look at it."""
+    """Execute the notebook, print its findings, and say where to look at it."""
     values, notebook = pairs(given.parameters), find_notebook(given.notebook)
     output = given.output or project_folder() / "build" / "runs" / notebook.name
     check_output(notebook, output)

@@ -18,7 +18,7 @@ from nrc_core.workflow.notebooks import parameters_of
 
 
 def execute(given: argparse.Namespace) -> None:
-    """Print it."""
+    """Print the question, the parameters and the times."""
     path = find_notebook(given.notebook)
     title, question = opening(path)
     declared = parameters_of(path)
@@ -33,13 +33,13 @@ def execute(given: argparse.Namespace) -> None:
 
 
 def _times(path: Path, store: Store) -> Iterator[str]:
-    """How long it took, and would take with the defaults."""
+    """How long the notebook took, and how long it would take with the defaults."""
     executed = project_folder() / "build" / "runs" / path.name
     try:
         recorded = json.loads(executed.read_text())["metadata"]["papermill"]
         yield f"Last executed {str(recorded['end_time'])[:10]} in {duration(float(recorded['duration']))}: {executed}"
     except (OSError, ValueError, KeyError, TypeError):
-        pass  # it was not executed, or does not say when
+        pass  # the notebook was not executed, or does not say when
     if path.stem in EXPERIMENTS:
         configs = EXPERIMENTS[path.stem]()
         lacking = [config for config in configs if find(config, store, tables=()) is None]

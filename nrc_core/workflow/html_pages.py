@@ -19,8 +19,8 @@ CITATION = re.compile(r"\{cite:(?P<kind>[tp])\}`(?P<key>[^`]+)`")
 def export(executed: Path) -> Path:
     """Write the page beside an executed notebook and return its path.
 
-    What the book hides is hidden here too: code that is marked so, and logs. Formulas are drawn by MathJax, which the
-    page fetches from the network; without one they are seen as they are written.
+    What the book hides is hidden here too: logs, and code that is marked as hidden. Formulas are drawn by MathJax,
+    which the page fetches from the network; without a network they are shown as they are written.
     """
     import nbformat
     from nbconvert import HTMLExporter
@@ -66,7 +66,7 @@ def _references() -> Mapping[str, Any]:
 
 
 def _describe(output: dict[str, Any]) -> None:
-    """Give a figure the alternative text that it carries, which nbconvert leaves out."""
+    """Add the alternative text of a figure, which nbconvert leaves out."""
     alt = output.get("metadata", {}).get("image/svg+xml", {}).get("alt")
     if alt:
         picture = base64.b64encode(output["data"].pop("image/svg+xml").encode()).decode()

@@ -29,7 +29,7 @@ def find_notebook(given: str) -> Path:
     """A notebook by its path, or one of the project's by its name.
 
     Raises:
-        ConfigError: there is none, with what may have been meant.
+        ConfigError: there is none; the message says which one may have been meant.
     """
     path = Path(given)
     if path.is_file():

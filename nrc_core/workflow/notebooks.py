@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 PARTIAL = ".partial.ipynb"  # what a run that failed had written
-STARTS_WITHIN = 600  # seconds in which a kernel must answer; papermill's 60 are too few where much else is at work
+STARTS_WITHIN = 600  # seconds in which a kernel must answer; papermill's 60 are too few on a busy machine
 
 
 def parameters_of(notebook: Path) -> Declared:
@@ -78,7 +78,7 @@ def check_parameters(notebook: Path, given: Mapping[str, Any]) -> tuple[dict[str
 
 
 def check_output(notebook: Path, output: Path) -> None:
-    """Raise ConfigError unless an executed notebook can be written there without loss of the notebook itself."""
+    """Raise ConfigError unless an executed notebook can be written there without overwriting the notebook itself."""
     if output.is_dir():
         raise ConfigError(f"the output must be a file, and {output} is a folder: give {output / notebook.name}")
     if output.suffix != ".ipynb":
@@ -130,7 +130,7 @@ def run_notebook(notebook: Path, output: Path, given: Mapping[str, Any], *, time
 
 @contextmanager
 def _unfinished(output: Path) -> Iterator[Path]:
-    """A file of this process alone, which no other that wants the same output writes to; kept if it is left over."""
+    """A file that only this process writes to, even if others make the same output; kept if the run fails."""
     own, kept = output.with_name(f".{output.stem}.{uuid4().hex[:8]}.ipynb"), output.with_suffix(PARTIAL)
     try:
         yield own
@@ -146,7 +146,7 @@ def _execute(notebook: Path, output: Path, values: Mapping[str, Any], timeout: i
     from nbclient.exceptions import CellTimeoutError, DeadKernelError
     from traitlets.config import Config
 
-    # Papermill tells every cell's start and end, and what it thinks of parameters, which are checked already.
+    # Papermill logs the start and end of every cell, and warns about parameters, which are checked already.
     logging.getLogger("papermill").setLevel(logging.ERROR)
     try:
         with (
@@ -176,7 +176,7 @@ def _execute(notebook: Path, output: Path, values: Mapping[str, Any], timeout: i
     except DeadKernelError:
         raise NotebookFailed(f"{notebook}: the kernel died, out of memory perhaps") from None
     except KeyboardInterrupt:
-        # The kernel has been stopped, and asyncio would print that whoever waited for its cell is told so.
+        # The kernel has been stopped: asyncio would print an error about the task that waited for its cell.
         logging.getLogger("asyncio").setLevel(logging.CRITICAL)
         raise
     unfinished = [
@@ -197,7 +197,7 @@ def _quiet_kernel_manager() -> type:
 
     class QuietKernelManager(AsyncKernelManager):
         async def start_kernel(self, **options: Any) -> None:  # type: ignore[override]
-            # What cells say comes as messages; what is left is the kernel's own traceback at Ctrl-C.
+            # The output of cells comes as messages. Besides it, a kernel prints only its own traceback at Ctrl-C.
             await super().start_kernel(**options, stderr=subprocess.DEVNULL)
 
     return QuietKernelManager

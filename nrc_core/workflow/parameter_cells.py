@@ -1,4 +1,4 @@
-"""The cell of a notebook that declares its parameters, read as the Python that it is."""
+"""The cell of a notebook that declares its parameters, read as Python code."""
 
 from __future__ import annotations
 
@@ -16,14 +16,14 @@ PLAIN = {bool: "bool", int: "number", float: "number", str: "str"}  # types of d
 def read_parameters(source: str, owner: str) -> Declared:
     """Name -> {type, default, help} of a cell with a line ``name: type = default  # help`` for each parameter.
 
-    A type that is not declared is that of the default: a number, text, a list of either; none if the default is None
+    Where no type is declared, the default gives it: a number, text, a list of either; none if the default is None
     or computed. The help is the comment at the end of the line, or of the last one if there are several.
 
     Args:
         owner: in errors, whose cell it is.
 
     Raises:
-        ConfigError: a line that is no Python, or that declares something else than a parameter with a default.
+        ConfigError: a line that is no Python, or that declares anything but a parameter with a default.
 
     Example:
         >>> read_parameters("note: str = 'a=b'  # kept\\nrate = 1e-3", "a notebook")["note"]

@@ -13,14 +13,14 @@ from nrc_core.errors import ConfigError, shown, suggestion
 from nrc_core.sections.experiments import EXPERIMENTS
 from nrc_core.sections.parameters import experiment_parameters
 
-# What a profile and a page of it may say.
+# The entries that a profile may have, and those of a page in it.
 PROFILE = ("name", "note", "store", "headline", "gpu", "pages")
 PAGE = ("title", "notebook", "parameters", "gpu")
 
 
 @dataclass(frozen=True)
 class Page:
-    """One page: a notebook run with parameters; `gpu` is whether Snakemake asks for a GPU for it."""
+    """One page: a notebook run with parameters; `gpu` says whether Snakemake asks for a GPU for it."""
 
     name: str
     title: str
