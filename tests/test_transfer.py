@@ -14,7 +14,6 @@ from torch import nn
 from nrc_core import EXPERIMENTS, DataUnavailable, Results, Store, content_key, load_dataset, run, stored
 from nrc_core.config.base import Configuration
 from nrc_core.config.classification import ClassifierConfig, TransferConfig
-from nrc_core.results.obtaining import Obtaining
 from nrc_core.training import transfer as transfers
 from nrc_core.training.checkpoints import Checkpoint, load_state
 from nrc_core.training.classification import build_classifier, train_classifier
@@ -206,10 +205,16 @@ def test_the_probe_is_a_logistic_regression_on_the_frozen_features(done):
             assert wrong[sure].sum() - 1e-6 <= count <= (wrong | ~sure).sum() + 1e-6
 
 
-def test_a_second_call_trains_nothing(done, monkeypatch):
+def written(store: Store) -> dict[str, int]:
+    """When each file of the store was written."""
+    return {str(path): path.stat().st_mtime_ns for path in store.folder.rglob("*") if path.is_file()}
+
+
+def test_a_second_call_trains_nothing(done):
     first, store = done
-    monkeypatch.setattr(Obtaining, "_compute", lambda *_: pytest.fail("computed again"))
+    before = written(store)
     second = run(tiny(), store=store)
+    assert written(store) == before
     assert second.runs["cached"].tolist() == [True] * 3
     pd.testing.assert_frame_equal(first.downstream, second.downstream)
     found, missing = stored(tiny(), store=store)
@@ -284,6 +289,23 @@ def test_a_rate_that_diverges_is_a_row_without_numbers(tmp_path):
     assert rows.loc[1e25, ["train_loss", *FEATURES]].isna().all()
     assert rows.loc[0.1, ["train_loss", *FEATURES]].notna().all()
     assert results.downstream.query("kind == 'linear probe'")[FEATURES].notna().all(axis=None)
+
+
+@pytest.mark.parametrize("first", [0, 1])
+def test_a_pretraining_that_diverges_ends_no_other_run(first, tmp_path):
+    """Whether it is wanted itself, or only for its weights."""
+    store = Store(tmp_path / "store")
+    transfer = fine_tunings(tiny())[1]
+    diverging = dataclasses.replace(transfer.pretraining, learning_rate=1e25)
+    sound = dataclasses.replace(transfer.pretraining, iterations=3, measure_iterations=())
+    configs = [diverging, dataclasses.replace(transfer, pretraining=diverging)][first:]
+    results = run([*configs, sound], store=store)
+    assert results.runs["task"].tolist() == ["classification"]
+    assert len(results.failures) == len(configs)
+    assert all("is no longer finite" in failure for failure in results.failures.values())
+    before = written(store)
+    assert run([*configs, sound], store=store).failures == results.failures
+    assert written(store) == before
 
 
 def test_controls_have_the_same_horizon_and_stop_at_the_first_start():

@@ -166,6 +166,7 @@ class Obtaining:
     def _compute(self, stack: dict[str, Configuration]) -> dict[str, RunResult]:
         from nrc_core.results.provenance import describe_run
         from nrc_core.training.computing import chosen_device, compute
+        from nrc_core.training.identity import Trained
 
         wider = {}
         for key, config in stack.items():
@@ -173,14 +174,17 @@ class Obtaining:
             wider[key] = config if earlier is None else config.measured_with(earlier.config)
         checkpoints = {key: self._store.checkpoint(key) for key in stack}
         dataset = self.load(next(iter(wider.values())))
-        found = compute(
-            list(wider.values()),
-            dataset,
-            device=self._device,
-            checkpoints=list(checkpoints.values()),
-            weights=self._weights(*next(iter(wider.items()))),
-            validation=self._validation(next(iter(wider.values()))),
-        )
+        try:
+            found = compute(
+                list(wider.values()),
+                dataset,
+                device=self._device,
+                checkpoints=list(checkpoints.values()),
+                weights=self._weights(*next(iter(wider.items()))),
+                validation=self._validation(next(iter(wider.values()))),
+            )
+        except TrainingDiverged as error:  # of the pre-training: there are no weights to start from
+            found = [Trained(config, {}, seconds=0.0, failure=str(error)) for config in wider.values()]
         done: dict[str, RunResult] = {}
         for key, computed in zip(stack, found, strict=True):
             record = describe_run(computed, dataset, chosen_device(self._device))

@@ -22,7 +22,19 @@ UNTIMED = "{l_bar}{bar}| {n_fmt}/{total_fmt}{postfix}"  # where the state says t
 LINE = re.compile(r"(?P<who>.+): (?P<unit>\w+) (?P<done>\d+) of (?P<total>\d+), (?P<state>.*)")
 
 
-class Progress:
+class _Shown:
+    """At most one bar at a time."""
+
+    _bar: tqdm | None = None
+
+    def close(self) -> None:
+        """Take the bar away."""
+        if self._bar is not None:
+            self._bar.close()
+        self._bar = None
+
+
+class Progress(_Shown):
     """Of one training, which tells it after every step.
 
     Args:
@@ -35,7 +47,8 @@ class Progress:
     def __init__(self, who: str, unit: str, total: int, done: int = 0):
         self._who, self._unit, self._total, self._before = who, unit, total, done
         self._started = self._shown = time.monotonic()
-        self._bar = None if not is_terminal() else _bar(who, unit, total, done)
+        if is_terminal():
+            self._bar = _bar(who, unit, total, done)
 
     def tell(self, done: int, state: Callable[[], str], *, ended: bool = False) -> None:
         """So many steps are done.
@@ -58,17 +71,11 @@ class Progress:
                 "%s: %s %d of %d, %s, %.0f s%s", self._who, self._unit, done, self._total, state(), seconds, to_go
             )
 
-    def close(self) -> None:
-        """Take the bar away."""
-        if self._bar is not None:
-            self._bar.close()
 
-
-class Relay:
+class Relay(_Shown):
     """A stream for what a notebook says on stderr; the progress lines of its trainings become bars in a terminal."""
 
     def __init__(self) -> None:
-        self._bar: tqdm | None = None
         self._who, self._rest = "", ""
 
     def write(self, text: str) -> None:
@@ -92,12 +99,6 @@ class Relay:
 
     def flush(self) -> None:
         """There is nothing to do: every line is shown at once."""
-
-    def close(self) -> None:
-        """Take the bar away."""
-        if self._bar is not None:
-            self._bar.close()
-        self._bar = None
 
 
 @contextmanager

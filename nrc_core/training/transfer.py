@@ -26,6 +26,8 @@ from nrc_core.training.loop import reproducible_arithmetic
 logger = logging.getLogger(__name__)
 # Inverse penalties of the probe's logistic regression, scikit-learn's C, on standardised features.
 PENALTIES = (1e-4, 1e-3, 1e-2, 1e-1, 1.0, 10.0)
+# Fields of the pre-training that the fine-tuning keeps.
+AS_IN_PRETRAINING = ("weight_decay", "architecture", "width", "depth", "stem", "momentum", "batch_size")
 
 
 def compute_transfer(
@@ -72,20 +74,13 @@ def _fine_tuned(
 
 def _task(config: TransferConfig, rate: float) -> ClassifierConfig:
     """Training as in the pre-training, but for data, learning rate and iterations."""
-    before = config.pretraining
     return ClassifierConfig(
         config.dataset,
         iterations=config.iterations,
         learning_rate=rate,
-        weight_decay=before.weight_decay,
-        architecture=before.architecture,
-        width=before.width,
-        depth=before.depth,
-        stem=before.stem,
-        momentum=before.momentum,
-        batch_size=before.batch_size,
         seed=config.seed,
         dataset_options=config.dataset_options,
+        **{name: getattr(config.pretraining, name) for name in AS_IN_PRETRAINING},
     )
 
 
