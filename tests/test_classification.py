@@ -13,6 +13,7 @@ from nrc_core.data.dataset import Dataset
 from nrc_core.results.store import content_key, read_configuration
 from nrc_core.training import classification
 from nrc_core.training.classification import build_classifier, train_classifier
+from nrc_core.training.loop import Training
 from tests.fakes_images import prepare_classes
 
 ROWS, BATCH = 50, 16  # four batches an epoch, the last one of two rows
@@ -30,7 +31,7 @@ def config(**change) -> ClassifierConfig:
     return ClassifierConfig("mnist", **(values | change))
 
 
-def trained(run: ClassifierConfig, data: Dataset) -> classification.Classification:
+def trained(run: ClassifierConfig, data: Dataset) -> Training[ClassifierConfig]:
     *_, (_, training) = train_classifier(run, data)
     return training
 

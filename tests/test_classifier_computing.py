@@ -77,13 +77,14 @@ def test_an_abandoned_generator_is_taken_up_where_it_wrote_last(data, tmp_path, 
         *_, (_, whole) = train_classifier(run, data)
         abandoned = train_classifier(run, data, checkpoint=Checkpoint(path, {}))
         _, training = next(abandoned)
-        training.kept[7] = "seven"
+        training.kept[7], training.values[7] = {"a": pd.DataFrame({"b": [7]})}, "seven"
         assert next(abandoned)[0] == 9
         abandoned.close()
         assert load_state(path)["iteration"] == 8
         *_, (last, resumed) = train_classifier(run, data, checkpoint=Checkpoint(path, {}))
     assert last == 30
-    assert resumed.kept == {7: "seven"}
+    assert resumed.values == {7: "seven"}
+    assert [(number, tables["a"]["b"].tolist()) for number, tables in resumed.kept.items()] == [(7, [7])]
     assert resumed.losses == whole.losses
     for name, value in whole.model.state_dict().items():
         assert torch.equal(value, resumed.model.state_dict()[name])

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 import math
 import time
 from collections.abc import Iterator
@@ -19,28 +18,10 @@ from nrc_core.data.dataset import Dataset
 from nrc_core.errors import ConfigError, TrainingDiverged
 from nrc_core.networks.classifiers import Classifier, classifier
 from nrc_core.training.checkpoints import Checkpoint
+from nrc_core.training.loop import Training
 from nrc_core.training.progress import Progress
 
-logger = logging.getLogger(__name__)
 LOSS_ROWS = 400  # at most so many rows of losses
-
-
-@dataclass
-class Classification:
-    """A training run under way.
-
-    `losses` has a row for every so many iterations: iteration, learning_rate, batch_loss and batch_error,
-    the mean loss and the share of errors over the batches since the last row, as they were trained on.
-    `kept` is for whoever consumes `train_classifier`: by iteration, what is to survive with the checkpoints
-    (tensors, plain values and containers of them). `seconds` were spent before the last start.
-    """
-
-    config: ClassifierConfig
-    dataset: Dataset
-    model: nn.Module
-    losses: list[dict[str, float]] = field(default_factory=list)
-    kept: dict[int, Any] = field(default_factory=dict)
-    seconds: float = 0.0
 
 
 def build_classifier(config: ClassifierConfig, dataset: Dataset) -> Classifier:
@@ -74,13 +55,16 @@ def train_classifier(
     device: torch.device | str = "cpu",
     checkpoint: Checkpoint | None = None,
     model: Classifier | None = None,
-) -> Iterator[tuple[int, Classification]]:
+) -> Iterator[tuple[int, Training[ClassifierConfig]]]:
     """Train one classifier and yield (iteration, training) after each iteration to measure.
 
     SGD with momentum and L2 weight decay; the learning rate of iteration s = 0, 1, ... of S is
     ``(1 + cos(pi s / S)) / 2`` times the first one. Batches are drawn without replacement until the data
     are used up, then afresh; the last one of an epoch may be smaller. It ends after the last iteration, or
     at the end of the first epoch whose mean loss is at most `stop_loss`, and yields there too.
+
+    `Training.losses` has at most `LOSS_ROWS` rows of iteration, learning_rate, batch_loss and batch_error: the mean
+    loss and the share of errors over the batches since the last row, as they were trained on.
 
     Args:
         checkpoint: training goes on from it if there is one, and yields what is left.
@@ -89,9 +73,8 @@ def train_classifier(
     Raises:
         TrainingDiverged: the loss is no longer finite, naming the iteration.
     """
-    run = _Run.begin(config, dataset.to(device), device, model)
-    if checkpoint:
-        run.restore(checkpoint)
+    data = dataset.to(device)
+    run = _Run.begin(Training(config, data, (model or build_classifier(config, data)).to(device), checkpoint))
     started, who = time.monotonic(), f"{config.dataset}, seed {config.seed}"
     with closing(Progress(who, "iteration", config.last, run.iteration)) as progress:
         while not run.ended:
@@ -104,16 +87,15 @@ def train_classifier(
                 yield run.iteration, training
             if checkpoint and not run.ended and checkpoint.due():
                 run.add_losses(row=False)
-                checkpoint.write(run.state(time.monotonic() - started))
+                training.write(run.iteration, run.state(), time.monotonic() - started)
 
 
 @dataclass
 class _Run:
     """All that the next step depends on."""
 
-    training: Classification
+    training: Training[ClassifierConfig]
     optimiser: torch.optim.Optimizer
-    generator: torch.Generator
     order: Tensor  # rows of this epoch
     row_every: int
     iteration: int = 0
@@ -124,21 +106,24 @@ class _Run:
     pending: list[tuple[Tensor, Tensor, int]] = field(default_factory=list)  # still on the device
 
     @classmethod
-    def begin(
-        cls, config: ClassifierConfig, data: Dataset, device: torch.device | str, model: Classifier | None
-    ) -> _Run:
-        network = (model or build_classifier(config, data)).to(device)
+    def begin(cls, training: Training[ClassifierConfig]) -> _Run:
+        """At the start, or where the checkpoint was."""
+        config = training.config
         optimiser = torch.optim.SGD(
-            network.parameters(),
+            training.model.parameters(),
             config.learning_rate,
             momentum=config.momentum,
             weight_decay=config.weight_decay,
             fused=True,
         )
-        generator = torch.Generator().manual_seed(config.seed)
-        order = torch.randperm(len(data.x_train), generator=generator)
         row_every = math.ceil(config.last / LOSS_ROWS)
-        return cls(Classification(config, data, network), optimiser, generator, order, row_every)
+        if training.learnt is None:
+            order = torch.randperm(len(training.dataset.x_train), generator=training.generator)
+            return cls(training, optimiser, order, row_every)
+        state = training.learnt
+        training.model.load_state_dict(state.pop("model"))
+        optimiser.load_state_dict(state.pop("optimiser"))
+        return cls(training, optimiser, row_every=row_every, iteration=training.done, **state)
 
     def step(self) -> None:
         """One batch."""
@@ -179,7 +164,7 @@ class _Run:
             self.add_losses(row=False)
             self.ended = self.ended or self.epoch_loss / len(self.order) <= stop
         self.epoch_loss, self.used = 0.0, 0
-        self.order = torch.randperm(len(self.order), generator=self.generator)
+        self.order = torch.randperm(len(self.order), generator=self.training.generator)
 
     def add_losses(self, *, row: bool) -> None:
         """Read the losses of the last iterations from the device, and with `row` make a row of them."""
@@ -211,41 +196,16 @@ class _Run:
         loss = self.pending[-1][0].item() if self.pending else self.training.losses[-1]["batch_loss"]
         return f"loss {loss:.3g}"
 
-    def state(self, seconds: float) -> dict[str, Any]:
-        """As a checkpoint holds it."""
-        training = self.training
+    def state(self) -> dict[str, Any]:
+        """What the next step depends on, besides what the training has."""
         return {
-            "iteration": self.iteration,
             "used": self.used,
             "order": self.order,
             "epoch_loss": self.epoch_loss,
             "window": self.window,
-            "seconds": training.seconds + seconds,
-            "model": training.model.state_dict(),
+            "model": self.training.model.state_dict(),
             "optimiser": self.optimiser.state_dict(),
-            "generator": self.generator.get_state(),
-            "losses": training.losses,
-            "kept": training.kept,
         }
-
-    def restore(self, checkpoint: Checkpoint) -> None:
-        """Take up the state of a checkpoint, if there is one that serves."""
-        state, training = checkpoint.read(), self.training
-        if state is None:
-            return
-        wanted = {time for time in training.config.times if time <= state["iteration"]}
-        if not wanted <= set(state["kept"]):
-            logger.warning("checkpoint %s lacks iterations that are to be measured: starting afresh", checkpoint.path)
-            return
-        training.model.load_state_dict(state["model"])
-        self.optimiser.load_state_dict(state["optimiser"])
-        self.generator.set_state(state["generator"])
-        self.iteration, self.used, self.order = state["iteration"], state["used"], state["order"]
-        self.epoch_loss, self.window = state["epoch_loss"], state["window"]
-        training.losses, training.seconds = state["losses"], state["seconds"]
-        training.kept = {number: state["kept"][number] for number in wanted}
-        config = training.config
-        logger.info("%s, seed %d: going on from iteration %d", config.dataset, config.seed, self.iteration)
 
 
 def _loss(config: ClassifierConfig, logits: Tensor, targets: Tensor) -> Tensor:

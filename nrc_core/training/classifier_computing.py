@@ -16,10 +16,10 @@ from nrc_core.metrics import classes
 from nrc_core.metrics.class_table import Seen, look, one_hot_sites, table
 from nrc_core.metrics.classes import k_means, weak_test_variance
 from nrc_core.metrics.table import input_spectra, spectra
-from nrc_core.training.checkpoints import Checkpoint, packed, save_state, unpacked
-from nrc_core.training.classification import Classification, train_classifier
+from nrc_core.training.checkpoints import Checkpoint, save_state
+from nrc_core.training.classification import train_classifier
 from nrc_core.training.identity import Trained, checkpoint_identity
-from nrc_core.training.loop import reproducible_arithmetic
+from nrc_core.training.loop import Training, reproducible_arithmetic
 
 SPLITS = ("train", "test")
 
@@ -47,17 +47,12 @@ def compute_classifier(
         for iteration, training in train_classifier(config, dataset.to(device), device=device, checkpoint=kept):
             if weights is not None:
                 save_state(training.model.state_dict(), weights / f"{iteration}.pt")
-            training.kept[iteration] = _measure(training, iteration)
-        measurements = _finish(training)
-    tables = {
-        "measurements": measurements,
-        "spectra": pd.concat([unpacked(one["spectra"]) for _, one in sorted(training.kept.items())]),
-        "losses": pd.DataFrame(training.losses),
-    }
-    return Trained(config, tables, training.seconds + time.monotonic() - started)
+            training.kept[iteration], training.values[iteration] = _measure(training, iteration)
+        _finish(training)
+    return Trained(config, training.tables(), training.seconds + time.monotonic() - started)
 
 
-def _measure(training: Classification, iteration: int) -> dict[str, Any]:
+def _measure(training: Training[ClassifierConfig], iteration: int) -> tuple[dict[str, pd.DataFrame], dict[str, Any]]:
     """Tables of this moment, and what the variances by the final class means will need of it."""
     config, data, model = training.config, training.dataset, training.model
     view = {"iteration": iteration, "features": "post", "convention": "careful"}
@@ -76,12 +71,8 @@ def _measure(training: Classification, iteration: int) -> dict[str, Any]:
             curves = spectra(sites).assign(split=split, iteration=iteration, features="post")
         tables.append(found.assign(split=split, **view))
         means[split] = [_parts(seen[split], number) for number in range(len(found))]
-    return {
-        "measurements": packed(pd.concat(tables)),
-        "spectra": packed(curves),
-        "means": means,
-        "test_features": seen["test"].features.cpu(),
-    }
+    values = {"means": means, "test_features": seen["test"].features.cpu()}
+    return {"measurements": pd.concat(tables), "spectra": curves}, values
 
 
 def _parts(seen: Seen, number: int) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
@@ -89,20 +80,19 @@ def _parts(seen: Seen, number: int) -> tuple[torch.Tensor, torch.Tensor, torch.T
     return moments.counts.cpu(), moments.means.cpu(), moments.spreads.cpu()
 
 
-def _finish(training: Classification) -> pd.DataFrame:
-    """All measurements with the variances of Hui et al., whose class means and centres are those of the final time.
+def _finish(training: Training[ClassifierConfig]) -> None:
+    """Complete all measurements by the variances of Hui et al., by the class means and centres of the final time.
 
     Adds `variance` (TrainVariance on training samples, StrongTestVariance on test samples), `weak_variance`
     (WeakTestVariance, test samples at the last hidden layer), `weak_variance_current` (by the centres of the
     moment), and the range of the former over the restarts of k-means, `weak_variance_least` and
     `weak_variance_most`.
     """
-    final = training.kept[max(training.kept)]
+    final = training.values[max(training.values)]
     number = training.dataset.target_dim
     centres, restarts = k_means(final["test_features"], number)
-    found = []
-    for _, moment in sorted(training.kept.items()):
-        rows = unpacked(moment["measurements"]).reset_index(drop=True)
+    for iteration, tables in training.kept.items():
+        rows, moment = tables["measurements"].reset_index(drop=True), training.values[iteration]
         for split in SPLITS:
             here = rows["split"] == split
             rows.loc[here, "variance"] = [
@@ -114,5 +104,4 @@ def _finish(training: Classification) -> pd.DataFrame:
         rows.loc[head, "weak_variance"] = weak_test_variance(features, number, centers=centres)
         rows.loc[head, "weak_variance_current"] = weak_test_variance(features, number)
         rows.loc[head, ["weak_variance_least", "weak_variance_most"]] = min(restarts), max(restarts)
-        found.append(rows)
-    return pd.concat(found)
+        tables["measurements"] = rows

@@ -115,7 +115,7 @@ def _regressions(
         None if path is None else Checkpoint(path, checkpoint_identity(config, dataset, device))
         for config, path in zip(configs, checkpoints, strict=True)
     ]
-    trainings: dict[int, Training] = {}  # by the identity of their configurations
+    trainings: dict[int, Training[RunConfig]] = {}  # by the identity of their configurations
     with reproducible_arithmetic():
         for epoch, together in train_together(configs, dataset.to(device), device=device, checkpoints=kept):
             measure_together(together, epoch)
@@ -124,14 +124,11 @@ def _regressions(
     return [_finished(trainings[id(config)], share, len(configs)) for config in configs]
 
 
-def _finished(training: Training, seconds: float, stacked: int) -> Trained:
+def _finished(training: Training[RunConfig], seconds: float, stacked: int) -> Trained:
     seconds += training.seconds
     if training.failure:
         return Trained(training.config, {}, seconds, stacked, failure=str(training.failure))
-    tables = {
-        name: pd.concat([one[name] for _, one in sorted(training.kept.items())]) for name in ("measurements", "spectra")
-    }
-    return Trained(training.config, tables | {"losses": pd.DataFrame(training.losses)}, seconds, stacked)
+    return Trained(training.config, training.tables(), seconds, stacked)
 
 
 def measure_together(together: Together, epoch: int) -> None:

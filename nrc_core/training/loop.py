@@ -8,12 +8,14 @@ from collections.abc import Iterator, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
 from functools import partial
-from typing import Any
+from pathlib import Path
+from typing import Any, Generic, TypeVar
 
 import pandas as pd
 import torch
 from torch import Tensor, nn
 
+from nrc_core.config.classification import ClassifierConfig
 from nrc_core.config.regression import RunConfig
 from nrc_core.data.dataset import Dataset
 from nrc_core.errors import TrainingDiverged
@@ -25,32 +27,87 @@ from nrc_core.training.stacked import StackedMLP
 
 logger = logging.getLogger(__name__)
 Learner = StackedMLP | SingleNetwork
+Config = TypeVar("Config", RunConfig, ClassifierConfig)
 
 
 @dataclass
-class Training:
-    """A training run under way: the network and the losses so far.
+class Training(Generic[Config]):
+    """A training run under way: all that its next step depends on, except the state of its learner.
 
-    `losses` has one row an epoch: epoch, learning_rate, train_mse (mean over the batches as they
-    were trained on), test_mse (the whole test set, after the epoch). `kept` is for whoever consumes
-    `train`: tables by epoch that are to survive with the checkpoints. `seconds` were spent before the
-    last start. `failure` says why a run of a stack goes on no more.
+    Attributes:
+        losses: of a regression one row for each epoch: epoch, learning_rate, train_mse (mean over the batches as
+            they were trained on), test_mse (the whole test set, after the epoch). Of a classifier see
+            `train_classifier`.
+        kept: by epoch or iteration, the tables that whoever measures wants to survive with the checkpoints.
+        values: the same for tensors, plain values, and containers of them.
+        seconds: that were spent before the last start.
+        failure: why the training does not go on.
+        generator: of the order of the batches.
+        done: epochs or iterations that the checkpoint had done.
+        learnt: the state of the learner in that checkpoint.
     """
 
-    config: RunConfig
+    config: Config
     dataset: Dataset
     model: nn.Module
+    checkpoint: Checkpoint | None = None
     losses: list[dict[str, float]] = field(default_factory=list)
     kept: dict[int, dict[str, pd.DataFrame]] = field(default_factory=dict)
+    values: dict[int, Any] = field(default_factory=dict)
     seconds: float = 0.0
     failure: TrainingDiverged | None = None
+    generator: torch.Generator = field(default_factory=torch.Generator)
+    done: int = 0
+    learnt: dict[str, Any] | None = None
+
+    def __post_init__(self) -> None:
+        """Start at the seed, or go on from the checkpoint if there is one that serves."""
+        self.generator.manual_seed(self.config.seed)
+        if self.checkpoint and (state := self.checkpoint.read()) is not None:
+            self._go_on(state, self.checkpoint.path)
+
+    def _go_on(self, state: dict[str, Any], path: Path) -> None:
+        clock = self.config.CLOCK
+        wanted = {time for time in self.config.times if time <= state[clock]}
+        if not wanted <= set(state["kept"]):
+            logger.warning("checkpoint %s lacks %ss that are to be measured: starting afresh", path, clock)
+            return
+        self.done, self.learnt = state[clock], state["learner"]
+        self.generator.set_state(state["generator"])
+        self.losses, self.seconds, self.values = state["losses"], state["seconds"], state["values"]
+        self.kept = {time: {name: unpacked(one) for name, one in state["kept"][time].items()} for time in wanted}
+        logger.info("%s, seed %d: going on from %s %d", self.config.dataset, self.config.seed, clock, self.done)
+
+    def write(self, done: int, learnt: dict[str, Any], seconds: float) -> None:
+        """A checkpoint of the state after an epoch or iteration, if there is a file for it."""
+        if self.checkpoint is None or self.failure:
+            return
+        self.checkpoint.write(
+            {
+                self.config.CLOCK: done,
+                "seconds": self.seconds + seconds,
+                "learner": learnt,
+                "generator": self.generator.get_state(),
+                "losses": self.losses,
+                "kept": {
+                    time: {name: packed(table) for name, table in tables.items()} for time, tables in self.kept.items()
+                },
+                "values": self.values,
+            }
+        )
+
+    def tables(self) -> dict[str, pd.DataFrame]:
+        """Measurements and spectra in the order of time, and the losses."""
+        each = [tables for _, tables in sorted(self.kept.items())]
+        joined = {name: pd.concat([tables[name] for tables in each]) for name in ("measurements", "spectra")}
+        return joined | {"losses": pd.DataFrame(self.losses)}
 
 
 @dataclass(frozen=True)
 class Together:
     """Runs of a stack at an epoch: all of them, their learner, and the places in it of those to measure now."""
 
-    trainings: list[Training]
+    trainings: list[Training[RunConfig]]
     learner: Learner
     due: list[int]
 
@@ -82,7 +139,7 @@ def train(
     *,
     device: torch.device | str = "cpu",
     checkpoint: Checkpoint | None = None,
-) -> Iterator[tuple[int, Training]]:
+) -> Iterator[tuple[int, Training[RunConfig]]]:
     """Train one network and yield (epoch, training) after each epoch to measure.
 
     SGD with momentum and L2 weight decay on the mean squared error per entry; the learning rate is
@@ -135,78 +192,24 @@ def train_together(
         raise ValueError(f"networks are trained together that have in common {', '.join(RunConfig.SHARED)}")
     data = dataset.to(device)
     kept = checkpoints or [None] * len(configs)
-    members = [_Member.begin(config, data, device, one) for config, one in zip(configs, kept, strict=True)]
-    for done in sorted({member.done for member in members}):
-        yield from _train([member for member in members if member.done == done], data, done)
+    trainings = [
+        Training(config, data, build_model(config, data).to(device), one)
+        for config, one in zip(configs, kept, strict=True)
+    ]
+    for done in sorted({training.done for training in trainings}):
+        yield from _train([training for training in trainings if training.done == done], data, done)
 
 
-@dataclass
-class _Member:
-    """A run with all that its next epoch depends on, but for what its learner knows."""
-
-    training: Training
-    generator: torch.Generator  # of the order of the batches
-    checkpoint: Checkpoint | None
-    done: int = 0  # epochs
-    learnt: dict[str, Any] | None = None  # the state of its learner then
-
-    @classmethod
-    def begin(
-        cls, config: RunConfig, data: Dataset, device: torch.device | str, checkpoint: Checkpoint | None
-    ) -> _Member:
-        """At the initial weights, or where the checkpoint is if there is one that serves."""
-        training = Training(config, data, build_model(config, data).to(device))
-        member = cls(training, torch.Generator().manual_seed(config.seed), checkpoint)
-        if (state := checkpoint.read() if checkpoint else None) is not None:
-            member._go_on(state)
-        return member
-
-    def _go_on(self, state: dict[str, Any]) -> None:
-        training = self.training
-        wanted = {epoch for epoch in training.config.measure_epochs if epoch <= state["epoch"]}
-        if not wanted <= set(state["kept"]):
-            where = self.checkpoint and self.checkpoint.path
-            logger.warning("checkpoint %s lacks epochs that are to be measured: starting afresh", where)
-            return
-        self.done, self.learnt = int(state["epoch"]), state["learner"]
-        self.generator.set_state(state["generator"])
-        training.losses, training.seconds = state["losses"], state["seconds"]
-        training.kept = {
-            number: {name: unpacked(table) for name, table in state["kept"][number].items()} for number in wanted
-        }
-        logger.info("%s, seed %d: going on from epoch %d", training.config.dataset, training.config.seed, self.done)
-
-    def write(self, epoch: int, learnt: dict[str, Any], seconds: float) -> None:
-        """A checkpoint of the state after an epoch."""
-        if self.checkpoint is None or self.training.failure:
-            return
-        training = self.training
-        kept = {
-            number: {name: packed(table) for name, table in tables.items()} for number, tables in training.kept.items()
-        }
-        self.checkpoint.write(
-            {
-                "epoch": epoch,
-                "seconds": training.seconds + seconds,
-                "learner": learnt,
-                "generator": self.generator.get_state(),
-                "losses": training.losses,
-                "kept": kept,
-            }
-        )
-
-
-def _train(members: list[_Member], data: Dataset, done: int) -> Iterator[tuple[int, Together]]:
+def _train(trainings: list[Training[RunConfig]], data: Dataset, done: int) -> Iterator[tuple[int, Together]]:
     """Runs that are as far as each other, to their end."""
-    trainings = [member.training for member in members]
     config = trainings[0].config
-    learner = _learner(members)
+    learner = _learner(trainings)
     started = time.monotonic()
     with closing(Progress(_who(trainings), "epoch", config.epochs, done)) as progress:
         for epoch in range(done + 1, config.epochs + 1):
             factor = step_decay(epoch, config.epochs)
             learner.scale_rates(factor)
-            orders = [torch.randperm(len(data.x_train), generator=member.generator) for member in members]
+            orders = [torch.randperm(len(data.x_train), generator=one.generator) for one in trainings]
             losses = learner.epoch(
                 data.x_train, data.y_train, torch.stack(orders).to(data.x_train.device), config.batch_size
             ).cpu()
@@ -224,18 +227,18 @@ def _train(members: list[_Member], data: Dataset, done: int) -> Iterator[tuple[i
             going = [i for i, one in enumerate(trainings) if not one.failure]
             if going:
                 progress.tell(epoch, partial(_state, [trainings[i] for i in going]))
-            due = [i for i in going if epoch in trainings[i].config.measure_epochs]
+            due = [i for i in going if epoch in trainings[i].config.times]
             if due or failed:
                 yield epoch, Together(trainings, learner, due)
             if not going:
                 return
-            if epoch < config.epochs and any(member.checkpoint and member.checkpoint.due() for member in members):
-                for i, member in enumerate(members):
-                    member.write(epoch, learner.state(i), (time.monotonic() - started) / len(members))
+            if epoch < config.epochs and any(one.checkpoint and one.checkpoint.due() for one in trainings):
+                for i, training in enumerate(trainings):
+                    training.write(epoch, learner.state(i), (time.monotonic() - started) / len(trainings))
 
 
-def _learner(members: list[_Member]) -> Learner:
-    configs, networks = [m.training.config for m in members], [m.training.model for m in members]
+def _learner(trainings: list[Training[RunConfig]]) -> Learner:
+    configs, networks = [one.config for one in trainings], [one.model for one in trainings]
     common: dict[str, Any] = {"momentum": configs[0].momentum, "mixed": configs[0].precision == "bfloat16"}
     learner: Learner
     if mlps := [network for network in networks if isinstance(network, MLP)]:
@@ -246,18 +249,18 @@ def _learner(members: list[_Member]) -> Learner:
             raise ValueError(f"only MLPs are trained together: got {len(networks)} {configs[0].architecture} networks")
         config = configs[0]
         learner = SingleNetwork(networks[0], rate=config.learning_rate, weight_decay=config.weight_decay, **common)
-    for number, member in enumerate(members):
-        if member.learnt is not None:
-            learner.restore(number, member.learnt)
+    for number, training in enumerate(trainings):
+        if training.learnt is not None:
+            learner.restore(number, training.learnt)
     return learner
 
 
-def _who(trainings: list[Training]) -> str:
+def _who(trainings: list[Training[RunConfig]]) -> str:
     config = trainings[0].config
     return f"{config.dataset}, " + (f"seed {config.seed}" if len(trainings) == 1 else f"{len(trainings)} networks")
 
 
-def _state(trainings: list[Training]) -> str:
+def _state(trainings: list[Training[RunConfig]]) -> str:
     train, test = ([one.losses[-1][name] for one in trainings] for name in ("train_mse", "test_mse"))
     return f"train MSE {_span(train)}, test MSE {_span(test)}"
 
@@ -267,7 +270,7 @@ def _span(values: list[float]) -> str:
     return f"{least:.3g}" if least == most else f"{least:.3g} to {most:.3g}"
 
 
-def _fails(training: Training, losses: Tensor, epoch: int, factor: float) -> bool:
+def _fails(training: Training[RunConfig], losses: Tensor, epoch: int, factor: float) -> bool:
     """Whether a run of the stack diverged in this epoch; if so it is told why."""
     bad = (~losses.isfinite()).nonzero()
     if len(bad) == 0:
