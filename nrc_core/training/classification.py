@@ -7,6 +7,7 @@ import time
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 
 import torch
@@ -20,6 +21,7 @@ from nrc_core.networks.classifiers import Classifier, classifier
 from nrc_core.training.checkpoints import Checkpoint
 from nrc_core.training.loop import Training
 from nrc_core.training.progress import Progress
+from nrc_core.training.single import SingleNetwork
 
 LOSS_ROWS = 400  # at most so many rows of losses
 
@@ -95,10 +97,11 @@ class _Run:
     """All that the next step depends on."""
 
     training: Training[ClassifierConfig]
-    optimiser: torch.optim.Optimizer
+    network: SingleNetwork
     order: Tensor  # rows of this epoch
     row_every: int
     iteration: int = 0
+    factor: float = 1.0  # share of the first learning rate in the last step
     used: int = 0  # rows of this epoch that were trained on
     ended: bool = False
     epoch_loss: float = 0.0  # sum over the samples of this epoch whose loss was read from the device
@@ -109,40 +112,30 @@ class _Run:
     def begin(cls, training: Training[ClassifierConfig]) -> _Run:
         """At the start, or where the checkpoint was."""
         config = training.config
-        optimiser = torch.optim.SGD(
-            training.model.parameters(),
-            config.learning_rate,
-            momentum=config.momentum,
-            weight_decay=config.weight_decay,
-            fused=True,
-        )
         row_every = math.ceil(config.last / LOSS_ROWS)
+        network = SingleNetwork(
+            training.model, rate=config.learning_rate, weight_decay=config.weight_decay, momentum=config.momentum
+        )
         if training.learnt is None:
             order = torch.randperm(len(training.dataset.x_train), generator=training.generator)
-            return cls(training, optimiser, order, row_every)
+            return cls(training, network, order, row_every)
         state = training.learnt
-        training.model.load_state_dict(state.pop("model"))
-        optimiser.load_state_dict(state.pop("optimiser"))
-        return cls(training, optimiser, row_every=row_every, iteration=training.done, **state)
+        network.restore(0, state.pop("network"))
+        return cls(training, network, row_every=row_every, iteration=training.done, **state)
 
     def step(self) -> None:
         """One batch."""
-        config, data, model = self.training.config, self.training.dataset, self.training.model
-        rate = config.learning_rate * (1 + math.cos(math.pi * self.iteration / config.iterations)) / 2
-        for group in self.optimiser.param_groups:
-            group["lr"] = rate
+        config, data = self.training.config, self.training.dataset
+        self.factor = (1 + math.cos(math.pi * self.iteration / config.iterations)) / 2
+        self.network.scale_rates(self.factor)
         rows = self.order[self.used : self.used + config.batch_size].to(data.x_train.device)
         targets = data.y_train[rows]
-        model.train()
-        self.optimiser.zero_grad(set_to_none=True)
+        self.training.model.train()
         with self.dropout():
-            logits = model(data.x_train[rows])
-        loss = _loss(config, logits, targets)
-        loss.backward()
-        self.optimiser.step()
+            loss, logits = self.network.step(data.x_train[rows], targets, partial(_loss, config))
         self.iteration, self.used = self.iteration + 1, self.used + len(rows)
-        wrong = (logits.detach().argmax(1) != targets.argmax(1)).sum()
-        self.pending.append((loss.detach(), wrong, len(rows)))
+        wrong = (logits.argmax(1) != targets.argmax(1)).sum()
+        self.pending.append((loss, wrong, len(rows)))
         self.ended = self.iteration == config.last
         if self.used >= len(self.order):
             self._end_epoch()
@@ -180,11 +173,10 @@ class _Run:
                 f"(learning rate {config.learning_rate:g}): try a smaller learning_rate"
             )
         if row and samples:
-            rate = self.optimiser.param_groups[0]["lr"]
             self.training.losses.append(
                 {
                     "iteration": self.iteration,
-                    "learning_rate": rate,
+                    "learning_rate": config.learning_rate * self.factor,
                     "batch_loss": losses / samples,
                     "batch_error": errors / samples,
                 }
@@ -203,8 +195,7 @@ class _Run:
             "order": self.order,
             "epoch_loss": self.epoch_loss,
             "window": self.window,
-            "model": self.training.model.state_dict(),
-            "optimiser": self.optimiser.state_dict(),
+            "network": self.network.state(0),
         }
 
 

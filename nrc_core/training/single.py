@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import torch
@@ -11,6 +11,8 @@ from torch.nn import functional
 
 from nrc_core.metrics.batches import rows_at_once
 from nrc_core.metrics.sites import Site, collect
+
+Loss = Callable[[Tensor, Tensor], Tensor]  # of the outputs and the targets of a batch
 
 
 class SingleNetwork:
@@ -45,14 +47,18 @@ class SingleNetwork:
         batches = order[0].split(batch_size)
         losses = torch.zeros(1, len(batches), device=x.device)
         for step, rows in enumerate(batches):
-            self._optimiser.zero_grad(set_to_none=True)
-            with torch.autocast(x.device.type, torch.bfloat16, enabled=self._mixed):
-                predictions = self._network(x[rows])
-            loss = functional.mse_loss(predictions.float(), y[rows])
-            loss.backward()
-            self._optimiser.step()
-            losses[0, step] = loss.detach()
+            losses[0, step], _ = self.step(x[rows], y[rows])
         return losses
+
+    def step(self, x: Tensor, y: Tensor, loss: Loss = functional.mse_loss) -> tuple[Tensor, Tensor]:
+        """One update on a batch; the loss and the outputs before it."""
+        self._optimiser.zero_grad(set_to_none=True)
+        with torch.autocast(x.device.type, torch.bfloat16, enabled=self._mixed):
+            outputs = self._network(x)
+        value = loss(outputs.to(y.dtype), y)
+        value.backward()
+        self._optimiser.step()
+        return value.detach(), outputs.detach()
 
     @torch.no_grad()
     def evaluate(self, x: Tensor, y: Tensor) -> list[float]:
