@@ -12,8 +12,8 @@ from nrc_core.config.classification import ClassifierConfig, TransferConfig
 from nrc_core.data.dataset import Dataset
 from nrc_core.results.store import content_key, read_configuration
 from nrc_core.training import classification
+from nrc_core.training.checkpoints import Training
 from nrc_core.training.classification import build_classifier, train_classifier
-from nrc_core.training.loop import Training
 from tests.fakes_images import prepare_classes
 
 ROWS, BATCH = 50, 16  # four batches an epoch, the last one of two rows

@@ -18,8 +18,7 @@ from nrc_core.config.classification import ClassifierConfig
 from nrc_core.data.dataset import Dataset
 from nrc_core.errors import ConfigError, TrainingDiverged
 from nrc_core.networks.classifiers import Classifier, classifier
-from nrc_core.training.checkpoints import Checkpoint
-from nrc_core.training.loop import Training
+from nrc_core.training.checkpoints import Checkpoint, Training
 from nrc_core.training.progress import Progress
 from nrc_core.training.single import SingleNetwork
 

@@ -16,10 +16,10 @@ from nrc_core.metrics import classes
 from nrc_core.metrics.class_table import Seen, look, one_hot_sites, table
 from nrc_core.metrics.classes import k_means, weak_test_variance
 from nrc_core.metrics.table import input_spectra, spectra
-from nrc_core.training.checkpoints import Checkpoint, save_state
+from nrc_core.training.checkpoints import Checkpoint, Training, save_state
 from nrc_core.training.classification import train_classifier
 from nrc_core.training.identity import Trained, checkpoint_identity
-from nrc_core.training.loop import Training, reproducible_arithmetic
+from nrc_core.training.loop import reproducible_arithmetic
 
 SPLITS = ("train", "test")
 

@@ -16,9 +16,9 @@ from nrc_core.data.dataset import Dataset
 from nrc_core.errors import ConfigError, TrainingDiverged, shown
 from nrc_core.metrics.sites import Site
 from nrc_core.metrics.table import Decomposed, decompose_each, input_spectra_each, spectra, tabulate
-from nrc_core.training.checkpoints import Checkpoint
+from nrc_core.training.checkpoints import Checkpoint, Training
 from nrc_core.training.identity import Trained, checkpoint_identity
-from nrc_core.training.loop import Together, Training, reproducible_arithmetic, train_together
+from nrc_core.training.loop import Together, reproducible_arithmetic, train_together
 
 DEVICES = ("cpu", "cuda")  # others lack the double precision that everything is measured in
 

@@ -2,105 +2,26 @@
 
 from __future__ import annotations
 
-import logging
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import closing, contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import partial
-from pathlib import Path
-from typing import Any, Generic, TypeVar
+from typing import Any
 
-import pandas as pd
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
-from nrc_core.config.classification import ClassifierConfig
 from nrc_core.config.regression import RunConfig
 from nrc_core.data.dataset import Dataset
 from nrc_core.errors import TrainingDiverged
 from nrc_core.networks.build import MLP, build_model
-from nrc_core.training.checkpoints import Checkpoint, packed, unpacked
+from nrc_core.training.checkpoints import Checkpoint, Training
 from nrc_core.training.progress import Progress
 from nrc_core.training.single import SingleNetwork
 from nrc_core.training.stacked import StackedMLP
 
-logger = logging.getLogger(__name__)
 Learner = StackedMLP | SingleNetwork
-Config = TypeVar("Config", RunConfig, ClassifierConfig)
-
-
-@dataclass
-class Training(Generic[Config]):
-    """A training run under way: all that its next step depends on, except the state of its learner.
-
-    Attributes:
-        losses: of a regression one row for each epoch: epoch, learning_rate, train_mse (mean over the batches as
-            they were trained on), test_mse (the whole test set, after the epoch). Of a classifier see
-            `train_classifier`.
-        kept: by epoch or iteration, the tables that whoever measures wants to survive with the checkpoints.
-        values: the same for tensors, plain values, and containers of them.
-        seconds: that were spent before the last start.
-        failure: why the training does not go on.
-        generator: of the order of the batches.
-        done: epochs or iterations that the checkpoint had done.
-        learnt: the state of the learner in that checkpoint.
-    """
-
-    config: Config
-    dataset: Dataset
-    model: nn.Module
-    checkpoint: Checkpoint | None = None
-    losses: list[dict[str, float]] = field(default_factory=list)
-    kept: dict[int, dict[str, pd.DataFrame]] = field(default_factory=dict)
-    values: dict[int, Any] = field(default_factory=dict)
-    seconds: float = 0.0
-    failure: TrainingDiverged | None = None
-    generator: torch.Generator = field(default_factory=torch.Generator)
-    done: int = 0
-    learnt: dict[str, Any] | None = None
-
-    def __post_init__(self) -> None:
-        """Start at the seed, or go on from the checkpoint if there is one that serves."""
-        self.generator.manual_seed(self.config.seed)
-        if self.checkpoint and (state := self.checkpoint.read()) is not None:
-            self._go_on(state, self.checkpoint.path)
-
-    def _go_on(self, state: dict[str, Any], path: Path) -> None:
-        clock = self.config.CLOCK
-        wanted = {time for time in self.config.times if time <= state[clock]}
-        if not wanted <= set(state["kept"]):
-            logger.warning("checkpoint %s lacks %ss that are to be measured: starting afresh", path, clock)
-            return
-        self.done, self.learnt = state[clock], state["learner"]
-        self.generator.set_state(state["generator"])
-        self.losses, self.seconds, self.values = state["losses"], state["seconds"], state["values"]
-        self.kept = {time: {name: unpacked(one) for name, one in state["kept"][time].items()} for time in wanted}
-        logger.info("%s, seed %d: going on from %s %d", self.config.dataset, self.config.seed, clock, self.done)
-
-    def write(self, done: int, learnt: dict[str, Any], seconds: float) -> None:
-        """A checkpoint of the state after an epoch or iteration, if there is a file for it."""
-        if self.checkpoint is None or self.failure:
-            return
-        self.checkpoint.write(
-            {
-                self.config.CLOCK: done,
-                "seconds": self.seconds + seconds,
-                "learner": learnt,
-                "generator": self.generator.get_state(),
-                "losses": self.losses,
-                "kept": {
-                    time: {name: packed(table) for name, table in tables.items()} for time, tables in self.kept.items()
-                },
-                "values": self.values,
-            }
-        )
-
-    def tables(self) -> dict[str, pd.DataFrame]:
-        """Measurements and spectra in the order of time, and the losses."""
-        each = [tables for _, tables in sorted(self.kept.items())]
-        joined = {name: pd.concat([tables[name] for tables in each]) for name in ("measurements", "spectra")}
-        return joined | {"losses": pd.DataFrame(self.losses)}
 
 
 @dataclass(frozen=True)
