@@ -131,6 +131,13 @@ def check_depth(architecture: str, depth: int, known: Mapping[str, tuple[int, ..
         raise ConfigError(f"depth of a {architecture} must be {' or '.join(map(str, depths))}: got {depth}")
 
 
+def check_sizes(**sizes: int) -> None:
+    """Raise ConfigError unless every size is at least 1; integers of numpy are sizes too."""
+    for name, size in sizes.items():
+        if size < 1:
+            raise ConfigError(f"{name} must be at least 1: got {size}")
+
+
 def measured_at(name: str, times: Sequence[int], last: int, words: str) -> tuple[int, ...]:
     """The times to measure, in order; the last is always among them."""
     for time in times:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import torch
 from torch import Tensor, nn
 
+from nrc_core.config.base import check_sizes
 from nrc_core.config.regression import RunConfig
 from nrc_core.data.dataset import Dataset
 from nrc_core.errors import ConfigError
@@ -39,10 +40,7 @@ class MLP(nn.Module):
 
     def __init__(self, input_dim: int, width: int, depth: int, target_dim: int, *, bias: bool = False):
         super().__init__()
-        sizes = {"input_dim": input_dim, "width": width, "depth": depth, "target_dim": target_dim}
-        for name, size in sizes.items():
-            if size < 1:
-                raise ValueError(f"{name} must be at least 1: got {size}")
+        check_sizes(input_dim=input_dim, width=width, depth=depth, target_dim=target_dim)
         widths = [input_dim, *[width] * (depth - 1), target_dim]
         layers: list[nn.Module] = []
         for inputs, outputs in pairwise(widths):

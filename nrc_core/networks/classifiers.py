@@ -3,25 +3,35 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
 
 import torch
 import torchvision
 from jaxtyping import Float, UInt8
 from torch import Tensor, nn
 from torch.nn import functional
-from torchvision.models.resnet import BasicBlock, Bottleneck
 from torchvision.models.vgg import cfgs, make_layers
 
+from nrc_core.config.base import check_depth, check_sizes, one_of
 from nrc_core.config.classification import CLASSIFIERS, STEMS
-from nrc_core.data.images import in_order, map_format
+from nrc_core.data.images import map_format
 from nrc_core.errors import ConfigError
 from nrc_core.networks.build import MLP
+from nrc_core.networks.resnets import (
+    RESNET_SITES,
+    TORCHVISION_WIDTH,
+    AnyResNet,
+    ScalesPixels,
+    site_names,
+    stem_convolution,
+)
 
-TORCHVISION_WIDTH = 64
-RESNETS: dict[int, tuple[type[BasicBlock | Bottleneck], list[int]]] = {
-    18: (BasicBlock, [2, 2, 2, 2]),
-    50: (Bottleneck, [3, 4, 6, 3]),
+# Which linear layers and convolutions are sites, by their names. The first linear layer of VGG takes 49 positions of a
+# map. With small images the map has one position, so its input is 49 copies: no site.
+SITES = {
+    "mlp": r"layers\.\d+",
+    "resnet": RESNET_SITES,
+    "vgg": r"features\.\d+|classifier\.[1-9]",
+    "densenet": r"features\.transition\d\.conv|classifier",
 }
 DENSENETS = {121: (6, 12, 24, 16), 201: (6, 12, 48, 32)}
 DENSENET_SIDES = {"small": 8, "imagenet": 29}  # of the least image that the three transitions leave a pixel of
@@ -30,7 +40,7 @@ VGG_POOLED = 7
 VGG_HIDDEN = 4096
 
 
-class Classifier(nn.Module):
+class Classifier(ScalesPixels):
     """A network on images of bytes that it scales itself.
 
     Args:
@@ -50,9 +60,6 @@ class Classifier(nn.Module):
         (torch.Size([5, 3]), ('network.1',))
     """
 
-    pixel_mean: Tensor
-    pixel_spread: Tensor
-
     def __init__(
         self,
         network: nn.Module,
@@ -63,15 +70,13 @@ class Classifier(nn.Module):
         memory_format: torch.memory_format = torch.channels_last,
     ):
         super().__init__()
-        self.network, self.memory_format = network.to(memory_format=memory_format), memory_format
+        self.network = network
         self.sites = tuple(f"network.{name}" for name in sites)
-        for name, values in (("pixel_mean", pixel_mean), ("pixel_spread", pixel_spread)):
-            self.register_buffer(name, torch.tensor(values, dtype=torch.float32).view(1, -1, 1, 1))
+        self.set_pixels(pixel_mean, pixel_spread, memory_format)
 
     def forward(self, x: UInt8[Tensor, "n c height width"]) -> Float[Tensor, "n k"]:
         """Logits for images."""
-        scaled = (x.float() - self.pixel_mean) / self.pixel_spread
-        return self.network(in_order(scaled, self.memory_format))
+        return self.network(self.scaled(x))
 
 
 def classifier(
@@ -117,7 +122,7 @@ def classifier(
     """
     _check_offered(architecture, depth, stem)
     height, columns = image_size
-    _check_sizes(depth=depth, width=width, channels=channels, image_size=min(image_size), classes=classes)
+    check_sizes(depth=depth, width=width, channels=channels, image_size=min(image_size), classes=classes)
     for name, values in (("pixel_mean", pixel_mean), ("pixel_spread", pixel_spread)):
         if len(values) != channels:
             raise ConfigError(f"{name} must be one number for each of {channels} channels: got {list(values)}")
@@ -125,7 +130,7 @@ def classifier(
     if architecture == "mlp":
         network = _MLP(channels * height * columns, width, depth, classes, bias=True)
     elif architecture == "resnet":
-        network = _ResNet(depth, width, channels, classes, stem)
+        network = AnyResNet(depth, width, channels, classes, stem=stem)
     elif architecture == "vgg":
         network = _VGG(width, channels, classes)
     else:
@@ -135,18 +140,14 @@ def classifier(
                 f"wide: got {height} x {columns}, use larger ones or another architecture or stem"
             )
         network = _densenet(depth, width, channels, classes, stem)
-    sites = [name for name, layer in network.named_modules() if _is_site(architecture, name, layer)]
-    order = map_format(width)
+    sites, order = site_names(network, SITES[architecture]), map_format(width)
     return Classifier(network, sites, pixel_mean=pixel_mean, pixel_spread=pixel_spread, memory_format=order)
 
 
 def _check_offered(architecture: str, depth: int, stem: str) -> None:
-    for name, value, offered in (("architecture", architecture, CLASSIFIERS), ("stem", stem, STEMS)):
-        if value not in offered:
-            raise ConfigError(f"{name} must be one of {', '.join(offered)}: got {value!r}")
-    depths = CLASSIFIERS[architecture]
-    if depths is not None and depth not in depths:
-        raise ConfigError(f"depth of a {architecture} must be {' or '.join(map(str, depths))}: got {depth}")
+    one_of(CLASSIFIERS).check("architecture", architecture)
+    one_of(STEMS).check("stem", stem)
+    check_depth(architecture, depth, CLASSIFIERS)
     if stem != "small" and architecture not in ("resnet", "densenet"):
         raise ConfigError(
             f"stem of architecture {architecture!r} must be 'small', it has no other: got {stem!r}, leave it out or "
@@ -154,50 +155,11 @@ def _check_offered(architecture: str, depth: int, stem: str) -> None:
         )
 
 
-def _check_sizes(**sizes: int) -> None:
-    for name, size in sizes.items():
-        if size < 1:
-            raise ConfigError(f"{name} must be at least 1: got {size}")
-
-
-def _is_site(architecture: str, name: str, layer: nn.Module) -> bool:
-    if isinstance(layer, nn.Linear):
-        # VGG's first linear layer takes 49 positions of a map that small images leave one of: 49 copies.
-        return not (architecture == "vgg" and name == "classifier.0")
-    if not isinstance(layer, nn.Conv2d):
-        return False
-    if architecture == "resnet":
-        return name.startswith("layer") and "downsample" not in name
-    return architecture == "vgg" or name.startswith("features.transition")
-
-
 class _MLP(MLP):
     """An MLP on images."""
 
     def forward(self, x: Tensor) -> Tensor:
         return super().forward(x.flatten(1))
-
-
-class _ResNet(torchvision.models.ResNet):
-    """torchvision's ResNet, of any width, with either stem."""
-
-    def __init__(self, depth: int, width: int, channels: int, classes: int, stem: str):
-        block, blocks = RESNETS[depth]
-        self.width, self.channels, self.stem = width, channels, stem  # needed while torchvision builds the stages
-        super().__init__(block, blocks, num_classes=classes)
-        if stem == "small":
-            self.maxpool = nn.Identity()
-        if width != TORCHVISION_WIDTH:
-            self.fc = nn.Linear(8 * width * block.expansion, classes)
-
-    def _make_layer(self, block: Any, planes: int, blocks: int, *rest: Any, **more: Any) -> nn.Sequential:
-        """A stage as torchvision makes it, but for its width; the first one follows the stem."""
-        own = (self.width, self.channels, self.stem) != (TORCHVISION_WIDTH, 3, "imagenet")
-        if planes == TORCHVISION_WIDTH and own:
-            self.inplanes = self.width
-            self.conv1 = _stem(self.stem, self.channels, self.width)
-            self.bn1 = nn.BatchNorm2d(self.width)
-        return super()._make_layer(block, planes * self.width // TORCHVISION_WIDTH, blocks, *rest, **more)
 
 
 class _VGG(nn.Module):
@@ -241,15 +203,9 @@ def _densenet(depth: int, width: int, channels: int, classes: int, stem: str) ->
     if stem == "small":
         del network.features.pool0
     if (channels, stem) != (3, "imagenet"):
-        network.features.conv0 = _stem(stem, channels, width)
+        network.features.conv0 = stem_convolution(stem, channels, width)
         nn.init.kaiming_normal_(network.features.conv0.weight)
     return network
-
-
-def _stem(stem: str, channels: int, width: int) -> nn.Conv2d:
-    if stem == "small":
-        return nn.Conv2d(channels, width, kernel_size=3, padding=1, bias=False)
-    return nn.Conv2d(channels, width, kernel_size=7, stride=2, padding=3, bias=False)
 
 
 def _scaled(channels: int, width: int) -> int:

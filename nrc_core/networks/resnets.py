@@ -1,7 +1,8 @@
-"""Residual networks for images, and which of their layers are sites."""
+"""Residual networks for images, and what all networks for images have in common."""
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from typing import Any
 
@@ -9,16 +10,69 @@ import torch
 import torchvision
 from jaxtyping import Float, UInt8
 from torch import Tensor, nn
-from torchvision.models.resnet import BasicBlock
+from torchvision.models.resnet import BasicBlock, Bottleneck
 
+from nrc_core.config.base import check_depth, check_sizes
+from nrc_core.config.regression import ARCHITECTURES
 from nrc_core.data.images import in_order, map_format
 
-BLOCKS = {18: [2, 2, 2, 2], 34: [3, 4, 6, 3]}
+BLOCKS: dict[int, tuple[type[BasicBlock | Bottleneck], list[int]]] = {
+    18: (BasicBlock, [2, 2, 2, 2]),
+    34: (BasicBlock, [3, 4, 6, 3]),
+    50: (Bottleneck, [3, 4, 6, 3]),
+}
+STEM_SHAPES = {"small": (3, 1, 1), "imagenet": (7, 2, 3)}  # kernel size, stride and padding of the convolution
+RESNET_SITES = r"layer\d\.\d+\.conv\d|fc.*"  # neither the stem nor the shortcuts
 TORCHVISION_WIDTH = 64
 
 
-class ResNet(torchvision.models.ResNet):
-    """torchvision's ResNet-18 or ResNet-34, from scratch, on images of bytes that it scales itself.
+class ScalesPixels(nn.Module):
+    """A network for images of bytes. It scales them with the mean and spread of the training images."""
+
+    pixel_mean: Tensor
+    pixel_spread: Tensor
+
+    def set_pixels(
+        self, pixel_mean: Sequence[float], pixel_spread: Sequence[float], memory_format: torch.memory_format
+    ) -> None:
+        """Keep what images are scaled with, and use one order in memory for the weights and the feature maps."""
+        for name, values in (("pixel_mean", pixel_mean), ("pixel_spread", pixel_spread)):
+            self.register_buffer(name, torch.tensor(values, dtype=torch.float32).view(1, -1, 1, 1))
+        self.memory_format = memory_format
+        self.to(memory_format=memory_format)
+
+    def scaled(self, x: UInt8[Tensor, "n c height width"]) -> Float[Tensor, "n c height width"]:
+        """Images whose pixels have mean 0 and spread 1 in each channel of the training images."""
+        return in_order((x.float() - self.pixel_mean) / self.pixel_spread, self.memory_format)
+
+
+class AnyResNet(torchvision.models.ResNet):
+    """torchvision's ResNet of any depth in `BLOCKS`, any width and number of channels, with either stem and head.
+
+    It takes scaled images. For the arguments see `ResNet` and `nrc_core.networks.classifiers.classifier`.
+    """
+
+    def __init__(self, depth: int, width: int, channels: int, outputs: int, *, stem: str, head: str = "linear"):
+        block, blocks = BLOCKS[depth]
+        self.width, self.channels, self.stem = width, channels, stem  # needed while torchvision builds the stages
+        super().__init__(block, blocks, num_classes=outputs)
+        if stem == "small":
+            self.maxpool = nn.Identity()
+        if width != TORCHVISION_WIDTH or head != "linear":
+            self.fc = _head(head, 8 * width * block.expansion, outputs)
+
+    def _make_layer(self, block: Any, planes: int, blocks: int, *rest: Any, **more: Any) -> nn.Sequential:
+        """A stage as torchvision makes it, but for its width; the first one follows the stem."""
+        own = (self.width, self.channels, self.stem) != (TORCHVISION_WIDTH, 3, "imagenet")
+        if planes == TORCHVISION_WIDTH and own:
+            self.inplanes = self.width
+            self.conv1 = stem_convolution(self.stem, self.channels, self.width)
+            self.bn1 = nn.BatchNorm2d(self.width)
+        return super()._make_layer(block, planes * self.width // TORCHVISION_WIDTH, blocks, *rest, **more)
+
+
+class ResNet(ScalesPixels, AnyResNet):
+    """torchvision's ResNet-18 or ResNet-34 with new weights, for images of bytes, which it scales itself.
 
     Its sites are the inputs of the convolutions of the four stages, without those of the stem and of
     the shortcuts, and of the head's linear layers: 16 + 1 for ResNet-18, 32 + 1 for ResNet-34, as the
@@ -51,39 +105,29 @@ class ResNet(torchvision.models.ResNet):
         pixel_mean: Sequence[float],
         pixel_spread: Sequence[float],
     ):
-        if depth not in BLOCKS:
-            raise ValueError(f"depth must be one of {list(BLOCKS)}: got {depth}")
-        if min(width, target_dim) < 1:
-            raise ValueError(f"width and target_dim must be at least 1: got {width} and {target_dim}")
-        self.width = width  # needed while torchvision builds the stages
-        super().__init__(BasicBlock, BLOCKS[depth], num_classes=target_dim)
-        if width != TORCHVISION_WIDTH or head != "linear":
-            self.fc = _head(head, 8 * width, target_dim)
-        for name, values in (("pixel_mean", pixel_mean), ("pixel_spread", pixel_spread)):
-            self.register_buffer(name, torch.tensor(values, dtype=torch.float32).view(1, -1, 1, 1))
-        self.sites = tuple(name for name, layer in self.named_modules() if _is_site(name, layer))
-        self.to(memory_format=map_format(width))
+        check_depth("resnet", depth, ARCHITECTURES)
+        check_sizes(width=width, target_dim=target_dim)
+        super().__init__(depth, width, 3, target_dim, stem="imagenet", head=head)
+        self.sites = site_names(self, RESNET_SITES)
+        self.set_pixels(pixel_mean, pixel_spread, map_format(width))
 
     def forward(self, x: UInt8[Tensor, "n c height width"]) -> Float[Tensor, "n t"]:
         """Predictions for images."""
-        scaled = (x.float() - self.pixel_mean) / self.pixel_spread
-        return super().forward(in_order(scaled, map_format(self.width)))
-
-    def _make_layer(self, block: Any, planes: int, blocks: int, *rest: Any, **more: Any) -> nn.Sequential:
-        """A stage as torchvision makes it, but for its width; the first one follows the stem."""
-        if planes == TORCHVISION_WIDTH != self.width:
-            self.inplanes = self.width
-            self.conv1 = nn.Conv2d(3, self.width, kernel_size=7, stride=2, padding=3, bias=False)
-            self.bn1 = nn.BatchNorm2d(self.width)
-        return super()._make_layer(block, planes * self.width // TORCHVISION_WIDTH, blocks, *rest, **more)
+        return super().forward(self.scaled(x))
 
 
-def _head(kind: str, width: int, target_dim: int) -> nn.Module:
+def stem_convolution(stem: str, channels: int, width: int) -> nn.Conv2d:
+    """The first convolution of a network, with `width` channels as its output."""
+    return nn.Conv2d(channels, width, *STEM_SHAPES[stem], bias=False)
+
+
+def site_names(network: nn.Module, pattern: str) -> tuple[str, ...]:
+    """The names of the linear layers and convolutions that match a pattern, in order."""
+    layers = [name for name, layer in network.named_modules() if isinstance(layer, nn.Linear | nn.Conv2d)]
+    return tuple(name for name in layers if re.fullmatch(pattern, name))
+
+
+def _head(kind: str, width: int, outputs: int) -> nn.Module:
     if kind == "linear":
-        return nn.Linear(width, target_dim)
-    return nn.Sequential(nn.Linear(width, width), nn.LayerNorm(width), nn.ReLU(), nn.Linear(width, target_dim))
-
-
-def _is_site(name: str, layer: nn.Module) -> bool:
-    stage, head = name.startswith("layer") and "downsample" not in name, name.split(".")[0] == "fc"
-    return (stage and isinstance(layer, nn.Conv2d)) or (head and isinstance(layer, nn.Linear))
+        return nn.Linear(width, outputs)
+    return nn.Sequential(nn.Linear(width, width), nn.LayerNorm(width), nn.ReLU(), nn.Linear(width, outputs))
