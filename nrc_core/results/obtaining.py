@@ -1,17 +1,18 @@
-"""Results of configurations: found in the store, or else trained, alike networks together, and stored."""
+"""Results of configurations: taken from the store, or else trained and stored. Networks alike are trained together."""
 
 from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
+from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from nrc_core.config.base import Configuration
-from nrc_core.config.classification import ClassifierConfig, TransferConfig
+from nrc_core.config.classification import TransferConfig
 from nrc_core.config.regression import RunConfig
 from nrc_core.data.catalogue import data_identity
 from nrc_core.errors import DataUnavailable, TrainingDiverged
@@ -25,7 +26,7 @@ if TYPE_CHECKING:
     from nrc_core.data.dataset import Dataset
 
 logger = logging.getLogger(__name__)
-LOADED_AT_ONCE = 2  # data sets that are kept in memory: the images of some fill gigabytes
+LOADED_AT_ONCE = 2  # data sets that are kept in memory; the images of some take gigabytes
 
 
 @dataclass(frozen=True)
@@ -68,14 +69,20 @@ def _identity(config: Configuration) -> str:
 
 
 class Obtaining:
-    """Runs that the store has or lacks, with the data sets that were loaded last.
+    """Gives the results of runs. It keeps the data sets that were loaded last.
 
-    Imports torch, which takes seconds, at the first that it lacks: pages made of stored results do without.
+    It imports torch, which takes seconds, only when the store lacks a run: pages made of stored results do without.
     """
 
     def __init__(self, store: Store, device: torch.device | str | None = None) -> None:
-        self._store, self._device = store, device
+        self._store, self._given_device = store, device
         self._loaded: dict[str, Dataset] = {}
+
+    @cached_property
+    def _device(self) -> torch.device:
+        from nrc_core.training.computing import chosen_device
+
+        return chosen_device(self._given_device)
 
     def load(self, config: Configuration) -> Dataset:
         """The data of a run.
@@ -95,28 +102,16 @@ class Obtaining:
 
     def obtain(self, configs: Sequence[Configuration]) -> list[Obtained]:
         """The result of every configuration."""
-        outcomes: list[Obtained | None] = [self._look_up(config) for config in configs]
-        missing = [config for config, outcome in zip(configs, outcomes, strict=True) if outcome is None]
-        trained: dict[str, RunResult] = {}
-        if missing:
-            from nrc_core.training.computing import chosen_device
-
-            self._device = chosen_device(self._device)  # before the data are loaded, which takes longer
-        started, done = time.monotonic(), 0
-        for stack in self._stacks(missing):
-            trained |= self._train(stack)
-            done += len(stack)
-            if len(stack) < len(missing):
-                left = duration((time.monotonic() - started) / done * (len(missing) - done))
-                more = f", about {left} to go" if done < len(missing) else ""
-                logger.info("%d of %d networks are there%s", done, len(missing), more)
-        for place, config in enumerate(configs):
-            if outcomes[place] is None:
-                found = trained.pop(self._key(config), None)
-                if found is not None:
-                    outcomes[place] = Obtained(config, found, cached=False)
-                else:  # another process was faster, or it is the second time that it is wanted
-                    outcomes[place] = self._look_up(config)
+        outcomes = [self._look_up(config) for config in configs]
+        missing = [place for place, outcome in enumerate(outcomes) if outcome is None]
+        if missing:  # the device is checked before data are loaded, which takes longer
+            logger.debug("%d of %d networks are to be trained on %s", len(missing), len(configs), self._device)
+        keys = {place: self._key(configs[place]) for place in missing}
+        trained = self._train_all([(keys[place], configs[place]) for place in missing]) if missing else {}
+        for place, key in keys.items():
+            config, result = configs[place], trained.pop(key, None)
+            # Without a result another process was faster, or the same run is wanted a second time.
+            outcomes[place] = Obtained(config, result, cached=False) if result else self._look_up(config)
         return [outcome for outcome in outcomes if outcome is not None]
 
     def _look_up(self, config: Configuration) -> Obtained | None:
@@ -132,27 +127,39 @@ class Obtaining:
         except DataUnavailable:  # data that are simulated when they are loaded
             return content_key(config, self.load(config).provenance["identity"])
 
-    def _stacks(self, configs: Sequence[Configuration]) -> Iterator[dict[str, Configuration]]:
-        """By key, runs that are best trained together; what is wanted twice is measured wherever either asks."""
+    def _train_all(self, missing: Sequence[tuple[str, Configuration]]) -> dict[str, RunResult]:
+        """The results of runs with these keys, of those that no other process has stored meanwhile."""
+        trained: dict[str, RunResult] = {}
+        started, done = time.monotonic(), 0
+        for stack in self._plan(missing):
+            trained |= self._train(stack)
+            done += len(stack)
+            if len(stack) < len(missing):
+                left = duration((time.monotonic() - started) / done * (len(missing) - done))
+                more = f", about {left} to go" if done < len(missing) else ""
+                logger.info("%d of %d networks are there%s", done, len(missing), more)
+        return trained
+
+    def _plan(self, missing: Sequence[tuple[str, Configuration]]) -> list[dict[str, Configuration]]:
+        """Stacks: by key, the runs that are best trained together. A run that is wanted twice is in one of them.
+
+        The stacks of one data set follow each other, so that it is loaded once.
+        """
+        from nrc_core.training.computing import stack_size
+
         wanted: dict[str, Configuration] = {}
-        for config in configs:
-            key = self._key(config)
-            wanted[key] = config if key not in wanted else wanted[key].measured_with(config)
-        places: dict[str, int] = {}
-        alike: dict[str, dict[str, Configuration]] = {}
-        for key, config in wanted.items():
-            alike.setdefault(config.stack_key(), {})[key] = config
-            places.setdefault(_data_words(config), len(places))
-        # Those of one data set after each other, so that it is loaded once.
-        for group in sorted(alike.values(), key=lambda group: places[_data_words(next(iter(group.values())))]):
-            size, keys = self._stack_size(next(iter(group.values()))), list(group)
-            for start in range(0, len(keys), size):
-                yield {key: group[key] for key in keys[start : start + size]}
-
-    def _stack_size(self, config: Configuration) -> int:
-        from nrc_core.training.computing import chosen_device, stack_size
-
-        return stack_size(config, chosen_device(self._device)) if isinstance(config, RunConfig) else 1
+        for key, config in missing:
+            wanted[key] = wanted[key].measured_with(config) if key in wanted else config
+        data = [_data_words(config) for config in wanted.values()]
+        alike: dict[str, list[str]] = {}
+        for key, config in sorted(wanted.items(), key=lambda item: data.index(_data_words(item[1]))):
+            alike.setdefault(config.stack_key(), []).append(key)
+        stacks = []
+        for keys in alike.values():
+            first = wanted[keys[0]]
+            size = stack_size(first, self._device) if isinstance(first, RunConfig) else 1
+            stacks += [{key: wanted[key] for key in keys[start : start + size]} for start in range(0, len(keys), size)]
+        return stacks
 
     def _train(self, stack: dict[str, Configuration]) -> dict[str, RunResult]:
         """Train and store what the store still lacks; another process may have been faster."""
@@ -160,50 +167,35 @@ class Obtaining:
         with ExitStack() as locks:
             for key in sorted(stack):  # in one order, so that two processes never wait for each other
                 locks.enter_context(self._store.lock(key))
-            lacking = {key: config for key, config in stack.items() if find(config, self._store) is None}
+            lacking = {key: config for key, config in stack.items() if find(config, self._store, tables=()) is None}
             return self._compute(lacking) if lacking else {}
 
     def _compute(self, stack: dict[str, Configuration]) -> dict[str, RunResult]:
         from nrc_core.results.provenance import describe_run
-        from nrc_core.training.computing import chosen_device, compute
-        from nrc_core.training.identity import Trained
+        from nrc_core.training.computing import compute
 
-        wider = {}
+        runs = {}
         for key, config in stack.items():
-            earlier = self._store.load(key)
-            wider[key] = config if earlier is None else config.measured_with(earlier.config)
-        checkpoints = {key: self._store.checkpoint(key) for key in stack}
-        dataset = self.load(next(iter(wider.values())))
-        try:
-            found = compute(
-                list(wider.values()),
-                dataset,
-                device=self._device,
-                checkpoints=list(checkpoints.values()),
-                weights=self._weights(*next(iter(wider.items()))),
-                validation=self._validation(next(iter(wider.values()))),
-            )
-        except TrainingDiverged as error:  # of the pre-training: there are no weights to start from
-            found = [Trained(config, {}, seconds=0.0, failure=str(error)) for config in wider.values()]
-        done: dict[str, RunResult] = {}
-        for key, computed in zip(stack, found, strict=True):
-            record = describe_run(computed, dataset, chosen_device(self._device))
-            done[key] = self._store.save(key, computed.tables, record)
-            checkpoints[key].unlink(missing_ok=True)
+            earlier = self._store.load(key, tables=())
+            runs[key] = config.measured_with(earlier.config) if earlier else config
+        (first_key, first), *_ = runs.items()
+        dataset, checkpoints = self.load(first), [self._store.checkpoint(key) for key in runs]
+        inputs = self._inputs(first_key, first)
+        computed = compute(list(runs.values()), dataset, device=self._device, checkpoints=checkpoints, **inputs)
+        done = {}
+        for key, checkpoint, one in zip(runs, checkpoints, computed, strict=True):
+            done[key] = self._store.save(key, one.tables, describe_run(one, dataset, self._device))
+            checkpoint.unlink(missing_ok=True)
         return done
 
-    def _weights(self, key: str, config: Configuration) -> Path | None:
-        """Where the weights are that a run starts from, or is to keep."""
-        if isinstance(config, TransferConfig):
-            return self._pretrained(config)
-        return self._store.weights(key) if isinstance(config, ClassifierConfig) and config.keep_weights else None
-
-    def _validation(self, config: Configuration) -> Dataset | None:
+    def _inputs(self, key: str, config: Configuration) -> dict[str, Any]:
+        """What `compute` takes for this run besides its data: see its arguments `weights` and `validation`."""
         from nrc_core.data.load import load_dataset
 
-        if not isinstance(config, TransferConfig):
-            return None
-        return load_dataset(config.dataset, **config.validation_options)
+        if isinstance(config, TransferConfig):
+            weights = self._pretrained(config)
+            return {"weights": weights, "validation": load_dataset(config.dataset, **config.validation_options)}
+        return {"weights": self._store.weights(key) if config.keep_weights else None}
 
     def _pretrained(self, config: TransferConfig) -> Path:
         """The file of the weights that fine-tuning starts from; trains the network again if they were not kept."""
