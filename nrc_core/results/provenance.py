@@ -23,13 +23,12 @@ PACKAGES = ("nrc-core", "numpy", "pandas")
 
 def commit() -> str | None:
     """The checked-out commit, with "+" when files differ from it; None outside a checkout."""
-    git = ["git", "-C", str(Path(__file__).parent)]
+    options = ["--always", "--dirty=+", "--abbrev=12", "--exclude=*"]  # no tag is a name for it
+    git = ["git", "-C", str(Path(__file__).parent), "describe", *options]
     try:
-        head = subprocess.run([*git, "rev-parse", "--short=12", "HEAD"], capture_output=True, text=True, check=True)
-        state = subprocess.run([*git, "status", "--porcelain", "-uno"], capture_output=True, text=True, check=True)
+        return subprocess.run(git, capture_output=True, text=True, check=True).stdout.strip()
     except (OSError, subprocess.CalledProcessError):
         return None
-    return head.stdout.strip() + ("+" if state.stdout.strip() else "")
 
 
 def device_name(device: torch.device) -> str:
@@ -42,10 +41,8 @@ def device_name(device: torch.device) -> str:
 
 
 def _cpu_model() -> str:
-    try:
-        lines = Path("/proc/cpuinfo").read_text().splitlines()
-    except OSError:
-        return platform.machine()
+    source = Path("/proc/cpuinfo")
+    lines = source.read_text().splitlines() if source.exists() else []
     models = [line.split(":", 1)[1].strip() for line in lines if line.startswith("model name")]
     return models[0] if models else platform.machine()
 

@@ -46,22 +46,23 @@ class Results:
 
     def final(self, split: str = "train", features: str = "post", convention: str = "careful") -> pd.DataFrame:
         """Measurements at the last epoch of every run."""
-        m = self.measurements
-        last = m[self.clock] == m.groupby("key")[self.clock].transform("max")
-        view = (m["split"] == split) & (m["features"] == features) & (m["convention"] == convention)
-        return m[last & view].reset_index(drop=True)
+        return self._rows(self.measurements, last=True, split=split, features=features, convention=convention)
 
     def history(self, split: str = "train", features: str = "post") -> pd.DataFrame:
         """Measurements at every measured epoch."""
-        m = self.measurements
-        view = (m["split"] == split) & (m["features"] == features) & (m["convention"] == "careful")
-        return m[view].reset_index(drop=True)
+        return self._rows(self.measurements, split=split, features=features, convention="careful")
 
     def final_spectra(self, split: str = "train", features: str = "post") -> pd.DataFrame:
         """The metrics as curves in the rank k, at the last epoch of every run."""
-        s = self.spectra
-        last = s[self.clock] == s.groupby("key")[self.clock].transform("max")
-        return s[last & (s["split"] == split) & (s["features"] == features)].reset_index(drop=True)
+        return self._rows(self.spectra, last=True, split=split, features=features)
+
+    def _rows(self, table: pd.DataFrame, *, last: bool = False, **values: Any) -> pd.DataFrame:
+        """The rows with these values in their columns; on request only those of the last epoch of every run."""
+        if last:
+            table = table[table[self.clock] == table.groupby("key")[self.clock].transform("max")]
+        for name, value in values.items():
+            table = table[table[name] == value]
+        return table.reset_index(drop=True)
 
     def once(self, name: Any, make: Callable[[Results], Made]) -> Made:
         """What is made of these results, kept under its name; whoever takes it does not change it.
@@ -85,10 +86,7 @@ class Results:
         Raises:
             KeyError: a name that is no column of `runs`.
         """
-        chosen = self.runs
-        for name, value in values.items():
-            chosen = chosen[chosen[name] == value]
-        keys = set(chosen["key"])
+        keys = set(self._rows(self.runs, **values)["key"])
         frames = {
             name: frame[frame["key"].isin(keys)].reset_index(drop=True) if "key" in frame else frame
             for name in ("runs", *TABLES)
