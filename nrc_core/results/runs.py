@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Iterable
-from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from nrc_core.config.base import Configuration
@@ -72,18 +71,10 @@ def stored(configs: Iterable[Configuration], *, store: Store, tables: Wanted = T
         >>> stored(deep_nrc_mlp("synthetic", seeds=[0, 1]), store=Store(tmp))
         (None, 2)
     """
-    import pandas as pd
-
-    obtained, missing = [], 0
-    for config in configs:
-        found = find(config, store, tables)
-        if found is None:
-            missing += 1
-        else:
-            obtained.append(Obtained(config, found, cached=True))
-    results = _collect(obtained)
-    unread = {name: pd.DataFrame() for name in TABLES if name not in tables}
-    return (None if results.runs.empty else replace(results, **unread)), missing
+    found = [(config, find(config, store, tables)) for config in configs]
+    obtained = [Obtained(config, result, cached=True) for config, result in found if result is not None]
+    results = _collect(obtained, tables)
+    return (None if results.runs.empty else results), len(found) - len(obtained)
 
 
 def check_obtainable(configs: Iterable[Configuration], *, store: Store) -> list[Configuration]:
@@ -105,13 +96,13 @@ def check_obtainable(configs: Iterable[Configuration], *, store: Store) -> list[
     return lacking
 
 
-def _collect(obtained: list[Obtained]) -> Results:
+def _collect(obtained: list[Obtained], tables: Wanted = TABLES) -> Results:
+    """The results of runs. The frames of tables that were not read are empty."""
     import pandas as pd
 
     failures = {in_words(one.wanted): one.result.failure for one in obtained if one.result.failure}
     done = [one for one in obtained if not one.result.failure]
     each = [(one.result.key, _wanted(one)) for one in done]
-    frames = {name: joined([(key, tables[name]) for key, tables in each if name in tables]) for name in TABLES}
     rows = [
         {"key": one.result.key, "cached": one.cached, "task": one.result.config.TASK or REGRESSION}
         | {name: one.result.provenance[name] for name in ("device", "seconds", "date", "commit")}
@@ -121,8 +112,10 @@ def _collect(obtained: list[Obtained]) -> Results:
         for one in done
     ]
     seeds = {row["key"]: row["seed"] for row in rows}
-    for frame in frames.values():
-        frame["seed"] = frame["key"].map(seeds)
+    frames = {name: pd.DataFrame() for name in TABLES}
+    for name in tables:
+        frames[name] = joined([(key, own[name]) for key, own in each if name in own])
+        frames[name]["seed"] = frames[name]["key"].map(seeds)
     provenance = {one.result.key: dict(one.result.provenance) for one in done}
     return Results(pd.DataFrame(rows), **frames, provenance=provenance, failures=failures)
 

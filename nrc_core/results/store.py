@@ -75,11 +75,11 @@ def read_configuration(values: Mapping[str, Any]) -> Configuration:
     kinds: dict[str | None, type[Configuration]] = {
         kind.TASK: kind for kind in (RunConfig, ClassifierConfig, TransferConfig)
     }
-    given = {name: value for name, value in values.items() if name != "task"}
-    for name in ("measure_epochs", "conventions", "measure_iterations", "learning_rates"):
-        given |= {name: tuple(given[name])} if name in given else {}
+    # JSON has lists where a configuration has tuples.
+    plain = {name: value for name, value in values.items() if name != "task"}
+    given = {name: tuple(value) if isinstance(value, list) else value for name, value in plain.items()}
     if "pretraining" in given:
-        given["pretraining"] = read_configuration(given["pretraining"])
+        given["pretraining"] = read_configuration(values["pretraining"])
     return kinds[values.get("task")](**given)
 
 
