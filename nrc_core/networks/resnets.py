@@ -13,7 +13,6 @@ from torch import Tensor, nn
 from torchvision.models.resnet import BasicBlock, Bottleneck
 
 from nrc_core.config.base import check_depth, check_sizes
-from nrc_core.config.regression import ARCHITECTURES
 from nrc_core.data.images import in_order, map_format
 
 BLOCKS: dict[int, tuple[type[BasicBlock | Bottleneck], list[int]]] = {
@@ -24,6 +23,7 @@ BLOCKS: dict[int, tuple[type[BasicBlock | Bottleneck], list[int]]] = {
 STEM_SHAPES = {"small": (3, 1, 1), "imagenet": (7, 2, 3)}  # kernel size, stride and padding of the convolution
 RESNET_SITES = r"layer\d\.\d+\.conv\d|fc.*"  # neither the stem nor the shortcuts
 TORCHVISION_WIDTH = 64
+REGRESSION_DEPTHS = {"resnet": (18, 34)}
 
 
 class ScalesPixels(nn.Module):
@@ -105,7 +105,7 @@ class ResNet(ScalesPixels, AnyResNet):
         pixel_mean: Sequence[float],
         pixel_spread: Sequence[float],
     ):
-        check_depth("resnet", depth, ARCHITECTURES)
+        check_depth("resnet", depth, REGRESSION_DEPTHS)
         check_sizes(width=width, target_dim=target_dim)
         super().__init__(depth, width, 3, target_dim, stem="imagenet", head=head)
         self.sites = site_names(self, RESNET_SITES)
