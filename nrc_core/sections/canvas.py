@@ -9,15 +9,17 @@ from __future__ import annotations
 import base64
 import io
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
 import matplotlib.pyplot as plt
+import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
 from matplotlib.ticker import LogLocator, NullFormatter
 
 from nrc_core.results.criteria import is_inner
@@ -101,14 +103,71 @@ def log_axis(axis: Axes) -> None:
     axis.yaxis.set_minor_formatter(NullFormatter())
 
 
+def unit_axis(axis: Axes) -> None:
+    """A y axis for values between 0 and 1, with a line at 1."""
+    axis.axhline(1, color=NEUTRAL, linewidth=0.8)
+    axis.set_ylim(-0.03, 1.05)
+
+
+def time_axis(axis: Axes, name: str) -> None:
+    """A logarithmic x axis of epochs or iterations, with plain numbers."""
+    axis.set(xscale="log", xlabel=name)
+    axis.xaxis.set_major_formatter("{x:g}")
+
+
+def row_axis(axis: Axes, names: Sequence[str], margin: float = 0.5) -> None:
+    """A y axis with one row for each name, the first name at the top."""
+    axis.set_yticks(range(len(names)), names)
+    axis.set_ylim(len(names) - 1 + margin, -margin)
+    axis.grid(axis="y", visible=False)
+
+
+def spread(count: int, reach: float) -> np.ndarray:
+    """Heights that keep several networks of one row apart."""
+    return np.linspace(-reach, reach, count) if count > 1 else np.zeros(1)
+
+
+def at_foot(axis: Axes, place: float, text: str, shift: tuple[float, float], **style: Any) -> None:
+    """A text at the foot of a vertical line, moved by a shift in points."""
+    axis.annotate(text, (place, 0), shift, ("data", "axes fraction"), textcoords="offset points", **style)
+
+
+def entry(label: str, **style: Any) -> Line2D:
+    """One line of a legend: a sample of a style and its name."""
+    return Line2D([], [], label=label, **style)
+
+
+def legend(figure: Figure, entries: Sequence[Line2D], above: bool = True, columns: int | None = None) -> None:
+    """One legend for all panels, above or below them, with all entries in one row if no columns are given."""
+    loc: Any = f"outside {'upper' if above else 'lower'} center"
+    figure.legend(handles=entries, loc=loc, ncols=columns or len(entries), fontsize=9)
+
+
+def networks_and_mean(
+    axis: Axes,
+    table: pd.DataFrame,
+    column: str,
+    colour: str,
+    *,
+    by: str = "site",
+    line: str = "-",
+    thin: float = 0.8,
+    floor: float = FLOOR,
+    **mean_style: Any,
+) -> pd.Series:
+    """Each network as a thin line, their mean as a thick one; returns the mean."""
+    for _, network in table.groupby("key", sort=False):
+        axis.plot(network[by], network[column].clip(lower=floor), line, color=colour, linewidth=thin, alpha=0.5)
+    mean = table.groupby(by)[column].mean().clip(lower=floor)
+    axis.plot(mean.index, mean, color=colour, linewidth=2, **{"linestyle": line} | mean_style)
+    return mean
+
+
 def by_site(
     axis: Axes, table: pd.DataFrame, column: str, colour: str, label: str | None = None, line: str = "-"
 ) -> None:
-    """Seeds as thin lines, their mean as a thick one; hollow squares are sites inside residual blocks."""
-    for _, run in table.groupby("key", sort=False):
-        axis.plot(run["site"], run[column].clip(lower=FLOOR), line, color=colour, linewidth=0.8, alpha=0.5)
-    mean = table.groupby("site")[column].mean().clip(lower=FLOOR)
-    axis.plot(mean.index, mean, line, color=colour, linewidth=2, label=label)
+    """Networks and their mean by site; hollow squares are sites inside residual blocks."""
+    mean = networks_and_mean(axis, table, column, colour, line=line, label=label)
     inner = is_inner(table.groupby("site")["name"].first())
     for chosen, marker, face in ((mean[~inner], "o", colour), (mean[inner], "s", "none")):
         axis.plot(chosen.index, chosen, marker, color=colour, markerfacecolor=face, markersize=4)

@@ -9,20 +9,8 @@ from matplotlib.colors import LogNorm
 
 from nrc_core.results.criteria import CONDITIONS, Verdict, last_sites, verdicts, weight_sites
 from nrc_core.results.results import Results
-from nrc_core.sections.canvas import (
-    AXIS,
-    COLLAPSE,
-    COLOURS,
-    NETWORK,
-    NEUTRAL,
-    VERDICTS,
-    Picture,
-    by_site,
-    canvas,
-    log_axis,
-    picture,
-    site_ticks,
-)
+from nrc_core.sections import canvas
+from nrc_core.sections.canvas import AXIS, COLLAPSE, COLOURS, NETWORK, NEUTRAL, VERDICTS, Picture, picture
 from nrc_core.sections.dynamics import onset
 
 
@@ -30,8 +18,7 @@ def strip(results: Results) -> Picture:
     """The verdict at a glance: one row a network, one column a condition; colour, shape and word agree."""
     found = verdicts(results.final())
     names = [*CONDITIONS, "all four"]
-    with canvas(1, 1, size=(7.6, 0.9 + 0.35 * len(found))) as (figure, axes):
-        axis = axes[0, 0]
+    with canvas.canvas(1, 1, size=(7.6, 0.9 + 0.35 * len(found))) as (figure, [[axis]]):
         for row, verdict in enumerate(found):
             for column, site in enumerate([*verdict.first_site.values(), verdict.collapsed_from]):
                 kind = "no" if site is None else "last" if site == verdict.last_site else "deep"
@@ -66,19 +53,18 @@ def measured(table: pd.DataFrame) -> Picture:
 
 def _four_panels(measurements: pd.DataFrame, positions: pd.DataFrame, own_error: str) -> Picture:
     table, found = weight_sites(measurements), verdicts(measurements)
-    with canvas(2, 2, size=(8.2, 6.2)) as (figure, axes):
+    with canvas.canvas(2, 2, size=(8.2, 6.2)) as (figure, axes):
         for axis, name in zip(axes.flat, CONDITIONS, strict=True):
-            by_site(axis, table, name, COLOURS[name])
+            canvas.by_site(axis, table, name, COLOURS[name])
             axis.set(title=_title(name, found), xlabel="site (weight layer)", ylabel=AXIS[name])
             _mark_collapse(axis, found)
         if len(each := weight_sites(positions)):
-            by_site(axes.flat[2], each, "nrc3", NEUTRAL, label="every position a sample", line="--")
+            canvas.by_site(axes.flat[2], each, "nrc3", NEUTRAL, label="every position a sample", line="--")
             axes.flat[2].legend()
         for axis in axes.flat[[0, 3]]:
-            log_axis(axis)
+            canvas.log_axis(axis)
         for axis in axes.flat[[1, 2]]:
-            axis.axhline(1, color=NEUTRAL, linewidth=0.8)
-            axis.set_ylim(-0.03, 1.05)
+            canvas.unit_axis(axis)
         error = table["network_mse"].mean()
         axes.flat[3].axhline(error, color=NETWORK, linestyle="--", label="the network's own")
         axes.flat[3].legend()
@@ -91,10 +77,9 @@ def headline(results: Results) -> Picture:
     table = weight_sites(results.final())
     found = verdicts(results.final())
     labels = {"nrc1": "noise (NRC1)", "nrc2": "alignment with targets (NRC2)", "nrc3": "alignment with weights (NRC3)"}
-    with canvas(1, 1, size=(7.6, 3.9)) as (figure, axes):
-        axis = axes[0, 0]
+    with canvas.canvas(1, 1, size=(7.6, 3.9)) as (figure, [[axis]]):
         for name, label in labels.items():
-            by_site(axis, table, name, COLOURS[name], label=label)
+            canvas.by_site(axis, table, name, COLOURS[name], label=label)
         _mark_collapse(axis, found)
         axis.set(xlabel="layer, from input to output", ylabel="share, cosine or CKA", ylim=(-0.03, 1.05))
         figure.legend(loc="outside upper center", ncols=3, fontsize=9)
@@ -106,8 +91,7 @@ def losses(results: Results) -> Picture:
     """Training and test loss by epoch, and the first measured epoch with a collapsed layer."""
     table = onset(results)
     epochs = [int(epoch) for epoch in table.loc[table["condition"] == "nrc1", "at_most"].dropna()]
-    with canvas(1, 1, size=(7.6, 3.6)) as (figure, axes):
-        axis = axes[0, 0]
+    with canvas.canvas(1, 1, size=(7.6, 3.6)) as (figure, [[axis]]):
         for column, colour, label in (("train_mse", COLOURS["nrc1"], "training"), ("test_mse", NETWORK, "test")):
             for number, (_, run) in enumerate(results.losses.groupby("key", sort=False)):
                 axis.plot(run["epoch"], run[column], color=colour, linewidth=1.1, label=None if number else label)
@@ -117,7 +101,7 @@ def losses(results: Results) -> Picture:
         axis.set(xscale="log", xlabel="epoch", ylabel="mean squared error")
         message = f"A layer is collapsed from epoch {min(epochs)} on" if epochs else "No layer is collapsed at the end"
         axis.set_title(f"{message} (NRC1, at the measured epochs)")
-        log_axis(axis)
+        canvas.log_axis(axis)
         axis.legend()
         train, test = results.losses.groupby("key").last()[["train_mse", "test_mse"]].mean()
         alt = f"Losses by epoch. {message}. They end at {train:.3g} (training) and {test:.3g} (test)."
@@ -128,18 +112,18 @@ def stable_ranks(results: Results) -> Picture:
     """Stable rank of features and of weights by site, with that of the targets."""
     table = weight_sites(results.final())
     target = table["target_stable_rank"].iloc[0]
-    with canvas(1, 2, size=(8.2, 3.2)) as (figure, axes):
+    with canvas.canvas(1, 2, size=(8.2, 3.2)) as (figure, axes):
         left, right = axes.flat
-        by_site(left, table, "feature_stable_rank", COLOURS["nrc1"])
+        canvas.by_site(left, table, "feature_stable_rank", COLOURS["nrc1"])
         left.axhline(target, color=NETWORK, linestyle="--", label=f"targets, {target:.2f}")
         left.set(xlabel="site (weight layer)", ylabel="stable rank")
         end = last_sites(table)["feature_stable_rank"].mean()
         left.set_title(f"Features: {end:.2f} at the last site")
         left.legend()
-        by_site(right, table, "weight_stable_rank", COLOURS["nrc3"])
+        canvas.by_site(right, table, "weight_stable_rank", COLOURS["nrc3"])
         right.set(xlabel="weight layer", ylabel="stable rank")
-        log_axis(left)
-        log_axis(right)
+        canvas.log_axis(left)
+        canvas.log_axis(right)
         start, stop = table.groupby("site")["weight_stable_rank"].mean().iloc[[0, -2]]
         weights = f"Weights: {start:.1f} first, {stop:.1f} last but one"
         right.set_title(weights)
@@ -152,8 +136,7 @@ def dynamics(results: Results) -> Picture:
     m = weight_sites(results.history())
     m = m[m["key"] == results.runs["key"].iloc[0]]
     grid = m.pivot(index="site", columns="epoch", values="nrc1").clip(lower=1e-6)
-    with canvas(1, 1, size=(7.6, 3.2)) as (figure, axes):
-        axis = axes[0, 0]
+    with canvas.canvas(1, 1, size=(7.6, 3.2)) as (figure, [[axis]]):
         norm = LogNorm(grid.to_numpy().min(), 1)
         seaborn.heatmap(grid, ax=axis, cmap="cividis", norm=norm, cbar_kws={"label": "noise (NRC1)"})
         first, last = grid.iloc[-1, 0], grid.iloc[-1, -1]
@@ -168,8 +151,7 @@ def spectrum(results: Results, most: int = 12) -> Picture:
     s = s[(s["key"] == results.runs["key"].iloc[0]) & (s["k"] <= most)]
     grid = s.pivot(index="k", columns="site", values="eigenvalue").iloc[:, :-1]
     shares = (grid / grid.iloc[0]).clip(lower=1e-8)
-    with canvas(1, 1, size=(7.6, 3.6)) as (figure, axes):
-        axis = axes[0, 0]
+    with canvas.canvas(1, 1, size=(7.6, 3.6)) as (figure, [[axis]]):
         bar = {"label": "eigenvalue over the largest"}
         seaborn.heatmap(shares, ax=axis, cmap="cividis", norm=LogNorm(1e-8, 1), cbar_kws=bar)
         large = (shares > 1e-2).sum()
@@ -187,8 +169,7 @@ def views(results: Results) -> Picture:
         ("train", "positions"): ("training, every position a sample", "--"),
         ("test", "post"): ("test, after the activation", ":"),
     }
-    with canvas(1, 1, size=(7.6, 3.6)) as (figure, axes):
-        axis = axes[0, 0]
+    with canvas.canvas(1, 1, size=(7.6, 3.6)) as (figure, [[axis]]):
         ends = []
         for place, (label, line) in kinds.items():
             table = weight_sites(results.final(*place))
@@ -196,9 +177,9 @@ def views(results: Results) -> Picture:
                 mean = table.groupby("site")["nrc1"].mean()
                 axis.plot(mean.index, mean, line, marker="o", markersize=3.5, color=COLOURS["nrc1"], label=label)
                 ends.append(f"{mean.iloc[-1]:.2g} ({label})")
-                site_ticks(axis, mean.index)
+                canvas.site_ticks(axis, mean.index)
         axis.set(xlabel="site (weight layer)", ylabel="noise (NRC1)")
-        log_axis(axis)
+        canvas.log_axis(axis)
         axis.set_title(f"Noise at the last site: {ends[0].split()[0]} in training, {ends[-1].split()[0]} on test data")
         figure.legend(loc="outside lower center", ncols=3, fontsize=9)
         return picture(figure, f"Noise by site. At the last site it is {', '.join(ends)}.")

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import matplotlib
 import numpy as np
-from matplotlib.lines import Line2D
 
 from nrc_core.results.criteria import weight_sites
 from nrc_core.results.results import Results
 from nrc_core.results.thresholds import thresholds
-from nrc_core.sections.canvas import FLOOR, NEUTRAL, Picture, canvas, log_axis, number, picture
+from nrc_core.sections import canvas
+from nrc_core.sections.canvas import FLOOR, NEUTRAL, Picture, number, picture
 from nrc_core.sections.cascading_collapse.tables import noise_onsets
 from nrc_core.sections.collapse import half_times, layer_variances
 
@@ -19,7 +19,7 @@ def cascade(results: Results) -> Picture:
     table, halves = layer_variances(results), half_times(results)
     decays = table["weight_decay"].drop_duplicates().tolist()
     colours = _shades(table["layer"].unique())
-    with canvas(1, len(decays), size=(8.2 if len(decays) > 1 else 7.6, 3.7)) as (figure, axes):
+    with canvas.canvas(1, len(decays), size=(8.2 if len(decays) > 1 else 7.6, 3.7)) as (figure, axes):
         told = []
         for axis, decay in zip(axes.flat, decays, strict=True):
             here, half = table[table["weight_decay"] == decay], halves[halves["weight_decay"] == decay]
@@ -27,9 +27,9 @@ def cascade(results: Results) -> Picture:
                 axis.plot(run["iteration"], run["variance"], color=colours[layer], linewidth=1.5, alpha=0.9)
             for row in half.dropna(subset="half_time").itertuples():
                 axis.plot(row.half_time, (row.first + row.final) / 2, "o", color=colours[row.layer], markersize=5)
-            axis.set(xscale="log", xlabel="iteration", ylabel="train variance" if decay == decays[0] else "")
-            axis.xaxis.set_major_formatter("{x:g}")
-            log_axis(axis)
+            canvas.time_axis(axis, "iteration")
+            axis.set_ylabel("train variance" if decay == decays[0] else "")
+            canvas.log_axis(axis)
             ends = half.groupby("layer")[["first", "final", "half_time"]].mean()
             axis.set_title(f"Weight decay {decay:g}: ends at {', '.join(number(value) for value in ends['final'])}")
             told.append(f"weight decay {decay:g}: " + "; ".join(
@@ -37,8 +37,7 @@ def cascade(results: Results) -> Picture:
                 f"half of it by iteration {row.half_time:.0f}" for layer, row in ends.iterrows()
             ))  # fmt: skip
         names = _layer_names(sorted(colours))
-        handles = [Line2D([], [], color=colours[layer], linewidth=2, label=name) for layer, name in names.items()]
-        figure.legend(handles=handles, loc="outside upper center", ncols=len(handles), fontsize=9)
+        canvas.legend(figure, [canvas.entry(name, color=colours[layer], linewidth=2) for layer, name in names.items()])
         return picture(figure, f"Train variance by layer and iteration. {'. '.join(told)}.")
 
 
@@ -49,24 +48,23 @@ def regression_cascade(results: Results) -> Picture:
     limit, onsets = thresholds()["noise_most"], noise_onsets(results, thresholds()["noise_most"])
     colours = _shades(table["site"].unique())
     names = list(dict.fromkeys(table["dataset"]))
-    with canvas(1, len(names), size=(8.2 if len(names) > 1 else 7.6, 3.7)) as (figure, axes):
+    with canvas.canvas(1, len(names), size=(8.2 if len(names) > 1 else 7.6, 3.7)) as (figure, axes):
         told = []
         for axis, dataset in zip(axes.flat, names, strict=True):
             here = table[table["dataset"] == dataset]
             for (_, site), run in here.groupby(["key", "site"], sort=False):
                 axis.plot(run["epoch"], run["nrc1"].clip(lower=FLOOR), color=colours[site], linewidth=1.2, alpha=0.85)
             axis.axhline(limit, color=NEUTRAL, linestyle=":", linewidth=1.4)
-            axis.set(xscale="log", xlabel="epoch", ylabel="noise (NRC1)" if dataset == names[0] else "")
-            axis.xaxis.set_major_formatter("{x:g}")
-            log_axis(axis)
-            axis.set_title(dataset.capitalize())
+            canvas.time_axis(axis, "epoch")
+            axis.set(ylabel="noise (NRC1)" if dataset == names[0] else "", title=dataset.capitalize())
+            canvas.log_axis(axis)
             first = onsets[onsets["dataset"] == dataset].groupby("site")["onset"].agg(["median", "count"])
             told.append(f"{dataset}: " + ", ".join(
                 f"site {site} " + ("never" if not row["count"] else f"by epoch {row['median']:.0f}")
                 for site, row in first.iterrows()
             ))  # fmt: skip
-        handles = [Line2D([], [], color=colours[site], linewidth=2, label=f"site {site}") for site in sorted(colours)]
-        figure.legend(handles=handles, loc="outside upper center", ncols=8, fontsize=9)
+        entries = [canvas.entry(f"site {site}", color=colours[site], linewidth=2) for site in sorted(colours)]
+        canvas.legend(figure, entries, columns=8)
         return picture(figure, f"Noise by site and epoch; at most {limit:g} from: {'. '.join(told)}.")
 
 

@@ -14,7 +14,8 @@ from matplotlib.lines import Line2D
 from nrc_core.results.criteria import first_site, target_dimensions, weight_sites
 from nrc_core.results.results import Results
 from nrc_core.results.thresholds import thresholds
-from nrc_core.sections.canvas import COLLAPSE, COLOURS, FLOOR, NETWORK, NEUTRAL, Picture, canvas, log_axis, picture
+from nrc_core.sections import canvas
+from nrc_core.sections.canvas import COLLAPSE, COLOURS, NETWORK, NEUTRAL, Picture, picture
 from nrc_core.sections.low_rank_targets.tables import at_rank, curves_in_rank
 from nrc_core.sections.sweeps import by_network, kinds
 
@@ -31,7 +32,7 @@ def low_rank(results: Results, rank: int) -> Picture:
     target = sites["target_stable_rank"].mean()
     limit = thresholds()["noise_most"]
     lines = _lines(top["width"])
-    with canvas(1, 3, size=(8.2, 3.5)) as (figure, axes):
+    with canvas.canvas(1, 3, size=(8.2, 3.5)) as (figure, axes):
         noise, ranks, angles = axes.flat
         _curves(noise, top, "noise_at_rank", COLOURS["nrc1"], lines)
         noise.axhline(limit, color=NEUTRAL, linestyle=":")
@@ -41,20 +42,18 @@ def low_rank(results: Results, rank: int) -> Picture:
         ranks.set_title("Stable rank of features")
         _curves(angles, top, "cosine", COLOURS["nrc3"], lines)
         _curves(angles, top, "sine", SINE, lines, marker="s")
-        angles.axhline(1, color=NEUTRAL, linewidth=0.8)
-        angles.set(ylim=(-0.03, 1.05), title=f"Angles of the top {rank}")
+        canvas.unit_axis(angles)
+        angles.set_title(f"Angles of the top {rank}")
         for axis in axes.flat:
             axis.set(xlabel="site (weight layer)", xticks=np.unique(top["site"]))
-        log_axis(noise)
-        log_axis(ranks)
-        handles = [
-            *_width_handles(lines),
-            Line2D([], [], color=NETWORK, linestyle="--", label=f"targets, {target:.3g}"),
-            _threshold_handle(limit),
-            Line2D([], [], color=COLOURS["nrc3"], linewidth=2, marker="o", markersize=4, label="mean cosine"),
-            Line2D([], [], color=SINE, linewidth=2, marker="s", markersize=4, label="mean sine"),
-        ]
-        figure.legend(handles=handles, loc="outside lower center", ncols=len(handles), fontsize=9)
+        canvas.log_axis(noise)
+        canvas.log_axis(ranks)
+        *widths, threshold = _entries(lines, limit)
+        style = {"linewidth": 2, "markersize": 4}
+        cosine = canvas.entry("mean cosine", color=COLOURS["nrc3"], marker="o", **style)
+        sine = canvas.entry("mean sine", color=SINE, marker="s", **style)
+        rank_of_targets = canvas.entry(f"targets, {target:.3g}", color=NETWORK, linestyle="--")
+        canvas.legend(figure, [*widths, rank_of_targets, threshold, cosine, sine], above=False)
         message = _message(top, rank)
         figure.suptitle(message, x=0.01, ha="left", fontsize=11)
         last = top[top["site"] == top["site"].max()]
@@ -82,7 +81,7 @@ def low_rank_control(results: Results, rank: int) -> Picture:
     held = at.agg(lambda noise: (noise <= limit).mean() >= 0.5)
     lines = _lines(networks["width"])
     kind = {False: ("true targets", COLOURS["nrc1"], "o"), True: ("shuffled targets", NEUTRAL, "s")}
-    with canvas(1, 2, size=(8.2, 3.7)) as (figure, axes):
+    with canvas.canvas(1, 2, size=(8.2, 3.7)) as (figure, axes):
         curve, errors = axes.flat
         for shuffled, (_, colour, shape) in kind.items():
             _curves(curve, last[last["shuffled"] == shuffled], "nrc1", colour, lines, by="k", marker=shape)
@@ -95,20 +94,17 @@ def low_rank_control(results: Results, rank: int) -> Picture:
         _mark(curve, {rank: "r"})
         curve.set(xlabel="rank k", ylabel="noise", title="Noise outside the top k, last site")
         curve.set_xticks(np.unique(last["k"]))
-        log_axis(curve)
+        canvas.log_axis(curve)
         errors.axhline(1, color=NEUTRAL, linestyle="--", linewidth=0.8)
         errors.set(xlim=(-0.5, 1.5), ylabel="unexplained share of variance")
         errors.set_xticks([0, 1], ["training", "test"])
         errors.set_title("Error; dashed: predicting the mean")
-        log_axis(errors)
+        canvas.log_axis(errors)
         message = f"Noise outside the top {_directions(rank)} is at most {limit:g} {_which(held)}"
         figure.suptitle(message, x=0.01, ha="left", fontsize=11)
-        handles = [
-            Line2D([], [], color=colour, marker=shape, linewidth=2, markersize=5, label=label)
-            for label, colour, shape in kind.values()
-        ]
-        handles += [*_width_handles(lines), _threshold_handle(limit)]
-        figure.legend(handles=handles, loc="outside lower center", ncols=len(handles), fontsize=9)
+        style = {"linewidth": 2, "markersize": 5}
+        both = [canvas.entry(label, color=colour, marker=shape, **style) for label, colour, shape in kind.values()]
+        canvas.legend(figure, [*both, *_entries(lines, limit)], above=False)
         means = networks.groupby("shuffled")[["train", "test"]].mean().assign(noise=at.mean())
         listed = "; ".join(
             f"{kind[bool(row.Index)][0]}: noise {row.noise:.2g}, unexplained {row.train:.3g} in training "
@@ -126,15 +122,13 @@ def noise_by_rank(results: Results, rank: int, most: int = 12) -> Picture:
     mean = last.groupby("k")["nrc1"].mean()
     limit = thresholds()["noise_most"]
     lines = _lines(last["width"])
-    with canvas(1, 1, size=(7.6, 3.6)) as (figure, axes):
-        axis = axes[0, 0]
+    with canvas.canvas(1, 1, size=(7.6, 3.6)) as (figure, [[axis]]):
         _curves(axis, last, "nrc1", COLOURS["nrc1"], lines, by="k")
         axis.axhline(limit, color=NEUTRAL, linestyle=":")
         _mark(axis, {rank: "r = t"} if rank == targets else {rank: "r", targets: "t"})
         axis.set(xlabel="rank k", ylabel="noise outside the top k directions", xticks=mean.index)
-        log_axis(axis)
-        handles = [*_width_handles(lines), _threshold_handle(limit)]
-        figure.legend(handles=handles, loc="outside lower center", ncols=len(handles), fontsize=9)
+        canvas.log_axis(axis)
+        canvas.legend(figure, _entries(lines, limit), above=False)
         enough = mean.index[mean <= limit]
         number = f"{enough[0]}" if len(enough) else f"more than {mean.index[-1]}"
         noun = "direction" if number == "1" else "directions"
@@ -163,15 +157,12 @@ def _lines(widths: Iterable[int]) -> dict[int, Any]:
     return dict(zip(sorted(set(widths)), cycle(LINES), strict=False))
 
 
-def _width_handles(lines: dict[int, Any]) -> list[Line2D]:
-    return [
-        Line2D([], [], color=NEUTRAL, linestyle=line, linewidth=2, label=f"width {width}")
-        for width, line in lines.items()
+def _entries(lines: dict[int, Any], limit: float) -> list[Line2D]:
+    """What the legend says of the widths, and of the threshold last."""
+    widths = [
+        canvas.entry(f"width {width}", color=NEUTRAL, linestyle=line, linewidth=2) for width, line in lines.items()
     ]
-
-
-def _threshold_handle(limit: float) -> Line2D:
-    return Line2D([], [], color=NEUTRAL, linestyle=":", label=f"threshold, {limit:g}")
+    return [*widths, canvas.entry(f"threshold, {limit:g}", color=NEUTRAL, linestyle=":")]
 
 
 def _curves(
@@ -185,18 +176,15 @@ def _curves(
 ) -> None:
     """Networks as thin lines, the mean of each width as a thick one."""
     for width, same in table.groupby("width"):
-        for _, network in same.groupby("key", sort=False):
-            axis.plot(network[by], network[column].clip(lower=FLOOR), color=colour, linewidth=0.8, alpha=0.5)
-        mean = same.groupby(by)[column].mean().clip(lower=FLOOR)
-        axis.plot(mean, color=colour, linestyle=lines[width], linewidth=2, marker=marker, markersize=4)
+        style = {"linestyle": lines[width], "marker": marker, "markersize": 4}
+        canvas.networks_and_mean(axis, same, column, colour, by=by, **style)
 
 
 def _mark(axis: Axes, places: dict[int, str]) -> None:
     """Vertical lines with a letter at their feet."""
     for place, letter in places.items():
         axis.axvline(place, color=COLLAPSE, linewidth=1.4, alpha=0.8)
-        at = (place, 0)
-        axis.annotate(letter, at, (4, 4), ("data", "axes fraction"), textcoords="offset points", color=COLLAPSE)
+        canvas.at_foot(axis, place, letter, (4, 4), color=COLLAPSE)
 
 
 def _message(top: pd.DataFrame, rank: int) -> str:

@@ -10,7 +10,7 @@ from matplotlib.axes import Axes
 
 from nrc_core.config.base import CONVENTIONS
 from nrc_core.results.results import Results
-from nrc_core.sections.canvas import FLOOR, NEUTRAL, Picture, canvas, log_axis, picture
+from nrc_core.sections.canvas import FLOOR, NEUTRAL, Picture, canvas, log_axis, picture, unit_axis
 from nrc_core.sections.paper_or_code.tables import MEASURES, differences, side_by_side
 
 # Colours apart from those of the conditions, which mean a condition on every page (Tol's muted palette).
@@ -37,8 +37,8 @@ def conventions(results: Results) -> Picture:
             axis.set_title(f"{short[0].upper()}{short[1:]}: up to {everywhere:.2g} apart,\n{where}")
             told.append(f"{name}: at most {everywhere:.3g} apart at any site, {where}")
         left, middle, right = axes.flat
-        left.set(ylim=(-0.03, 1.05), ylabel="CKA, projected or not")
-        left.axhline(1, color=NEUTRAL, linewidth=0.8)
+        unit_axis(left)
+        left.set_ylabel("CKA, projected or not")
         middle.set(ylabel="mean squared error per entry")
         right.set(ylabel="stable rank")
         log_axis(middle)

@@ -18,8 +18,7 @@ CURVES = {
 def counter_example_curve(table: pd.DataFrame) -> Picture:
     """Residual, printed bound and repaired bound of the counter-example; rows by delta, columns as `Proposition1`."""
     broken = table.index[table["residual"] > table["printed_bound"] * (1 + 1e-9)]  # they are equal at delta = 1
-    with canvas(1, 1, size=(7.6, 3.6)) as (figure, axes):
-        axis = axes[0, 0]
+    with canvas(1, 1, size=(7.6, 3.6)) as (figure, [[axis]]):
         for name, (label, colour, line) in CURVES.items():
             axis.plot(table.index, table[name], line, color=colour, linewidth=2, label=label)
         message = f"The printed bound fails for {len(broken)} of {len(table)} values of delta"
@@ -44,8 +43,7 @@ def proposition_bounds(results: Results) -> Picture:
         if broken
         else f"The repaired bound holds at all {len(sites)} sites"
     )
-    with canvas(1, 1, size=(6.2, 4.6)) as (figure, axes):
-        axis = axes[0, 0]
+    with canvas(1, 1, size=(6.2, 4.6)) as (figure, [[axis]]):
         unexplained = sites["nrc4_unexplained"].clip(lower=FLOOR)
         points = axis.scatter(sites["bound"], unexplained, c=sites["site"], cmap="cividis", s=28, edgecolors=NEUTRAL)
         figure.colorbar(points, ax=axis, label="site (weight layer)")

@@ -5,12 +5,11 @@ from __future__ import annotations
 from typing import Any
 
 import pandas as pd
-from matplotlib.axes import Axes
-from matplotlib.lines import Line2D
 
 from nrc_core.config.classification import MARGIN_QUANTILES
 from nrc_core.results.results import Results
-from nrc_core.sections.canvas import COLOURS, FLOOR, NETWORK, NEUTRAL, Picture, canvas, log_axis, number, picture
+from nrc_core.sections import canvas
+from nrc_core.sections.canvas import COLOURS, FLOOR, NETWORK, NEUTRAL, Picture, number, picture
 from nrc_core.sections.class_report import architecture_name
 from nrc_core.sections.collapse import final_variances, last_hidden
 
@@ -30,7 +29,7 @@ def train_and_test_variances(results: Results) -> Picture:
     tables = {split: last_hidden(results, split) for split in ("train", "test")}
     names = [tables["train"][name].drop_duplicates().tolist() for name in ("architecture", "weight_decay")]
     ends = final_variances(results)
-    with canvas(len(names[0]), len(names[1]), size=(8.2, 0.7 + 2.5 * len(names[0]))) as (figure, axes):
+    with canvas.canvas(len(names[0]), len(names[1]), size=(8.2, 0.7 + 2.5 * len(names[0]))) as (figure, axes):
         for axis, (architecture, weight_decay) in zip(
             axes.flat, [(a, w) for a in names[0] for w in names[1]], strict=True
         ):
@@ -38,18 +37,19 @@ def train_and_test_variances(results: Results) -> Picture:
                 here = _of(tables[split], architecture, weight_decay)
                 for _, run in here.groupby("key", sort=False):
                     axis.plot(run["iteration"], run[column].clip(lower=FLOOR), **style, linewidth=1.4, alpha=0.9)
-            _iterations(axis)
+            canvas.time_axis(axis, "iteration")
+            canvas.log_axis(axis)
             axis.set_ylabel("variance" if weight_decay == names[1][0] else "")
             gap = _gap(_of(ends, architecture, weight_decay))
             axis.set_title(f"{architecture_name(architecture)}, weight decay {weight_decay:g}: {gap}")
-        figure.legend(handles=_key(), loc="outside upper center", ncols=3, fontsize=9)
+        canvas.legend(figure, [canvas.entry(name, **style, linewidth=1.6) for _, _, style, name in VARIANCES])
         return picture(figure, f"Variances by iteration. {_told(ends)}")
 
 
 def margins_over_training(results: Results) -> Picture:
     """Quantiles of the normalised margins of training and test samples over training, a column a split."""
     levels = [f"{100 * level:.0f}" for level in MARGIN_QUANTILES]
-    with canvas(1, 2, size=(8.2, 3.3)) as (figure, axes):
+    with canvas.canvas(1, 2, size=(8.2, 3.3)) as (figure, axes):
         told = []
         for axis, split in zip(axes.flat, ("train", "test"), strict=True):
             table = last_hidden(results, split)
@@ -61,20 +61,14 @@ def margins_over_training(results: Results) -> Picture:
             axis.plot(table["iteration"], table[columns[2]], color=colour, linewidth=2)
             axis.axhline(0, color=NEUTRAL, linewidth=0.8)
             end = table.iloc[-1]
-            axis.set(xscale="log", xlabel="iteration", ylabel="normalised margin" if split == "train" else "")
-            axis.xaxis.set_major_formatter("{x:g}")
+            canvas.time_axis(axis, "iteration")
+            axis.set_ylabel("normalised margin" if split == "train" else "")
             name = "training" if split == "train" else "test"
             axis.set_title(f"{name.capitalize()}: least {number(end[columns[0]])}, median {number(end[columns[2]])}")
             told.append(
                 f"{name}: " + ", ".join(f"{level} % {number(end[c])}" for level, c in zip(levels, columns, strict=True))
             )
         return picture(figure, f"Quantiles of normalised margins over training; at its end, {'; '.join(told)}.")
-
-
-def _iterations(axis: Axes) -> None:
-    axis.set(xscale="log", xlabel="iteration")
-    axis.xaxis.set_major_formatter("{x:g}")
-    log_axis(axis)
 
 
 def _of(table: pd.DataFrame, architecture: str, weight_decay: float) -> pd.DataFrame:
@@ -85,10 +79,6 @@ def _gap(ends: pd.DataFrame) -> str:
     ratio = ends["strong"] / ends["train"]
     low, high = number(ratio.min()), number(ratio.max())
     return f"test / training {low if low == high else f'{low} to {high}'}"
-
-
-def _key() -> list[Line2D]:
-    return [Line2D([], [], **style, linewidth=1.6, label=name) for _, _, style, name in VARIANCES]
 
 
 def _told(ends: pd.DataFrame) -> str:

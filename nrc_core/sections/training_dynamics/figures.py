@@ -14,20 +14,8 @@ from nrc_core.config.base import log_spaced_epochs
 from nrc_core.results.criteria import CONDITIONS, weight_sites
 from nrc_core.results.results import Results
 from nrc_core.results.thresholds import thresholds
-from nrc_core.sections.canvas import (
-    AXIS,
-    COLLAPSE,
-    COLOURS,
-    FLOOR,
-    NETWORK,
-    NEUTRAL,
-    Picture,
-    canvas,
-    log_axis,
-    number,
-    picture,
-    site_ticks,
-)
+from nrc_core.sections import canvas
+from nrc_core.sections.canvas import AXIS, COLLAPSE, COLOURS, FLOOR, NETWORK, NEUTRAL, Picture, number, picture
 from nrc_core.sections.dynamics import generalisation_gap, onset, order_of_onset, timing
 
 LINES: dict[str, Any] = {"random": "-", "blocked": "--"}
@@ -41,7 +29,7 @@ def training_curves(results: Results) -> Picture:
     splits = results.runs.set_index("key")["split"]
     names = list(dict.fromkeys(results.runs["dataset"]))
     rows, columns = _grid(len(names))
-    with canvas(rows, columns, size=(8.2 if columns > 1 else 7.6, 0.7 + 2.7 * rows)) as (figure, axes):
+    with canvas.canvas(rows, columns, size=(8.2 if columns > 1 else 7.6, 0.7 + 2.7 * rows)) as (figure, axes):
         titles = []
         for axis, dataset in zip(axes.flat, names, strict=False):
             here = events[events["dataset"] == dataset]
@@ -51,14 +39,14 @@ def training_curves(results: Results) -> Picture:
                 for column, (_, colour) in CURVES.items():
                     axis.plot(run["epoch"], run[column], LINES[splits[key]], color=colour, linewidth=0.9, alpha=0.8)
             _mark(axis, here)
-            axis.set(xscale="log", xlabel="epoch", ylabel="mean squared error", title=_message(dataset, here))
-            axis.xaxis.set_major_formatter("{x:g}")
-            log_axis(axis)
+            canvas.time_axis(axis, "epoch")
+            axis.set(ylabel="mean squared error", title=_message(dataset, here))
+            canvas.log_axis(axis)
             titles.append(axis.get_title("left"))
         for axis in axes.flat[len(names) :]:
             axis.set_axis_off()
-        handles = _key(sorted(set(splits), reverse=True))
-        figure.legend(handles=handles, loc="outside upper center", ncols=len(handles) // 2, fontsize=9)
+        entries = _key(sorted(set(splits), reverse=True))
+        canvas.legend(figure, entries, columns=len(entries) // 2)
         return picture(figure, f"Training and test losses by epoch. {'. '.join(titles)}. {_epochs(events)}")
 
 
@@ -66,7 +54,7 @@ def over_epochs(results: Results) -> Picture:
     """NRC1 to NRC4 by site at every measured epoch of one network: the later, the stronger."""
     m = weight_sites(results.history())
     epochs = sorted(m["epoch"].unique())
-    with canvas(2, 2, size=(8.2, 6.2)) as (figure, axes):
+    with canvas.canvas(2, 2, size=(8.2, 6.2)) as (figure, axes):
         told = []
         for axis, name in zip(axes.flat, CONDITIONS, strict=True):
             for place, epoch in enumerate(epochs, 1):
@@ -79,10 +67,10 @@ def over_epochs(results: Results) -> Picture:
                 ylabel=AXIS[name],
                 title=f"{name.upper()} at the last site: {number(first)}, then {number(last)}",
             )
-            site_ticks(axis, pd.Index(m["site"].unique()))
+            canvas.site_ticks(axis, pd.Index(m["site"].unique()))
             told.append(f"{name.upper()} from {number(first)} to {number(last)}")
         for axis in axes.flat[[0, 3]]:
-            log_axis(axis)
+            canvas.log_axis(axis)
         return picture(
             figure,
             f"The four conditions by site, a line a measured epoch from {epochs[0]} to {epochs[-1]}; at the last site, "
@@ -97,15 +85,14 @@ def onset_order(results: Results) -> Picture:
     orders = order_of_onset(results).set_index("key")
     names = list(dict.fromkeys(results.runs["dataset"]))
     rows, columns = _grid(len(names))
-    with canvas(rows, columns, size=(8.2 if columns > 1 else 7.6, 0.4 + 2.5 * rows)) as (figure, axes):
+    with canvas.canvas(rows, columns, size=(8.2 if columns > 1 else 7.6, 0.4 + 2.5 * rows)) as (figure, axes):
         titles = []
         for axis, dataset in zip(axes.flat, names, strict=False):
             here = events[events["dataset"] == dataset]
             end = int(results.losses.loc[results.losses["key"].isin(here["key"]), "epoch"].max())
-            axis.set(xscale="log", xlim=(0.8, 1.25 * end), ylim=(len(CONDITIONS) - 0.5, -0.5), xlabel="epoch")
-            axis.xaxis.set_major_formatter("{x:g}")
-            axis.set_yticks(range(len(CONDITIONS)), [name.upper() for name in CONDITIONS])
-            axis.grid(axis="y", visible=False)
+            canvas.time_axis(axis, "epoch")
+            canvas.row_axis(axis, [name.upper() for name in CONDITIONS])
+            axis.set_xlim(0.8, 1.25 * end)
             for row, condition in enumerate(CONDITIONS):
                 _brackets(axis, row, here[here["condition"] == condition], COLOURS[condition], end)
             axis.set_title(f"{_name(dataset)}: {_first(orders[orders['dataset'] == dataset])}")
@@ -113,9 +100,14 @@ def onset_order(results: Results) -> Picture:
         for axis in axes.flat[len(names) :]:
             axis.set_axis_off()
         splits = sorted(set(results.runs["split"]), reverse=True)
-        handles = [_dot(split, label=f"sets in by this epoch, {split} split") for split in splits]
-        handles.append(Line2D([], [], marker="x", linestyle="", color=NEUTRAL, label="does not hold in the end"))
-        figure.legend(handles=handles, loc="outside upper center", ncols=len(handles), fontsize=9)
+        style = {"linestyle": "", "color": NEUTRAL}
+        dots = [
+            canvas.entry(
+                f"sets in by this epoch, {split} split", marker="o", markerfacecolor=_face(split, NEUTRAL), **style
+            )
+            for split in splits
+        ]
+        canvas.legend(figure, [*dots, canvas.entry("does not hold in the end", marker="x", **style)])
         told = "; ".join(
             f"{_name(row.dataset)}, {row.split} split, seed {row.seed}: {row.order or 'none'}"
             for row in orders.itertuples()
@@ -128,20 +120,16 @@ def generalisation(results: Results) -> Picture:
     table = generalisation_gap(results)
     most = thresholds()["gap_most"]
     groups = list(table.groupby(["dataset", "split"], sort=False))
-    with canvas(1, 1, size=(7.6, 1.3 + 0.42 * len(groups))) as (figure, axes):
-        axis = axes[0, 0]
+    with canvas.canvas(1, 1, size=(7.6, 1.3 + 0.42 * len(groups))) as (figure, [[axis]]):
         for row, ((_, split), runs) in enumerate(groups):
             colour = np.where(runs["gap"] <= most, COLLAPSE, NETWORK)
-            face = colour if split == "random" else "none"
-            axis.scatter(runs["gap"], row + _spread(len(runs)), s=42, facecolors=face, edgecolors=colour, zorder=3)
+            heights = row + canvas.spread(len(runs), 0.25)
+            axis.scatter(runs["gap"], heights, s=42, facecolors=_face(split, colour), edgecolors=colour, zorder=3)
         axis.axvline(most, color=NEUTRAL, linestyle=":", linewidth=1.4)
         axis.axvline(0, color=NEUTRAL, linewidth=0.8)
-        axis.annotate(
-            f"{most:g}", (most, 0), xycoords=("data", "axes fraction"), xytext=(3, 3), textcoords="offset points"
-        )
-        axis.set_yticks(range(len(groups)), [f"{_name(dataset)}, {split}" for (dataset, split), _ in groups])
-        axis.set(ylim=(len(groups) - 0.4, -0.6), xlabel="test less training error, as a share of the target variance")
-        axis.grid(axis="y", visible=False)
+        canvas.at_foot(axis, most, f"{most:g}", (3, 3))
+        canvas.row_axis(axis, [f"{_name(dataset)}, {split}" for (dataset, split), _ in groups], margin=0.6)
+        axis.set_xlabel("test less training error, as a share of the target variance")
         counts = [
             f"{split} split {(runs['gap'] <= most).sum()} of {len(runs)}"
             for split, runs in table.groupby("split", sort=False)
@@ -196,37 +184,27 @@ def _epochs(events: pd.DataFrame) -> str:
 
 
 def _key(splits: list[str]) -> list[Line2D]:
-    curves = [Line2D([], [], color=colour, label=f"{label} loss") for label, colour in CURVES.values()]
-    marks = [
-        Line2D([], [], color=COLLAPSE, linewidth=1.6, label="collapse sets in (NRC1, last site)"),
-        Line2D([], [], **SETTLED, label="both losses have settled"),
+    lines = [canvas.entry(f"{split} split", color=NEUTRAL, linestyle=LINES[split]) for split in splits]
+    return [
+        *(canvas.entry(f"{label} loss", color=colour) for label, colour in CURVES.values()),
+        *(lines if len(lines) > 1 else []),
+        canvas.entry("collapse sets in (NRC1, last site)", color=COLLAPSE, linewidth=1.6),
+        canvas.entry("both losses have settled", **SETTLED),
     ]
-    if len(splits) == 1:
-        return curves + marks
-    return (
-        curves
-        + [Line2D([], [], color=NEUTRAL, linestyle=LINES[split], label=f"{split} split") for split in splits]
-        + marks
-    )
 
 
-def _dot(split: str, label: str) -> Line2D:
-    face = NEUTRAL if split == "random" else "none"
-    return Line2D([], [], marker="o", linestyle="", color=NEUTRAL, markerfacecolor=face, label=label)
-
-
-def _spread(count: int) -> np.ndarray:
-    """Heights that keep several networks of one row apart."""
-    return np.linspace(-0.25, 0.25, count) if count > 1 else np.zeros(1)
+def _face(split: str, colour: Any) -> Any:
+    """Dots of random splits are full, those of other splits hollow."""
+    return colour if split == "random" else "none"
 
 
 def _brackets(axis: Axes, row: int, events: pd.DataFrame, colour: str, end: int) -> None:
-    for height, event in zip(row + _spread(len(events)), events.itertuples(), strict=True):
+    for height, event in zip(row + canvas.spread(len(events), 0.25), events.itertuples(), strict=True):
         if pd.isna(event.at_most):
             axis.plot(1.12 * end, height, marker="x", color=colour, markersize=5)
             continue
         axis.plot([max(event.after, 0.8), event.at_most], [height, height], color=colour, linewidth=1.5, alpha=0.6)
-        face = colour if event.split == "random" else "none"
+        face = _face(event.split, colour)
         axis.plot(event.at_most, height, marker="o", color=colour, markersize=5.5, markerfacecolor=face)
 
 

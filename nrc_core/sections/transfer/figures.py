@@ -5,10 +5,9 @@ from __future__ import annotations
 from typing import Any
 
 import pandas as pd
-from matplotlib.lines import Line2D
 
 from nrc_core.results.results import Results
-from nrc_core.sections.canvas import COLOURS, NETWORK, Picture, canvas, number, picture
+from nrc_core.sections.canvas import COLOURS, NETWORK, Picture, canvas, entry, legend, number, picture
 from nrc_core.sections.transfer.tables import by_checkpoint
 
 # How the learning rate of the fine-tuning was chosen: column of `by_checkpoint`, style, name.
@@ -43,8 +42,7 @@ def transfer_by_collapse(results: Results) -> Picture:
                 f"seed {row['seed']}, {_age(row['start'])}, {_option(row)}: variance {number(row[variance])}, accuracy "
                 f"{100 * row['by_validation']:.1f} %" for _, row in rows.iterrows()
             ))  # fmt: skip
-        handles = [Line2D([], [], marker="o", linestyle="", **style, label=name) for style, name in CHOICES.values()]
-        figure.legend(handles=handles, loc="outside upper center", ncols=2, fontsize=9)
+        legend(figure, [entry(name, marker="o", linestyle="", **style) for style, name in CHOICES.values()])
         return picture(figure, f"Fine-tuned accuracy by train variance. {'. '.join(told)}.")
 
 

@@ -9,23 +9,12 @@ import matplotlib
 import numpy as np
 import pandas as pd
 from matplotlib.colors import LogNorm, Normalize
-from matplotlib.lines import Line2D
 
 from nrc_core.results.criteria import holds, weight_sites
 from nrc_core.results.results import Results
 from nrc_core.results.thresholds import thresholds
-from nrc_core.sections.canvas import (
-    COLOURS,
-    FLOOR,
-    NETWORK,
-    NEUTRAL,
-    Picture,
-    canvas,
-    log_axis,
-    number,
-    picture,
-    site_ticks,
-)
+from nrc_core.sections import canvas
+from nrc_core.sections.canvas import COLOURS, FLOOR, NETWORK, NEUTRAL, Picture, number, picture
 from nrc_core.sections.sweeps import by_network
 
 METRICS = {"nrc1": "Noise (NRC1)", "nrc2": "Targets (NRC2)", "nrc3": "Weights (NRC3)"}
@@ -45,7 +34,7 @@ def weight_decay_map(results: Results) -> Picture:
     together = _half(sites, flags.all(axis=1))
     rows = len(together)
     limits = thresholds()
-    with canvas(1, len(METRICS), size=(8.2, 2.1 + 0.3 * rows)) as (figure, axes):
+    with canvas.canvas(1, len(METRICS), size=(8.2, 2.1 + 0.3 * rows)) as (figure, axes):
         for axis, (name, title) in zip(axes.flat, METRICS.items(), strict=True):
             noise = name == "nrc1"
             mesh = axis.pcolormesh(
@@ -63,7 +52,7 @@ def weight_decay_map(results: Results) -> Picture:
                 row, column = np.nonzero(cells.to_numpy())
                 axis.plot(column + 0.5, row + 0.5, **style)
             axis.set(title=title, xlabel="site (weight layer)", ylabel="weight decay" if noise else "")
-            site_ticks(axis, together.columns, shift=0.5)
+            canvas.site_ticks(axis, together.columns, shift=0.5)
             axis.set_yticks(np.arange(rows) + 0.5, [f"{value:g}" for value in together.index] if noise else [""] * rows)
             axis.tick_params(length=0)
             axis.invert_yaxis()  # 0 comes first
@@ -73,13 +62,9 @@ def weight_decay_map(results: Results) -> Picture:
         message = f"All four conditions hold together {_where(somewhere)}"
         message += ", never at the last site" if somewhere.any() and not last.any() else ""
         figure.suptitle(message, x=0.01, ha="left", fontsize=11)
-        figure.legend(
-            [Line2D([], [], **SINGLE), Line2D([], [], **ALL_FOUR)],
-            ["the panel's condition holds", "all four hold (in at least half of the networks)"],
-            loc="outside lower center",
-            ncols=2,
-            fontsize=9,
-        )
+        single = canvas.entry("the panel's condition holds", **SINGLE)
+        all_four = canvas.entry("all four hold (in at least half of the networks)", **ALL_FOUR)
+        canvas.legend(figure, [single, all_four], above=False)
         end = "" if last.equals(somewhere) or not last.any() else f" At the last site they do {_where(last)}."
         return picture(figure, f"Heat maps of site by weight decay. {message}.{end} {_ends(sites)}")
 
@@ -91,7 +76,7 @@ def weight_decay_lines(results: Results) -> Picture:
     colours = _colours(sorted(sites["weight_decay"].unique()))
     flags = holds(sites)
     noise, aligned = (_where(_half(sites, flags[name]).any(axis=1)) for name in ("nrc1", "nrc3"))
-    with canvas(1, len(panels), size=(8.2, 3.5)) as (figure, axes):
+    with canvas.canvas(1, len(panels), size=(8.2, 3.5)) as (figure, axes):
         for axis, (name, title) in zip(axes.flat, panels.items(), strict=True):
             for (value, rows), marker in zip(sites.groupby("weight_decay"), cycle("so^Dv"), strict=False):
                 values = rows[name].clip(lower=FLOOR).groupby(rows["site"])
@@ -107,11 +92,10 @@ def weight_decay_lines(results: Results) -> Picture:
                 low, high = values.min(), values.max()
                 axis.fill_between(low.index, low, high, color=colours[value], alpha=0.18, linewidth=0)
             axis.set(title=title, xlabel="site (weight layer)")
-            site_ticks(axis, pd.Index(np.unique(sites["site"])))
-        log_axis(axes[0, 0])
-        axes[0, 1].axhline(1, color=NEUTRAL, linewidth=0.8)
-        axes[0, 1].set_ylim(-0.03, 1.05)
-        log_axis(axes[0, 2])
+            canvas.site_ticks(axis, pd.Index(np.unique(sites["site"])))
+        canvas.log_axis(axes[0, 0])
+        canvas.unit_axis(axes[0, 1])
+        canvas.log_axis(axes[0, 2])
         message = f"NRC1 holds somewhere {noise}, NRC3 {aligned}"
         figure.suptitle(message.replace(", NRC3", ",\nNRC3"), x=0.01, ha="left", fontsize=11)
         handles, labels = axes[0, 0].get_legend_handles_labels()
@@ -130,7 +114,7 @@ def weight_decay_errors(results: Results) -> Picture:
     errors = networks.groupby("weight_decay")[["train", "test"]].mean()
     limits = thresholds()
     over = int(networks["over_collapsed"].sum())
-    with canvas(1, 2, size=(8.2, 3.6)) as (figure, axes):
+    with canvas.canvas(1, 2, size=(8.2, 3.6)) as (figure, axes):
         left, right = axes.flat
         for column, colour, label, shift in (
             ("train", COLOURS["nrc1"], "training", -0.07),
@@ -139,7 +123,7 @@ def weight_decay_errors(results: Results) -> Picture:
             left.scatter(networks["place"] + shift, networks[column], s=22, alpha=0.8, color=colour, linewidths=0)
             left.plot(np.arange(len(tried)) + shift, errors[column], color=colour, linewidth=1.8, label=label)
         left.axhline(1, color=NEUTRAL, linestyle="--", label="predicting the mean")
-        log_axis(left)
+        canvas.log_axis(left)
         learned = errors["test"].min() < limits["nothing_learned_least"]
         best = f"Test error is lowest at weight decay {errors['test'].idxmin():g}"
         left.set_title(best if learned else "Nothing is learned at any weight decay")
@@ -154,7 +138,7 @@ def weight_decay_errors(results: Results) -> Picture:
             right.scatter(some["place"], some["noise"].clip(lower=FLOOR), s=38, alpha=0.8, color=colour, marker=shape,
                           linewidths=0, label=label)  # fmt: skip
         right.axhline(limits["noise_most"], color=NEUTRAL, linestyle=":", label=f"threshold, {limits['noise_most']:g}")
-        log_axis(right)
+        canvas.log_axis(right)
         right.set_title(f"Over-collapsed: {over} of {len(networks)} networks")
         targets = networks["target_rank"].iloc[0]
         right.set(xlabel=f"weight decay, output directions (targets: {targets})", ylabel="noise at the last site")

@@ -13,7 +13,8 @@ from matplotlib.ticker import LogLocator, NullFormatter
 from nrc_core.results.criteria import holds, target_dimensions, weight_sites
 from nrc_core.results.results import Results
 from nrc_core.results.thresholds import thresholds
-from nrc_core.sections.canvas import COLOURS, FLOOR, NEUTRAL, Picture, canvas, number, picture
+from nrc_core.sections import canvas
+from nrc_core.sections.canvas import COLOURS, FLOOR, NEUTRAL, Picture, number, picture
 from nrc_core.sections.what_decides_collapse.tables import RECIPE, at_last_site, variant_names
 from nrc_core.theory.bounds import cone_noise
 
@@ -35,7 +36,7 @@ def variants(results: Results) -> Picture:
     flags, limits = holds(table), thresholds()
     limits_of = dict(zip(PANELS, (limits["noise_most"], *[limits["alignment_least"]] * 2, 1.0), strict=True))
     names = list(dict.fromkeys(table["variant"]))
-    with canvas(1, 4, size=(8.2, 1.7 + 0.32 * len(names))) as (figure, axes):
+    with canvas.canvas(1, 4, size=(8.2, 1.7 + 0.32 * len(names))) as (figure, axes):
         counts = []
         for axis, (condition, (column, label)) in zip(axes.flat, PANELS.items(), strict=True):
             for (variant, over), runs in table.groupby(["variant", "over_collapsed"], sort=False):
@@ -45,19 +46,16 @@ def variants(results: Results) -> Picture:
             axis.axvline(limits_of[condition], **THRESHOLD)
             axis.set_title(f"{condition.upper()}: {flags[condition].sum()} of {len(table)}")
             axis.set_xlabel(label)
-            _rows(axis, names if condition == "nrc1" else [""] * len(names))
+            canvas.row_axis(axis, names if condition == "nrc1" else [""] * len(names))
             if column in ("nrc2", "nrc3"):
                 axis.set(xlim=(-0.03, 1.05), xticks=[0, 0.5, 1])
             else:
                 _log(axis)
             counts.append(f"{condition.upper()} holds in {flags[condition].sum()} of {len(table)}")
         over = int(table["over_collapsed"].sum())
-        handles = [
-            Line2D([], [], marker="o", linestyle="", color=NEUTRAL, label="a network"),
-            Line2D([], [], marker="X", linestyle="", color=NEUTRAL, label="over-collapsed"),
-            Line2D([], [], **THRESHOLD, label="threshold"),
-        ]
-        figure.legend(handles=handles, loc="outside upper center", ncols=3, fontsize=9)
+        shapes = {"a network": "o", "over-collapsed": "X"}
+        dots = [canvas.entry(name, marker=shape, linestyle="", color=NEUTRAL) for name, shape in shapes.items()]
+        canvas.legend(figure, [*dots, canvas.entry("threshold", **THRESHOLD)])
         told = "; ".join(
             f"{variant}, median noise {number(runs['nrc1'].median())}"
             for variant, runs in table.groupby("variant", sort=False)
@@ -73,8 +71,7 @@ def noise_before_and_after(results: Results) -> Picture:
     """NRC1 at the last site before and after the activation: a row a variant, a bar a network."""
     table = at_last_site(results)
     names = list(dict.fromkeys(table["variant"]))
-    with canvas(1, 1, size=(7.6, 1.6 + 0.36 * len(names))) as (figure, axes):
-        axis = axes[0, 0]
+    with canvas.canvas(1, 1, size=(7.6, 1.6 + 0.36 * len(names))) as (figure, [[axis]]):
         after, before = (table[name].clip(lower=FLOOR) for name in ("nrc1", "before"))
         heights = table["variant"].map(names.index) + _spread(table["seed"], table["seed"])
         axis.hlines(heights, before, after, color=COLOURS["nrc1"], alpha=0.5)
@@ -83,14 +80,13 @@ def noise_before_and_after(results: Results) -> Picture:
             axis.scatter(values, heights, s=34, edgecolors=COLOURS["nrc1"], **{"facecolors": COLOURS["nrc1"]} | style)
         axis.axvline(thresholds()["noise_most"], **THRESHOLD)
         axis.axvline(cone_noise(), **CONE)
-        _rows(axis, names)
+        canvas.row_axis(axis, names)
         _log(axis)
         axis.set_xlabel("noise (NRC1) at the last site")
         more = int((table["nrc1"] > table["before"]).sum())
         message = f"The activation adds noise in {more} of {len(table)} networks"
         axis.set_title(message)
-        handles = [*axis.get_legend_handles_labels()[0], *_levels()]
-        figure.legend(handles=handles, loc="outside lower center", ncols=4, fontsize=9)
+        canvas.legend(figure, [*axis.get_legend_handles_labels()[0], *_levels()], above=False)
         told = "; ".join(
             f"{variant}: {number(runs['before'].median())} before, {number(runs['nrc1'].median())} after"
             for variant, runs in table.groupby("variant", sort=False)
@@ -105,23 +101,19 @@ def cone(results: Results) -> Picture:
     shown = {words: chosen for words, chosen in keys.items() if chosen}
     t = int(target_dimensions(results.final()).iloc[0])
     most = 2 * t + 4
-    with canvas(1, len(shown), size=(7.6 if len(shown) == 1 else 8.2, 3.7)) as (figure, axes):
+    with canvas.canvas(1, len(shown), size=(7.6 if len(shown) == 1 else 8.2, 3.7)) as (figure, axes):
         titles = []
         for axis, (words, chosen) in zip(axes.flat, shown.items(), strict=True):
             ends = {}
             for features, line in (("post", "-"), ("pre", "--")):
                 curves = _last_curves(results, chosen, features)
                 curves = curves[curves["k"] <= most]
-                for _, run in curves.groupby("key", sort=False):
-                    axis.plot(run["k"], run["nrc1"], line, color=COLOURS["nrc1"], linewidth=0.8, alpha=0.5)
-                mean = curves.groupby("k")["nrc1"].mean()
-                axis.plot(mean.index, mean, line, color=COLOURS["nrc1"], linewidth=2, marker="o", markersize=4)
-                ends[features] = mean
+                ends[features] = canvas.networks_and_mean(
+                    axis, curves, "nrc1", COLOURS["nrc1"], by="k", line=line, marker="o", markersize=4
+                )
             for rank, text in ((t, "t"), (2 * t, "2t")):
                 axis.axvline(rank, color=NEUTRAL, linewidth=0.9)
-                axis.annotate(
-                    text, (rank, 0), xycoords=("data", "axes fraction"), xytext=(3, 4), textcoords="offset points"
-                )
+                canvas.at_foot(axis, rank, text, (3, 4))
             axis.axhline(thresholds()["noise_most"], **THRESHOLD)
             axis.axhline(cone_noise(), **CONE)
             axis.set(xlabel="rank k", ylabel="noise outside the top k", yscale="log", xticks=range(1, most + 1))
@@ -133,17 +125,14 @@ def cone(results: Results) -> Picture:
         low = min(axis.get_ylim()[0] for axis in axes.flat)
         for axis in axes.flat:
             axis.set_ylim(low, 1.5)
-        kinds: dict[Any, str] = {"-": "after the activation", "--": "before it"}
-        handles = [Line2D([], [], color=COLOURS["nrc1"], linestyle=line, label=label) for line, label in kinds.items()]
-        figure.legend(handles=[*handles, *_levels()], loc="outside lower center", ncols=4, fontsize=9)
+        kinds = {"after the activation": "-", "before it": "--"}
+        lines = [canvas.entry(name, color=COLOURS["nrc1"], linestyle=line) for name, line in kinds.items()]
+        canvas.legend(figure, [*lines, *_levels()], above=False)
         return picture(figure, f"Noise at the last site by rank, t = {t}. {'. '.join(titles)}.")
 
 
 def _levels() -> list[Line2D]:
-    return [
-        Line2D([], [], **CONE, label=f"balanced pairs, {cone_noise():.3f}"),
-        Line2D([], [], **THRESHOLD, label="threshold"),
-    ]
+    return [canvas.entry(f"balanced pairs, {cone_noise():.3f}", **CONE), canvas.entry("threshold", **THRESHOLD)]
 
 
 def _last_curves(results: Results, keys: list[str], features: str) -> pd.DataFrame:
@@ -157,14 +146,7 @@ def _last_curves(results: Results, keys: list[str], features: str) -> pd.DataFra
 def _spread(seeds: pd.Series, among: pd.Series) -> np.ndarray:
     """Heights within a row, the same for a seed in every row."""
     order = sorted(set(among))
-    places = np.linspace(-0.2, 0.2, len(order)) if len(order) > 1 else np.zeros(1)
-    return places[[order.index(seed) for seed in seeds]]
-
-
-def _rows(axis: Axes, names: list[str]) -> None:
-    axis.set_yticks(range(len(names)), names)
-    axis.set_ylim(len(names) - 0.5, -0.5)
-    axis.grid(axis="y", visible=False)
+    return canvas.spread(len(order), 0.2)[[order.index(seed) for seed in seeds]]
 
 
 def _log(axis: Axes) -> None:
