@@ -9,7 +9,7 @@ from __future__ import annotations
 import base64
 import io
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
@@ -132,9 +132,20 @@ def at_foot(axis: Axes, place: float, text: str, shift: tuple[float, float], **s
     axis.annotate(text, (place, 0), shift, ("data", "axes fraction"), textcoords="offset points", **style)
 
 
+def shades(values: Iterable[Any], first: float, last: float) -> dict[Any, Any]:
+    """A colour for each value, in rising order, from one place of a scale to another; seen on white and on black."""
+    ordered = sorted(set(values))
+    return dict(zip(ordered, plt.get_cmap("viridis")(np.linspace(first, last, len(ordered))), strict=True))
+
+
 def entry(label: str, **style: Any) -> Line2D:
     """One line of a legend: a sample of a style and its name."""
     return Line2D([], [], label=label, **style)
+
+
+def dot(label: str, shape: str = "o", **style: Any) -> Line2D:
+    """An entry of a legend that is a marker without a line."""
+    return entry(label, marker=shape, linestyle="", **{"color": NEUTRAL} | style)
 
 
 def legend(figure: Figure, entries: Sequence[Line2D], above: bool = True, columns: int | None = None) -> None:

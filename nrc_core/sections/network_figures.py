@@ -83,8 +83,7 @@ def headline(results: Results) -> Picture:
         _mark_collapse(axis, found)
         axis.set(xlabel="layer, from input to output", ylabel="share, cosine or CKA", ylim=(-0.03, 1.05))
         figure.legend(loc="outside upper center", ncols=3, fontsize=9)
-        alt = "Three curves by layer. " + " ".join(f"{_title(name, found)}." for name in labels)
-        return picture(figure, alt)
+        return picture(figure, f"Three curves by layer. {' '.join(f'{_title(name, found)}.' for name in labels)}")
 
 
 def losses(results: Results) -> Picture:
@@ -135,14 +134,11 @@ def dynamics(results: Results) -> Picture:
     """Noise by site and measured epoch of the first run: when in training did it collapse?"""
     m = weight_sites(results.history())
     m = m[m["key"] == results.runs["key"].iloc[0]]
-    grid = m.pivot(index="site", columns="epoch", values="nrc1").clip(lower=1e-6)
-    with canvas.canvas(1, 1, size=(7.6, 3.2)) as (figure, [[axis]]):
-        norm = LogNorm(grid.to_numpy().min(), 1)
-        seaborn.heatmap(grid, ax=axis, cmap="cividis", norm=norm, cbar_kws={"label": "noise (NRC1)"})
-        first, last = grid.iloc[-1, 0], grid.iloc[-1, -1]
-        axis.set_title(f"Noise at the last site: {first:.2g} after epoch {grid.columns[0]}, {last:.2g} at the end")
-        axis.grid(False)
-        return picture(figure, f"Noise by site and epoch. {axis.get_title('left')}.")
+    noise = m.pivot(index="site", columns="epoch", values="nrc1").clip(lower=1e-6)
+    first, last = noise.iloc[-1, 0], noise.iloc[-1, -1]
+    title = f"Noise at the last site: {first:.2g} after epoch {noise.columns[0]}, {last:.2g} at the end"
+    alt = f"Noise by site and epoch. {title}."
+    return _heat_map(noise, LogNorm(noise.to_numpy().min(), 1), 3.2, "noise (NRC1)", title, alt)
 
 
 def spectrum(results: Results, most: int = 12) -> Picture:
@@ -150,15 +146,19 @@ def spectrum(results: Results, most: int = 12) -> Picture:
     s = results.final_spectra()
     s = s[(s["key"] == results.runs["key"].iloc[0]) & (s["k"] <= most)]
     grid = s.pivot(index="k", columns="site", values="eigenvalue").iloc[:, :-1]
-    shares = (grid / grid.iloc[0]).clip(lower=1e-8)
-    with canvas.canvas(1, 1, size=(7.6, 3.6)) as (figure, [[axis]]):
-        bar = {"label": "eigenvalue over the largest"}
-        seaborn.heatmap(shares, ax=axis, cmap="cividis", norm=LogNorm(1e-8, 1), cbar_kws=bar)
-        large = (shares > 1e-2).sum()
-        axis.set_title(f"Directions above 1 % of the largest: {large.iloc[1]} at site 1, {large.iloc[-1]} at the last")
-        axis.set(xlabel="site", ylabel="direction")
+    shares = (grid / grid.iloc[0]).clip(lower=1e-8).rename_axis("direction")
+    large = (shares > 1e-2).sum()
+    title = f"Directions above 1 % of the largest: {large.iloc[1]} at site 1, {large.iloc[-1]} at the last"
+    alt = f"Feature eigenvalues by site. {title} (of {most} shown)."
+    return _heat_map(shares, LogNorm(1e-8, 1), 3.6, "eigenvalue over the largest", title, alt)
+
+
+def _heat_map(grid: pd.DataFrame, norm: LogNorm, height: float, unit: str, title: str, alt: str) -> Picture:
+    with canvas.canvas(1, 1, size=(7.6, height)) as (figure, [[axis]]):
+        seaborn.heatmap(grid, ax=axis, cmap="cividis", norm=norm, cbar_kws={"label": unit})
+        axis.set_title(title)
         axis.grid(False)
-        return picture(figure, f"Feature eigenvalues by site. {axis.get_title('left')} (of {most} shown).")
+        return picture(figure, alt)
 
 
 def views(results: Results) -> Picture:

@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import matplotlib
-import numpy as np
-
 from nrc_core.results.criteria import weight_sites
 from nrc_core.results.results import Results
 from nrc_core.results.thresholds import thresholds
@@ -13,12 +10,14 @@ from nrc_core.sections.canvas import FLOOR, NEUTRAL, Picture, number, picture
 from nrc_core.sections.cascading_collapse.tables import noise_onsets
 from nrc_core.sections.collapse import half_times, layer_variances
 
+LIGHT_TO_DARK = (0.9, 0.3)  # from light green for the first layer to blue for the last
+
 
 def cascade(results: Results) -> Picture:
     """TrainVariance of every hidden layer over training, the layout of figure 6; dots are its half times."""
     table, halves = layer_variances(results), half_times(results)
     decays = table["weight_decay"].drop_duplicates().tolist()
-    colours = _shades(table["layer"].unique())
+    colours = canvas.shades(table["layer"], *LIGHT_TO_DARK)
     with canvas.canvas(1, len(decays), size=(8.2 if len(decays) > 1 else 7.6, 3.7)) as (figure, axes):
         told = []
         for axis, decay in zip(axes.flat, decays, strict=True):
@@ -36,7 +35,7 @@ def cascade(results: Results) -> Picture:
                 f"layer {layer} from {number(row['first'])} to {number(row.final)}, "
                 f"half of it by iteration {row.half_time:.0f}" for layer, row in ends.iterrows()
             ))  # fmt: skip
-        names = _layer_names(sorted(colours))
+        names = _layer_names(list(colours))
         canvas.legend(figure, [canvas.entry(name, color=colours[layer], linewidth=2) for layer, name in names.items()])
         return picture(figure, f"Train variance by layer and iteration. {'. '.join(told)}.")
 
@@ -46,7 +45,7 @@ def regression_cascade(results: Results) -> Picture:
     table = results.label(weight_sites(results.history("train")), "dataset")
     table = table[table["site"] > 0]
     limit, onsets = thresholds()["noise_most"], noise_onsets(results, thresholds()["noise_most"])
-    colours = _shades(table["site"].unique())
+    colours = canvas.shades(table["site"], *LIGHT_TO_DARK)
     names = list(dict.fromkeys(table["dataset"]))
     with canvas.canvas(1, len(names), size=(8.2 if len(names) > 1 else 7.6, 3.7)) as (figure, axes):
         told = []
@@ -63,16 +62,9 @@ def regression_cascade(results: Results) -> Picture:
                 f"site {site} " + ("never" if not row["count"] else f"by epoch {row['median']:.0f}")
                 for site, row in first.iterrows()
             ))  # fmt: skip
-        entries = [canvas.entry(f"site {site}", color=colours[site], linewidth=2) for site in sorted(colours)]
+        entries = [canvas.entry(f"site {site}", color=colours[site], linewidth=2) for site in colours]
         canvas.legend(figure, entries, columns=8)
         return picture(figure, f"Noise by site and epoch; at most {limit:g} from: {'. '.join(told)}.")
-
-
-def _shades(layers: np.ndarray) -> dict[int, str]:
-    """From light green for the first layer to blue for the last; legible on both backgrounds."""
-    ordered = sorted(int(layer) for layer in layers)
-    colours = matplotlib.colormaps["viridis"](np.linspace(0.9, 0.3, len(ordered)))
-    return {layer: matplotlib.colors.to_hex(colour) for layer, colour in zip(ordered, colours, strict=True)}
 
 
 def _layer_names(layers: list[int]) -> dict[int, str]:

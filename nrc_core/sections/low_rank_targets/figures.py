@@ -165,19 +165,11 @@ def _entries(lines: dict[int, Any], limit: float) -> list[Line2D]:
     return [*widths, canvas.entry(f"threshold, {limit:g}", color=NEUTRAL, linestyle=":")]
 
 
-def _curves(
-    axis: Axes,
-    table: pd.DataFrame,
-    column: str,
-    colour: str,
-    lines: dict[int, Any],
-    by: str = "site",
-    marker: str = "o",
-) -> None:
+def _curves(axis: Axes, table: pd.DataFrame, column: str, colour: str, lines: dict[int, Any], **style: Any) -> None:
     """Networks as thin lines, the mean of each width as a thick one."""
     for width, same in table.groupby("width"):
-        style = {"linestyle": lines[width], "marker": marker, "markersize": 4}
-        canvas.networks_and_mean(axis, same, column, colour, by=by, **style)
+        mean_style = {"marker": "o", "markersize": 4, "linestyle": lines[width]}
+        canvas.networks_and_mean(axis, same, column, colour, **mean_style | style)
 
 
 def _mark(axis: Axes, places: dict[int, str]) -> None:

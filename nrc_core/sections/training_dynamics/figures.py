@@ -62,11 +62,8 @@ def over_epochs(results: Results) -> Picture:
                 shade = place / len(epochs)
                 axis.plot(here["site"], here[name].clip(lower=FLOOR), color=COLOURS[name], alpha=shade, lw=0.8 + shade)
             first, last = (m.loc[m["epoch"] == epoch, name].iloc[-1] for epoch in (epochs[0], epochs[-1]))
-            axis.set(
-                xlabel="site (weight layer)",
-                ylabel=AXIS[name],
-                title=f"{name.upper()} at the last site: {number(first)}, then {number(last)}",
-            )
+            axis.set(xlabel="site (weight layer)", ylabel=AXIS[name])
+            axis.set_title(f"{name.upper()} at the last site: {number(first)}, then {number(last)}")
             canvas.site_ticks(axis, pd.Index(m["site"].unique()))
             told.append(f"{name.upper()} from {number(first)} to {number(last)}")
         for axis in axes.flat[[0, 3]]:
@@ -100,14 +97,11 @@ def onset_order(results: Results) -> Picture:
         for axis in axes.flat[len(names) :]:
             axis.set_axis_off()
         splits = sorted(set(results.runs["split"]), reverse=True)
-        style = {"linestyle": "", "color": NEUTRAL}
         dots = [
-            canvas.entry(
-                f"sets in by this epoch, {split} split", marker="o", markerfacecolor=_face(split, NEUTRAL), **style
-            )
+            canvas.dot(f"sets in by this epoch, {split} split", markerfacecolor=_face(split, NEUTRAL))
             for split in splits
         ]
-        canvas.legend(figure, [*dots, canvas.entry("does not hold in the end", marker="x", **style)])
+        canvas.legend(figure, [*dots, canvas.dot("does not hold in the end", "x")])
         told = "; ".join(
             f"{_name(row.dataset)}, {row.split} split, seed {row.seed}: {row.order or 'none'}"
             for row in orders.itertuples()
@@ -164,14 +158,9 @@ def _message(dataset: str, events: pd.DataFrame) -> str:
     found = events.loc[events["collapse"] != "none", "collapse"].value_counts()
     if found.empty:
         return f"{_name(dataset)}: no collapse"
-    word = found.index[0]
-    where = {
-        "after": "after the losses settled",
-        "before": "before the losses settled",
-        "open": "as the losses settled",
-    }
+    when = "as" if found.index[0] == "open" else found.index[0]  # or "after" or "before"
     among = "" if found.iloc[0] == len(events) else f" ({found.iloc[0]} of {len(events)})"
-    return f"{_name(dataset)}: collapse {where[word]}{among}"
+    return f"{_name(dataset)}: collapse {when} the losses settled{among}"
 
 
 def _epochs(events: pd.DataFrame) -> str:
@@ -211,10 +200,9 @@ def _brackets(axis: Axes, row: int, events: pd.DataFrame, colour: str, end: int)
 def _first(orders: pd.DataFrame) -> str:
     """Which condition set in first, where the networks agree, and which never did."""
     firsts = {order.split(", ")[0] for order in orders["order"]}
-    never = [name.upper() for name in CONDITIONS if all(name.upper() in row for row in orders["never"])]
-    if len(never) >= len(CONDITIONS) - 1:
-        return (
-            f"{', '.join(name.upper() for name in CONDITIONS if name.upper() not in never) or 'nothing'} alone sets in"
-        )
+    names = [name.upper() for name in CONDITIONS]
+    never = [name for name in names if all(name in row for row in orders["never"])]
+    if len(never) >= len(names) - 1:
+        return f"{', '.join(name for name in names if name not in never) or 'nothing'} alone sets in"
     start = f"{firsts.pop()} first" if len(firsts) == 1 else "no common first"
     return f"{start}, {' and '.join(never)} never" if never else start

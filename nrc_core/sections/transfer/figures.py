@@ -7,7 +7,7 @@ from typing import Any
 import pandas as pd
 
 from nrc_core.results.results import Results
-from nrc_core.sections.canvas import COLOURS, NETWORK, Picture, canvas, entry, legend, number, picture
+from nrc_core.sections.canvas import COLOURS, NETWORK, Picture, canvas, dot, legend, number, picture
 from nrc_core.sections.transfer.tables import by_checkpoint
 
 # How the learning rate of the fine-tuning was chosen: column of `by_checkpoint`, style, name.
@@ -42,7 +42,7 @@ def transfer_by_collapse(results: Results) -> Picture:
                 f"seed {row['seed']}, {_age(row['start'])}, {_option(row)}: variance {number(row[variance])}, accuracy "
                 f"{100 * row['by_validation']:.1f} %" for _, row in rows.iterrows()
             ))  # fmt: skip
-        legend(figure, [entry(name, marker="o", linestyle="", **style) for style, name in CHOICES.values()])
+        legend(figure, [dot(name, **style) for style, name in CHOICES.values()])
         return picture(figure, f"Fine-tuned accuracy by train variance. {'. '.join(told)}.")
 
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 from itertools import cycle
 from typing import Any
 
-import matplotlib
 import numpy as np
 import pandas as pd
 from matplotlib.colors import LogNorm, Normalize
@@ -73,22 +72,16 @@ def weight_decay_lines(results: Results) -> Picture:
     """Noise, alignment with the weights, and stable rank of the weights by site, one line a weight decay."""
     sites = _sites(results)
     panels = {"nrc1": "Noise (NRC1)", "nrc3": "Alignment (NRC3)", "weight_stable_rank": "Stable rank of weights"}
-    colours = _colours(sorted(sites["weight_decay"].unique()))
+    # Grey without weight decay.
+    colours = {0.0: NEUTRAL} | canvas.shades(sites.loc[sites["weight_decay"] > 0, "weight_decay"], 0.3, 0.8)
     flags = holds(sites)
     noise, aligned = (_where(_half(sites, flags[name]).any(axis=1)) for name in ("nrc1", "nrc3"))
     with canvas.canvas(1, len(panels), size=(8.2, 3.5)) as (figure, axes):
         for axis, (name, title) in zip(axes.flat, panels.items(), strict=True):
             for (value, rows), marker in zip(sites.groupby("weight_decay"), cycle("so^Dv"), strict=False):
                 values = rows[name].clip(lower=FLOOR).groupby(rows["site"])
-                axis.plot(
-                    values.mean(),
-                    color=colours[value],
-                    linestyle="-" if value else "--",
-                    linewidth=1.8,
-                    marker=marker,
-                    markersize=4,
-                    label=f"{value:g}",
-                )
+                style = {"marker": marker, "linestyle": "-" if value else "--", "label": f"{value:g}"}
+                axis.plot(values.mean(), color=colours[value], linewidth=1.8, markersize=4, **style)
                 low, high = values.min(), values.max()
                 axis.fill_between(low.index, low, high, color=colours[value], alpha=0.18, linewidth=0)
             axis.set(title=title, xlabel="site (weight layer)")
@@ -189,13 +182,6 @@ def _ends(sites: pd.DataFrame) -> str:
         for row in last.itertuples()
     ]
     return f"Means at the last site, by weight decay: {', '.join(each)}."
-
-
-def _colours(tried: list[float]) -> dict[float, Any]:
-    """Grey without weight decay, then a scale whose ends are seen on white and on black."""
-    positive = [value for value in tried if value > 0]
-    scale = matplotlib.colormaps["viridis"](np.linspace(0.3, 0.8, len(positive)))
-    return {0.0: NEUTRAL} | dict(zip(positive, scale, strict=True))
 
 
 def _range(values: pd.Series) -> str:

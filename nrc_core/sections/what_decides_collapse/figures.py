@@ -53,8 +53,7 @@ def variants(results: Results) -> Picture:
                 _log(axis)
             counts.append(f"{condition.upper()} holds in {flags[condition].sum()} of {len(table)}")
         over = int(table["over_collapsed"].sum())
-        shapes = {"a network": "o", "over-collapsed": "X"}
-        dots = [canvas.entry(name, marker=shape, linestyle="", color=NEUTRAL) for name, shape in shapes.items()]
+        dots = [canvas.dot("a network"), canvas.dot("over-collapsed", "X")]
         canvas.legend(figure, [*dots, canvas.entry("threshold", **THRESHOLD)])
         told = "; ".join(
             f"{variant}, median noise {number(runs['nrc1'].median())}"
