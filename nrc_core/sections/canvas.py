@@ -127,7 +127,7 @@ def spread(count: int, reach: float) -> np.ndarray:
     return np.linspace(-reach, reach, count) if count > 1 else np.zeros(1)
 
 
-def at_foot(axis: Axes, place: float, text: str, shift: tuple[float, float], **style: Any) -> None:
+def at_foot(axis: Axes, place: float | int, text: str, shift: tuple[int, int], **style: Any) -> None:
     """A text at the foot of a vertical line, moved by a shift in points."""
     axis.annotate(text, (place, 0), shift, ("data", "axes fraction"), textcoords="offset points", **style)
 
