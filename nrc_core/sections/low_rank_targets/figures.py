@@ -27,8 +27,7 @@ SINE = "#8e44ad"  # near the colour of NRC3, whose angles it is of
 def low_rank(results: Results, rank: int) -> Picture:
     """Noise outside the top `rank` directions, stable rank, and alignment by site, as in the paper's figure 3."""
     top = _true(at_rank(results, rank))
-    sites = weight_sites(results.final()).drop(columns="width").merge(kinds(results), on="key")
-    sites = _true(sites)
+    sites = _true(weight_sites(results.final()).drop(columns="width").merge(kinds(results), on="key"))
     target = sites["target_stable_rank"].mean()
     limit = thresholds()["noise_most"]
     lines = _lines(top["width"])

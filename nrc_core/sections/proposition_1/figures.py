@@ -38,11 +38,7 @@ def proposition_bounds(results: Results) -> Picture:
     sites = site_bounds(results.final())
     broken = int((sites["nrc4_unexplained"] > sites["bound"]).sum())
     vacuous = int((sites["bound"] >= 1).sum())
-    message = (
-        f"The repaired bound fails at {broken} of {len(sites)} sites"
-        if broken
-        else f"The repaired bound holds at all {len(sites)} sites"
-    )
+    message = f"The repaired bound {f'fails at {broken} of' if broken else 'holds at all'} {len(sites)} sites"
     with canvas(1, 1, size=(6.2, 4.6)) as (figure, [[axis]]):
         unexplained = sites["nrc4_unexplained"].clip(lower=FLOOR)
         points = axis.scatter(sites["bound"], unexplained, c=sites["site"], cmap="cividis", s=28, edgecolors=NEUTRAL)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import product
 from typing import Any
 
 import pandas as pd
@@ -30,9 +31,7 @@ def train_and_test_variances(results: Results) -> Picture:
     names = [tables["train"][name].drop_duplicates().tolist() for name in ("architecture", "weight_decay")]
     ends = final_variances(results)
     with canvas.canvas(len(names[0]), len(names[1]), size=(8.2, 0.7 + 2.5 * len(names[0]))) as (figure, axes):
-        for axis, (architecture, weight_decay) in zip(
-            axes.flat, [(a, w) for a in names[0] for w in names[1]], strict=True
-        ):
+        for axis, (architecture, weight_decay) in zip(axes.flat, product(*names), strict=True):
             for column, split, style, _ in VARIANCES:
                 here = _of(tables[split], architecture, weight_decay)
                 for _, run in here.groupby("key", sort=False):
