@@ -17,6 +17,7 @@ from typing import Any
 import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
+from matplotlib.artist import Artist
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
@@ -148,7 +149,7 @@ def dot(label: str, shape: str = "o", **style: Any) -> Line2D:
     return entry(label, marker=shape, linestyle="", **{"color": NEUTRAL} | style)
 
 
-def legend(figure: Figure, entries: Sequence[Line2D], above: bool = True, columns: int | None = None) -> None:
+def legend(figure: Figure, entries: Sequence[Artist], above: bool = True, columns: int | None = None) -> None:
     """One legend for all panels, above or below them, with all entries in one row if no columns are given."""
     loc: Any = f"outside {'upper' if above else 'lower'} center"
     figure.legend(handles=entries, loc=loc, ncols=columns or len(entries), fontsize=9)
