@@ -11,6 +11,7 @@ import pandas as pd
 
 from nrc_core.config.base import OUTPUT
 from nrc_core.metrics.doubts import of_rows
+from nrc_core.results.phrases import counted, either, plural, share, span
 from nrc_core.results.results import Results
 from nrc_core.results.thresholds import thresholds
 
@@ -139,6 +140,7 @@ def verdicts(table: pd.DataFrame, limits: Mapping[str, float] | None = None) -> 
         rows = rows.sort_values("site")
         flags = holds(rows, limits)
         last = rows.iloc[-1]
+        error, variance = float(last["network_mse"]), float(last["target_variance"])
         result.append(
             Verdict(
                 key=str(key),
@@ -146,8 +148,8 @@ def verdicts(table: pd.DataFrame, limits: Mapping[str, float] | None = None) -> 
                 first_site={name: first_site(flags[name], rows["site"]) for name in CONDITIONS},
                 collapsed_from=first_site(flags.all(axis=1), rows["site"]),
                 last_site=int(last["site"]),
-                network_mse=float(last["network_mse"]),
-                unexplained=_share(float(last["network_mse"]), float(last["target_variance"])),
+                network_mse=error,
+                unexplained=error / variance if variance > 0 else math.nan,
                 output_rank=int(outputs.loc[key, "feature_effective_rank"]),
                 target_rank=int(last["target_effective_rank"]),
             )
@@ -155,65 +157,76 @@ def verdicts(table: pd.DataFrame, limits: Mapping[str, float] | None = None) -> 
     return result
 
 
-def _share(error: float, variance: float) -> float:
-    """Of the target variance, what an error leaves unexplained; NaN for constant targets, which have none."""
-    return error / variance if variance > 0 else math.nan
-
-
 def summary(results: Results) -> pd.DataFrame:
     """The table of a page: one row a network, where each condition holds and how well it predicts."""
-    test = results.final(split="test").groupby("key")["network_mse"].first()
-    rows = []
-    for verdict in verdicts(results.final()):
-        sites = {name.upper(): _from(verdict.first_site[name], verdict.last_site) for name in CONDITIONS}
-        rows.append(
-            {"seed": verdict.seed}
-            | sites
-            | {
-                "all four": _from(verdict.collapsed_from, verdict.last_site),
-                "train MSE": verdict.network_mse,
-                "test MSE": test[verdict.key],
-                "over-collapsed": "yes" if verdict.over_collapsed else "no",
-            }
-        )
+    test = _test_errors(results)
+    rows = [
+        {
+            "seed": verdict.seed,
+            **{name.upper(): _from(verdict.first_site[name], verdict.last_site) for name in CONDITIONS},
+            "all four": _from(verdict.collapsed_from, verdict.last_site),
+            "train MSE": verdict.network_mse,
+            "test MSE": test[verdict.key],
+            "over-collapsed": "yes" if verdict.over_collapsed else "no",
+        }
+        for verdict in verdicts(results.final())
+    ]
     return pd.DataFrame(rows).set_index("seed")
+
+
+def _from(site: int | None, last: int) -> str:
+    return "no" if site is None else f"{site} to {last}"
+
+
+def _test_errors(results: Results) -> pd.Series:
+    return results.final("test").groupby("key")["network_mse"].first()
 
 
 def words(results: Results) -> str:
     """What to think of a page's results, in Markdown, every number taken from them."""
     found = verdicts(results.final())
-    lines = condition_lines(found)
     verb = "network leaves" if len(found) == 1 else "networks leave"
-    lines.append(
-        f"* The {verb} {_shares([v.unexplained for v in found])} of the variance of the training targets "
-        f"unexplained, and an error of {_range(results.final('test').groupby('key')['network_mse'].first(), '.3g')} "
-        "on test data (in units of the training variance)."
-    )
-    lines += over_collapse_lines(found)
-    lines.append(_comparison(results, found[0].last_site))
-    lines.append(outlook(found))
-    return "\n".join([*lines, *unlearned_lines(found), *_few_rows(results)])
+    lines = [
+        *condition_lines(found),
+        f"* The {verb} {span([v.unexplained for v in found], share)} of the variance of the training targets "
+        f"unexplained, and an error of {span(_test_errors(results), '{:.3g}'.format)} "
+        "on test data (in units of the training variance).",
+        *over_collapse_lines(found),
+        _comparison(results, found[0].last_site),
+        outlook(found),
+        *unlearned_lines(found),
+        *_few_rows(results),
+    ]
+    return "\n".join(lines)
 
 
 def condition_lines(found: list[Verdict]) -> list[str]:
     """Where each condition holds, and all four."""
-    asked = rules()
-    lines = [f"* {CONDITIONS[name]}, {asked[name]}: {_count(found, name)}." for name in CONDITIONS]
-    return [*lines, f"* **All four together**: {_count(found, None)}."]
+    firsts = {f"{CONDITIONS[name]}, {asked}": [v.first_site[name] for v in found] for name, asked in rules().items()}
+    firsts["**All four together**"] = [v.collapsed_from for v in found]
+    return [f"* {what}: {_where(sites, found[0].last_site)}." for what, sites in firsts.items()]
+
+
+def _where(firsts: list[int | None], last: int) -> str:
+    """The sites from which on a condition holds in networks, given the first one in each and the last site."""
+    held = [site for site in firsts if site is not None]
+    if not held:
+        return "**does not hold** at the last site" + (f" of any of {len(firsts)} networks" if len(firsts) > 1 else "")
+    where = f"from site {either([min(held), max(held)])} to the last ({last})"
+    if min(held) == last:
+        where = f"at the last site ({last}) only"
+    return f"holds {where}" if len(firsts) == 1 else f"holds {where} in {len(held)} of {len(firsts)} networks"
 
 
 def over_collapse_lines(found: list[Verdict]) -> list[str]:
     """In how many networks the output varies in fewer directions than the targets; no line if in none."""
-    over = [v for v in found if v.over_collapsed]
-    return (
-        [
-            f"* **Over-collapse** in {len(over)} of {_networks(found)}: 99 % of the output's variance lies in "
-            f"{_range([v.output_rank for v in over], 'd')}, of the targets' in {over[0].target_rank} directions. "
-            "A noise of zero is then no sign of having learned all of the targets."
-        ]
-        if over
-        else []
-    )
+    if not (over := [v for v in found if v.over_collapsed]):
+        return []
+    return [
+        f"* **Over-collapse** in {len(over)} of {counted(len(found), 'network')}: 99 % of the output's variance lies "
+        f"in {span([v.output_rank for v in over], str)}, of the targets' in {over[0].target_rank} directions. "
+        "A noise of zero is then no sign of having learned all of the targets."
+    ]
 
 
 def unlearned_lines(found: list[Verdict]) -> list[str]:
@@ -223,8 +236,8 @@ def unlearned_lines(found: list[Verdict]) -> list[str]:
         return []
     verb = "predicts" if len(blind) == 1 else "predict"
     return [
-        f"* **Doubt**: {len(blind)} of {_networks(found)} {verb} little but the mean of the targets. A linear map of "
-        "any features does so too, so NRC4 says nothing there."
+        f"* **Doubt**: {len(blind)} of {counted(len(found), 'network')} {verb} little but the mean of the targets. "
+        "A linear map of any features does so too, so NRC4 says nothing there."
     ]
 
 
@@ -236,15 +249,10 @@ def _few_rows(results: Results) -> list[str]:
         rows = results.provenance[row.key]["data"]["n_train"]
         for doubt in of_rows(int(rows), int(row.width), int(row.rank)):
             where.setdefault(doubt, set()).add(int(row.site))
-    return [f"* **Doubt** at {_site_list(sites)}: {doubt}." for doubt, sites in where.items()]
-
-
-def _site_list(sites: set[int]) -> str:
-    return f"site{'' if len(sites) == 1 else 's'} {', '.join(map(str, sorted(sites)))}"
-
-
-def _networks(found: list[Verdict]) -> str:
-    return f"{len(found)} network{'' if len(found) == 1 else 's'}"
+    return [
+        f"* **Doubt** at {plural(len(sites), 'site')} {', '.join(map(str, sorted(sites)))}: {doubt}."
+        for doubt, sites in where.items()
+    ]
 
 
 def _comparison(results: Results, site: int) -> str:
@@ -258,7 +266,7 @@ def _comparison(results: Results, site: int) -> str:
     for place, where in places.items():
         table = results.final(*place)
         if len(table):
-            found.append(f"{_range(table.loc[table['site'] == site, 'nrc1'], '.2g')} {where}")
+            found.append(f"{span(table.loc[table['site'] == site, 'nrc1'], '{:.2g}'.format)} {where}")
     return f"* Noise at the last site, {site}: {', '.join(found)}."
 
 
@@ -269,45 +277,7 @@ def outlook(found: list[Verdict]) -> str:
         return "* So Deep NRC as the paper describes it, below the last layer, **appears in every network here**."
     if deep:
         return f"* So Deep NRC below the last layer **appears in {len(deep)} of {len(found)} networks here**."
-    failing = [label for name, label in CONDITIONS.items() if all(_shallow(v, name) for v in found)]
+    shallow = (None, found[0].last_site)
+    failing = [label for name, label in CONDITIONS.items() if all(v.first_site[name] in shallow for v in found)]
     reason = f"; what fails below it: {', '.join(failing)}" if failing else ""
     return f"* So Deep NRC below the last layer, all four conditions together, **does not appear here**{reason}."
-
-
-def _shallow(verdict: Verdict, name: str) -> bool:
-    return verdict.first_site[name] in (None, verdict.last_site)
-
-
-def _count(found: list[Verdict], name: str | None) -> str:
-    firsts = [v.collapsed_from if name is None else v.first_site[name] for v in found]
-    held = [site for site in firsts if site is not None]
-    if not held:
-        return "**does not hold** at the last site" + ("" if len(found) == 1 else f" of any of {len(found)} networks")
-    first, last = f"{min(held)}" if min(held) == max(held) else f"{min(held)} or {max(held)}", found[0].last_site
-    where = f"at the last site ({last}) only" if min(held) == last else f"from site {first} to the last ({last})"
-    return f"holds {where}" if len(found) == 1 else f"holds {where} in {len(held)} of {len(found)} networks"
-
-
-def _from(site: int | None, last: int) -> str:
-    return "no" if site is None else f"{site} to {last}"
-
-
-def share(value: float) -> str:
-    """In per cent, with three significant digits.
-
-    Example:
-        >>> share(0.0004), share(0.1234), share(1.0)
-        ('0.04%', '12.3%', '100%')
-    """
-    return f"{100 * value:.3g}%"
-
-
-def _shares(values: list[float]) -> str:
-    low, high = share(min(values)), share(max(values))
-    return low if low == high else f"{low} to {high}"
-
-
-def _range(values: pd.Series | list, spec: str) -> str:
-    low, high = min(values), max(values)
-    texts = [format(int(v) if spec == "d" else v, spec) for v in (low, high)]
-    return texts[0] if texts[0] == texts[1] else f"{texts[0]} to {texts[1]}"

@@ -14,10 +14,10 @@ from nrc_core.results.criteria import (
     condition_lines,
     outlook,
     over_collapse_lines,
-    share,
     unlearned_lines,
     verdicts,
 )
+from nrc_core.results.phrases import share
 
 if TYPE_CHECKING:
     from nrc_core.sections.canvas import Picture

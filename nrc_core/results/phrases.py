@@ -1,0 +1,64 @@
+"""Numbers in words: counts, ranges and lists."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from typing import Any
+
+
+def plural(number: int, noun: str) -> str:
+    """A noun, in the plural unless the number is one.
+
+    Example:
+        >>> plural(1, "site"), plural(0, "site")
+        ('site', 'sites')
+    """
+    return noun if number == 1 else f"{noun}s"
+
+
+def counted(number: int, noun: str) -> str:
+    """A number and its noun.
+
+    Example:
+        >>> counted(1, "network"), counted(3, "network")
+        ('1 network', '3 networks')
+    """
+    return f"{number} {plural(number, noun)}"
+
+
+def span(values: Iterable[Any], write: Callable[[Any], str]) -> str:
+    """The smallest and the largest value, once if they are written alike.
+
+    Example:
+        >>> span([3, 1, 2], str), span([0.101, 0.102], "{:.1f}".format)
+        ('1 to 3', '0.1')
+    """
+    low, high = (write(pick(values)) for pick in (min, max))
+    return low if low == high else f"{low} to {high}"
+
+
+def either(values: Iterable[Any]) -> str:
+    """The different values, in the order in which they come first.
+
+    Example:
+        >>> either([5e-4, 5e-4, 0.0]), either(["random"]), either([1, 2, 200_000])
+        ('0.0005 or 0', 'random', '1, 2 or 200,000')
+    """
+    *others, last = dict.fromkeys(_written(value) for value in values)
+    return f"{', '.join(others)} or {last}" if others else last
+
+
+def share(value: float) -> str:
+    """In per cent, with three significant digits.
+
+    Example:
+        >>> share(0.0004), share(0.1234), share(1.0)
+        ('0.04%', '12.3%', '100%')
+    """
+    return f"{100 * value:.3g}%"
+
+
+def _written(value: Any) -> str:
+    if isinstance(value, str):
+        return value
+    return f"{value:g}" if value < 1e5 else f"{value:,.0f}"
