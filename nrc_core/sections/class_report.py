@@ -5,13 +5,12 @@ from __future__ import annotations
 import math
 from typing import Any
 
-import pandas as pd
-
+from nrc_core.results.phrases import counted, either
 from nrc_core.results.results import Results
 from nrc_core.sections.collapse import final_variances
 from nrc_core.sections.departures import shortfalls
 from nrc_core.sections.grid import LEARNING_RATES, SIZES
-from nrc_core.sections.page_parts import side_by_side
+from nrc_core.sections.page_parts import descent, first_run, pixels, side_by_side, source
 
 ARCHITECTURES = {"mlp": "MLP with {depth} weight layers", "resnet": "ResNet-{depth}", "vgg": "VGG{depth} with batch "
                  "normalisation", "densenet": "DenseNet-{depth}"}  # fmt: skip
@@ -21,29 +20,23 @@ LABELS = {"classes": "", "superclasses": ", in two superclasses", "random": ", l
 def setting(results: Results, experiment: str) -> str:
     """What was trained, a column an architecture, and where it is less than the paper's; what varies is listed."""
     networks = results.where(task="classification")
-    columns = [_column(networks.where(architecture=name)) for name in networks.runs["architecture"].unique()]
-    smaller = [
-        departures(networks.where(architecture=name), experiment) for name in networks.runs["architecture"].unique()
-    ]
-    return side_by_side(columns) + "\n\n" + "\n\n".join(dict.fromkeys(text for text in smaller if text))
+    return side_by_side(networks, "architecture", _rows, lambda part: departures(part, experiment))
 
 
-def _column(results: Results) -> dict[str, str]:
+def _rows(results: Results) -> dict[str, str]:
     runs = results.runs
-    run, data = runs.to_dict("records")[0], results.provenance[runs["key"].iloc[0]]["data"]
-    rows = [results.provenance[key]["data"]["n_train"] for key in runs["key"]]
-    smoothing = f", label smoothing {_each(runs['label_smoothing'])}" if runs["label_smoothing"].any() else ""
-    stops = "" if runs["stop_loss"].isna().all() else f", stopped at a loss of {_each(runs['stop_loss'].dropna())}"
+    run, data = first_run(results)
+    rows = either(results.provenance[key]["data"]["n_train"] for key in runs["key"])
+    smoothing = f", label smoothing {either(runs['label_smoothing'])}" if runs["label_smoothing"].any() else ""
+    stops = "" if runs["stop_loss"].isna().all() else f", stopped at a loss of {either(runs['stop_loss'].dropna())}"
     return {
-        "data": f"{run['dataset']} ({data['kind']}): {data['source']}{LABELS[data['labels']]}",
-        "samples": "{} x {} x {} pixels, ".format(*data["image_shape"][1:], data["image_shape"][0])
-        + f"{_each(pd.Series(rows))} for training, {data['n_test']} for test",
+        "data": f"{source(run, data)}{LABELS[data['labels']]}",
+        "samples": f"{pixels(data)}{rows} for training, {data['n_test']} for test",
         "network": ARCHITECTURES[run["architecture"]].format(depth=int(run["depth"])) + f", {_width(run)}",
-        "optimiser": f"SGD, momentum {run['momentum']:g}, learning rate {_each(runs['learning_rate'])} "
-        f"by cosine annealing, weight decay {_each(runs['weight_decay'])}{smoothing}, "
-        f"batches of {run['batch_size']:g}, {_each(runs['iterations'])} iterations{stops}",
+        "optimiser": f"{descent(runs, ' by cosine annealing', smoothing)}, {either(runs['iterations'])} "
+        f"iterations{stops}",
         "loss": "cross-entropy" if run["loss"] == "cross_entropy" else "squared error to one-hot targets",
-        "seeds": _each(runs["seed"]),
+        "seeds": either(runs["seed"]),
     }
 
 
@@ -74,11 +67,9 @@ def caveats(results: Results) -> str:
     """What to doubt: the number of networks, how far training went, the restarts of k-means, re-encoded pictures."""
     networks = results.where(task="classification")
     ends, seeds = final_variances(networks), networks.runs["seed"].nunique()
+    alike = ": no interval can be read from this page" if seeds < 3 else ", one a seed; the data are the same for all"
     lines = [
-        f"* {seeds} network{'s' if seeds > 1 else ''} of each kind"
-        + (
-            ": no interval can be read from this page." if seeds < 3 else ", one a seed; the data are the same for all."
-        ),
+        f"* {counted(seeds, 'network')} of each kind{alike}.",
         f"* Training ended at a loss of {ends['train_loss'].min():.2g} to {ends['train_loss'].max():.2g}, with "
         f"{100 * ends['train_error'].max():.2g} % of training rows misclassified at most.",
     ]
@@ -89,11 +80,6 @@ def caveats(results: Results) -> str:
     )
     notes = {record["data"]["note"] for record in networks.provenance.values() if "note" in record["data"]}
     return "\n".join([*lines, *(f"* {note[0].upper()}{note[1:].rstrip('.')}." for note in sorted(notes))])
-
-
-def _each(values: pd.Series) -> str:
-    texts = [f"{value:g}" if value < 1e5 else f"{value:,.0f}" for value in values.unique()]
-    return texts[0] if len(texts) == 1 else f"{', '.join(texts[:-1])} or {texts[-1]}"
 
 
 def architecture_name(architecture: str) -> str:

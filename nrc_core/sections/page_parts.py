@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping
 from datetime import datetime
 from typing import Any
 
@@ -11,6 +11,7 @@ import pandas as pd
 
 from nrc_core.data.catalogue import STAND_IN
 from nrc_core.results.criteria import is_inner, last_sites, weight_sites
+from nrc_core.results.phrases import counted, either
 from nrc_core.results.results import Results
 from nrc_core.sections.markdown import markdown_table
 from nrc_core.sections.recipes import LOW_RANK, RECIPES
@@ -24,62 +25,81 @@ VARIED = (
 
 def setting(results: Results) -> str:
     """What was trained, a column a data set, and where it departs from the paper; what varies is listed."""
-    columns = [_column(results.where(dataset=dataset)) for dataset in results.runs["dataset"].unique()]
-    departures = [_departures(results.where(dataset=dataset)) for dataset in results.runs["dataset"].unique()]
-    return side_by_side(columns) + "\n\n" + "\n\n".join(dict.fromkeys(departures))
+    return side_by_side(results, "dataset", _rows, _departures)
 
 
-def side_by_side(columns: Sequence[Mapping[str, str]]) -> str:
-    """A table of what was trained, a row a name that all columns have."""
-    return markdown_table([""] * (1 + len(columns)), [[name, *(one[name] for one in columns)] for name in columns[0]])
+def side_by_side(
+    results: Results, by: str, rows: Callable[[Results], dict[str, str]], departures: Callable[[Results], str]
+) -> str:
+    """A table of what was trained, a column a value of a field, and below it what departs from the paper.
+
+    Args:
+        by: the field of the runs.
+        rows: of the runs of one column, what the table says by the name of the row.
+        departures: of the same runs, in what they depart from the paper; empty if in nothing.
+    """
+    parts = [results.where(**{by: value}) for value in results.runs[by].unique()]
+    columns = [rows(part) for part in parts]
+    table = markdown_table([""] * (1 + len(columns)), [[name, *(one[name] for one in columns)] for name in columns[0]])
+    texts = dict.fromkeys(departures(part) for part in parts)
+    return "\n\n".join([table, *filter(None, texts)])
 
 
-def _column(results: Results) -> dict[str, str]:
-    config, data = _first(results)
+def _rows(results: Results) -> dict[str, str]:
+    config, data = first_run(results)
     runs = results.runs
     shuffled = ", shuffled targets as a control" if any(runs["shuffled"].eq(True)) else ""
     precision = "" if config["precision"] == "float32" else f", in {config['precision']}"
-    epochs = f"{_each(runs, 'epochs')} epochs{precision}"
-    pixels = "{} x {} x {} pixels, ".format(*data["image_shape"][1:], data["image_shape"][0]) if _images(data) else ""
+    rows = f"{data['n_train']} for training, {data['n_test']} for test, {either(runs['split'])} split"
     return {
-        "data": f"{config['dataset']} ({data['kind']}): {data['source']}{shuffled}",
-        "samples": f"{pixels}{data['n_train']} for training, {data['n_test']} for test, {_each(runs, 'split')} split",
+        "data": f"{source(config, data)}{shuffled}",
+        "samples": f"{pixels(data)}{rows}",
         "network": _resnet(runs) if config["architecture"] == "resnet" else _mlp(runs),
-        "optimiser": (
-            f"SGD, momentum {config['momentum']:g}, learning rate {_each(runs, 'learning_rate')}, weight decay "
-            f"{_each(runs, 'weight_decay')}, batches of {config['batch_size']}, {epochs}"
-        ),
-        "seeds": _each(runs, "seed"),
+        "optimiser": f"{descent(runs)}, {either(runs['epochs'])} epochs{precision}",
+        "seeds": either(runs["seed"]),
     }
 
 
-def _mlp(runs: pd.DataFrame) -> str:
-    bias = " or ".join("a" if bias else "no" for bias in runs["bias"].unique())
-    scale = (
-        "" if set(runs["init_scale"]) == {1.0} else f", initial weights {_each(runs, 'init_scale')} times the default"
+def source(run: Mapping[str, Any], data: Mapping[str, Any]) -> str:
+    """Name, kind and source of the data of a run."""
+    return f"{run['dataset']} ({data['kind']}): {data['source']}"
+
+
+def pixels(data: Mapping[str, Any]) -> str:
+    """The size of images, as the beginning of a list; empty for vectors."""
+    if "image_shape" not in data:
+        return ""
+    channels, height, width = data["image_shape"]
+    return f"{height} x {width} x {channels} pixels, "
+
+
+def descent(runs: pd.DataFrame, schedule: str = "", regularised: str = "") -> str:
+    """The optimiser of runs and its hyper-parameters, with words on the learning rate and after the weight decay."""
+    run = runs.iloc[0]
+    return (
+        f"SGD, momentum {run['momentum']:g}, learning rate {either(runs['learning_rate'])}{schedule}, weight decay "
+        f"{either(runs['weight_decay'])}{regularised}, batches of {run['batch_size']:g}"
     )
-    return f"{_each(runs, 'depth')} weight layers, {_each(runs, 'width')} wide, {bias} bias{scale}"
+
+
+def _mlp(runs: pd.DataFrame) -> str:
+    bias = either("a" if bias else "no" for bias in runs["bias"])
+    scale = ""
+    if set(runs["init_scale"]) != {1.0}:
+        scale = f", initial weights {either(runs['init_scale'])} times the default"
+    return f"{either(runs['depth'])} weight layers, {either(runs['width'])} wide, {bias} bias{scale}"
 
 
 def _resnet(runs: pd.DataFrame) -> str:
     return (
-        f"ResNet-{_each(runs, 'depth')} from scratch, {_each(runs, 'width')} channels in its first stage, "
-        f"{_each(runs, 'head')} head"
+        f"ResNet-{either(runs['depth'])} from scratch, {either(runs['width'])} channels in its first stage, "
+        f"{either(runs['head'])} head"
     )
-
-
-def _images(data: dict[str, Any]) -> bool:
-    return "image_shape" in data
-
-
-def _each(runs: pd.DataFrame, name: str) -> str:
-    values = [value if isinstance(value, str) else f"{value:g}" for value in runs[name].unique()]
-    return values[0] if len(values) == 1 else f"{', '.join(values[:-1])} or {values[-1]}"
 
 
 def _departures(results: Results) -> str:
     """Where all networks differ from Appendix A in the same respect; what varies is the point of a page."""
-    config, data = _first(results)
+    config, data = first_run(results)
     runs = results.runs
     recipe = RECIPES.get(config["dataset"])
     stand_in = data["kind"] == STAND_IN
@@ -121,14 +141,14 @@ def caveats(results: Results) -> str:
     seeds = runs["seed"].nunique()
     each = " of each kind" if len(runs) > seeds else ""
     lines = [
-        f"* Only {_count(seeds, 'network')}{each}: no interval can be read from this page."
+        f"* Only {counted(seeds, 'network')}{each}: no interval can be read from this page."
         if seeds < 5
         else f"* {seeds} networks{each}, one a seed; the data are the same for all.",
         f"* NRC4 counts directions above {runs['tolerance'].iloc[0]:g} of the largest variance. Above one millionth, "
         f"its value at the last site of the first network is {last['nrc4_signal'].iloc[0]:.3g} in place of "
         f"{last['nrc4'].iloc[0]:.3g}.",
     ]
-    data = [_first(results.where(dataset=name))[1] | {"name": name} for name in runs["dataset"].unique()]
+    data = [first_run(results.where(dataset=name))[1] | {"name": name} for name in runs["dataset"].unique()]
     split = set(runs["split"]) == {"random"}
     if split and any(one["kind"] in ("simulated", "your own demonstrations") for one in data):
         lines.append(
@@ -137,7 +157,7 @@ def caveats(results: Results) -> str:
         )
     for one in data:
         if one["kind"] == "simulated":
-            expert, episodes = one["expert"], _count(one["episodes"], "episode")
+            expert, episodes = one["expert"], counted(one["episodes"], "episode")
             lines.append(
                 f"* The paper's demonstrations are unpublished. These are from {episodes} of an expert "
                 f"trained for this project in {one['environment']}, mean return {expert['mean_return']:g} over "
@@ -146,7 +166,7 @@ def caveats(results: Results) -> str:
         if one.get("constant_inputs"):
             lines.append(f"* Inputs {one['constant_inputs']} are constant and carry nothing.")
         lines += [f"* Of the table: {note}." for note in one.get("notes", [])]
-        lines += _image_caveats(results.where(dataset=one["name"]), one) if _images(one) else []
+        lines += _image_caveats(results.where(dataset=one["name"]), one) if "image_shape" in one else []
     if "sgemm" in set(runs["dataset"]):
         rank = last.loc[runs.loc[runs["dataset"] == "sgemm", "key"], "target_stable_rank"].iloc[0]
         lines.append(
@@ -162,7 +182,7 @@ def _image_caveats(results: Results, data: dict[str, Any]) -> list[str]:
     if data["kind"] == STAND_IN:
         lines.append(
             "* CarRacing stands in for CARLA: drawn pictures from above in place of a camera in the car, and "
-            f"{_count(data['episodes'], 'lap')} of a scripted driver ({data['lap_progress']:.0%} driven). "
+            f"{counted(data['episodes'], 'lap')} of a scripted driver ({data['lap_progress']:.0%} driven). "
             "What is found here says nothing certain about CARLA, and judges no claim about it."
         )
     if data["name"] != "utkface" and set(results.runs["split"]) == {"random"}:
@@ -234,11 +254,7 @@ def sites(results: Results) -> str:
     return f":::{{dropdown}} The layers by number\n{table_of}\n:::"
 
 
-def _count(number: int, noun: str) -> str:
-    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
-
-
-def _first(results: Results) -> tuple[dict[str, Any], dict[str, Any]]:
-    """Configuration and data of the first run; fields that are younger than the run have their default."""
+def first_run(results: Results) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Configuration and data of the first run; fields that the run was stored without have their default."""
     config = results.runs.to_dict("records")[0]
     return config, results.provenance[config["key"]]["data"]
