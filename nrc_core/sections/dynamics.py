@@ -14,6 +14,7 @@ from nrc_core.results.thresholds import thresholds
 
 EVENTS = [*CONDITIONS, "all"]
 LOSSES = ("train_mse", "test_mse")
+RUN = ["key", "dataset", "split", "seed"]  # what tells the runs of a page apart
 # The thresholds that `timing` depends on.
 TIMED = ("noise_most", "alignment_least", "error_factor", "error_share", "settled_change_most")
 
@@ -64,19 +65,22 @@ def _onsets(results: Results, limits: Mapping[str, float] | None, conditions: Se
     rows = []
     measured = weight_sites(results.history())
     last_ones = measured[measured["site"] == measured.groupby("key")["site"].transform("max")]
-    last_ones = _labelled(results, last_ones).sort_values("epoch", kind="stable").reset_index(drop=True)
+    # `split` becomes that of the data: that of a view, training or test, is dropped.
+    last_ones = results.label(last_ones.drop(columns="split"), "dataset", "split")
+    last_ones = last_ones.sort_values("epoch", kind="stable").reset_index(drop=True)
     held = holds(last_ones, limits)
     held["all"] = held.all(axis=1)
     each = dict(list(last_ones.groupby("key", sort=False)))
     for key in dict.fromkeys(measured["key"]):
         last, flags = each[key], held.loc[each[key].index]
-        labels = last.iloc[0][["key", "dataset", "split", "seed"]].to_dict()
+        labels = last.iloc[0][RUN]
         for condition in conditions:
             epoch = first_site(flags[condition], last["epoch"])
             earlier = last["epoch"] if epoch is None else last.loc[last["epoch"] < epoch, "epoch"]
             after = int(earlier.iloc[-1]) if len(earlier) else 0
-            rows.append({**labels, "condition": condition, "after": after, "at_most": epoch})
-    return pd.DataFrame(rows).astype({"seed": int, "after": "Int64", "at_most": "Int64"})
+            rows.append([*labels, condition, after, epoch])
+    table = pd.DataFrame(rows, columns=[*RUN, "condition", "after", "at_most"])
+    return table.astype({"seed": int, "after": "Int64", "at_most": "Int64"})
 
 
 def timing(results: Results, limits: Mapping[str, float] | None = None) -> pd.DataFrame:
@@ -121,14 +125,12 @@ def order_of_onset(results: Results) -> pd.DataFrame:
     table = onset(results)
     table = table[table["condition"] != "all"].assign(name=lambda rows: rows["condition"].str.upper())
     rows = []
-    for labels, run in table.groupby(["key", "dataset", "split", "seed"], sort=False):
+    for labels, run in table.groupby(RUN, sort=False):
         held = run.dropna(subset="at_most").sort_values("at_most", kind="stable")
         order = ", ".join(" = ".join(tied["name"]) for _, tied in held.groupby("at_most"))
         never = ", ".join(run.loc[run["at_most"].isna(), "name"])
-        rows.append(
-            dict(zip(("key", "dataset", "split", "seed"), labels, strict=True)) | {"order": order, "never": never}
-        )
-    return pd.DataFrame(rows)
+        rows.append([*labels, order, never])
+    return pd.DataFrame(rows, columns=[*RUN, "order", "never"])
 
 
 def generalisation_gap(results: Results) -> pd.DataFrame:
@@ -138,12 +140,7 @@ def generalisation_gap(results: Results) -> pd.DataFrame:
         Columns `key, dataset, split, seed, train_error, test_error, gap`; the gap is test less training.
     """
     train, test = (results.final(split).groupby("key", sort=False).first() for split in ("train", "test"))
-    table = results.runs[["key", "dataset", "split", "seed"]].copy()
+    table = results.runs[RUN].copy()
     for name, view in (("train_error", train), ("test_error", test)):
         table[name] = table["key"].map(view["network_mse"] / train["target_variance"])
     return table.assign(gap=table["test_error"] - table["train_error"])
-
-
-def _labelled(results: Results, table: pd.DataFrame) -> pd.DataFrame:
-    """With the data set and the split of the data; the column `split` of a view, training or test, is dropped."""
-    return results.label(table.drop(columns="split"), "dataset", "split")
