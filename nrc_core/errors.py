@@ -69,9 +69,8 @@ def suggestion(name: str, known: Sequence[str], otherwise: str) -> str:
         >>> suggestion("hoper", ["hopper"], "there is"), suggestion("x", ["a", "b"], "there is")
         ("did you mean 'hopper'?", 'there is a, b')
     """
-    same = [one for one in known if one.lower() == name.lower()]
-    near = same or difflib.get_close_matches(name, known, 1)
-    return f"did you mean {near[0]!r}?" if near else f"{otherwise} {', '.join(known)}"
+    near = nearest(name, known)
+    return f"{otherwise} {', '.join(known)}" if near is None else f"did you mean {near!r}?"
 
 
 def extra_of(package: str) -> str | None:

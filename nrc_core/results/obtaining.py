@@ -173,6 +173,7 @@ class Obtaining:
     def _compute(self, stack: dict[str, Configuration]) -> dict[str, RunResult]:
         from nrc_core.results.provenance import describe_run
         from nrc_core.training.computing import compute
+        from nrc_core.training.identity import Trained
 
         runs = {}
         for key, config in stack.items():
@@ -180,8 +181,11 @@ class Obtaining:
             runs[key] = config.measured_with(earlier.config) if earlier else config
         (first_key, first), *_ = runs.items()
         dataset, checkpoints = self.load(first), [self._store.checkpoint(key) for key in runs]
-        inputs = self._inputs(first_key, first)
-        computed = compute(list(runs.values()), dataset, device=self._device, checkpoints=checkpoints, **inputs)
+        try:
+            inputs = self._inputs(first_key, first)
+            computed = compute(list(runs.values()), dataset, device=self._device, checkpoints=checkpoints, **inputs)
+        except TrainingDiverged as error:  # of the pre-training: there are no weights to start from
+            computed = [Trained(config, {}, seconds=0.0, failure=str(error)) for config in runs.values()]
         done = {}
         for key, checkpoint, one in zip(runs, checkpoints, computed, strict=True):
             done[key] = self._store.save(key, one.tables, describe_run(one, dataset, self._device))
