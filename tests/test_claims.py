@@ -8,7 +8,7 @@ import pandas as pd
 import pytest
 import yaml
 
-from nrc_core import EXPERIMENTS, ConfigError, Store, deep_nrc_mlp, run, stored
+from nrc_core import ConfigError, Store, deep_nrc_mlp, run
 from nrc_core.claims import entries, ledger
 from nrc_core.claims.checks import CHECKS
 from nrc_core.claims.checks.observation import Observation
@@ -331,30 +331,3 @@ def test_a_wrong_entry_of_the_ledger_is_named(monkeypatch, change, message):
     monkeypatch.setattr(entries, "read_entries", lambda: altered)
     with pytest.raises(ConfigError, match=message):
         read_claims()
-
-
-def test_the_published_verdicts_are_those_of_the_committed_results():
-    """The committed store, judged by today's code: a verdict that changes is to be recorded on purpose."""
-    profile = read_profile(PAPER)
-    recorded = json.loads(PAPER.with_suffix(".verdicts.json").read_text())
-    now = {one.claim.id: one.verdict for one in judge(profile, Store(ROOT / profile.store), moved=False)}
-    assert now == recorded
-
-
-def test_the_published_book_needs_no_training():
-    profile = read_profile(PAPER)
-    store = Store(ROOT / profile.store)
-    for page in profile.pages:
-        # These pages need data that most readers do not have: they say how to get them.
-        if page.experiment is not None and page.name not in ("carla2d", "collapse_svhn", "collapse_stl10"):
-            assert stored(EXPERIMENTS[page.experiment](**page.parameters), store=store)[1] == 0, page.name
-
-
-def test_the_committed_results_are_whole():
-    store = Store(ROOT / "results")
-    assert store.all_keys()
-    for key in store.all_keys():
-        result = store.load(key)
-        assert result is not None, key
-        assert result.provenance["key"] == key
-        assert result.failure or {"measurements", "downstream"} & set(result.tables)

@@ -11,8 +11,7 @@ from nrc_core import ConfigError, TrainingDiverged, load_dataset
 from nrc_core.config.classification import ClassifierConfig, TransferConfig
 from nrc_core.data.dataset import Dataset
 from nrc_core.results.store import content_key, read_configuration
-from nrc_core.training import classification
-from nrc_core.training.checkpoints import Training
+from nrc_core.training import checkpoints, classification
 from nrc_core.training.classification import build_classifier, train_classifier
 from tests.fakes_images import prepare_classes
 
@@ -31,7 +30,7 @@ def config(**change) -> ClassifierConfig:
     return ClassifierConfig("mnist", **(values | change))
 
 
-def trained(run: ClassifierConfig, data: Dataset) -> Training[ClassifierConfig]:
+def trained(run: ClassifierConfig, data: Dataset) -> checkpoints.Training:
     *_, (_, training) = train_classifier(run, data)
     return training
 

@@ -11,22 +11,15 @@ import torch
 from sklearn.linear_model import LogisticRegression
 from torch import nn
 
-from nrc_core import EXPERIMENTS, DataUnavailable, Results, Store, content_key, load_dataset, run, stored
+from nrc_core import DataUnavailable, Results, Store, content_key, load_dataset, run, stored
 from nrc_core.config.base import Configuration
-from nrc_core.config.classification import ClassifierConfig, TransferConfig
+from nrc_core.config.classification import ClassifierConfig
 from nrc_core.training import transfer as transfers
 from nrc_core.training.checkpoints import Checkpoint, load_state
 from nrc_core.training.classification import build_classifier, train_classifier
 from nrc_core.training.loop import reproducible_arithmetic
 from tests.fakes_images import prepare_classes
-
-RATES = (0.01, 0.1)
-TINY = {
-    "depth": 3, "width": 8, "iterations": 30, "starts": (10, 20), "learning_rates": RATES, "train_per_class": 5,
-    "fine_tune_per_class": 3, "validation_per_class": 3, "test_per_class": 2, "fine_tune_iterations": 12,
-    "measurements": 3,
-}  # fmt: skip
-FEATURES = ["train_error", "validation_error", "test_error"]
+from tests.tiny_transfer import RATES, fine_tunings, tiny, written
 
 
 @pytest.fixture(scope="module")
@@ -39,14 +32,6 @@ def folder(tmp_path_factory):
 @pytest.fixture(autouse=True)
 def prepared(folder, monkeypatch) -> None:
     monkeypatch.setenv("NRC_DATA_DIR", str(folder))
-
-
-def tiny(**change) -> list[Configuration]:
-    return list(EXPERIMENTS["transfer"]("mnist", **(TINY | change)))
-
-
-def fine_tunings(configs: list[Configuration]) -> list[TransferConfig]:
-    return [config for config in configs if isinstance(config, TransferConfig)]
 
 
 def key_of(config: Configuration) -> str:
@@ -205,11 +190,6 @@ def test_the_probe_is_a_logistic_regression_on_the_frozen_features(done):
             assert wrong[sure].sum() - 1e-6 <= count <= (wrong | ~sure).sum() + 1e-6
 
 
-def written(store: Store) -> dict[str, int]:
-    """When each file of the store was written."""
-    return {str(path): path.stat().st_mtime_ns for path in store.folder.rglob("*") if path.is_file()}
-
-
 def test_a_second_call_trains_nothing(done):
     first, store = done
     before = written(store)
@@ -280,32 +260,6 @@ def test_a_pretraining_that_goes_on_from_a_checkpoint_without_weights_has_them_i
     expected = done[0].downstream
     expected = expected[expected["key"] == key_of(configs[1])].reset_index(drop=True)
     pd.testing.assert_frame_equal(again.downstream, expected, check_exact=True)
-
-
-def test_a_rate_that_diverges_is_a_row_without_numbers(tmp_path):
-    results = run(tiny(starts=(10,), learning_rates=(0.1, 1e25)), store=Store(tmp_path / "store"))
-    assert not results.failures
-    rows = results.downstream.query("kind == 'fine-tuning'").set_index("setting")
-    assert rows.loc[1e25, ["train_loss", *FEATURES]].isna().all()
-    assert rows.loc[0.1, ["train_loss", *FEATURES]].notna().all()
-    assert results.downstream.query("kind == 'linear probe'")[FEATURES].notna().all(axis=None)
-
-
-@pytest.mark.parametrize("first", [0, 1])
-def test_a_pretraining_that_diverges_ends_no_other_run(first, tmp_path):
-    """Whether it is wanted itself, or only for its weights."""
-    store = Store(tmp_path / "store")
-    transfer = fine_tunings(tiny())[1]
-    diverging = dataclasses.replace(transfer.pretraining, learning_rate=1e25)
-    sound = dataclasses.replace(transfer.pretraining, iterations=3, measure_iterations=())
-    configs = [diverging, dataclasses.replace(transfer, pretraining=diverging)][first:]
-    results = run([*configs, sound], store=store)
-    assert results.runs["task"].tolist() == ["classification"]
-    assert len(results.failures) == len(configs)
-    assert all("is no longer finite" in failure for failure in results.failures.values())
-    before = written(store)
-    assert run([*configs, sound], store=store).failures == results.failures
-    assert written(store) == before
 
 
 def test_controls_have_the_same_horizon_and_stop_at_the_first_start():
