@@ -1,4 +1,4 @@
-"""What the book says `measure` was tried on: each outcome is as it was written down, and none is a traceback."""
+"""Trials of `measure` that the book lists: every outcome is as recorded, and none is a traceback."""
 
 import json
 from importlib import import_module
@@ -16,7 +16,7 @@ ALL = [trial for trials in TRIALS.values() for trial in trials]
 
 @pytest.mark.parametrize("trial", ALL, ids=lambda trial: trial.kind)
 def test_what_became_of_it_is_what_is_written(trial):
-    """Write it anew with `python -m tests.tried`."""
+    """Record the outcomes again with `python -m tests.tried`."""
     found = outcome(trial)
     assert found == WRITTEN[trial.kind]
     assert "\n" not in found["what is said"]

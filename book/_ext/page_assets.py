@@ -1,7 +1,7 @@
 """Load the scripts and styles of a page on that page only; Jupyter Book puts all of `_static` on every page.
 
-uPlot draws the explorer: MIT, kept up, 51 kB where Bokeh has 1.2 MB, and with axes by site and logarithms. Its files
-are those of release 1.6.32, whose checksums stand in `uPlot.sha256`.
+uPlot draws the explorer. It has the MIT licence, is maintained, and has logarithmic axes. It takes 51 kB; Bokeh takes
+1.2 MB. The files are those of release 1.6.32; `uPlot.sha256` has their checksums.
 """
 
 from __future__ import annotations

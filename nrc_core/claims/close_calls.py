@@ -1,4 +1,4 @@
-"""Would another machine give another verdict? That depends on how near the networks are to the limit."""
+"""Would another machine give another verdict? That depends on how close the networks are to the limit."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from nrc_core.claims.checks.observation import Observation
 
 CLOSE = 0.05  # a verdict is a close call if its chance of being another one is at least this
 DRAWS = 4000
-FEWEST = 3  # a spread needs at least so many networks
+FEWEST = 3  # a spread needs at least this many networks
 
 
 def chance_of_change(
@@ -29,14 +29,14 @@ def chance_of_change(
         draws: how many times the networks are drawn.
 
     Returns:
-        None where no group has enough networks to take a spread from.
+        None if no group has enough networks to estimate a spread.
 
     Example:
         >>> rows = pd.DataFrame({"group": "a", "seed": range(3), "value": [1.0, 2.0, 3.0], "holds": True})
         >>> chance_of_change(Observation("noise", 9.0, False, rows), lambda rows: str(rows["holds"].all()), 0.3)
         0.0
     """
-    from scipy.special import ndtr  # takes half a second to import, and is asked for by few
+    from scipy.special import ndtr  # takes half a second to import, and few callers need it
 
     rows = observation.rows.reset_index(drop=True)
     values = rows["value"].astype(float)

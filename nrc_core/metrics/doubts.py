@@ -1,4 +1,4 @@
-"""Why a number may look like collapse without being it: what the data and the sizes decide, in words."""
+"""Reasons why a number may look like collapse without being collapse: facts about the data and sizes, in words."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ if TYPE_CHECKING:
     from nrc_core.metrics.batches import Copies
     from nrc_core.metrics.sites import Site
 
-MOST_COPIES = 0.01  # a larger share of rows that are copies of others is told
+MOST_COPIES = 0.01  # a larger share of copied rows is a doubt
 
 
 def of_rows(rows: int, features: int, rank: int) -> list[str]:
-    """What too few different rows decide, whatever the features are.
+    """Doubts if there are too few different rows: some numbers are then the same for all features.
 
     Example:
         >>> of_rows(3, 2, 2)
@@ -32,10 +32,10 @@ def of_rows(rows: int, features: int, rank: int) -> list[str]:
 
 
 def doubts(table: pd.DataFrame, sites: Sequence[Site], copies: Copies) -> list[str]:
-    """The doubts at every site, each a few words, joined by semicolons; empty where there are none.
+    """The doubts at every site, joined by semicolons; an empty text if there are none.
 
     Args:
-        table: as `tabulate` makes it, with the rank that was asked for.
+        table: made by `tabulate`, with the requested rank.
     """
     return ["; ".join(_at(row, site, copies)) for row, site in zip(table.to_dict("records"), sites, strict=True)]
 

@@ -1,4 +1,4 @@
-"""The size of a classification network in the paper, and whether that of a page is smaller."""
+"""The sizes of the paper's classification networks, and whether the networks of a page are smaller."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ import pandas as pd
 from nrc_core.config.classification import ClassifierConfig
 from nrc_core.sections.experiments import EXPERIMENTS
 
-# From data set and architecture to the parameters at which an experiment has the paper's size; of other experiments the
-# papers state none. Rows of each class in the pre-training: Hui et al., section 4.2.
+# The parameters that give an experiment the paper's size, from data set and architecture. The papers state no size for
+# other experiments. Training rows of each class in the pre-training: Hui et al., section 4.2.
 PAPER: dict[str, Callable[[str, str], dict[str, Any]]] = {
     "test_vs_train_collapse": lambda dataset, architecture: {"datasets": [dataset], "architectures": [architecture]},
     "train_size": lambda dataset, architecture: {"dataset": dataset, "architecture": architecture},
@@ -26,11 +26,11 @@ PAPER: dict[str, Callable[[str, str], dict[str, Any]]] = {
 
 
 def shortfalls(runs: pd.DataFrame, experiment: str) -> list[tuple[str, float, float]]:
-    """Width, depth, iterations or training rows of each class, less than the paper's: name, largest here, there.
+    """Sizes below the paper's, each as its name, the largest value here, and the paper's value.
 
-    Of the iterations the horizon counts: training that its loss or a number of iterations ends early, as
-    the paper's does, is no smaller. Random labels are ours and have no size to be held against. All rows are
-    infinitely many.
+    The sizes are width, depth, iterations and training rows of each class. Iterations are the planned ones: a run that
+    is stopped early, as in the paper, is not smaller. Networks on random labels are left out, since the papers state
+    no size for them. If all rows are used, their number is infinite.
     """
     networks = runs[runs["task"] == ClassifierConfig.TASK]
     networks = networks[networks["dataset_options"].map(lambda options: options.get("labels") != "random").astype(bool)]
@@ -51,5 +51,5 @@ def _largest(rows: pd.DataFrame) -> pd.Series:
 
 
 def _train_rows(options: dict[str, Any]) -> float:
-    """Training rows of each class; infinite where all are used."""
+    """Training rows of each class; infinite if all are used."""
     return float(options.get("train_per_class", math.inf))

@@ -53,14 +53,14 @@ def compute_classifier(
 
 
 def _measure(training: Training[ClassifierConfig], iteration: int) -> tuple[dict[str, pd.DataFrame], dict[str, Any]]:
-    """Tables of this moment, and what the variances by the final class means will need of it."""
+    """The tables of this iteration, and the values from which variances around the final class means are made later."""
     config, data, model = training.config, training.dataset, training.model
     view = {"iteration": iteration, "features": "post", "convention": "careful"}
     tables, means, seen, inputs = [], {}, {}, input_spectra(model)
     for split in SPLITS:
         x, y = (data.x_train, data.y_train) if split == "train" else (data.x_test, data.y_test)
         seen[split] = look(model, x, y)
-        if not bool(seen[split].logits.isfinite().all()):  # its last batch was the first to be too much
+        if not bool(seen[split].logits.isfinite().all()):  # the last batch made the weights diverge
             raise TrainingDiverged(
                 f"{config.dataset}, seed {config.seed}: the network is no longer finite at iteration {iteration} "
                 f"(learning rate {config.learning_rate:g}): try a smaller learning_rate"
@@ -81,11 +81,11 @@ def _parts(seen: Seen, number: int) -> tuple[torch.Tensor, torch.Tensor, torch.T
 
 
 def _finish(training: Training[ClassifierConfig]) -> None:
-    """Complete all measurements by the variances of Hui et al., by the class means and centres of the final time.
+    """Add to all measurements the variances of Hui et al. around the final class means and the final centres.
 
     Adds `variance` (TrainVariance on training samples, StrongTestVariance on test samples), `weak_variance`
-    (WeakTestVariance, test samples at the last hidden layer), `weak_variance_current` (by the centres of the
-    moment), and the range of the former over the restarts of k-means, `weak_variance_least` and
+    (WeakTestVariance, test samples at the last hidden layer), `weak_variance_current` (around the current
+    centres), and the smallest and largest `weak_variance` over the restarts of k-means: `weak_variance_least` and
     `weak_variance_most`.
     """
     final = training.values[max(training.values)]

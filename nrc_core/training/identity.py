@@ -1,4 +1,4 @@
-"""What a training run is, and what it gave."""
+"""The identity of a training run, and its result."""
 
 from __future__ import annotations
 
@@ -47,9 +47,9 @@ class Trained:
 
     Attributes:
         tables: by name; empty if the loss stopped being finite.
-        seconds: that it took; of a stack, its share of them.
+        seconds: the time it took; for a network of a stack, its share of the time.
         stacked: how many networks were trained together.
-        origin: by name, what else it was made from.
+        origin: other inputs by name, such as the key of the pre-training.
         failure: why there are no tables.
     """
 
