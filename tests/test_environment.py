@@ -59,8 +59,8 @@ def test_the_version_is_the_same_everywhere():
 
 def test_files_have_one_job():
     files = [path for folder in ("nrc_core", "data_scripts", "book", "tests") for path in (ROOT / folder).rglob("*.py")]
-    long = {path.name: len(path.read_text().splitlines()) for path in files}
-    assert {name: lines for name, lines in long.items() if lines > 350} == {}
+    lines = {path.relative_to(ROOT): len(path.read_text().splitlines()) for path in files}
+    assert {path: count for path, count in lines.items() if count > 350} == {}
 
 
 def test_what_the_guide_for_contributors_names_is_there():

@@ -109,8 +109,9 @@ def weak_test_variance(
         0.0
     """
     h = checked_matrix(features, "features")
-    found = k_means(h, num_classes, restarts=restarts, seed=seed)[0] if centers is None else centers
-    c = checked_matrix(found, "centers")
+    if centers is None:
+        centers = k_means(h, num_classes, restarts=restarts, seed=seed)[0]
+    c = checked_matrix(centers, "centers")
     if c.shape != (num_classes, h.shape[1]):
         raise ValueError(f"centers must be of shape {(num_classes, h.shape[1])}: got {tuple(c.shape)}")
     return _over_between(nearest(h, c)[1].mean(), c)
@@ -119,10 +120,10 @@ def weak_test_variance(
 def k_means(
     features: Matrix, clusters: int, *, restarts: int = 10, seed: int = 0
 ) -> tuple[Float[Tensor, "k h"], list[float]]:
-    """Centres of the best of several k-means (k-means++ starts, scikit-learn), and the ratio of each of them.
+    """Centres of the best of several k-means (k-means++ starts, scikit-learn), and the ratio that each start gives.
 
-    The second result is the `weak_test_variance` by the centres of every restart: their spread says how
-    far the choice of the centres decides.
+    The second result is the `weak_test_variance` around the centres of every restart. Its spread shows how much the
+    choice of the centres matters.
 
     Raises:
         ValueError: fewer samples than clusters.
@@ -133,20 +134,16 @@ def k_means(
     if not 1 <= clusters <= len(h):
         raise ValueError(f"clusters must be between 1 and the {len(h)} samples there are: got {clusters}")
     rows = h.cpu().numpy()
-    # Fewer different points than clusters: k-means warns and repeats centres, which is what is wanted here.
+    # With fewer different points than clusters k-means would warn and repeat centres; repeated centres are right here.
     points = np.unique(rows, axis=0)
     if len(points) <= clusters:
         centres = torch.from_numpy(np.concatenate([points, points[:1].repeat(clusters - len(points), 0)])).to(h)
         return centres, [weak_test_variance(h, clusters, centers=centres)]
-    best, inertia, ratios = None, math.inf, []
-    for restart in range(restarts):
-        found = sklearn.cluster.KMeans(clusters, n_init=1, random_state=seed + restart).fit(rows)
-        centres = torch.from_numpy(found.cluster_centers_).to(h)
-        ratios.append(weak_test_variance(h, clusters, centers=centres))
-        if found.inertia_ < inertia:
-            best, inertia = centres, found.inertia_
-    assert best is not None
-    return best, ratios
+    starts = range(seed, seed + restarts)
+    fits = [sklearn.cluster.KMeans(clusters, n_init=1, random_state=start).fit(rows) for start in starts]
+    each = [torch.from_numpy(fit.cluster_centers_).to(h) for fit in fits]
+    best = min(range(restarts), key=lambda number: fits[number].inertia_)
+    return each[best], [weak_test_variance(h, clusters, centers=centres) for centres in each]
 
 
 def nearest(features: Float[Tensor, "n h"], centres: Float[Tensor, "k h"]) -> tuple[Int[Tensor, " n"], Tensor]:
