@@ -16,6 +16,7 @@ from urllib.parse import urlencode
 from book.builder import recheck
 from book.builder.badges import NOT_HERE, OUTCOMES, SHAPES, badge
 from nrc_core.claims.ledger import VERDICTS
+from nrc_core.results.phrases import plural
 from nrc_core.results.thresholds import read_thresholds
 from nrc_core.sections.markdown import markdown_table
 
@@ -101,7 +102,7 @@ def _published(groups: Sequence[Mapping[str, Any]]) -> str:
         return ""
     few, many = sizes[0], sizes[-1]
     number = f"{many}" if few == many else f"{few} to {many}"
-    return f"*published, {number} network{'' if many == 1 else 's'}{' each' if len(groups) > 1 else ''}:*"
+    return f"*published, {number} {plural(many, 'network')}{' each' if len(groups) > 1 else ''}:*"
 
 
 def _is_of(group: Mapping[str, Any], datasets: Sequence[str]) -> bool:

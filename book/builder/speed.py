@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from nrc_core.errors import DataDamaged
+from nrc_core.results.phrases import counted
 
 Value = str | int | float | bool | None
 NOTHING = "*Nothing has been run: there is no file of it.*\n"
@@ -65,7 +66,7 @@ def _wrong(found: Any) -> str:
 def section(found: Mapping[str, Any]) -> str:
     """Title, what it was run on and when, then every table under its caption."""
     machine = found["machine"]
-    threads = f"{machine['threads']} thread{'' if machine['threads'] == 1 else 's'}"
+    threads = counted(machine["threads"], "thread")
     commit = "outside a checkout" if found["commit"] is None else f"commit `{found['commit'].removesuffix('+')}`"
     changed = ", files changed since" if (found["commit"] or "").endswith("+") else ""
     made = (

@@ -8,6 +8,7 @@ from datetime import UTC, datetime
 import pandas as pd
 
 from book.builder.recheck import Check, recomputed
+from nrc_core.results.phrases import counted
 from nrc_core.results.results import Results
 from nrc_core.sections.markdown import markdown_table
 from nrc_core.workflow.profiles import Profile
@@ -38,7 +39,7 @@ def page(
     lent = f" {len(shown)} of the pages {verb} the published runs, as {whose} data are not on this machine."
     lines = [
         f"Profile *{profile.name}*, built on {now:%Y-%m-%d}: {len(every)} runs, {total:.1f} hours of computing, made "
-        f"by {commits} commit{'' if commits == 1 else 's'}.{lent if shown else ''}",
+        f"by {counted(commits, 'commit')}.{lent if shown else ''}",
         "",
         f"{recomputed(check)} The tests train a small run again that the first version of the code made. It must "
         "give the same numbers to 0.2 percent; all processors that were tried keep this limit.",

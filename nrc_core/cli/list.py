@@ -12,6 +12,7 @@ from nrc_core.cli.parser import KINDS
 from nrc_core.data.catalogue import BUILT_IN
 from nrc_core.data.prepared import data_folder, read_manifest
 from nrc_core.errors import ConfigError, DataDamaged, DataUnavailable, suggestion
+from nrc_core.results.phrases import counted
 from nrc_core.results.records import read_records
 from nrc_core.results.store import Store
 from nrc_core.sections.experiments import EXPERIMENTS
@@ -69,12 +70,12 @@ def _experiments() -> Iterator[str]:
 def _store(store: Store, *, each: bool) -> Iterator[str]:
     """Runs by their data set, task and network; `each` adds a line for each run."""
     keys, whole = store.all_keys(), list(read_records(store.folder))
-    yield f"Store {store.folder}: {_count(keys)} (`nrc compare KEY KEY` compares two)"
+    yield f"Store {store.folder}: {counted(len(keys), 'run')} (`nrc compare KEY KEY` compares two)"
     for (dataset, network), group in groupby(sorted(whole, key=_kind), _kind):
         records = list(group)
         newest = max(records, key=_date)
         diverged = sum("failure" in record for record in records)
-        runs = _count(records) + (f", {diverged} diverged" if diverged else "")
+        runs = counted(len(records), "run") + (f", {diverged} diverged" if diverged else "")
         yield f"  {dataset:16} {network:24} {runs:22} newest {newest['key']} of {_date(newest)[:10]}"
         if each:
             yield from _runs(records)
@@ -108,7 +109,3 @@ def _kind(record: Record) -> tuple[str, str]:
 
 def _date(record: Record) -> str:
     return str(record["date"])
-
-
-def _count(runs: list[Any]) -> str:
-    return f"{len(runs)} run{'' if len(runs) == 1 else 's'}"

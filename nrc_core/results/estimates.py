@@ -11,6 +11,7 @@ from typing import Any
 
 from nrc_core.config.base import Configuration
 from nrc_core.files import project_folder
+from nrc_core.results.phrases import counted
 from nrc_core.results.records import read_records
 from nrc_core.training.progress import duration
 
@@ -48,7 +49,7 @@ def announcement(configs: Sequence[Configuration], store: Path, *, gpu: bool) ->
         store: its folder.
         gpu: whether they will be trained on one.
     """
-    count = f"{len(configs)} network{'s' if len(configs) > 1 else ''} to train"
+    count = f"{counted(len(configs), 'network')} to train"
     folders = dict.fromkeys([store.resolve(), (project_folder() / "results").resolve()])
     found = estimate(configs, [record for folder in folders for record in read_records(folder)], gpu=gpu)
     if found.unknown == len(configs):

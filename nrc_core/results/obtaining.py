@@ -183,9 +183,10 @@ class Obtaining:
         dataset, checkpoints = self.load(first), [self._store.checkpoint(key) for key in runs]
         try:
             inputs = self._inputs(first_key, first)
-            computed = compute(list(runs.values()), dataset, device=self._device, checkpoints=checkpoints, **inputs)
-        except TrainingDiverged as error:  # of the pre-training: there are no weights to start from
+        except TrainingDiverged as error:  # the pre-training diverged, so there are no weights to start from
             computed = [Trained(config, {}, seconds=0.0, failure=str(error)) for config in runs.values()]
+        else:
+            computed = compute(list(runs.values()), dataset, device=self._device, checkpoints=checkpoints, **inputs)
         done = {}
         for key, checkpoint, one in zip(runs, checkpoints, computed, strict=True):
             done[key] = self._store.save(key, one.tables, describe_run(one, dataset, self._device))
