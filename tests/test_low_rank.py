@@ -14,6 +14,7 @@ from nrc_core.results.results import Results
 from nrc_core.sections.low_rank_targets.experiment import low_rank_targets
 from nrc_core.sections.low_rank_targets.figures import low_rank, low_rank_control, noise_by_rank
 from nrc_core.sections.low_rank_targets.tables import at_rank, by_width
+from nrc_core.sections.page_parts import provenance
 from nrc_core.sections.sweeps import by_network
 from tests.pictures import check_picture, draw_nothing
 
@@ -148,3 +149,9 @@ def test_networks_are_told_apart_by_targets_and_width(results):
     assert table.groupby(["shuffled", "width"])["seed"].apply(list).tolist() == [[0, 1]] * 4
     assert (table["target_stable_rank"] < RANK + 0.01).all()
     assert not table["train"].map(math.isnan).any()
+
+
+def test_provenance_says_yes_or_no_of_shuffled_targets(results):
+    head, _, *rows = provenance(results).splitlines()[:10]
+    assert head.startswith("| shuffled | width |")
+    assert sorted(row.split(" | ")[0] for row in rows) == ["| no"] * 4 + ["| yes"] * 4

@@ -223,7 +223,7 @@ def provenance(results: Results) -> str:
     head = [*(name.replace("_", " ") for name in varied), "seed", "content key", *apart, "seconds", "date", "stored"]
     rows = []
     for row in results.runs.to_dict("records"):
-        cells = ["no" if row[name] is None or row[name] != row[name] else row[name] for name in varied]
+        cells = [_yes_or_no(row[name]) for name in varied]
         date = datetime.fromisoformat(row["date"])
         cells += [row["seed"], f"`{row['key']}`", *(row[name] for name in apart), f"{row['seconds']:.0f}"]
         cells += [f"{date:%Y-%m-%d %H:%M}", "before" if row["cached"] else "now"]
@@ -240,6 +240,11 @@ def provenance(results: Results) -> str:
         f"{record['results_version']}. Data: `{record['data']['identity'][:16]}`. {packages}.",
     ]
     return "\n".join(lines)
+
+
+def _yes_or_no(value: Any) -> Any:
+    """Yes or no for a switch, where a run that has no such switch counts as no; other values as they are."""
+    return ("yes" if value is True else "no") if isinstance(value, bool) or pd.isna(value) else value
 
 
 def sites(results: Results) -> str:
