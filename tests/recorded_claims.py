@@ -1,4 +1,4 @@
-"""What every claim measures on the published runs, a line of JSON each: `python -m tests.recorded_claims` writes it.
+"""Write what every claim measures on the published runs, one line of JSON per claim: `python -m tests.recorded_claims`.
 
 Write it again when results, claims or checks change on purpose, and look at the difference before it is committed.
 """

@@ -1,4 +1,4 @@
-"""Agreement with reference runs: the statistic by hand, invariances, and what a page is told."""
+"""Agreement with reference runs: the statistic computed by hand, invariances, and the outcome of a page."""
 
 import math
 

@@ -1,4 +1,4 @@
-"""Every check on regression networks made by hand: one that holds, one that does not, and the number it reports."""
+"""Every check, on networks made by hand: one where it holds, one where it fails, and the number it reports."""
 
 import pytest
 
@@ -84,7 +84,7 @@ CASES = [
             network(nrc1=HALF, weight_stable_rank=[9, 8, 4, 2]),
             network(nrc1=HALF, weight_stable_rank=[9, 8, 5, 2]),
             network(nrc1=HALF, weight_stable_rank=[1, 2, 3, 4]),
-            network(nrc1=NOISY, weight_stable_rank=[9, 8, 4, 2]),  # nothing has collapsed: the last weight is told
+            network(nrc1=NOISY, weight_stable_rank=[9, 8, 4, 2]),  # nothing has collapsed: the last weight is reported
         ],
         [2.0, 2.5, 2.0, 1.0],
         [1, 0, 0, 0],

@@ -20,8 +20,8 @@ if TYPE_CHECKING:
     from nrc_core.claims.references import References
 
 AGREES, DIFFERS, NOT_COMPARED = OUTCOMES = ("agrees", "differs", "not compared")
-WORST = 3  # quantities that are named
-NEW_SEEDS = 3  # so many new seeds of one setting are a sign, if all of them are outside
+WORST = 3  # number of quantities that are named
+NEW_SEEDS = 3  # if at least this many new seeds of one setting are all outside, the page differs
 
 
 @dataclass(frozen=True)
@@ -42,13 +42,13 @@ class Compared:
 
 @dataclass(frozen=True)
 class PageCheck:
-    """What became of one page.
+    """The outcome for one page.
 
     Attributes:
         page: its name.
         outcome: one of `OUTCOMES`.
         reason: why it is not compared, or what differs besides its quantities.
-        runs: those compared.
+        runs: the runs that were compared.
         other_data: whether the data here differ from those of the references in any bit.
     """
 
@@ -60,7 +60,7 @@ class PageCheck:
 
     @property
     def number(self) -> float | None:
-        """The largest number of its runs, None without any."""
+        """The largest number of its runs; None if there are no runs."""
         return max((run.comparison.number for run in self.runs), default=None)
 
     def as_dict(self) -> dict[str, Any]:
@@ -81,7 +81,7 @@ class PageCheck:
         }
 
     def worst(self) -> list[dict[str, Any]]:
-        """The quantities that differ most, of all runs."""
+        """The quantities of all runs that differ most."""
         rows: list[dict[str, Any]] = [
             {"run": run.words, "quantity": f"{row['kind']}, {row['place']}"}
             | {name: float(row[name]) for name in ("value", "low", "high", "z")}
@@ -95,8 +95,9 @@ def check_page(page: Page, store: Store, references: References) -> PageCheck:
     """One page against the references; nothing is trained.
 
     It differs if a run of a published seed is outside. It also differs if a setting has three or more new seeds and
-    all of them are outside. One or two new seeds outside are no sign: training sometimes goes another way (on Swimmer
-    with two seeds of five), and no five references show every way. A run that diverged differs where no reference did.
+    all of them are outside. One or two new seeds outside are no sign: training sometimes ends differently (on Swimmer
+    with two seeds of five), and five references do not show all possible ends. A diverged run differs if no reference
+    diverged.
     """
     wanted = list(EXPERIMENTS[str(page.experiment)](**page.parameters))
     known = [(config, there) for config in wanted if (there := references.of(setting(config))) is not None]

@@ -1,4 +1,4 @@
-"""What a classification network is trained on and how, and what becomes of it in a downstream task."""
+"""Configurations of classification networks: data, shape and training; and of their fine-tuning on other data."""
 
 from __future__ import annotations
 
@@ -20,10 +20,10 @@ from nrc_core.config.base import (
 )
 from nrc_core.errors import ConfigError
 
-# Depths a network can have; None: any. An MLP's counts its weight layers.
+# Possible depths of each network; None means any depth. The depth of an MLP is its number of weight layers.
 CLASSIFIERS: dict[str, tuple[int, ...] | None] = {"mlp": None, "resnet": (18, 50), "vgg": (11,), "densenet": (121, 201)}
 STEMS = ("small", "imagenet")
-MARGIN_QUANTILES = (0.0, 0.1, 0.5, 0.9, 1.0)  # of the margins of a network, that are kept
+MARGIN_QUANTILES = (0.0, 0.1, 0.5, 0.9, 1.0)  # the quantiles of a network's margins that are stored
 
 
 @dataclass(frozen=True)
@@ -31,19 +31,19 @@ class ClassifierConfig(Configuration):
     """One classification network: its data, shape, optimiser and the iterations at which it is measured.
 
     Optimiser: SGD with momentum, batches of 128, learning rate by cosine annealing to zero over all
-    iterations, no augmentation (Hui et al., section 3.2). Weight decay, which that paper does not
-    mention, is L2, gradient (wd) w.
+    iterations, no augmentation (Hui et al., section 3.2). That paper does not
+    mention weight decay; here it is L2, with gradient (wd) w.
 
     Attributes:
         dataset: a built-in name of classified images.
         dataset_options: what `load_dataset` takes besides the name.
-        iterations: of SGD, one batch each; the horizon of the learning rate too.
+        iterations: steps of SGD, one batch each; also the length of the learning-rate schedule.
         architecture, depth, width, stem: see `nrc_core.networks.classifiers.classifier`.
         loss: "cross_entropy", or "mse" for the squared error to one-hot targets.
-        label_smoothing: of the cross-entropy.
-        stop_loss: stop as soon as the mean loss of an epoch is at most this; None: train on.
-        stop_iteration: stop after so many iterations; None: after all.
-        seed: of the initial weights and of the order of the batches.
+        label_smoothing: the label smoothing of the cross-entropy.
+        stop_loss: stop as soon as the mean loss of an epoch is at most this; None: do not stop.
+        stop_iteration: stop after this iteration; None: after the last one.
+        seed: decides the initial weights and the order of the batches.
         measure_iterations: iterations to measure after; the last is always among them.
         keep_weights: keep the weights at these iterations beside the store, for `TransferConfig`.
 
@@ -99,18 +99,18 @@ class ClassifierConfig(Configuration):
 class TransferConfig(Configuration):
     """Fine-tuning of a pre-trained network, all its weights but the head's, on the classes of another task.
 
-    Hui et al., section 4.2: the optimiser is that of the pre-training but for the learning rate, which
-    is searched. Beside it, a linear probe: a logistic regression on the frozen features.
+    Hui et al., section 4.2: the optimiser is the same as in the pre-training, except for the learning rate,
+    which is searched. A linear probe, a logistic regression on the frozen features, is fitted too.
 
     Attributes:
-        pretraining: the network.
+        pretraining: the pre-trained network.
         start: the iteration of the pre-training whose weights are taken.
-        iterations: of the fine-tuning.
-        learning_rates: searched.
-        seed: of the new head and of the order of the batches.
-        dataset, dataset_options: of the downstream task, as in `ClassifierConfig`.
-        validation_per_class: so many rows of each class, those that follow the training rows, on which the
-            learning rate of the fine-tuning and the penalty of the probe are chosen.
+        iterations: iterations of the fine-tuning.
+        learning_rates: the learning rates that are tried.
+        seed: decides the new head and the order of the batches.
+        dataset, dataset_options: the data of the downstream task, as in `ClassifierConfig`.
+        validation_per_class: number of validation rows of each class. They follow the training rows. The
+            learning rate of the fine-tuning and the penalty of the probe are chosen on them.
 
     Raises:
         ConfigError: a value out of range, naming it.
@@ -155,16 +155,16 @@ class TransferConfig(Configuration):
         return (self.iterations,)
 
     def as_dict(self) -> dict[str, Any]:
-        """Plain values, with those of the pre-training in them."""
+        """Plain values, including those of the pre-training."""
         return super().as_dict() | {"pretraining": self.pretraining.as_dict()}
 
     def identity(self) -> dict[str, Any]:
-        """What decides the results; when else the pre-training was measured does not."""
+        """What decides the results. The other times at which the pre-training was measured do not matter."""
         return super().identity() | {"pretraining": self.pretraining.identity()}
 
     @property
     def validation_options(self) -> dict[str, Any]:
-        """What `load_dataset` takes to have the validation rows as its training rows."""
+        """The options with which `load_dataset` gives the validation rows as its training rows."""
         rows = {"train_per_class": self.validation_per_class, "test_per_class": 1}
         after = self.dataset_options.get("train_skip", 0) + self.dataset_options["train_per_class"]
         return self.dataset_options | rows | {"train_skip": after}

@@ -34,17 +34,17 @@ SITES = {
     "densenet": r"features\.transition\d\.conv|classifier",
 }
 DENSENETS = {121: (6, 12, 24, 16), 201: (6, 12, 48, 32)}
-DENSENET_SIDES = {"small": 8, "imagenet": 29}  # of the least image that the three transitions leave a pixel of
-VGG_SIDE = 32  # of the least image that five halvings leave a pixel of
+DENSENET_SIDES = {"small": 8, "imagenet": 29}  # smallest image side for which three transitions leave a pixel
+VGG_SIDE = 32  # smallest image side for which five halvings leave a pixel
 VGG_POOLED = 7
 VGG_HIDDEN = 4096
 
 
 class Classifier(ScalesPixels):
-    """A network on images of bytes that it scales itself.
+    """A network for images of bytes, which it scales itself.
 
     Args:
-        network: from scaled images to logits.
+        network: maps scaled images to logits.
         sites: names in `network` of the layers whose inputs are measured, in order of execution; the last is
             the head.
         pixel_mean, pixel_spread: of each channel of the training images, 0 to 255.
@@ -98,21 +98,21 @@ def classifier(
       stages, without those of the stem and of the shortcuts, and the head.
     * "vgg": depth 11, batch normalisation; `width` channels after the first convolution. It halves images
       five times: those below 32 pixels get a frame of the mean colour. Sites: all eight convolutions, and
-      the linear layers but the first, whose input is copies of a map of one pixel.
+      all linear layers except the first, whose input is copies of a map of one pixel.
     * "densenet": depth 121 or 201; `width` channels after the stem and a growth rate of half as many.
       Sites: the convolutions of the three transitions, and the head.
 
-    The paper does not say how networks made for 224 pixels begin on images of 28 to 96. `stem` "small" is a
-    3x3 convolution of stride 1 with nothing pooled after it, "imagenet" torchvision's, 7x7 of stride 2 and
-    max-pooling, which only "resnet" and "densenet" have. With width 64, three channels, a thousand classes
-    and that stem, weights have the names and shapes of torchvision's.
+    The networks were made for images of 224 pixels. The paper does not say what their first layer is for images of 28
+    to 96 pixels. `stem` "small" is a 3x3 convolution of stride 1 without pooling. `stem` "imagenet" is torchvision's
+    7x7 convolution of stride 2 with max-pooling; only "resnet" and "densenet" have it. With that stem, width 64, three
+    channels and a thousand classes, the weights have the names and shapes of torchvision's.
 
     Args:
         image_size: height and width in pixels.
         pixel_mean, pixel_spread: of each channel of the training images, 0 to 255.
 
     Raises:
-        ConfigError: what is not offered, a size below 1, or images that are too small.
+        ConfigError: an unknown architecture, depth or stem, a size below 1, or images that are too small.
 
     Example:
         >>> pixels = {"pixel_mean": [33.0], "pixel_spread": [79.0]}
@@ -163,7 +163,7 @@ class _MLP(MLP):
 
 
 class _VGG(nn.Module):
-    """torchvision's VGG11 with batch normalisation, of any width; its own class allots 4096 units at once."""
+    """torchvision's VGG11 with batch normalisation, of any width; its own class always has 4096 hidden units."""
 
     def __init__(self, width: int, channels: int, classes: int):
         super().__init__()

@@ -1,4 +1,4 @@
-"""Networks of one shape trained together: one batched product a layer does the work of all of them."""
+"""Networks of one shape, trained together: each layer is one batched product for all networks."""
 
 from __future__ import annotations
 
@@ -23,22 +23,22 @@ class StackedMLP:
     """M multilayer perceptrons of one shape, each with its own learning rate, weight decay and batches.
 
     All weights of a network are one row of a matrix (M, weights), so that an update is three operations
-    whatever the depth; those of a layer are a view of it, (M, outputs, inputs). The gradient of the mean
+    at any depth. The weights of a layer are a view of it, (M, outputs, inputs). The gradient of the mean
     squared error per entry is written out, g <- 2 (f(x) - y) / (b t) at the output of a batch of b rows and
     g <- (g W) [a > 0] from a layer to the one before it; the update is that of `torch.optim.SGD`,
-    v <- momentum v + (dW + weight_decay W), W <- W - rate v. No network reads another's numbers: one whose
-    loss is no longer finite leaves the others as they are.
+    v <- momentum v + (dW + weight_decay W), W <- W - rate v. No network reads the numbers of
+    another: if the loss of one is no longer finite, the others do not change.
 
     On a GPU a step is captured once and replayed as a CUDA graph; nothing waits for the host in an epoch.
 
     Args:
-        networks: of the same sizes, on one device, of one floating-point type. Their parameters become views
-            of the stack: they are always as far as the stack is.
-        momentum: of all of them.
-        mixed: products in bfloat16, sums and updates in single precision.
+        networks: networks of the same sizes, on one device, of one floating-point type. Their parameters become
+            views of the stack, so they change with it.
+        momentum: the momentum of all networks.
+        mixed: compute products in bfloat16, sums and updates in single precision.
 
     Raises:
-        ValueError: networks of different shapes, or other than one number for each.
+        ValueError: networks of different shapes, or not one rate and one weight decay for each.
 
     Example:
         >>> stack = StackedMLP([MLP(3, 8, 2, 1), MLP(3, 8, 2, 1)], rates=[0.1, 0.2], weight_decays=[0.0, 1e-3])
@@ -78,14 +78,14 @@ class StackedMLP:
                 parameter.data = view
 
     def scale_rates(self, factor: float) -> None:
-        """Make each learning rate so many times the one that its network began with."""
+        """Multiply the initial learning rate of every network by `factor`."""
         self._rates.copy_(self._initial_rates * factor)
 
     @torch.no_grad()
     def epoch(
         self, x: Float[Tensor, "n d"], y: Float[Tensor, "n t"], order: Int[Tensor, "m n"], batch_size: int
     ) -> Float[Tensor, "m steps"]:
-        """One pass over the rows, for each network in its own order; the losses of the batches before their updates."""
+        """One pass over the rows, in another order for each network; returns each batch's loss before its update."""
         batches = order.split(batch_size, dim=1)
         losses = torch.empty(len(self.networks), len(batches), dtype=self._parameters.dtype, device=x.device)
         for number, rows in enumerate(batches):
@@ -94,7 +94,7 @@ class StackedMLP:
 
     @torch.no_grad()
     def step(self, x: Float[Tensor, "n d"], y: Float[Tensor, "n t"], rows: Int[Tensor, "m b"]) -> Float[Tensor, " m"]:
-        """One update of every network on its own batch; the losses before it."""
+        """One update of every network on its own batch; returns the losses before it."""
         weights = [weight.to(self._type) for weight in self._weights]
         inputs, output = self._forward(x[rows].to(self._type), weights)
         error = output.to(self._parameters.dtype) - y[rows]
@@ -128,7 +128,7 @@ class StackedMLP:
     def collect(
         self, x: Float[Tensor, "n d"], y: Float[Tensor, "n t"], *, features: Sequence[str]
     ) -> list[dict[str, list[Site]]]:
-        """What `collect` returns, for every network: moments of all sites of all of them in one pass."""
+        """What `collect` returns, for every network: one pass gives the moments of all sites of all networks."""
         members = len(self.networks)
         widths = [*(weight.shape[2] for weight in self._weights), self._weights[-1].shape[1]]
         moments = {
@@ -141,7 +141,7 @@ class StackedMLP:
                 for site, (before, after) in enumerate(self._activations(a))
                 for kind in features
             )
-            if x.is_cuda:  # one after the other, so that no more than one site is held
+            if x.is_cuda:  # one after the other, so that only one site is in memory
                 for update in updates:
                     _update(update, b)
             else:
@@ -161,11 +161,11 @@ class StackedMLP:
         ]
 
     def state(self, member: int) -> dict[str, Any]:
-        """What the next update of one network depends on besides its order of batches; its own copies."""
+        """A copy of the state of one network; with the order of its batches it decides the next update."""
         return {"parameters": self._parameters[member].clone(), "velocities": self._velocities[member].clone()}
 
     def restore(self, member: int, state: dict[str, Any]) -> None:
-        """Take up what `state` gave."""
+        """Continue from what `state` returned."""
         self._parameters[member].copy_(state["parameters"])
         self._velocities[member].copy_(state["velocities"])
 
@@ -185,7 +185,7 @@ class StackedMLP:
         return inputs, self._product(inputs[-1], weights[-1], len(weights) - 1)
 
     def _activations(self, x: Tensor) -> Iterator[tuple[Tensor, Tensor]]:
-        """Of every site, (M, b, h), before and after the activation; there is none at the input and the output."""
+        """Features of every site, (M, b, h), before and after the activation; input and output have no activation."""
         before = after = self._shared(x)
         for layer, weight in enumerate(self._weights):
             yield before, after
@@ -194,7 +194,7 @@ class StackedMLP:
         yield before, before
 
     def _views(self, rows: Tensor) -> list[Tensor]:
-        """Of the parameters in a row or in each of several rows, one by one, in the order of a network's."""
+        """The parameters of one row, or of several rows, as separate tensors in the order of a network's parameters."""
         shapes = [p.shape for p in self.networks[0].parameters()]
         parts = rows.split([shape.numel() for shape in shapes], dim=-1)
         return [part.unflatten(-1, shape) for part, shape in zip(parts, shapes, strict=True)]
@@ -205,7 +205,7 @@ class StackedMLP:
         return [v for v in views if v.ndim == 3], [v[:, None] for v in views if v.ndim == 2]
 
     def _replayed(self, x: Tensor, y: Tensor, rows: Tensor) -> Tensor:
-        """`step` as a CUDA graph, captured at the first batch of a size; a graph reads the data where they are."""
+        """`step` as a CUDA graph. It is captured at the first batch of each size, and reads the data in place."""
         known = rows.shape, x.data_ptr(), y.data_ptr()
         if known not in self._captured:
             self._captured[known] = _Captured(self, x, y, rows)
@@ -222,14 +222,14 @@ def _update(one: tuple[Moments, Tensor], targets: Tensor) -> None:
 
 
 class _Captured:
-    """A step on data that stay where they are, as one CUDA graph."""
+    """One step as a CUDA graph; its data must stay at their place in memory."""
 
     def __init__(self, stack: StackedMLP, x: Tensor, y: Tensor, rows: Tensor):
         self._rows = rows.clone()
         before = [tensor.clone() for tensor in stack.memory()]
         side = torch.cuda.Stream()
         side.wait_stream(torch.cuda.current_stream())
-        with torch.cuda.stream(side):  # libraries set themselves up at their first calls, which no graph may hold
+        with torch.cuda.stream(side):  # the first calls set up libraries, and a graph cannot record that
             for _ in range(3):
                 stack.step(x, y, self._rows)
         torch.cuda.current_stream().wait_stream(side)

@@ -1,4 +1,4 @@
-"""Checks on what pre-trained classifiers are worth in a downstream task."""
+"""Checks on the accuracy of pre-trained classifiers in a downstream task."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from nrc_core.sections.transfer.tables import by_checkpoint
 def _checkpoints(results: Results) -> Iterator[pd.DataFrame]:
     """`by_checkpoint` of a page with fine-tuned networks.
 
-    Left out are transfer runs whose pre-training is not there, or of which every learning rate diverged.
+    Transfer runs are left out if their pre-training is missing, or if every learning rate diverged.
     """
     runs = results.runs
     transfer = runs["task"] == "transfer"
@@ -63,7 +63,7 @@ def equal_time_control(rows: pd.DataFrame) -> Value | None:
 
     The same over networks pre-trained equally long, whose collapse differs by weight decay or label smoothing.
 
-    By the class means of the moment: those of the final time are of other moments in the network that goes on.
+    With the current class means: the final class means of a network that trains on belong to a later time.
     """
     return trend(rows["variance_current"], rows["by_validation"]) if len(rows) >= FEWEST else None
 

@@ -128,7 +128,7 @@ def generalisation(results: Results) -> Picture:
             f"{split} split {(runs['gap'] <= most).sum()} of {len(runs)}"
             for split, runs in table.groupby("split", sort=False)
         ]
-        axis.set_title(f"Networks with a gap of at most {most:g}: {', '.join(counts)}")
+        axis.set_title(f"Gap at most {most:g}: {', '.join(counts)}")
         told = "; ".join(
             f"{_name(dataset)}, {split} split: {runs['gap'].min():.3g} to {runs['gap'].max():.3g}"
             for (dataset, split), runs in groups
