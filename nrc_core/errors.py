@@ -1,4 +1,4 @@
-"""The errors that users meet: each is one line with the rule, what was given and the likely remedy."""
+"""Errors that users meet. Each message is one line with the rule, the given value and the likely remedy."""
 
 import difflib
 import reprlib
@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from importlib.util import find_spec
 from typing import Any
 
-# Packages that only some commands need, by the extra of this project that brings them.
+# Packages that only some commands need. The keys are the extras of this project that install them.
 EXTRAS = {
     "workflow": ("ipykernel", "nbconvert", "nbformat", "papermill"),
     "book": ("matplotlib", "seaborn"),
@@ -18,7 +18,7 @@ _short.maxlevel, _short.maxstring, _short.maxother = 2, 80, 80
 
 
 class NrcError(Exception):
-    """Base of every error that a user can cause or mend; commands print it without a traceback."""
+    """Base class of all errors that a user can cause or fix; commands print them without a traceback."""
 
 
 class ConfigError(NrcError, ValueError):
@@ -30,19 +30,19 @@ class DataUnavailable(NrcError):
 
 
 class DataDamaged(NrcError):
-    """A data file does not hold what it should: wrong checksum, truncated, not a number."""
+    """A data file does not have the expected content: wrong checksum, truncated, not a number."""
 
 
 class TrainingDiverged(NrcError):
-    """The loss of a run stopped being finite."""
+    """The loss of a run is no longer finite."""
 
 
 class NotebookFailed(NrcError):
-    """A notebook did not run to its end; nothing was written in its place."""
+    """A notebook did not run to its end; no file was replaced."""
 
 
 def shown(value: Any) -> str:
-    """A value as errors quote it: however large it is, a line that can be read.
+    """A value as text for an error message: one readable line, however large the value is.
 
     Example:
         >>> shown("a"), shown(list(range(1000)))
@@ -52,7 +52,7 @@ def shown(value: Any) -> str:
 
 
 def nearest(name: str, known: Sequence[str]) -> str | None:
-    """The known name that differs from a given one in upper and lower case only, or else in few letters; or None.
+    """The known name that equals a given name except for upper and lower case, else the most similar one, or None.
 
     Example:
         >>> nearest("A", ["a", "b"]), nearest("hoper", ["hopper"]), nearest("x", ["a", "b"])
@@ -63,7 +63,7 @@ def nearest(name: str, known: Sequence[str]) -> str | None:
 
 
 def suggestion(name: str, known: Sequence[str], otherwise: str) -> str:
-    """What to try in place of an unknown name: the nearest known one, or all of them.
+    """What to try in place of an unknown name: the nearest known name, or a list of all known names.
 
     Example:
         >>> suggestion("hoper", ["hopper"], "there is"), suggestion("x", ["a", "b"], "there is")
@@ -74,7 +74,7 @@ def suggestion(name: str, known: Sequence[str], otherwise: str) -> str:
 
 
 def extra_of(package: str) -> str | None:
-    """The extra that brings a package; None for a package that none brings.
+    """The extra that installs a package; None if no extra installs it.
 
     Example:
         >>> extra_of("papermill"), extra_of("numpy")
@@ -84,14 +84,14 @@ def extra_of(package: str) -> str | None:
 
 
 def lacking(package: str) -> str:
-    """What to do about a package that is not there, in one line."""
+    """One line that says what to do about a package that is not installed."""
     extra = extra_of(package)
     remedy = "install it" if extra is None else f"install the extra `{extra}`: pip install 'nrc-core[{extra}]'"
     return f"the package {package} is not installed: {remedy} (in a checkout, `make environment` installs all)"
 
 
 def check_installed(*packages: str) -> None:
-    """Raise ConfigError unless these packages are there; imports none of them."""
+    """Raise ConfigError unless these packages are installed; no package is imported."""
     for package in packages:
         if find_spec(package) is None:
             raise ConfigError(lacking(package))

@@ -1,4 +1,4 @@
-"""Files and folders: the project's folder, folders that appear whole or not at all, checksums, YAML and locks."""
+"""Files and folders: the project's folder, folders written completely or not at all, checksums, YAML and locks."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from filelock import FileLock, Timeout
 from nrc_core.errors import ConfigError
 
 logger = logging.getLogger(__name__)
-PATIENCE = 1.0  # seconds to wait for a lock before a line says so
+PATIENCE = 1.0  # seconds to wait for a lock before a message says so
 LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)  # the loader in C is ten times as fast
 
 
@@ -29,10 +29,10 @@ def project_folder() -> Path:
 
 @contextmanager
 def atomic_folder(final: Path) -> Iterator[Path]:
-    """A temporary folder beside `final` that becomes `final`, replacing it, if the block succeeds.
+    """Give a temporary folder beside `final`, which replaces `final` if the block succeeds.
 
-    A reader never sees a folder that is not complete. After an error, or if the process is killed, the old folder is
-    still there. If several writers work at once, the last one wins.
+    A reader never sees an incomplete folder. After an error, or if the process is killed, the old folder is
+    still there. If several processes write at once, the last one wins.
     """
     final.parent.mkdir(parents=True, exist_ok=True)
     with TemporaryDirectory(prefix=f".{final.name}.partial-", dir=final.parent, ignore_cleanup_errors=True) as name:
@@ -46,7 +46,7 @@ def atomic_folder(final: Path) -> Iterator[Path]:
             except OSError as error:
                 if error.errno not in (errno.ENOTEMPTY, errno.EEXIST):
                     raise
-            # A folder is in the way. If it is gone already, another writer moved it away.
+            # The old folder must be moved away. If it no longer exists, another process has moved it.
             with TemporaryDirectory(prefix=f".{final.name}.old-", dir=final.parent) as old, suppress(FileNotFoundError):
                 final.replace(old)
 
@@ -62,8 +62,8 @@ def locked(path: Path, holder: str) -> Iterator[None]:
     """Hold the lock of a file while the block runs. If the process is killed, the lock is free again.
 
     Args:
-        path: of the lock file; its folder is made.
-        holder: who has the lock if it is not free, in words for the message.
+        path: path of the lock file; its folder is made.
+        holder: description of the process that may hold the lock, for the message.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     lock = FileLock(path)
@@ -77,7 +77,7 @@ def locked(path: Path, holder: str) -> Iterator[None]:
 
 
 def read_yaml(path: Path, kind: type) -> Any:
-    """The content of a YAML file.
+    """Content of a YAML file.
 
     Raises:
         ConfigError: the file cannot be read, or its content is not of the type `kind` (dict or list).

@@ -1,1 +1,1 @@
-"""What is measured of a network: second moments at its sites, and every metric made of them."""
+"""Measurements of a network: second moments at its sites, and all metrics computed from these moments."""

@@ -1,4 +1,4 @@
-"""`measure`: all metrics at all sites of any network, whatever it is wrapped in and its samples are held in."""
+"""`measure`: all metrics at all sites of any network, with any common wrapper and any common type of data."""
 
 from __future__ import annotations
 
@@ -46,45 +46,45 @@ def measure(
     output: Output = None,
     sites: Sequence[str] | None = None,
 ) -> pd.DataFrame:
-    """NRC1 to NRC4 and their companions at every site of a network, one row a site.
+    """NRC1 to NRC4 and related metrics at every site of a network, one row for each site.
 
-    Site i is the input of weight layer i, site 0 that of the first one; the last row is the network's
-    output, which feeds no weight (its NRC3 and weight stable rank are NaN).
+    Site i is the input of weight layer i; the first layer is layer 0. The last row is the network's output. The
+    output feeds no weight, so its NRC3 and weight stable rank are NaN.
 
     Args:
-        model: any module whose linear and convolutional layers (transposed ones too) each run once in a forward
-            pass. A compiled or data-parallel one is measured as the network inside.
-        x: inputs (n, ...) as a tensor, NumPy array or pandas table, a tuple of them for a network with several;
-            or, without y, a DataLoader or another iterable of pairs (x, y), which is gone through once.
-            Floating-point inputs are taken in the network's type and to its device.
-        y: targets (n, t), or (n,) for one.
-        rank: r of NRC1 to NRC3; the target dimension unless given. At a site with fewer features they are NaN.
-        convention: "careful"; "printed" for the paper's formulas to the letter: CKA without projection
-            (section 3) and NRC4 of uncentred features, summed over the targets; or "released" for what its
-            released code computes where it differs: CKA of the first t coordinates with its guard,
-            uncentred NRC4 with a relative cutoff of 1e-3 on singular values, stable ranks of
-            covariances.
-        features: "post" for the layer inputs as they are, feature maps and tokens averaged over their positions;
-            "pre" for before the activation, in a chain of layers; "positions" to take every position for a
-            sample, as the paper's section 4.2 has it for NRC3 (NRC2 and NRC4 then say what a single
-            position tells of the targets).
-        tolerance: of NRC4, see `nrc4`; reported in the table.
-        batch_size: samples at a time; 4096 vectors or 256 of anything else unless given.
-        output: what of the network's result are the predictions, (n, t): a place in a tuple, a name in a dictionary,
-            or a function of the result. Not needed where the result is a tensor.
-        sites: names of the layers that count; all of them, or those in the network's attribute `sites`, unless given.
+        model: any module whose linear and convolutional layers (also transposed ones) each run once in a forward
+            pass. For a compiled or data-parallel module, the network inside is measured.
+        x: inputs (n, ...) as a tensor, NumPy array or pandas table, or a tuple of them for a network with several
+            inputs. Without y: a DataLoader or another iterable of pairs (x, y), which is read once.
+            Floating-point inputs are converted to the network's type and moved to its device.
+        y: targets (n, t), or (n,) for a single target.
+        rank: r of NRC1 to NRC3; the target dimension unless given. At a site with fewer features than r, NRC1 to
+            NRC3 are NaN.
+        convention: "careful" is the default. "printed" is for the paper's formulas to the letter: CKA without
+            projection (section 3), and NRC4 of uncentred features, summed over the targets. "released" is for the
+            paper's released code, which differs: CKA of the first t coordinates with a guard, uncentred
+            NRC4 with a relative cutoff of 1e-3 on singular values, and stable ranks of covariances.
+        features: "post" for the layer inputs as they are, with feature maps and tokens averaged over positions;
+            "pre" for the features before the activation, in a chain of layers; "positions" if every position is a
+            sample, as in the paper's section 4.2 for NRC3 (NRC2 and NRC4 then measure what a single position says
+            about the targets).
+        tolerance: tolerance of NRC4, see `nrc4`; the table reports it.
+        batch_size: number of samples in a batch; 4096 vectors or 256 samples of any other kind unless given.
+        output: which part of the network's result holds the predictions, (n, t): a position in a tuple, a name in a
+            dictionary, or a function of the result. Not needed if the result is a tensor.
+        sites: names of the layers to measure; unless given, the layers in the network's attribute `sites`, or all.
 
     Returns:
         Columns `site, name, width, rank, nrc1, nrc2, nrc3, nrc4`, `cka` (without projection), `cka_debiased` (see
-        `debiased_cka`), `nrc4_unexplained` (share of target variance), `nrc4_signal` (NRC4 from directions above a
-        thousandth of the largest only), `nrc4_directions`, `nrc4_tolerance`, `feature_stable_rank`,
+        `debiased_cka`), `nrc4_unexplained` (share of target variance), `nrc4_signal` (NRC4 from only those directions
+        that are above a thousandth of the largest one), `nrc4_directions`, `nrc4_tolerance`, `feature_stable_rank`,
         `feature_effective_rank` (99 % of variance), `weight_stable_rank`, `target_stable_rank`,
         `target_effective_rank`, `target_variance` (per entry), `feature_variance` (trace of the
-        covariance), `network_mse`, `convention`, `features`, and `doubts`: why a number may look like collapse
-        without being it, in words; empty if nothing is known.
+        covariance), `network_mse`, `convention`, `features`, and `doubts`: reasons in words why a number may look
+        like collapse without being collapse; empty if no reason is known.
 
     Raises:
-        ConfigError: anything that cannot be measured with certainty; the message says what to give instead.
+        ConfigError: something cannot be measured with certainty; the message says what to give instead.
 
     Example:
         >>> model = nn.Sequential(nn.Linear(3, 8), nn.ReLU(), nn.Linear(8, 2))
@@ -99,7 +99,7 @@ def measure(
     wanted = len(found[0].moments.target_covariance) if rank is None else rank
     narrow = table["width"] < wanted
     table.loc[narrow, "rank"] = wanted
-    # Not clipped to the width, where NRC1 is 0 and NRC3 1; the other conventions' NRC2 has no rank.
+    # The rank is not clipped to the width: there NRC1 is 0 and NRC3 is 1. NRC2 of the other conventions has no rank.
     table.loc[narrow, ["nrc1", "nrc3", *(["nrc2"] if convention == "careful" else [])]] = math.nan
     debiased = [debiased_covariance_cka(site.moments, site.norms) for site in found if site.norms]
     table.insert(table.columns.get_loc("cka") + 1, "cka_debiased", debiased)
@@ -123,7 +123,7 @@ def _listen(
     features: str,
     output: Output,
 ) -> tuple[list[Site], Copies]:
-    """The sites after one pass over the samples and a probe of the first ones; how many samples are copies."""
+    """The sites after a probe of a few samples and one pass over all samples, and the count of copied samples."""
     first = next(samples, None)
     if first is None:
         raise ConfigError("x has no rows: give at least one sample for every feature that shall be told from noise")
@@ -147,7 +147,7 @@ def _listen(
         collector = Collector((features,), layouts=layouts.known, before=found.before, debias=True)
         forward_pass(layers, placed(), run, [layouts, collector])
         (measured,) = collector.sites().values()
-        for site in measured:  # a copy, as what eval() merged into a weight is about to come out again
+        for site in measured:  # a copy, since an adapter that eval() merged into a weight is removed again below
             site.weight = None if site.weight is None else site.weight.clone()
     if copies.rows < LEAST_ROWS:
         raise ConfigError(f"x has {copies.rows} row: a variance needs {LEAST_ROWS} or more")
@@ -170,7 +170,7 @@ def _listen(
 
 
 def _check_heard(network: nn.Module, layers: Mapping[str, WeightLayer], found: Probe) -> None:
-    """Log what is no site although it has weights, unless sites were chosen; ConfigError if there is nothing else."""
+    """Log parts with weights that are no sites, unless sites were chosen; ConfigError if there is no site at all."""
     name = type(network).__name__
     chosen = sum(isinstance(one, WeightLayer) for one in network.modules()) > len(layers)
     outside = owners(network, found.trace.outside, layers=found.inputs)
@@ -196,10 +196,11 @@ def _result(network: nn.Module, batch: Batch) -> Any:
 
 
 def predictions(result: Any, output: Output, n: int, t: int) -> Tensor:
-    """The predictions (n, t) in what a network gives for n samples.
+    """The predictions (n, t) in the result of a network for n samples.
 
     Raises:
-        ConfigError: they are not chosen, not there, or no real numbers with a row a sample and a column a target.
+        ConfigError: the predictions are not chosen, missing, or not real numbers with one row for each sample and
+            one column for each target.
 
     Example:
         >>> predictions({"pred": torch.zeros(3)}, "pred", 3, 1).shape
@@ -263,10 +264,10 @@ def _ways(result: Any) -> str:
 
 @contextmanager
 def _as_written() -> Iterator[None]:
-    """Layers run one by one: neither compiled, nor as the fused operation that torch has for Transformers."""
+    """Run layers one by one: not compiled, and not as the fused operation that torch has for Transformers."""
     fused = torch.backends.mha.get_fastpath_enabled()
     torch.backends.mha.set_fastpath_enabled(False)
-    is_loaded = "torch._dynamo" in sys.modules  # else nothing is compiled, and its import takes seconds
+    is_loaded = "torch._dynamo" in sys.modules  # otherwise nothing is compiled; the import takes seconds
     try:
         with torch.compiler.set_stance("force_eager") if is_loaded else nullcontext():
             yield

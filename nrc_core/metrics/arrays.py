@@ -1,4 +1,4 @@
-"""What people hold numbers in, as real tensors: torch, NumPy, pandas, lists."""
+"""Conversion of common containers of numbers to real tensors: torch, NumPy, pandas, lists."""
 
 from __future__ import annotations
 
@@ -13,13 +13,13 @@ from torch import Tensor
 from nrc_core.errors import ConfigError
 
 Matrix = Any  # a tensor, NumPy array or pandas table (rows, columns) of real numbers
-ROWS_AT_ONCE = 65_536  # that are looked at together for what is not finite
+ROWS_AT_ONCE = 65_536  # number of rows that are searched together for values that are not finite
 
 
 def as_tensor(value: Any, name: str) -> Tensor:
-    """A tensor, array, table or list as a real tensor: its own memory where that is possible.
+    """Convert a tensor, array, table or list to a real tensor, which shares the memory if possible.
 
-    Whole numbers stay whole numbers; a pandas table or column becomes float64, its missing values NaN.
+    Whole numbers stay whole numbers. A pandas table or column becomes float64, and missing values become NaN.
 
     Raises:
         ConfigError: complex numbers, text, dates, masked or sparse values, or rows of different lengths.
@@ -48,7 +48,7 @@ def as_tensor(value: Any, name: str) -> Tensor:
 
 
 def check_finite(tensor: Tensor, name: str, remedy: str = "drop or mend those rows first") -> None:
-    """ConfigError with the first row that holds NaN or infinity, if there is one."""
+    """Raise ConfigError if there is NaN or infinity; the message names the first such row."""
     if not (tensor.is_floating_point() or tensor.is_complex()):
         return
     for start in range(0, len(tensor), ROWS_AT_ONCE):
@@ -59,7 +59,7 @@ def check_finite(tensor: Tensor, name: str, remedy: str = "drop or mend those ro
 
 
 def checked_matrix(array: Matrix, name: str) -> Tensor:
-    """A matrix in float64; ConfigError, which is a ValueError, unless it is one, real, not empty and finite."""
+    """Convert to a matrix in float64; ConfigError (a ValueError) unless it is a real, finite matrix, not empty."""
     tensor = as_tensor(array, name).double()
     if tensor.ndim != 2 or 0 in tensor.shape:
         raise ConfigError(f"{name} must be a matrix with samples in rows, not empty: got shape {tuple(tensor.shape)}")
@@ -68,7 +68,7 @@ def checked_matrix(array: Matrix, name: str) -> Tensor:
 
 
 def check_same_labels(x: Any, y: Any) -> None:
-    """ConfigError if two pandas objects have rows of other labels, which pandas would put in another order."""
+    """Raise ConfigError if two pandas objects have different row labels, since pandas would reorder the rows."""
     if (
         isinstance(x, pd.DataFrame | pd.Series)
         and isinstance(y, pd.DataFrame | pd.Series)
@@ -115,6 +115,6 @@ def _of_array(array: np.ndarray, name: str, kind: str) -> Tensor:
     array = array.astype(array.dtype.newbyteorder("="), copy=False)
     if any(stride < 0 for stride in array.strides):
         array = array.copy()
-    with warnings.catch_warnings():  # that it may not be written to: nothing here writes to it
+    with warnings.catch_warnings():  # the warning is about read-only memory; no code here writes to it
         warnings.simplefilter("ignore", UserWarning)
         return torch.from_numpy(array)

@@ -1,4 +1,4 @@
-"""What a network is measured on: batches of inputs and targets, from arrays or from a loader, checked as they come."""
+"""Batches of inputs and targets on which a network is measured, from arrays or a loader; each batch is checked."""
 
 from __future__ import annotations
 
@@ -17,12 +17,12 @@ from torch.utils.data import Dataset
 from nrc_core.errors import ConfigError, NrcError
 from nrc_core.metrics.arrays import as_tensor, check_finite, check_same_labels
 
-LAST = object()  # what comes after the last batch of a loader
+LAST = object()  # marks the end of a loader
 
 
 @dataclass(frozen=True)
 class Batch:
-    """Some samples: what goes into the network, (n, ...) each, and the targets (n, t)."""
+    """Some samples: the inputs of the network, (n, ...) each, and the targets (n, t)."""
 
     inputs: tuple[Tensor, ...]
     targets: Tensor
@@ -31,11 +31,11 @@ class Batch:
         return len(self.targets)
 
     def last(self, n: int) -> Batch:
-        """Its last n samples."""
+        """The last n samples of the batch."""
         return Batch(tuple(one[-n:] for one in self.inputs), self.targets[-n:])
 
     def placed(self, device: torch.device | None, dtype: torch.dtype | None) -> Batch:
-        """A copy where the network is, floating-point inputs in its type; a network may write to its inputs."""
+        """A copy on the network's device, with floating-point inputs in its type; a network may change its inputs."""
         return Batch(
             tuple(one.to(device, dtype if one.is_floating_point() else None, copy=True) for one in self.inputs),
             self.targets.to(device),
@@ -48,10 +48,11 @@ def batches(x: Any, y: Any = None, *, batch_size: int | None = None) -> Iterator
     Args:
         x: inputs (n, ...), or a tuple of several; or, without y, a DataLoader or any other iterable of pairs (x, y).
         y: targets (n, t) or (n,).
-        batch_size: rows of arrays at a time; 4096 vectors or 256 of anything else unless given.
+        batch_size: number of rows of arrays in a batch; 4096 vectors or 256 samples of any other kind unless given.
 
     Raises:
-        ConfigError: other rows in x than in y, no rows, what holds no real and finite numbers, or pairs that are none.
+        ConfigError: x and y have different numbers of rows, there are no rows, values are not real and finite
+            numbers, or the iterable does not give pairs.
 
     Example:
         >>> [len(batch) for batch in batches(np.zeros((5, 2)), np.zeros(5), batch_size=2)]
@@ -77,7 +78,7 @@ def _of_arrays(x: Any, y: Any, batch_size: int | None) -> Iterator[Batch]:
     size = int(batch_size or rows_at_once(whole.inputs[0]))
     bounds = [*range(0, len(whole), size), len(whole)]
     if size > 1 and len(bounds) > 2 and bounds[-1] - bounds[-2] == 1:
-        del bounds[-2]  # no batch of one row alone, of which some networks squeeze the axis away
+        del bounds[-2]  # avoid a batch of a single row: some networks squeeze its first axis away
     return (
         Batch(tuple(one[start:stop] for one in whole.inputs), whole.targets[start:stop])
         for start, stop in pairwise(bounds)
@@ -114,7 +115,7 @@ def _loaded(pairs: Iterable[Any]) -> Iterator[Batch]:
 
 @contextmanager
 def errors_in_a_line(words: str) -> Iterator[None]:
-    """Errors of others' code become one line of ours that begins with these words, with theirs as the cause.
+    """Turn any error in the block into a ConfigError of one line that begins with `words`; the error is its cause.
 
     Example:
         >>> with errors_in_a_line("x cannot be halved"):
@@ -133,7 +134,7 @@ def errors_in_a_line(words: str) -> Iterator[None]:
 
 
 def _other_than_pair(batch: Any) -> str:
-    """What a batch is, and how a generator makes pairs of such ones."""
+    """What a batch is, and how a generator makes pairs (x, y) from such batches."""
     if isinstance(batch, Mapping):
         named = ", ".join(map(repr, batch))
         return f"a dictionary of {named}; make pairs of it, as in ((b['x'], b['y']) for b in loader)"
@@ -142,7 +143,7 @@ def _other_than_pair(batch: Any) -> str:
 
 
 def _batch(x: Any, y: Any, x_name: str, y_name: str) -> Batch:
-    """Inputs and targets as tensors, with equally many rows."""
+    """Inputs and targets as tensors with the same number of rows."""
     several = isinstance(x, tuple) or (isinstance(x, list) and any(_is_array(one) for one in x))
     given = list(x) if several else [x]
     names = [f"{x_name}[{place}]" for place in range(len(given))] if several else [x_name]
@@ -172,7 +173,10 @@ def _batch(x: Any, y: Any, x_name: str, y_name: str) -> Batch:
 
 
 def _check_not_columns(y: Any, x: Any, name: str) -> None:
-    """ConfigError for one array a target, as a loader collates tuples of targets: as rows they would be transposed."""
+    """Raise ConfigError if y is one array for each target: taken as rows, the targets would be transposed.
+
+    A loader gives such a list if the targets of a sample are a tuple.
+    """
     listed = isinstance(y, list | tuple) and all(_is_array(one) and len(np.shape(one)) > 0 for one in y)
     if listed and y and all(np.shape(one)[0] == len(x) for one in y):
         raise ConfigError(
@@ -186,12 +190,12 @@ def _is_array(value: Any) -> bool:
 
 
 def rows_at_once(x: Tensor) -> int:
-    """How many samples go through a network at a time when nothing is learned: fewer where they are images."""
+    """Number of samples in a batch when a network is not trained: 4096 vectors, or 256 images."""
     return 4096 if x.ndim == 2 else 256
 
 
 class Copies:
-    """Counts the rows of the inputs that are copies of earlier ones, by their hashes: a few bytes a row.
+    """Count the input rows that are copies of earlier rows, by hashes, which take a few bytes for each row.
 
     Example:
         >>> copies = Copies()
@@ -212,5 +216,5 @@ class Copies:
 
     @property
     def different(self) -> int:
-        """Rows that are no copies."""
+        """Number of rows that are not copies."""
         return len(self._hashes)

@@ -1,7 +1,7 @@
-"""Streaming moments of features by class: what every measure of neural collapse is made of.
+"""Streaming moments of features by class, from which every measure of neural collapse is computed.
 
-One pass, float64, O(h^2) memory, like `nrc_core.metrics.moments`, whose moments with one-hot targets follow
-from these.
+They need one pass, float64 and O(h^2) memory, as in `nrc_core.metrics.moments`. The moments of that module with
+one-hot targets follow from these moments.
 """
 
 from __future__ import annotations
@@ -18,9 +18,9 @@ class ClassMoments:
     """Count, mean and spread of each class, and the scatter within classes, batch by batch.
 
     Attributes:
-        counts: samples of each class.
-        means: of each class; zero for a class that has not been seen.
-        spreads: sum over the samples of each class of the squared distance from its mean.
+        counts: number of samples of each class.
+        means: mean of each class; zero for a class without samples.
+        spreads: for each class, the sum of the squared distances of its samples from the class mean.
         within: scatter of all samples around the means of their classes, (h, h).
 
     Example:
@@ -52,7 +52,7 @@ class ClassMoments:
         h = features.double()
         member = torch.nn.functional.one_hot(labels, len(self.counts)).double()
         counts = member.sum(0)
-        # Around one of the samples, so that equal features have a spread of exactly zero.
+        # Sums are taken around the first sample, so that equal features have a spread of exactly zero.
         origin = h[0].clone()
         h = h - origin
         means = (member.T @ h) / counts.clamp(min=1)[:, None]
@@ -60,7 +60,7 @@ class ClassMoments:
         self._add(counts, (means + origin) * (counts > 0)[:, None], member.T @ h.square().sum(1), h.T @ h)
 
     def merge(self, other: ClassMoments) -> None:
-        """Add the samples another accumulator has seen."""
+        """Add the samples of another accumulator."""
         if other.means.shape != self.means.shape:
             raise ValueError(
                 f"class moments merge only with the same classes and width: {tuple(self.means.shape)} here, "
@@ -81,21 +81,21 @@ class ClassMoments:
 
     @property
     def n(self) -> int:
-        """Samples of all classes."""
+        """Number of samples of all classes."""
         return int(self.counts.sum())
 
     @property
     def within_covariance(self) -> Float[Tensor, "h h"]:
-        """Covariance within classes, Sigma_W."""
+        """Within-class covariance, Sigma_W."""
         return self.within / self.counts.sum()
 
     @property
     def centred_means(self) -> Float[Tensor, "k h"]:
-        """Class means around their own mean, in which every class counts alike."""
+        """Class means minus their mean, in which all classes have equal weight."""
         return self.means - self.means.mean(0)
 
     def with_one_hot_targets(self) -> Moments:
-        """The moments of the same features with one-hot targets: class sums are cross-moments.
+        """Moments of the same features with one-hot targets; the sums over classes are the cross-moments.
 
         sum_i (h_i - mu) (y_ik - p_k) = n_k (mu_k - mu), with p_k = n_k / n and mu the mean of all samples.
         """

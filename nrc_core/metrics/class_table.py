@@ -1,4 +1,4 @@
-"""What is measured of a classifier at one moment of its training, at all sites in two passes over the data."""
+"""Measurements of a classifier at one moment of its training, at all sites, in two passes over the data."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ ROWS_AT_ONCE = 512
 
 @dataclass(frozen=True)
 class ClassSite:
-    """Features at the input of a weight layer, by class; at the output, which feeds no weight, the logits."""
+    """Features by class at the input of a weight layer; at the output, which feeds no weight, the logits."""
 
     name: str
     weight: Float[Tensor, "rows h"] | None
@@ -37,7 +37,10 @@ class ClassSite:
 
 @dataclass(frozen=True)
 class Seen:
-    """One set of samples as a network sees it: every site, and of the last one before the output every sample."""
+    """Results of one pass over a set of samples: class moments of all sites, and last-layer features and logits.
+
+    The features are those of the last site before the output. Features and logits are kept for every sample.
+    """
 
     sites: list[ClassSite]
     features: Float[Tensor, "n h"]
@@ -46,12 +49,12 @@ class Seen:
 
     @property
     def head(self) -> ClassSite:
-        """The site of the last-hidden-layer features, which feeds the head."""
+        """Site of the last-hidden-layer features, which feed the head."""
         return self.sites[-2]
 
 
 class _ByClass(Visitor):
-    """Class moments of every site; the features of the last layer to run, and the logits, of every sample."""
+    """Class moments of every site; for every sample, the input features of the last layer to run and the logits."""
 
     def __init__(self, classes: int) -> None:
         self._classes = classes
@@ -79,7 +82,7 @@ class _ByClass(Visitor):
 
 
 class _NearestMean(Visitor):
-    """At every site, how many samples the rule of the nearest class mean decides otherwise, and how many wrongly."""
+    """Counts of samples at every site where the nearest class mean differs from the network, and where it is wrong."""
 
     def __init__(self, sites: Sequence[ClassSite]) -> None:
         self._means = {site.name: site.moments.means for site in sites}
@@ -102,16 +105,17 @@ class _NearestMean(Visitor):
 
 
 def look(model: nn.Module, x: Tensor, y: Float[Tensor, "n k"]) -> Seen:
-    """Class moments of every site in one pass, feature maps averaged over their positions."""
+    """Class moments of every site in one pass; feature maps are averaged over positions."""
     visitor, labels = _ByClass(y.shape[1]), y.argmax(1)
     visit(model, x, labels, [visitor], batch_size=ROWS_AT_ONCE)
     return Seen(list(visitor.sites.values()), torch.cat(visitor.features), torch.cat(visitor.logits), labels)
 
 
 def nearest_mean(model: nn.Module, x: Tensor, seen: Seen) -> tuple[dict[str, float], dict[str, float]]:
-    """At every site, how often the rule of the nearest class mean differs from the network, and how often it errs.
+    """Shares of samples where the nearest class mean differs from the network, and where it is wrong, at every site.
 
-    The first is NC4, the second the form of table 1 of the Deep NRC paper, to be compared with the network's own.
+    The first share is NC4. The second share is NC4 as in table 1 of the Deep NRC paper; it is to be compared with
+    the network's error.
     """
     visitor = _NearestMean(seen.sites)
     visit(model, x, seen.labels, [visitor], batch_size=ROWS_AT_ONCE)
@@ -128,17 +132,17 @@ def table(
     inputs: Mapping[str, Eigen],
     regression: Sequence[Decomposed] = (),
 ) -> pd.DataFrame:
-    """One row a site: measures of neural collapse, and those of `measure` for one-hot targets where they are given.
+    """Measures of neural collapse, one row for each site; with `regression` also the metrics of `measure`.
 
-    `inputs` are the `input_spectra` of the model, `regression` its `one_hot_sites`: both take longest, and serve
-    several tables of one moment.
+    The metrics of `measure` are for one-hot targets. `inputs` are the `input_spectra` of the model, `regression` its
+    `one_hot_sites`. These two take the most time, and several tables of one moment can share them.
 
-    Columns: `site, name, width`, `variance_current` (within over between classes, by the current class means),
-    `nc1`, `nc2_norms`, `nc2_angles`, `nc3_duality` (of the head), `nc4_mismatch`, `cdnv` (V_f averaged over pairs of
-    classes); `nc1_share`, `nc2_cka`, `nc3_cosine` and `nc4_error`, the forms of table 1 of the Deep NRC paper; of the
-    network `loss`, `error` (share of misclassified samples) and quantiles of its margins, `margin_0 ...
-    margin_100` and, normalised, `normalised_margin_0 ...`. The rank of NRC1 to NRC3 is K - 1, that of centred
-    one-hot targets.
+    Columns: `site, name, width`, `variance_current` (variance within over variance between classes, by the current
+    class means), `nc1`, `nc2_norms`, `nc2_angles`, `nc3_duality` (of the head), `nc4_mismatch`, `cdnv` (V_f averaged
+    over pairs of classes); `nc1_share`, `nc2_cka`, `nc3_cosine` and `nc4_error`, the forms of table 1 of the Deep NRC
+    paper; for the whole network `loss`, `error` (share of misclassified samples), quantiles of the margins,
+    `margin_0 ... margin_100`, and of the normalised margins, `normalised_margin_0 ...`. The rank of NRC1 to NRC3 is
+    K - 1, the rank of centred one-hot targets.
     """
     mismatch, wrong = nearest_mean(model, x, seen)
     network = _network(seen, loss)
@@ -177,14 +181,14 @@ def _mean_alignment(site: ClassSite, inputs: Mapping[str, Eigen]) -> float:
     """Mean cosine of the principal angles between the span of the class means and the weight's top input subspace."""
     if site.weight is None:
         return math.nan
-    means = site.moments.centred_means.cpu()  # where the spectra of the weights are
+    means = site.moments.centred_means.cpu()  # the spectra of the weights are on the CPU
     _, values, right = torch.linalg.svd(means, full_matrices=False)
     rank = min(len(means) - 1, means.shape[1])
     return alignment(Eigen(values.square(), right.T), inputs[site.name], rank, len(site.weight))
 
 
 def one_hot_sites(seen: Seen, inputs: Mapping[str, Eigen]) -> list[Decomposed]:
-    """The same sites with the moments that the conditions for regression are made of, targets one-hot."""
+    """The same sites with the moments that the regression conditions need, for one-hot targets."""
     sites = [Site(site.name, site.weight, site.moments.with_one_hot_targets()) for site in seen.sites]
     return decompose(sites, inputs)
 

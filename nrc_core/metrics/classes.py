@@ -1,8 +1,8 @@
 """Neural collapse in classification: variances of Hui et al., NC1 to NC4, V_f and margins, as pure functions.
 
 Sources: Hui, Belkin and Nakkiran, *Limitations of Neural Collapse* (2022), section 3.1; Papyan, Han and
-Donoho (2020); Galanti, Gyorgy and Hutter (2021) for V_f. n samples in rows, h features, K classes, labels
-0 to K - 1. Everything is computed in float64; what is not defined is NaN.
+Donoho (2020); Galanti, Gyorgy and Hutter (2021) for V_f. There are n samples in rows, h features, K classes, and
+labels 0 to K - 1. Everything is computed in float64; an undefined value is NaN.
 """
 
 from __future__ import annotations
@@ -19,22 +19,23 @@ from nrc_core.metrics.arrays import Matrix, checked_matrix
 from nrc_core.metrics.class_moments import ClassMoments
 
 Labels = Real[Tensor | np.ndarray, " _"]
-# Directions between classes with a smaller share of the largest variance do not count in NC1.
+# NC1 ignores directions between classes whose variance is a smaller share of the largest one.
 RANK_TOLERANCE = 1e-10
 
 
 class Angles(NamedTuple):
-    """NC2 in two numbers, both 0 when collapsed."""
+    """The two numbers of NC2, both 0 when collapsed."""
 
-    norms: float  # spread over mean of the lengths of the centred class means
-    angles: float  # mean distance of the cosines between them from -1 / (K - 1)
+    norms: float  # standard deviation over mean of the lengths of the centred class means
+    angles: float  # mean absolute difference of the cosines between these means from -1 / (K - 1)
 
 
 def variance_ratio(moments: ClassMoments, means: Float[Tensor, "k h"] | None = None) -> float:
-    """Within-class variance around given class means, over the variance between these.
+    """Within-class variance around given class means, divided by the variance between these means.
 
-    ``E ||h - mu_y||^2 / E_i ||mu_i - mu||^2`` (Hui et al., section 3.1): TrainVariance of training samples,
-    StrongTestVariance of test samples. The means are the paper's at the final time, or the samples' own.
+    ``E ||h - mu_y||^2 / E_i ||mu_i - mu||^2`` (Hui et al., section 3.1): TrainVariance for training samples,
+    StrongTestVariance for test samples. The means are the class means at the final time, as in the paper, or the
+    class means of the samples.
     """
     return variance_around(moments.counts, moments.means, moments.spreads, moments.means if means is None else means)
 
@@ -46,23 +47,23 @@ def variance_around(counts: Tensor, means: Tensor, spreads: Tensor, centres: Flo
 
 
 def _over_between(within: Tensor, centres: Float[Tensor, "k h"]) -> float:
-    """A variance over that between centres; NaN if all of them coincide."""
+    """A variance divided by the variance between centres; NaN if all centres coincide."""
     between = (centres - centres.mean(0)).square().sum(1).mean()
     return (within / between).item() if between > 0 else math.nan
 
 
 def train_variance(features: Matrix, labels: Labels, *, class_means: Matrix | None = None) -> float:
-    """TrainVariance: within-class over between-class variance on the training set (Hui et al., section 3.1).
+    """TrainVariance: within-class variance over between-class variance on training samples (Hui et al., section 3.1).
 
     ``E_S ||h(x) - mu_y||^2 / E_i ||mu_i - mu||^2``. Range [0, inf); 0 is collapsed; NaN if all means coincide.
 
     Args:
         features: (n, h).
         labels: (n,), whole numbers from 0; every class needs a sample.
-        class_means: (K, h), the paper's at the final time; those of the features unless given.
+        class_means: (K, h), in the paper those at the final time; the class means of the features unless given.
 
     Raises:
-        ValueError: not finite matrices, labels that do not fit them, or a class without samples.
+        ValueError: the matrices are not finite, the labels do not fit them, or a class has no samples.
 
     Example:
         >>> round(train_variance(np.array([[0.0], [2.0], [10.0]]), np.array([0, 0, 1])), 6)
@@ -78,7 +79,7 @@ def train_variance(features: Matrix, labels: Labels, *, class_means: Matrix | No
 
 
 def strong_test_variance(features: Matrix, labels: Labels, *, class_means: Matrix | None = None) -> float:
-    """StrongTestVariance: the same formula as `train_variance`, of test samples and their class means.
+    """StrongTestVariance: the formula of `train_variance` for test samples and their class means.
 
     Example:
         >>> strong_test_variance(np.array([[0.0], [0.0], [3.0]]), np.array([0, 0, 1]))
@@ -90,19 +91,19 @@ def strong_test_variance(features: Matrix, labels: Labels, *, class_means: Matri
 def weak_test_variance(
     features: Matrix, num_classes: int, *, centers: Matrix | None = None, restarts: int = 10, seed: int = 0
 ) -> float:
-    """WeakTestVariance: squared distance to the nearest of K centres, over the variance between these.
+    """WeakTestVariance: squared distance to the nearest of K centres, over the variance between the centres.
 
-    ``E_D min_i ||h(x) - mu_i||^2 / E_i ||mu_i - mu||^2``, the centres by k-means (Hui et al., section 3.1, which
-    prints arg min for min). Range [0, inf); 0 is collapsed; NaN if all centres coincide.
+    ``E_D min_i ||h(x) - mu_i||^2 / E_i ||mu_i - mu||^2`` with centres by k-means (Hui et al., section 3.1, where
+    arg min is printed instead of min). Range [0, inf); 0 is collapsed; NaN if all centres coincide.
 
     Args:
         features: (n, h).
         num_classes: K.
-        centers: (K, h), the paper's at the final time; k-means of the features themselves unless given.
-        restarts, seed: of k-means, see `k_means`.
+        centers: (K, h), in the paper those at the final time; found by k-means on the features unless given.
+        restarts, seed: number of starts and seed of k-means, see `k_means`.
 
     Raises:
-        ValueError: not finite matrices, or fewer samples than classes.
+        ValueError: the matrices are not finite, or there are fewer samples than classes.
 
     Example:
         >>> weak_test_variance(np.array([[0.0], [0.0], [3.0]]), 2)
@@ -120,13 +121,13 @@ def weak_test_variance(
 def k_means(
     features: Matrix, clusters: int, *, restarts: int = 10, seed: int = 0
 ) -> tuple[Float[Tensor, "k h"], list[float]]:
-    """Centres of the best of several k-means (k-means++ starts, scikit-learn), and the ratio that each start gives.
+    """Centres of the best of several k-means runs (k-means++ starts, scikit-learn), and the variance for each run.
 
-    The second result is the `weak_test_variance` around the centres of every restart. Its spread shows how much the
-    choice of the centres matters.
+    The second result is the list of the `weak_test_variance` around the centres of each run. The spread of this list
+    shows how much the choice of the centres matters.
 
     Raises:
-        ValueError: fewer samples than clusters.
+        ValueError: there are fewer samples than clusters.
     """
     import sklearn.cluster
 
@@ -134,7 +135,7 @@ def k_means(
     if not 1 <= clusters <= len(h):
         raise ValueError(f"clusters must be between 1 and the {len(h)} samples there are: got {clusters}")
     rows = h.cpu().numpy()
-    # With fewer different points than clusters k-means would warn and repeat centres; repeated centres are right here.
+    # With fewer different points than clusters, k-means would warn and repeat centres. Repeated centres are correct.
     points = np.unique(rows, axis=0)
     if len(points) <= clusters:
         centres = torch.from_numpy(np.concatenate([points, points[:1].repeat(clusters - len(points), 0)])).to(h)
@@ -147,7 +148,7 @@ def k_means(
 
 
 def nearest(features: Float[Tensor, "n h"], centres: Float[Tensor, "k h"]) -> tuple[Int[Tensor, " n"], Tensor]:
-    """Index of the nearest centre of every sample, and the squared distance to it, exact near zero."""
+    """Index of the nearest centre of every sample, and the squared distance to that centre, exact near zero."""
     index = torch.cdist(features, centres.to(features), compute_mode="donot_use_mm_for_euclid_dist").argmin(1)
     return index, (features - centres.to(features)[index]).square().sum(1)
 
@@ -155,7 +156,7 @@ def nearest(features: Float[Tensor, "n h"], centres: Float[Tensor, "k h"]) -> tu
 def nc1(features: Matrix, labels: Labels) -> float:
     """NC1, variability collapse: ``tr(Sigma_W Sigma_B^+) / K`` (Papyan et al., 2020).
 
-    Sigma_B is the covariance of the class means, in which every class counts alike. Range [0, inf); 0 is
+    Sigma_B is the covariance of the class means, in which all classes have equal weight. Range [0, inf); 0 is
     collapsed.
 
     Raises:
@@ -169,13 +170,13 @@ def nc1(features: Matrix, labels: Labels) -> float:
 
 
 def variability(moments: ClassMoments) -> float:
-    """`nc1` from moments: through the K x K Gram matrix of the means, whatever the width."""
+    """`nc1` from moments, by a singular value decomposition of the K class means, for any width."""
     classes = len(moments.means)
     _, values, right = torch.linalg.svd(moments.centred_means / math.sqrt(classes), full_matrices=False)
     kept = values.square() > RANK_TOLERANCE * values[0].square()
     if values[0] <= 0:
         return math.nan
-    directions = right[kept]  # of Sigma_B, with eigenvalues values^2
+    directions = right[kept]  # eigenvectors of Sigma_B, with eigenvalues values^2
     inside = ((directions @ moments.within_covariance) * directions).sum(1)
     return ((inside / values[kept].square()).sum() / classes).item()
 
@@ -183,7 +184,7 @@ def variability(moments: ClassMoments) -> float:
 def within_share(moments: ClassMoments) -> float:
     """``Tr Sigma_W / Tr Sigma_T``, the share of all variance that is within classes (Deep NRC paper, table 1, NC1).
 
-    Never below NRC1 at rank K - 1 with one-hot targets: no K - 1 directions hold more variance than the top ones.
+    It is never below NRC1 at rank K - 1 with one-hot targets, since the top K - 1 directions hold the most variance.
     """
     counts = moments.counts
     mean = counts @ moments.means / counts.sum()
@@ -193,10 +194,10 @@ def within_share(moments: ClassMoments) -> float:
 
 
 def nc2(features: Matrix, labels: Labels) -> Angles:
-    """NC2, an equiangular tight frame: are the centred class means of equal length and at equal angles?
+    """NC2, equiangular tight frame: how unequal the lengths and the angles of the centred class means are.
 
     ``std / mean`` of ``||mu_k - mu||``, and the mean over pairs of ``|cos(mu_k - mu, mu_j - mu) + 1 / (K - 1)|``.
-    Both are 0 when collapsed.
+    Both numbers are 0 when collapsed.
 
     Raises:
         ValueError: as `train_variance`.
@@ -227,7 +228,7 @@ def nc3(features: Matrix, labels: Labels, weight: Matrix) -> float:
     Range [0, 4]; 0 is collapsed.
 
     Raises:
-        ValueError: as `train_variance`, or a weight that is not (K, h).
+        ValueError: as `train_variance`, or the weight is not (K, h).
 
     Example:
         >>> round(nc3(np.array([[0.0], [2.0]]), np.array([0, 1]), np.array([[-3.0], [3.0]])), 12)
@@ -241,7 +242,7 @@ def nc3(features: Matrix, labels: Labels, weight: Matrix) -> float:
 
 
 def duality(moments: ClassMoments, weight: Float[Tensor, "k h"]) -> float:
-    """`nc3` from moments; NaN where the weight or the means vanish."""
+    """`nc3` from moments; NaN if the weight or all centred means are zero."""
     means, w = moments.centred_means, weight.double()
     if means.norm() <= 0 or w.norm() <= 0:
         return math.nan
@@ -249,14 +250,14 @@ def duality(moments: ClassMoments, weight: Float[Tensor, "k h"]) -> float:
 
 
 def nc4(features: Matrix, labels: Labels, decisions: Labels) -> float:
-    """NC4, nearest class mean: how often a network decides otherwise than the nearest class mean does.
+    """NC4, nearest class mean: how often the decision of a network differs from the nearest class mean.
 
     Share of samples with ``argmin_k ||h - mu_k|| != decision``. Range [0, 1]; 0 is collapsed.
 
     Args:
-        features: (n, h) of the samples.
-        labels: (n,), from which the means are made.
-        decisions: (n,), the network's.
+        features: (n, h), features of the samples.
+        labels: (n,), labels from which the class means are computed.
+        decisions: (n,), classes that the network chooses.
 
     Raises:
         ValueError: as `train_variance`.
@@ -271,10 +272,10 @@ def nc4(features: Matrix, labels: Labels, decisions: Labels) -> float:
 
 
 def class_distance_normalized_variance(features: Matrix, labels: Labels) -> float:
-    """V_f, averaged over pairs of classes: their variance over twice the squared distance of their means.
+    """V_f, averaged over pairs of classes: sum of two variances over twice the squared distance of the two means.
 
     ``(Var_i + Var_j) / (2 ||mu_i - mu_j||^2)`` (Galanti et al., 2021). With class means at the corners of a
-    regular simplex and equal variances it is (K - 1) / (2 K) times `train_variance`. 0 is collapsed.
+    regular simplex and equal variances, it equals (K - 1) / (2 K) times `train_variance`. 0 is collapsed.
 
     Raises:
         ValueError: as `train_variance`.
@@ -287,7 +288,7 @@ def class_distance_normalized_variance(features: Matrix, labels: Labels) -> floa
 
 
 def pairwise_variance(moments: ClassMoments) -> float:
-    """V_f from moments; NaN where two means coincide."""
+    """V_f from moments; NaN if two means coincide."""
     spread = moments.spreads / moments.counts
     distance = (moments.means[:, None] - moments.means).square().sum(2)
     first, second = torch.triu_indices(len(spread), len(spread), 1, device=spread.device)
@@ -297,7 +298,7 @@ def pairwise_variance(moments: ClassMoments) -> float:
 
 
 def margins(logits: Matrix, labels: Labels) -> Float[Tensor, " n"]:
-    """Margin of every sample: the logit of its class less the largest of the others; negative if misclassified.
+    """Margin of every sample: logit of its class minus the largest other logit; negative if misclassified.
 
     Example:
         >>> margins(np.array([[3.0, 1.0], [0.0, 0.5]]), np.array([0, 0])).tolist()
@@ -309,10 +310,10 @@ def margins(logits: Matrix, labels: Labels) -> Float[Tensor, " n"]:
 def normalised_margins(
     features: Matrix, labels: Labels, weight: Matrix, bias: Real[Tensor | np.ndarray, " k"]
 ) -> Float[Tensor, " n"]:
-    """Margins that neither the scale of the head nor that of the features changes.
+    """Margins that do not depend on the scale of the head or the scale of the features.
 
-    The margin over ``||w_y - w_j|| ||h - mu||``, j the class that comes closest and mu the mean of the features:
-    the distance from the boundary with that class, over the distance from the mean.
+    The margin is divided by ``||w_y - w_j|| ||h - mu||``. Here j is the other class with the largest logit, and mu is
+    the mean of the features. The result is the distance to the boundary with class j over the distance to mu.
 
     Example:
         >>> h, w = np.array([[2.0], [-2.0]]), np.array([[1.0], [-1.0]])
@@ -326,17 +327,17 @@ def normalised_margins(
 
 
 def _margins(logits: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
-    """Margins, and the class that comes closest."""
+    """Margin of every sample, and the other class with the largest logit."""
     y = labels.to(logits.device)[:, None]
     closest = logits.scatter(1, y, -math.inf).max(1)
     return logits.gather(1, y).squeeze(1) - closest.values, closest.indices
 
 
 def class_moments(features: Matrix, labels: Labels, classes: int | None = None) -> ClassMoments:
-    """Moments of features by class, checked.
+    """Check features and labels, and compute the moments of the features by class.
 
     Raises:
-        ValueError: not a finite matrix, labels that do not fit it, or a class without samples.
+        ValueError: the matrix is not finite, the labels do not fit it, or a class has no samples.
     """
     h, y = checked_matrix(features, "features"), torch.as_tensor(labels)
     if y.shape != h.shape[:1] or y.is_floating_point() or y.min() < 0:

@@ -1,17 +1,17 @@
 """CKA without the bias of few samples, from one pass over the data.
 
-Song et al. (2012), *Feature selection via dependence maximization*, equation 5: with K and L the n x n Gram matrices,
-their diagonals set to zero,
+Source: Song et al. (2012), *Feature selection via dependence maximization*, equation 5. Let K and L be the n x n Gram
+matrices with their diagonals set to zero. The estimator
 
     n (n - 3) HSIC = tr(K L) + (1'K1)(1'L1) / ((n - 1)(n - 2)) - 2 (1'K L1) / (n - 2)
 
-is unbiased, and blind to where the features' and the targets' zero is. Around the means, rows of X X' sum to zero, so
-those of K to minus the squared norms d_i = ||x_i||^2 (of L to minus e_i = ||y_i||^2), and it becomes
+is unbiased, and a shift of the features or of the targets does not change it. So X and Y can be centred. Then each row
+of X X' sums to zero, row i of K sums to -d_i with d_i = ||x_i||^2, row i of L sums to -e_i with e_i = ||y_i||^2, and
 
-    n (n - 3) HSIC = ||X'Y||_F^2 - n / (n - 2) sum_i d_i e_i + (sum_i d_i)(sum_i e_i) / ((n - 1)(n - 2)):
+    n (n - 3) HSIC = ||X'Y||_F^2 - n / (n - 2) sum_i d_i e_i + (sum_i d_i)(sum_i e_i) / ((n - 1)(n - 2)).
 
-second moments and three sums of products of squared norms. CKA is then as ever, HSIC(X, Y) over the root of
-HSIC(X, X) HSIC(Y, Y); independent features have about 0, where the plain one has up to 1.
+This needs only second moments and three sums of products of squared norms. CKA is HSIC(X, Y) over the square root of
+HSIC(X, X) HSIC(Y, Y). For independent features it is about 0, while the CKA with bias can be up to 1.
 """
 
 from __future__ import annotations
@@ -25,22 +25,23 @@ from torch import Tensor
 from nrc_core.metrics.moments import BLOCK_ROWS, Moments
 
 LEAST_ROWS = 4  # with fewer there is no unbiased HSIC
-ROUNDING = 1e-12  # relative: a smaller HSIC of something with itself is zero
+ROUNDING = 1e-12  # a smaller HSIC of a variable with itself, relative to its first term, counts as zero
 
 
 class SquaredNorms:
     """Sums of products of the squared norms of features and targets, batch by batch, in float64.
 
-    They are kept around the mean of the first batch, and moved to that of all rows in the end: with z a row from
-    there, its features and targets z_1 and z_2, a = (||z_1||^2, ||z_2||^2) and m the mean of z,
+    The sums are taken around the mean of the first batch, and at the end they are moved to the mean of all rows.
+    Let z be a row minus the mean of the first batch, z_1 its features, z_2 its targets, a = (||z_1||^2, ||z_2||^2),
+    and m the mean of z. Then
 
         ||z_p - m_p||^2 = a_p - 2 m_p z_p + ||m_p||^2,
 
-    so that sums of a a', of z a' and of what `Moments` has are enough.
+    so the sums of a a' and of z a', together with the sums in `Moments`, are enough.
     """
 
     def __init__(self) -> None:
-        self._centres: list[Tensor] = []  # of features and of targets
+        self._centres: list[Tensor] = []  # means of features and of targets in the first batch
         zero = torch.zeros((), dtype=torch.float64)
         self._squares = zero  # sum of a a'
         self._mixed = [zero, zero]  # sums of z_1 a' and of z_2 a'
@@ -49,7 +50,7 @@ class SquaredNorms:
         """Add a batch of samples."""
         given = features, targets
         if not self._centres:
-            # Around its first row, so that a constant has its own mean to the last bit, on every processor.
+            # The mean is computed around the first row, so that the mean of a constant is exact on every processor.
             self._centres = [part[0].double() + (part.double() - part[:1].double()).mean(0) for part in given]
         for start in range(0, len(features), BLOCK_ROWS):
             rows = slice(start, start + BLOCK_ROWS)
@@ -59,7 +60,7 @@ class SquaredNorms:
             self._mixed = [mixed + part.T @ a for mixed, part in zip(self._mixed, z, strict=True)]
 
     def products(self, moments: Moments) -> Float[Tensor, "2 2"]:
-        """Sums over the samples of d d, d e and e e around the mean; `moments` are those of the same samples."""
+        """Sums over the samples of d d, d e and e e around the mean; `moments` must be of the same samples."""
         if not self._centres:
             raise ValueError("squared norms of no samples: add a batch first")
         n, parts, mean = moments.n, moments.parts, moments.mean - torch.cat(self._centres)
@@ -80,7 +81,7 @@ class SquaredNorms:
 
 
 def debiased_covariance_cka(moments: Moments, norms: SquaredNorms) -> float:
-    """The debiased CKA of features and targets; NaN for fewer than four samples or no variance."""
+    """Debiased CKA of features and targets; NaN for fewer than four samples or without variance."""
     n = moments.n
     if n < LEAST_ROWS:
         return math.nan

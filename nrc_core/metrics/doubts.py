@@ -1,4 +1,4 @@
-"""Reasons why a number may look like collapse without being collapse: facts about the data and sizes, in words."""
+"""Doubts: facts about the data and the sizes, in words, for which a number may look like collapse but is none."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ if TYPE_CHECKING:
     from nrc_core.metrics.batches import Copies
     from nrc_core.metrics.sites import Site
 
-MOST_COPIES = 0.01  # a larger share of copied rows is a doubt
+MOST_COPIES = 0.01  # a larger share of copied rows gives a doubt
 
 
 def of_rows(rows: int, features: int, rank: int) -> list[str]:
-    """Doubts if there are too few different rows: some numbers are then the same for all features.
+    """Doubts about too few different rows: some numbers are then the same for any features.
 
     Example:
         >>> of_rows(3, 2, 2)

@@ -1,4 +1,4 @@
-"""The layers of a network whose inputs are sites: which they are, what each takes, and its weight as a matrix."""
+"""The layers of a network whose inputs are sites: their names, their inputs, and their weights as matrices."""
 
 from __future__ import annotations
 
@@ -21,18 +21,18 @@ QUANTISED = ("torch.ao.nn.quantized", "torch.ao.nn.intrinsic.quantized", "torch.
 
 
 def kind_of(layer: WeightLayer) -> type[nn.Module]:
-    """The class of torch that a layer is of."""
+    """The torch class of a layer."""
     return next(kind for kind in get_args(WeightLayer) if isinstance(layer, kind))
 
 
 def weight_matrix(layer: WeightLayer) -> Float[Tensor, "rows h"]:
     """The weight of a layer as a matrix with one column per input unit or input channel.
 
-    A convolution's filters (c_out, c_in, k, k) become (c_out k k, c_in), as in the Deep NRC paper,
-    section 4.2; those of a transposed one, (c_in, c_out, k, k), become the same.
+    Filters (c_out, c_in, k, k) of a convolution become (c_out k k, c_in), as in the Deep NRC paper,
+    section 4.2. Filters (c_in, c_out, k, k) of a transposed convolution become (c_out k k, c_in) too.
 
     Raises:
-        ConfigError: a convolution in groups.
+        ConfigError: the layer is a grouped convolution.
 
     Example:
         >>> weight_matrix(nn.Conv1d(3, 5, 2)).shape, weight_matrix(nn.ConvTranspose1d(3, 5, 2)).shape
@@ -47,17 +47,18 @@ def weight_matrix(layer: WeightLayer) -> Float[Tensor, "rows h"]:
 
 
 def channels_first(layer: nn.Module | None) -> bool:
-    """Whether the features of a layer's input stand before its positions; a linear layer has them last."""
+    """Whether the feature axis of a layer's input comes before the position axes; in a linear layer it is last."""
     return not isinstance(layer, nn.Linear)
 
 
 def weight_layers(model: nn.Module, sites: Sequence[str] | None = None) -> dict[str, WeightLayer]:
-    """The layers whose inputs are sites: those in `sites`, or that the network names so, else all with a weight matrix.
+    """The layers whose inputs are sites: the layers in `sites`, else in the network's attribute `sites`, else all.
 
-    A part of the network may have an attribute `sites` too, with its own names: it says which layers count in there.
+    "All" means all linear and convolutional layers. A part of the network may also have an attribute `sites`, with
+    names inside that part. It says which layers of the part count.
 
     Raises:
-        ConfigError: `sites` are not names, or one of no linear or convolutional layer.
+        ConfigError: `sites` are not names, or a name is not the name of a linear or convolutional layer.
     """
     layers = {name: layer for name, layer in model.named_modules() if isinstance(layer, WeightLayer)}
     named = _named(model, list(layers)) if sites is None else _names(sites)
@@ -74,11 +75,11 @@ def weight_layers(model: nn.Module, sites: Sequence[str] | None = None) -> dict[
 
 
 def _named(model: nn.Module, layers: list[str]) -> list[str] | None:
-    """What the attributes `sites` of a network and its parts name; None if there are none."""
+    """The names in the attributes `sites` of a network and its parts; None without such attributes."""
     named = None
     for part, module in model.named_modules():
         own = getattr(module, "sites", None)
-        if not isinstance(own, str | list | tuple | set | frozenset):  # something else of that name
+        if not isinstance(own, str | list | tuple | set | frozenset):  # an attribute with another meaning
             continue
         if not part:
             return _names(own)
@@ -96,15 +97,15 @@ def _names(sites: Any) -> list[str]:
 
 
 def given_to(arguments: tuple[Any, ...], keywords: Mapping[str, Any]) -> Any:
-    """What a layer was called with, in its place or by name."""
+    """The input that a layer was called with, as a positional or a keyword argument."""
     return arguments[0] if arguments else next(iter(keywords.values()), None)
 
 
 def unwrapped(model: Any, sites: Sequence[str] | None = None) -> tuple[nn.Module, Sequence[str] | None]:
-    """The network inside the wrappers of torch.compile and of data parallelism, and its sites by their names there.
+    """The network inside the wrappers of torch.compile and of data parallelism, and the names of its sites there.
 
     Raises:
-        ConfigError: no torch module, a scripted one, or one whose weights are not there yet.
+        ConfigError: the model is not a torch module, is scripted, or has weights without values.
     """
     if not isinstance(model, nn.Module):
         raise ConfigError(f"model must be a torch module, as in measure(model, x, y): got a {type(model).__name__}")
@@ -127,7 +128,7 @@ def unwrapped(model: Any, sites: Sequence[str] | None = None) -> tuple[nn.Module
 
 
 def _inside(model: nn.Module) -> tuple[str, nn.Module] | None:
-    """What a wrapper holds, and under which name."""
+    """The name and the network inside a wrapper; None if the model is not a wrapper."""
     if isinstance(inner := getattr(model, "_orig_mod", None), nn.Module):
         return "_orig_mod", inner
     if isinstance(model, nn.DataParallel | nn.parallel.DistributedDataParallel):
@@ -136,7 +137,7 @@ def _inside(model: nn.Module) -> tuple[str, nn.Module] | None:
 
 
 def opaque(model: nn.Module) -> dict[str, str]:
-    """Parts of a network that are compiled or quantised, with their kind: no layer inside them can be listened to."""
+    """Parts of a network that are scripted or quantised, with their kind; layers inside them cannot be observed."""
     found: dict[str, str] = {}
     for name, module in model.named_modules():
         if any(name.startswith(f"{outer}.") for outer in found):
@@ -149,7 +150,7 @@ def opaque(model: nn.Module) -> dict[str, str]:
 
 
 def adapters(model: nn.Module) -> list[str]:
-    """Wrappers of a layer that add to its weight, as the library peft makes them."""
+    """Names of the wrappers that add to the weight of a layer, such as adapters of the library peft."""
     return [
         name for name, module in model.named_modules() if isinstance(getattr(module, "base_layer", None), nn.Module)
     ]

@@ -1,7 +1,7 @@
-"""Where the samples of a batch are in what a layer takes: along which axis, alone or together with positions.
+"""Layout of the samples in the input of a layer: their axis, and whether this axis also has positions.
 
-A network may put the tokens of all samples into one axis, or move the samples to another one. No shape of one batch
-tells which; those of two batches of different sizes do, and the order within an axis by its values.
+A network may put the tokens of all samples into one axis, or move the samples to another axis. The shape of one batch
+does not show this. The shapes of two batches of different sizes show the axis, and the values show the order in it.
 """
 
 from __future__ import annotations
@@ -16,13 +16,17 @@ from nrc_core.errors import ConfigError
 
 @dataclass(frozen=True)
 class Layout:
-    """The axis of the samples; `folded` if positions are in it too, all of a sample in a row, or all of a position."""
+    """The axis of the samples.
+
+    `folded` is not None if the axis also has positions: "by sample" if all positions of a sample follow each other,
+    "by position" if all samples of a position follow each other.
+    """
 
     axis: int = 0
     folded: str | None = None  # or "by sample", "by position"
 
     def samples_first(self, activation: Tensor, n: int, *, channels_first: bool) -> Tensor:
-        """The activation of n samples with an axis of samples before all others, features where they were."""
+        """The activation of n samples with the sample axis first, and the features on the same side of positions."""
         moved = activation.movedim(self.axis, 0) if self.axis else activation
         if self.folded is None:
             return moved
@@ -33,13 +37,13 @@ class Layout:
 
 
 def layout(name: str, few: Tensor, whole: Tensor, k: int, n: int, *, channels_first: bool) -> Layout | None:
-    """How a layer takes its samples, from what it took of n samples and of the last k of them.
+    """The layout of a layer's input, from its inputs for n samples and for the last k of these samples.
 
-    None if it takes the same whatever the samples are. Where k is n nothing can be told, and only what has one row a
-    sample is taken.
+    None if the input has the same shape for any number of samples, so that it does not depend on them. If k is n, the
+    layout cannot be found, and the input must have one row for each sample (any input is accepted if n is 1).
 
     Raises:
-        ConfigError: an arrangement that cannot be told with certainty.
+        ConfigError: the layout cannot be found with certainty.
     """
     if k == n:
         if len(whole) == n:
@@ -69,7 +73,7 @@ def layout(name: str, few: Tensor, whole: Tensor, k: int, n: int, *, channels_fi
 
 
 def agree(a: Tensor, b: Tensor) -> bool:
-    """Whether two computations of one tensor are equal but for rounding, on a GPU that of products in TF32."""
+    """Whether two computations of one tensor are equal up to rounding; on a GPU, up to the rounding of TF32."""
     if a.shape != b.shape:
         return False
     coarse = torch.finfo(a.dtype).bits < 32 or torch.finfo(b.dtype).bits < 32
@@ -79,16 +83,16 @@ def agree(a: Tensor, b: Tensor) -> bool:
 
 
 def is_reordered(few: Tensor, whole: Tensor) -> bool:
-    """Whether the last rows of a batch are in it at other places than they were given in: sorted, say, or shuffled.
+    """Whether the network moved the last rows of a batch to other places, for example by sorting or shuffling.
 
     Args:
-        few: what a layer took of the last samples alone, a row each.
-        whole: what it took of the batch.
+        few: a layer's input for the last samples alone, one row for each sample.
+        whole: the layer's input for the whole batch.
     """
     alone, rows = few.flatten(1), whole.flatten(1)
     own, spread = alone - rows[-len(alone) :], alone - alone.mean(0)
     if torch.linalg.vector_norm(own.double()) <= 0.1 * torch.linalg.vector_norm(spread.double()):
-        return False  # rounding does no more, and another order does
+        return False  # such small differences come from rounding; another order gives larger ones
     nearest = rows[torch.stack([(rows - row).float().norm(dim=1).argmin() for row in alone])]
     off = torch.linalg.vector_norm((alone - nearest).double())
     return bool(agree(alone, nearest) and off <= 0.25 * torch.linalg.vector_norm(own.double()))

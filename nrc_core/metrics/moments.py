@@ -1,8 +1,8 @@
 """Streaming second moments of features and targets.
 
 Every neural regression collapse condition at a site is a function of `n`, the means of the features
-H (n, h) and the targets Y (n, t), their centred second moments, and the weight the site feeds. One
-pass over the data, all sites at once, float64, O((h + t)^2) memory: no n x n matrix anywhere.
+H (n, h) and the targets Y (n, t), their centred second moments, and the weight that the site feeds. The moments
+of all sites need one pass over the data, float64 and O((h + t)^2) memory, without any n x n matrix.
 """
 
 from __future__ import annotations
@@ -16,27 +16,28 @@ from torch import Tensor
 
 from nrc_core.errors import ConfigError
 
-# Rows that go through a CPU at a time: few enough to stay in its cache from the copy to the product, and for
-# sums of products that lose little to rounding; enough for the product to take nearly all of the time. Products
-# are taken in strips of about so many columns, from the diagonal on: what lies below is the same by symmetry.
+# BLOCK_ROWS is the number of rows that a CPU processes at a time. It is small enough that the rows stay in the cache
+# from the copy to the product, and that sums of products lose little to rounding. It is large enough that the product
+# takes nearly all of the time. Products are computed in strips of about STRIP_COLUMNS columns, on and above the
+# diagonal only; the part below follows by symmetry.
 BLOCK_ROWS, STRIP_COLUMNS = 1024, 64
 
 
 class Moments:
     """Means and centred second moments of features and targets, accumulated batch by batch.
 
-    The update is the pairwise one of Chan, Golub and LeVeque (1983), which is as accurate as
-    two passes even when the mean is much larger than the spread. All sums are in float64; the blocks of a batch
-    are added up around its first row, so that only whole batches lose digits to a large mean.
+    The update is the pairwise update of Chan, Golub and LeVeque (1983). It is as accurate as two passes over the data,
+    even if the mean is much larger than the spread. All sums are in float64. The blocks of a batch are added up around
+    the first row of the batch, so a large mean costs digits only when whole batches are combined.
 
-    With `members=M` it holds the moments of M networks of one shape, which see equally many samples;
-    everything then has a leading dimension of M, and `each` gives the moments of every member.
+    With `members=M`, the object holds the moments of M networks of one shape, which see the same number of samples.
+    All tensors then have a leading dimension of M, and `each` gives the moments of every member.
 
     Attributes:
         width: h, the number of features.
-        n: samples seen (by every member).
-        mean: of features and targets side by side, (h + t,) or (M, h + t).
-        scatter: their centred sum of products, (h + t, h + t) or (M, h + t, h + t).
+        n: number of samples (of every member).
+        mean: mean of features and targets side by side, (h + t,) or (M, h + t).
+        scatter: centred sum of products of features and targets, (h + t, h + t) or (M, h + t, h + t).
 
     Example:
         >>> moments = Moments.of(torch.tensor([[0.0], [2.0]]), torch.tensor([[1.0], [3.0]]))
@@ -53,19 +54,19 @@ class Moments:
 
     @classmethod
     def of(cls, features: Num[Tensor, "*m n h"], targets: Num[Tensor, "*#m n t"]) -> Moments:
-        """Moments of one batch, of as many members as the features have."""
+        """Moments of one batch, with as many members as the features have."""
         members = None if features.ndim == 2 else len(features)
         moments = cls(features.shape[-1], targets.shape[-1], features.device, members=members)
         moments.update(features, targets)
         return moments
 
     def update(self, features: Num[Tensor, "*m n h"], targets: Num[Tensor, "*#m n t"]) -> None:
-        """Add a batch of samples, the same number for every member; targets without members are shared by all.
+        """Add a batch with the same number of samples for every member; targets without members are for all members.
 
-        Beside the batch it takes the memory of one block of rows in float64; on a GPU the block is the batch.
+        Besides the batch, this needs the memory of one block of rows in float64; on a GPU the block is the batch.
 
         Raises:
-            ValueError: other members, features or target dimensions than these moments have, or complex ones.
+            ValueError: the numbers of members, features or targets differ from these moments, or values are complex.
         """
         *members, size = self.mean.shape
         found = *features.shape[:-2], features.shape[-1], targets.shape[-1]
@@ -84,7 +85,7 @@ class Moments:
         strip = math.ceil(size / max(1, size // STRIP_COLUMNS)) if on_cpu else size
         shared = targets.expand(*members, n, -1)
         origin = torch.cat([features[..., :1, :].double(), shared[..., :1, :].double()], dim=-1)
-        centre = torch.zeros_like(origin)  # the mean of the rows so far, from the origin
+        centre = torch.zeros_like(origin)  # the mean of the rows so far, minus the origin
         memory = self.mean.new_empty(*members, most + 1, size)
         for start in range(0, n, most):
             stop = min(start + most, n)
@@ -96,7 +97,7 @@ class Moments:
             mean = rows.mean(dim=-2, keepdim=True)
             rows -= mean
             shift = mean - centre
-            # As one more sample, what the difference of means adds to the scatter comes with the same product.
+            # The difference of means adds to the scatter. As one more row, it is part of the same product.
             block[..., -1:, :] = shift * math.sqrt(start * (stop - start) / stop)
             for left in range(0, size, strip):
                 product = block[..., left : left + strip].mT @ block[..., left:]
@@ -108,17 +109,17 @@ class Moments:
         self._move(n, (origin - self.mean[..., None, :] + centre).squeeze(-2))
 
     def merge(self, other: Moments) -> None:
-        """Add the samples another accumulator has seen (another worker's, another shard's)."""
+        """Add the samples of another accumulator, for example of another worker or another shard."""
         if (other.width, other.mean.shape) != (self.width, self.mean.shape):
             raise ValueError(f"moments merge only with the same sizes: {self._sizes} here, {other._sizes} given")
         self.scatter += other.scatter.to(self.scatter.device)
         self._move(other.n, other.mean.to(self.mean.device) - self.mean)
 
     def each(self) -> list[Moments]:
-        """The moments of every member, to read: they share memory with these ones, but not the count of samples.
+        """The moments of every member, only for reading: they share tensors with this object, but not `n`.
 
         Raises:
-            ValueError: moments of one network, without members.
+            ValueError: these are the moments of one network, without members.
 
         Example:
             >>> moments = Moments.of(torch.tensor([[[0.0], [2.0]], [[0.0], [4.0]]]), torch.zeros(2, 1))
@@ -132,7 +133,7 @@ class Moments:
         return [self._with(mean, scatter) for mean, scatter in zip(self.mean, self.scatter, strict=True)]
 
     def cpu(self) -> Moments:
-        """The same moments in the memory of the host."""
+        """The same moments on the CPU."""
         return self._with(self.mean.cpu(), self.scatter.cpu())
 
     def _with(self, mean: Tensor, scatter: Tensor) -> Moments:
@@ -141,7 +142,7 @@ class Moments:
         return one
 
     def _move(self, n: int, shift: Tensor) -> None:
-        """Count n more samples, whose own scatter is there already and whose mean lies `shift` from the mean."""
+        """Count n more samples. Their own scatter is already added; their mean minus the old mean is `shift`."""
         if n == 0:
             return
         total = self.n + n
@@ -156,7 +157,7 @@ class Moments:
 
     @property
     def parts(self) -> tuple[slice, slice]:
-        """Where the features and the targets are in `mean` and in both dimensions of `scatter`."""
+        """Slices of the features and the targets in `mean` and in both dimensions of `scatter`."""
         return slice(0, self.width), slice(self.width, self.mean.shape[-1])
 
     @property

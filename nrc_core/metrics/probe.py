@@ -1,4 +1,4 @@
-"""A first pass over a few samples: how a network must be listened to, and whether it can be measured."""
+"""A first pass over a few samples: it finds how to measure a network, and whether this is possible."""
 
 from __future__ import annotations
 
@@ -18,21 +18,23 @@ from nrc_core.metrics.sites import Visitor, forward_pass, ran_twice
 from nrc_core.metrics.trace import INPUT, MOVED, TRANSPOSED, Trace
 
 logger = logging.getLogger(__name__)
-FEW = 8  # samples that a probe takes, where there are more
-Run = Callable[[Batch], Tensor]  # the network's predictions (n, t) for a batch that is where it is
-Place = tuple[torch.device | None, torch.dtype | None]  # where it is, and its type
+FEW = 8  # at most so many samples are in a probe, if this is possible
+Run = Callable[[Batch], Tensor]  # gives the network's predictions (n, t) for a batch on the network's device
+Place = tuple[torch.device | None, torch.dtype | None]  # the network's device and type
 
 
 class Probe(Visitor):
-    """What one pass over a few samples told.
+    """Results of one pass over a few samples.
 
     Attributes:
-        n: how many they were.
-        inputs: what each layer took, in order of execution; nothing is kept of a whole batch.
-        before: the layer that alone made each layer's input; that of `trace.INPUT`, or "" where several or none did.
-        lost: layers whose input was made by what is no operation of torch in Python, such as a scripted function.
+        n: number of samples.
+        inputs: input of each layer, in order of execution; empty tensors if the probe runs on a whole batch.
+        before: for each layer, the only layer from which its input comes, or `trace.INPUT`; "" if there are several
+            such layers or none.
+        lost: layers whose input comes from code that is not an operation of torch in Python, such as a scripted
+            function.
         output: the predictions.
-        trace: of the pass, in which it has to be entered.
+        trace: the trace of the pass, which must be entered during the pass.
     """
 
     def __init__(self, model: nn.Module, batch: Batch, *, keep: bool):
@@ -44,36 +46,36 @@ class Probe(Visitor):
         self._called: dict[str, tuple[tuple[Any, ...], dict[str, Any]]] = {}
 
     def enter(self, name: str, layer: WeightLayer, arguments: tuple[Any, ...], keywords: dict[str, Any]) -> None:
-        """Is it a layer that can be measured?"""
+        """Check that the layer can be measured."""
         self.trace.enter()
         self._called[name] = arguments, keywords
         check_layer(name, layer, given_to(arguments, keywords))
 
     def see(self, name: str, layer: WeightLayer, features: Tensor, output: Tensor) -> None:
-        """Did it apply its weight, and from where is its input?"""
+        """Check that the layer applied its weight, and find where its input comes from."""
         if not applies_its_weight(layer, *self._called[name], output):
             raise _not_its_weight(name, layer)
         if name in self.inputs:
             raise ran_twice(name)
         origins = self.trace.origins(features)
-        # A copy, as the network may write over it; of a whole batch, which there is nothing to compare with, none.
+        # A copy, since the network may overwrite the input. For a whole batch there is no comparison, so no copy.
         self.inputs[name] = features.clone() if self._keep else features.new_empty(0)
         self.before[name] = _source(origins, features)
         self.lost += [] if origins else [name]
         self.trace.leave(name, output)
 
     def end(self, output: Tensor) -> None:
-        """The predictions."""
+        """Keep the predictions."""
         self.output = output
 
 
 def probe(model: nn.Module, layers: Mapping[str, WeightLayer], batch: Batch, run: Run, place: Place) -> Probe:
-    """Run the last few samples of a batch; all of it where the network takes no fewer.
+    """Run the network on the last few samples of a batch, or on the whole batch if it cannot run on a few.
 
-    The last, which all others could have gone before in a network that takes samples for steps in time.
+    The last samples are used because a network may take samples for time steps: then they depend on earlier samples.
 
     Raises:
-        ConfigError: a layer that runs twice, or whose stored weight is not the one it applies, or the network cannot
+        ConfigError: a layer runs twice, a layer applies another weight than its stored weight, or the network cannot
             run on the batch.
     """
     few = min(FEW, len(batch) - 1)
@@ -101,16 +103,16 @@ def _probe(model: nn.Module, layers: Mapping[str, WeightLayer], batch: Batch, ru
 
 
 def _source(origins: frozenset[str], features: Tensor) -> str:
-    """The only layer that an activation comes from, its features in their order; "" if there is none."""
+    """The only layer that an activation comes from, with features in unchanged order; "" if there is no such layer."""
     if origins - {MOVED, TRANSPOSED} == {INPUT}:
         return INPUT
-    ambiguous = TRANSPOSED in origins and len(set(features.shape)) < features.ndim  # which axis is that of features?
+    ambiguous = TRANSPOSED in origins and len(set(features.shape)) < features.ndim  # the feature axis is unknown
     layers = origins - {TRANSPOSED}
     return next(iter(layers)) if len(layers) == 1 and not ambiguous else ""
 
 
 def check_layer(name: str, layer: WeightLayer, features: Any) -> None:
-    """ConfigError if a layer's weight is no real, finite matrix, or what it takes are no real numbers."""
+    """Raise ConfigError unless a layer's weight is a real, finite matrix and its input is a real tensor."""
     weight = layer.weight
     whole = type(weight.data) is Tensor and weight.layout == torch.strided
     if not whole or not (weight.is_floating_point() or weight.is_complex()):
@@ -144,14 +146,14 @@ def check_layer(name: str, layer: WeightLayer, features: Any) -> None:
 
 
 def applies_its_weight(layer: WeightLayer, arguments: tuple[Any, ...], keywords: dict[str, Any], output: Any) -> bool:
-    """Whether a layer gave what its class in torch gives with the weight that it stores.
+    """Whether a layer's output is the output of its torch class with the stored weight.
 
-    Subclasses may add an adapter (LoRA) to it, scale it or round it. The product is taken again on the same numbers
-    by the same function, so but for a choice of algorithm it is the same to the last bit.
+    Subclasses may add an adapter (LoRA) to the weight, scale it or round it. Here the product is computed again on
+    the same numbers by the same function. So it is the same to the last bit, unless another algorithm is chosen.
     """
     if not isinstance(output, Tensor):
         return False
-    if not output.isfinite().all():  # which the features of the site after it will be refused for
+    if not output.isfinite().all():  # the features of the next site then give an error
         return True
     kind: Any = kind_of(layer)
     if "output_size" in keywords or len(arguments) > 1:
@@ -160,10 +162,10 @@ def applies_its_weight(layer: WeightLayer, arguments: tuple[Any, ...], keywords:
         expected = kind.forward(layer, given_to(arguments, keywords))
     if expected.shape != output.shape:
         return False
-    # A thousandth is what reduced precision in products of a GPU, TF32, may be off by.
+    # Products of a GPU in reduced precision, TF32, may have a relative error of a thousandth.
     step = max(torch.finfo(output.dtype).eps, 2**-10 if output.is_cuda and output.dtype == torch.float32 else 0.0)
     off = torch.linalg.vector_norm(expected.double() - output.double())
-    # Numbers of 16 bits are no more than rounded, after sums in 32 bits: an adapter may be hardly larger.
+    # In 16 bits, the only error is one rounding after sums in 32 bits. The limit is low: an adapter may be small too.
     steps = 1 if torch.finfo(output.dtype).bits < 32 else 16
     return bool(off <= steps * step * torch.linalg.vector_norm(expected.double()))
 
@@ -177,33 +179,33 @@ def _not_its_weight(name: str, layer: nn.Module) -> ConfigError:
 
 
 class Layouts(Visitor):
-    """How each layer takes its samples, found out at the first batch and then kept.
+    """The layout of the samples in the input of each layer. It is found at the first batch and then kept.
 
     Args:
-        network: its name.
-        probed: what a few samples told of it.
+        network: name of the network.
+        probed: the probe of the network.
 
     Attributes:
-        known: the layout of each layer that has run; None where it takes the same whatever the samples are.
+        known: the layout of each layer that has run; None if its input does not depend on the samples.
     """
 
     def __init__(self, network: str, probed: Probe):
         self._network, self._probed = network, probed
         self.known: dict[str, Layout | None] = {}
-        self._dependent: list[str] = []  # layers that take for a sample what depends on the others
+        self._dependent: list[str] = []  # layers whose input for one sample depends on other samples
         self._is_first = True
 
     @property
     def constant(self) -> list[str]:
-        """Layers that take the same whatever the samples are."""
+        """Layers whose input does not depend on the samples."""
         return [name for name, layout in self.known.items() if layout is None]
 
     def begin(self, targets: Tensor) -> None:
-        """A batch of as many samples."""
+        """Keep the number of samples of a new batch."""
         self._n, self._ran = len(targets), set[str]()
 
     def see(self, name: str, layer: WeightLayer, features: Tensor, output: Tensor) -> None:
-        """The layout of the layer, if it is not known yet."""
+        """Find the layout of the layer, if it is not known yet."""
         self._ran.add(name)
         if name not in self.known:
             self.known[name] = self._found(name, features, channels_first=channels_first(layer))
@@ -215,7 +217,7 @@ class Layouts(Visitor):
             )
 
     def end(self, output: Tensor) -> None:
-        """ConfigError if not the same layers ran as before; what depends on the rest of the batch is logged once."""
+        """Raise ConfigError if other layers ran than in the probe; log once what depends on the rest of the batch."""
         if self._is_first:
             self._is_first = False
             self._log_dependence(output)
@@ -229,7 +231,7 @@ class Layouts(Visitor):
         found = layout(name, few, features, k, n, channels_first=channels_first)
         if found is None or k == n:
             return found
-        # What it takes of the same samples, alone and at the end of the batch.
+        # The layer's input for the same samples: alone, and at the end of the batch.
         alone = found.samples_first(few, k, channels_first=channels_first)
         rows = found.samples_first(features, n, channels_first=channels_first)
         if is_reordered(alone, rows):

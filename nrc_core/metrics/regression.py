@@ -1,8 +1,8 @@
 """Neural regression collapse metrics as pure functions of second moments and weights.
 
-Sources: Rangamani and Unal, *Deep Neural Regression Collapse* (2026), section 3 and Table 1.
-Arrays have samples in rows; n samples, h features, t target dimensions, r rank. Everything is
-computed in float64; a quantity that is not defined (no variance at all) is NaN, never a made-up 0.
+Source: Rangamani and Unal, *Deep Neural Regression Collapse* (2026), section 3 and Table 1.
+Arrays have samples in rows. There are n samples, h features and t target dimensions; r is the rank. Everything is
+computed in float64. A quantity that is not defined (without variance) is NaN, never 0.
 """
 
 from __future__ import annotations
@@ -24,9 +24,9 @@ from nrc_core.metrics.debiasing import SquaredNorms, debiased_covariance_cka
 from nrc_core.metrics.moments import Moments
 from nrc_core.metrics.threads import on_all_cores
 
-# Directions whose variance is below this share of the largest do not count in NRC4. The numerical
-# tolerance is a relative singular value of 1e-6, ten times the rounding of the float32 features; this
-# one keeps only what stands above a thousandth of the largest direction.
+# `nrc4_signal` ignores directions whose variance is at most this share of the largest one, so whose singular value is
+# at most a thousandth of the largest one. NUMERICAL_TOLERANCE, for NRC4, is a relative singular value of 1e-6, ten
+# times the rounding of float32 features.
 SIGNAL_TOLERANCE = 1e-6
 
 
@@ -38,15 +38,15 @@ class Eigen(NamedTuple):
 
 
 def eigen(covariance: Float[Tensor, "h h"]) -> Eigen:
-    """Eigendecomposition of a covariance; rounding below zero is clipped to zero."""
+    """Eigendecomposition of a covariance; eigenvalues below zero, due to rounding, are set to zero."""
     values, vectors = torch.linalg.eigh(covariance)
     return Eigen(values.flip(-1).clamp(min=0.0), vectors.flip(-1))
 
 
 def eigen_each(covariances: Sequence[Float[Tensor, "_ _"]]) -> list[Eigen]:
-    """The `eigen` of several covariances, on the CPU.
+    """`eigen` of several covariances, on the CPU.
 
-    A GPU would take those of more than 32 features one after the other (pytorch/pytorch, issue 175585).
+    A GPU would process covariances of more than 32 features one after the other (pytorch/pytorch, issue 175585).
 
     Example:
         >>> [one.values.tolist() for one in eigen_each([torch.eye(1), torch.eye(2).double()])]
@@ -60,7 +60,7 @@ def noise_curve(eigenvalues: Float[Tensor, " h"]) -> Float[Tensor, " h"]:
     total = eigenvalues.sum()
     if total <= 0:
         return torch.full_like(eigenvalues, math.nan)
-    # Summed from the small end, so that a tail of 1e-20 is not lost in rounding.
+    # The sum starts at the smallest value, so that a tail of 1e-20 is not lost in rounding.
     tails = eigenvalues.flip(0).cumsum(0).flip(0)
     return torch.cat([tails[1:], tails.new_zeros(1)]) / total
 
@@ -72,16 +72,16 @@ def covariance_cka(cross: Float[Tensor, "h t"], first: Float[Tensor, "h h"], sec
 
 
 def projected_cka(spectrum: Eigen, moments: Moments, rank: int) -> float:
-    """CKA of the features projected on their top-`rank` subspace with the targets (NRC2)."""
+    """CKA of the targets and the features projected on their top-`rank` subspace (NRC2)."""
     cross = spectrum.vectors[:, :rank].T @ moments.cross_covariance
     return covariance_cka(cross, spectrum.values[:rank].diag(), moments.target_covariance)
 
 
 def linear_prediction_error(spectrum: Eigen, moments: Moments, tolerance: float) -> tuple[float, int]:
-    """Mean squared error per entry of the best linear prediction of the targets, and its directions.
+    """Mean squared error per entry of the best linear prediction of the targets, and the number of its directions.
 
     Directions whose eigenvalue is at most `tolerance` times the largest are left out; the second
-    number says how many were kept. Rounding below zero is clipped to zero.
+    number counts the others. An error below zero, due to rounding, is set to zero.
     """
     kept = int((spectrum.values > tolerance * spectrum.values[0]).sum())
     explained = (spectrum.vectors[:, :kept].T @ moments.cross_covariance).square() / spectrum.values[:kept, None]
@@ -92,8 +92,8 @@ def linear_prediction_error(spectrum: Eigen, moments: Moments, tolerance: float)
 def principal_angles(first: Matrix, second: Matrix) -> Float[Tensor, " r"]:
     """Principal angles in radians, ascending, between the column spans of two matrices with orthonormal columns.
 
-    cos(theta_i) are the singular values of A^T B (Bjorck and Golub, 1973); min(p, q) angles for
-    spans of p and q dimensions. Range [0, pi/2].
+    cos(theta_i) are the singular values of A^T B (Bjorck and Golub, 1973). Spans of p and q dimensions have
+    min(p, q) angles. Range [0, pi/2].
 
     Example:
         >>> principal_angles(torch.eye(3)[:, :1], torch.eye(3)[:, 1:2]).item() == math.pi / 2
@@ -109,7 +109,7 @@ def input_spectrum(weight: Float[Tensor, "rows h"]) -> Eigen:
 
 
 def input_spectrum_each(weights: Sequence[Float[Tensor, "_ _"]]) -> list[Eigen]:
-    """The `input_spectrum` of several weights, on the CPU as those of `eigen_each`."""
+    """`input_spectrum` of several weights, on the CPU, as in `eigen_each`."""
     return eigen_each([_input_products(weight) for weight in weights])
 
 
@@ -119,10 +119,9 @@ def _input_products(weight: Float[Tensor, "rows h"]) -> Float[Tensor, "h h"]:
 
 
 def alignment_cosines(spectrum: Eigen, inputs: Eigen, rank: int, rows: int) -> Float[Tensor, " r"]:
-    """Cosines of the principal angles between top feature and top input subspace; none without variance.
+    """Cosines of the principal angles between the top feature and the top input subspace; empty without variance.
 
-    `inputs` is the `input_spectrum` of a weight with `rows` rows, which span at most `rows`
-    directions.
+    `inputs` is the `input_spectrum` of a weight with `rows` rows. The rows span at most `rows` directions.
     """
     return _cosines(_alignment_products(spectrum, inputs, rank, rows))
 
@@ -130,7 +129,7 @@ def alignment_cosines(spectrum: Eigen, inputs: Eigen, rank: int, rows: int) -> F
 def alignment_curves(
     spectrum: Eigen, inputs: Eigen, most: int, rows: int
 ) -> tuple[Float[Tensor, " most"], Float[Tensor, " most"]]:
-    """Means of the `alignment_cosines` and of the sines of the same angles, at ranks 1 to `most`; NaN without any."""
+    """Means of the `alignment_cosines` and of the sines of the same angles at ranks 1 to `most`; NaN without angles."""
     product = _alignment_products(spectrum, inputs, most, rows)
     cosines = [_cosines(product[:rank, :rank]) for rank in range(1, most + 1)]
     padded, counts = pad_sequence(cosines, batch_first=True), torch.tensor([len(one) for one in cosines])
@@ -153,10 +152,9 @@ def alignment(spectrum: Eigen, inputs: Eigen, rank: int, rows: int) -> float:
 
 
 def effective_rank(eigenvalues: Float[Tensor, " h"], energy: float = 0.99) -> int:
-    """The least number of directions that hold `energy` of the variance; 0 when there is none.
+    """Smallest number of directions that hold the share `energy` of the variance; 0 without variance.
 
-    It unmasks over-collapse: NRC1 is also zero for features that fell to fewer dimensions than
-    the targets have.
+    It shows over-collapse: NRC1 is also zero for features with fewer dimensions than the targets.
     """
     if eigenvalues[0] <= 0:
         return 0
@@ -166,7 +164,7 @@ def effective_rank(eigenvalues: Float[Tensor, " h"], energy: float = 0.99) -> in
 def nrc1(features: Matrix, rank: int) -> float:
     """Noise suppression: the share of feature variance outside the top-`rank` subspace.
 
-    ``1 - Tr(U^T S U) / Tr(S)``, S the centred feature covariance, U its top `rank` eigenvectors
+    ``1 - Tr(U^T S U) / Tr(S)`` with the centred feature covariance S and its top `rank` eigenvectors U
     (Deep NRC paper, section 3, NRC1). Range [0, 1]; 0 is collapsed; NaN without variance.
 
     Args:
@@ -174,7 +172,7 @@ def nrc1(features: Matrix, rank: int) -> float:
         rank: 1 <= rank <= h, the target dimension in the paper.
 
     Raises:
-        ValueError: features that are not a finite matrix, or a rank out of range.
+        ValueError: the features are not a finite matrix, or the rank is out of range.
 
     Example:
         >>> round(nrc1(np.array([[2.0, 0.0], [-2.0, 0.0], [0.0, 1.0], [0.0, -1.0]]), rank=1), 12)
@@ -186,11 +184,11 @@ def nrc1(features: Matrix, rank: int) -> float:
 
 
 def nrc2(features: Matrix, targets: Matrix, rank: int | None = None) -> float:
-    """Signal-target alignment: linear CKA of the projected features with the targets.
+    """Signal-target alignment: linear CKA of the projected features and the targets.
 
-    CKA(H U U^T, Y) with U the top `rank` eigenvectors of the feature covariance (Deep NRC paper,
-    section 4.2). Range [0, 1]; 1 is collapsed; NaN when one side has no variance. The full CKA,
-    without projection (section 3), is `linear_cka(features, targets)`.
+    CKA(H U U^T, Y) with the top `rank` eigenvectors U of the feature covariance (Deep NRC paper,
+    section 4.2). Range [0, 1]; 1 is collapsed; NaN if the features or the targets have no variance. The full
+    CKA, without projection (section 3), is `linear_cka(features, targets)`.
 
     Args:
         features: (n, h).
@@ -198,7 +196,7 @@ def nrc2(features: Matrix, targets: Matrix, rank: int | None = None) -> float:
         rank: 1 <= rank <= h; the target dimension unless given.
 
     Raises:
-        ValueError: not finite matrices with equal rows, or a rank out of range.
+        ValueError: the matrices are not finite or differ in their number of rows, or the rank is out of range.
 
     Example:
         >>> y = np.array([[1.0], [2.0], [4.0]])
@@ -214,10 +212,10 @@ def nrc2(features: Matrix, targets: Matrix, rank: int | None = None) -> float:
 def nrc3(features: Matrix, weight: Matrix, rank: int) -> float:
     """Feature-weight alignment: mean cosine of the principal angles between two top subspaces.
 
-    The top-`rank` eigenvectors of the feature covariance against the top-`rank` right singular
-    vectors of the weight these features enter (Deep NRC paper, sections 3 and 4.2). Range [0, 1];
-    1 is collapsed; NaN for a zero weight or constant features. A weight with fewer than `rank`
-    rows contributes its whole row space.
+    The top `rank` eigenvectors of the feature covariance span one subspace. The top `rank` right singular vectors of
+    the layer's weight span the other subspace (Deep NRC paper, sections 3 and 4.2). Range [0, 1]; 1 is collapsed;
+    NaN for a zero weight or constant features. If the weight has fewer than `rank`
+    rows, its whole row space is used.
 
     Args:
         features: (n, h), the layer's input.
@@ -225,7 +223,7 @@ def nrc3(features: Matrix, weight: Matrix, rank: int) -> float:
         rank: 1 <= rank <= h.
 
     Raises:
-        ValueError: not finite matrices with equal columns, or a rank out of range.
+        ValueError: the matrices are not finite or differ in their number of columns, or the rank is out of range.
 
     Example:
         >>> round(nrc3(np.array([[1.0, 0.0], [-1.0, 0.0]]), np.array([[1.0, 1.0]]), rank=1), 6)
@@ -242,11 +240,11 @@ def nrc3(features: Matrix, weight: Matrix, rank: int) -> float:
 
 
 def nrc4(features: Matrix, targets: Matrix, *, tolerance: float = NUMERICAL_TOLERANCE) -> float:
-    """Linear predictability: mean squared error per entry of predicting the targets with an intercept.
+    """Linear predictability: mean squared error per entry of the best linear prediction of the targets.
 
-    ``||H H^+ Y - Y||_F^2 / (n t)`` with H and Y centred (Deep NRC paper, section 3, NRC4, which leaves the
-    centring open and does not divide by t). To be compared with the network's own mean squared
-    error. Range [0, mean target variance].
+    ``||H H^+ Y - Y||_F^2 / (n t)`` with H and Y centred, which is a prediction with an intercept (Deep NRC paper,
+    section 3, NRC4; the paper leaves the centring open and does not divide by t). It is to be compared with the
+    mean squared error of the network. Range [0, mean target variance].
 
     Args:
         features: (n, h).
@@ -254,7 +252,7 @@ def nrc4(features: Matrix, targets: Matrix, *, tolerance: float = NUMERICAL_TOLE
         tolerance: directions with at most this share of the largest variance are left out.
 
     Raises:
-        ValueError: not finite matrices with equal rows, or a tolerance outside [0, 1).
+        ValueError: the matrices are not finite or differ in their number of rows, or the tolerance is not in [0, 1).
 
     Example:
         >>> nrc4(np.array([[0.0], [1.0], [2.0]]), np.array([[5.0], [7.0], [9.0]]))
@@ -268,9 +266,9 @@ def nrc4(features: Matrix, targets: Matrix, *, tolerance: float = NUMERICAL_TOLE
 def linear_cka(a: Matrix, b: Matrix) -> float:
     """Linear centred kernel alignment (CKA) of A (n, p) and B (n, q).
 
-    ``||A^T B||_F^2 / (||A^T A||_F ||B^T B||_F)`` with A and B centred, Kornblith et al. (2019), in feature
-    space: O(n (p + q)^2), no n x n matrix. Range [0, 1]; NaN when one side has no variance. Invariant to
-    rotation, isotropic scale and shift.
+    ``||A^T B||_F^2 / (||A^T A||_F ||B^T B||_F)`` with A and B centred (Kornblith et al., 2019). It is computed in
+    feature space, O(n (p + q)^2), without an n x n matrix. Range [0, 1]; NaN if A or B has no variance. Invariant
+    to rotation, isotropic scale and shift.
 
     Example:
         >>> round(linear_cka(np.array([[0.0], [1.0]]), np.array([[3.0], [1.0]])), 12)
@@ -284,12 +282,13 @@ def debiased_cka(a: Matrix, b: Matrix) -> float:
     """Linear CKA of A (n, p) and B (n, q) without the bias of few samples.
 
     HSIC(A, B) / sqrt(HSIC(A, A) HSIC(B, B)) with the unbiased estimator of Song et al. (2012), equation 5, in feature
-    space, O(n (p + q)^2). Independent A and B have about 0 whatever their sizes are, where `linear_cka` has more the
-    more columns there are for n rows. At most 1, where A and B are the same up to rotation and scale, and slightly
-    below 0 by chance; NaN for fewer than four rows or without variance. Invariant as `linear_cka` is.
+    space, O(n (p + q)^2). For independent A and B it is about 0 for any sizes, while `linear_cka` grows with the
+    number of columns for a given n. It is at most 1, reached if A and B are the same up to rotation and scale. It can
+    be slightly below 0 by chance; NaN for fewer than four rows or without variance. Invariant to the same changes as
+    `linear_cka`.
 
     Raises:
-        ValueError: not real and finite matrices with equal rows.
+        ValueError: the matrices are not real and finite, or differ in their number of rows.
 
     Example:
         >>> noise, other = torch.randn(50, 200), torch.randn(50, 40)
@@ -303,10 +302,10 @@ def debiased_cka(a: Matrix, b: Matrix) -> float:
 
 
 def stable_rank(matrix: Matrix) -> float:
-    """Stable rank: a rank that small directions hardly count in.
+    """Stable rank: a measure of rank to which small directions add little.
 
-    ``||A||_F^2 / ||A||_2^2`` (Rudelson and Vershynin, 2007), between 1 and the rank; NaN for zero.
-    Not centred: centre features first, or use `measure`, which does.
+    ``||A||_F^2 / ||A||_2^2`` (Rudelson and Vershynin, 2007), between 1 and the rank; NaN for a zero matrix.
+    The matrix is not centred: centre features first, or use `measure`, which centres them.
 
     Example:
         >>> round(stable_rank(np.diag([2.0, 1.0])), 12)
@@ -316,7 +315,7 @@ def stable_rank(matrix: Matrix) -> float:
 
 
 def spectral_ratio(values: Float[Tensor, " h"]) -> float:
-    """Sum over largest of non-negative values: the stable rank, given squared singular values."""
+    """Sum of non-negative values over the largest one: the stable rank, for squared singular values."""
     largest = values.max()
     return (values.sum() / largest).item() if largest > 0 else math.nan
 
@@ -333,7 +332,7 @@ def _self_moments(features: Tensor) -> Tensor:
 
 
 def check_tolerance(tolerance: Any) -> None:
-    """ConfigError unless it is a share of the largest variance that may be left out."""
+    """Raise ConfigError unless the tolerance is a number in [0, 1)."""
     if not isinstance(tolerance, Real) or not 0 <= float(tolerance) < 1:
         raise ConfigError(f"tolerance is a share of the largest variance, in [0, 1): got {tolerance!r}")
 

@@ -1,4 +1,4 @@
-"""Where a network is measured: its sites, and the one pass over the data that gives their moments."""
+"""The sites of a network, and the one pass over the data that gives the moments of all sites."""
 
 from __future__ import annotations
 
@@ -28,33 +28,33 @@ FEATURES = ("post", "pre", "positions")
 
 @dataclass
 class Site:
-    """Where features are measured: the input of a weight layer, or the network's output.
+    """A place where features are measured: the input of a weight layer, or the network's output.
 
-    `weight` is (rows, h), its right singular vectors span the input subspace of the layer; it is
+    `weight` is (rows, h). Its right singular vectors span the input subspace of the layer. `weight` is
     None at the output, which feeds no weight.
     """
 
     name: str
     weight: Float[Tensor, "rows h"] | None
     moments: Moments
-    norms: SquaredNorms | None = None  # where the debiased CKA is wanted
+    norms: SquaredNorms | None = None  # None unless the debiased CKA is needed
 
 
 def pool(activation: Tensor, layer: WeightLayer) -> Float[Tensor, "n h"]:
-    """Average what a layer takes or gives over every dimension but samples and features (global average pooling)."""
+    """Average a layer's input or output over all dimensions except samples and features (global average pooling)."""
     if activation.ndim == 2:
         return activation
     return activation.flatten(2).mean(2) if channels_first(layer) else activation.flatten(1, -2).mean(1)
 
 
 def unfold(activation: Tensor, *, channels_first: bool) -> Float[Tensor, "rows h"]:
-    """Every position of a feature map as a sample of its own, positions of one sample in a row."""
+    """Turn every position of a feature map into a row; the positions of one sample follow each other."""
     last = activation.movedim(1, -1) if channels_first else activation
     return last.flatten(0, -2)
 
 
 class Visitor:
-    """What looks at a network while it runs on batches of samples; each kind has the methods that it needs."""
+    """Observer of a network that runs on batches of samples; each subclass has the methods that it needs."""
 
     def begin(self, targets: Tensor) -> None:
         """A batch with these targets is about to run."""
@@ -76,13 +76,13 @@ def forward_pass(
     run: Callable[[Batch], Tensor],
     visitors: Sequence[Visitor],
 ) -> None:
-    """Run a network on batches, while visitors look at what its layers take and give.
+    """Run a network on batches, while visitors see the inputs and outputs of its layers.
 
-    Nothing of a batch is kept but what visitors keep.
+    Nothing of a batch is kept except what visitors keep.
 
     Args:
-        layers: those that visitors see, by name.
-        run: what gives the network's output for a batch.
+        layers: layers that visitors see, by name.
+        run: function that gives the network's output for a batch.
     """
     for batch in batches:
         for visitor in visitors:
@@ -116,7 +116,7 @@ def _listening(layers: Mapping[str, WeightLayer], visitors: Sequence[Visitor]) -
 def visit(
     model: nn.Module, x: Tensor, y: Tensor, visitors: Sequence[Visitor], *, batch_size: int | None = None
 ) -> None:
-    """A `forward_pass` over the rows of x and y, in evaluation mode; visitors see the layers of `weight_layers`."""
+    """Do a `forward_pass` over the rows of x and y in evaluation mode; visitors see the layers of `weight_layers`."""
     size = batch_size or rows_at_once(x)
     batches = (Batch((a,), b) for a, b in zip(x.split(size), y.split(size), strict=True))
     with evaluating(model):
@@ -133,20 +133,20 @@ def collect(
 ) -> dict[str, list[Site]]:
     """Moments at every site of a network, for several kinds of features in one pass over the data.
 
-    Site i is the input of weight layer i, in order of execution, site 0 the first layer's input;
-    the last site is the network's output. A network that has an attribute `sites` names the layers
-    that count; else all linear and convolutional ones do. `features` says what a sample of a site is:
+    Site i is the input of weight layer i, in order of execution; site 0 is the input of the first layer.
+    The last site is the network's output. The layers are those in the network's attribute `sites`, else
+    all linear and convolutional layers. `features` says what a sample at a site is:
 
     * "post": the layer's input as it is, after the activation; feature maps are averaged over positions.
-    * "pre": the output of the weight layer before it, which is the same features before the activation
-      in a plain chain of layers (the first site and the output have no other).
+    * "pre": the output of the previous weight layer. In a plain chain of layers, these are the same features
+      before the activation (at the first site and at the output, "pre" and "post" are the same).
     * "positions": every position of a feature map is a sample, with the targets of its image.
 
     A layer that did not run is logged.
 
     Raises:
-        ConfigError: another word, other rows in x than in y, no linear or convolutional layer, a layer that runs
-            twice, or "pre" of a network that is not such a chain.
+        ConfigError: the kind of features is unknown, x and y differ in their number of rows, there is no linear or
+            convolutional layer, a layer runs twice, or "pre" is asked of a network that is not a plain chain.
 
     Example:
         >>> [site.name for site in collect(nn.Linear(3, 2), torch.ones(4, 3), torch.ones(4, 2))["post"]]
@@ -168,13 +168,13 @@ def log_no_site(
     names: Sequence[str],
     why: str = ", which did not run as layers (another may have used their weights itself)",
 ) -> None:
-    """Warn that layers or other parts of a network are no sites."""
+    """Log a warning that layers or other parts of a network are no sites."""
     logger.warning("%s: no site at %s%s", type(model).__name__, ", ".join(names), why)
 
 
 @contextmanager
 def evaluating(model: nn.Module) -> Iterator[None]:
-    """In evaluation mode while the block runs, and then every module as it was, frozen ones too."""
+    """Set evaluation mode while the block runs, then set every module back to its own mode, also frozen modules."""
     modes = [(module, module.training) for module in model.modules()]
     try:
         model.eval()
@@ -183,7 +183,7 @@ def evaluating(model: nn.Module) -> Iterator[None]:
     try:
         yield
     finally:
-        for module, training in modes:  # its own way back first: an adapter that eval() merged comes out again
+        for module, training in modes:  # train() of the module comes first: it removes an adapter that eval() merged
             if module.training != training:
                 module.train(training)
         for module, training in modes:
@@ -192,7 +192,7 @@ def evaluating(model: nn.Module) -> Iterator[None]:
 
 @contextmanager
 def keeping_buffers(model: nn.Module) -> Iterator[None]:
-    """While the block runs a network may write to its buffers; then they hold what they held."""
+    """Let a network write to its buffers while the block runs, then restore the old values."""
     kept = [
         (module, name, buffer, buffer.clone())
         for module in model.modules()
@@ -212,12 +212,12 @@ class Collector(Visitor):
     """Adds up the moments of every site as its layer runs.
 
     Args:
-        features: the kinds, see `collect`.
-        layouts: how each layer takes its samples, None where it takes the same whatever they are; unless given, the
-            first axis of every input is that of the samples.
-        before: the layer whose output alone each layer's input is made of, for "pre"; unless given, the one that ran
-            before it.
-        debias: sum up what the debiased CKA needs, too.
+        features: kinds of features, see `collect`.
+        layouts: layout of the samples in each layer's input, None if the input does not depend on the samples; unless
+            given, the first axis of every input is the sample axis.
+        before: for "pre", the only layer from whose output each layer's input is made; unless given, the layer that
+            ran before it.
+        debias: also add up the sums that the debiased CKA needs.
     """
 
     def __init__(
@@ -234,14 +234,14 @@ class Collector(Visitor):
         self._layouts, self._before, self._debias = layouts, before, debias
         self.seen: list[str] = []
         self._targets = torch.empty(0)
-        self._given: dict[str, Tensor] = {}  # what layers gave in this batch, pooled
+        self._given: dict[str, Tensor] = {}  # pooled outputs of layers in this batch
 
     def begin(self, targets: Tensor) -> None:
-        """A new batch."""
+        """Start a new batch."""
         self.seen, self._given, self._targets = [], {}, targets
 
     def see(self, name: str, layer: WeightLayer, features: Tensor, output: Tensor) -> None:
-        """The input and output of a weight layer."""
+        """Add the input of a weight layer to the moments of its site."""
         if name in self.seen:
             raise ran_twice(name)
         n, first = len(self._targets), channels_first(layer)
@@ -263,18 +263,18 @@ class Collector(Visitor):
         self.seen.append(name)
         if "pre" in self._sites:
             given = pool(layout.samples_first(output, n, channels_first=first), layer)
-            # A copy, as the activation may write over it.
+            # A copy, since the activation may overwrite the output.
             self._given = {**({} if self._before is None else self._given), name: given.clone()}
 
     def end(self, output: Float[Tensor, "n t"]) -> None:
-        """The network's output, which feeds no weight."""
+        """Add the network's output, which feeds no weight."""
         if output.ndim != 2:
             raise ConfigError(f"a network must give (n, t), one row a sample: got shape {tuple(output.shape)}")
         for kind in self._sites:
             self._add(kind, OUTPUT, None, output)
 
     def sites(self) -> dict[str, list[Site]]:
-        """By kind of features, in order of execution."""
+        """Sites by kind of features, in order of execution."""
         return {kind: list(sites.values()) for kind, sites in self._sites.items()}
 
     def _pre(self, name: str, pooled: Tensor) -> Tensor:
@@ -309,5 +309,5 @@ class Collector(Visitor):
 
 
 def ran_twice(name: str) -> ConfigError:
-    """The error of a layer that more than one site would be at."""
+    """The error for a layer that runs more than once in a pass."""
     return ConfigError(f"layer {name!r} ran twice in one pass: a shared layer is not one site, give it copies")

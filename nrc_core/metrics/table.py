@@ -1,4 +1,4 @@
-"""All metrics at all sites of a network, from the moments that one pass over the data gave."""
+"""All metrics at all sites of a network, from the moments of one pass over the data."""
 
 from __future__ import annotations
 
@@ -22,22 +22,22 @@ from nrc_core.metrics.sites import Site
 
 @dataclass(frozen=True)
 class Decomposed:
-    """A site's moments with the eigendecompositions that all its metrics are made of."""
+    """Moments of a site with the eigendecompositions from which all its metrics are computed."""
 
     name: str
     moments: Moments
     spectrum: Eigen
-    inputs: Eigen | None  # of the weight; None at the output
+    inputs: Eigen | None  # `input_spectrum` of the weight; None at the output
     weight_rows: int
 
 
 def input_spectra(model: nn.Module) -> dict[str, Eigen]:
-    """The `input_spectrum` of every layer with a weight, for several calls of `decompose` on one network."""
+    """`input_spectrum` of every weight layer, to share between several calls of `decompose` for one network."""
     return input_spectra_each([model])[0]
 
 
 def input_spectra_each(models: Sequence[nn.Module]) -> list[dict[str, Eigen]]:
-    """The `input_spectra` of several networks."""
+    """`input_spectra` of several networks."""
     return _input_spectra(
         [{name: weight_matrix(layer) for name, layer in weight_layers(model).items()} for model in models]
     )
@@ -56,10 +56,10 @@ def decompose(sites: list[Site], inputs: Mapping[str, Eigen] | None = None) -> l
 def decompose_each(
     each: Sequence[list[Site]], inputs: Sequence[Mapping[str, Eigen]] | None = None
 ) -> list[list[Decomposed]]:
-    """What `decompose` gives for the sites of several networks, or of several views of one.
+    """Results of `decompose` for the sites of several networks, or of several views of one network.
 
-    What is left after it is a thousand small operations a network, which a GPU would do one by one, so all of
-    it is on the CPU.
+    The results are on the CPU, since the metrics then need a thousand small operations for each network, which a GPU
+    would do one by one.
     """
     if inputs is None:
         inputs = _input_spectra([{one.name: one.weight for one in sites if one.weight is not None} for sites in each])
@@ -82,7 +82,7 @@ def decompose_each(
 def tabulate(
     sites: list[Decomposed], *, rank: int | None, convention: str = "careful", tolerance: float = NUMERICAL_TOLERANCE
 ) -> pd.DataFrame:
-    """The columns of `measure` that are metrics, from sites already decomposed; a rank above a width is that width."""
+    """The metric columns of `measure`, from decomposed sites; at each site the rank is at most the width."""
     target_dim = len(sites[0].moments.target_covariance)
     wanted = target_dim if rank is None else rank
     if wanted < 1:
@@ -108,9 +108,9 @@ def tabulate(
 def spectra(sites: list[Decomposed], most: int = 32) -> pd.DataFrame:
     """The metrics as curves in the rank: `site, k, eigenvalue, nrc1, nrc2, nrc3, nrc3_sine` for k up to `most`.
 
-    NRC1 to NRC3 are what they would be at rank k; `nrc3_sine` is the mean sine of the same angles,
-    which is the alignment of the top k feature directions with the weight's bottom ones. The shares
-    are kept in single precision: they are for figures.
+    NRC1 to NRC3 are their values at rank k. `nrc3_sine` is the mean sine of the same angles as in NRC3. It is the
+    alignment of the top k feature directions with the weight's bottom directions. The metrics are kept
+    in single precision, since they are for figures.
     """
     return pd.concat([_curves(site, most).assign(site=number) for number, site in enumerate(sites)], ignore_index=True)
 
@@ -161,7 +161,7 @@ def _site(site: Decomposed, rank: int, tolerance: float) -> dict[str, Any]:
 
 
 def _network_mse(output: Moments) -> float:
-    """Mean squared error per entry of the output: its variance around the targets plus squared bias."""
+    """Mean squared error per entry of the output: variance of its error plus squared bias."""
     t = len(output.target_covariance)
     if output.width != t:
         raise ValueError(f"a network must give as many outputs as there are targets: got {output.width} for {t}")
@@ -176,21 +176,21 @@ def _uncentred(moments: Moments) -> Eigen:
 
 
 def _printed(moments: Moments, cka: float, tolerance: float) -> dict[str, float]:
-    """Section 3 of the paper to the letter: CKA(H, Y), and 1/N ||H H^+ Y - Y||_F^2 of uncentred features."""
+    """Formulas of section 3 of the paper to the letter: CKA(H, Y), 1/N ||H H^+ Y - Y||_F^2 of uncentred features."""
     error, directions = regression.linear_prediction_error(_uncentred(moments), moments, tolerance)
     return {"nrc2": cka, "nrc4": error * len(moments.target_covariance), "nrc4_directions": directions}
 
 
 def _released(site: Decomposed, targets: Tensor) -> dict[str, float]:
-    """What the paper's released code computes instead, at commit 77218cd of its repository."""
+    """Values where the paper's released code differs, at commit 77218cd of its repository."""
     moments = site.moments
     n, first = moments.n, slice(0, len(moments.target_covariance))
-    # The first t coordinates in place of the top-t subspace, and a guard inside the square root.
+    # CKA uses the first t coordinates instead of the top-t subspace, with a guard inside the square root.
     cross = (n * moments.cross_covariance[first]).square().sum()
     own = (n * moments.feature_covariance[first, first]).square().sum()
     target = (n * moments.target_covariance).square().sum()
     scale = (own * target + 1e-12).sqrt()
-    # Uncentred features against centred targets, singular values cut at 1e-3 of the largest.
+    # NRC4 uses uncentred features and centred targets; singular values up to 1e-3 of the largest are left out.
     error, directions = regression.linear_prediction_error(_uncentred(moments), moments, SIGNAL_TOLERANCE)
     return {
         "nrc2": (cross / scale).item() if scale > 1e-12 else 0.0,

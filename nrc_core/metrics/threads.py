@@ -1,4 +1,4 @@
-"""The cores that are left when arithmetic is held to one thread, so that results are the same on every machine."""
+"""Use of all cores while torch has one thread, which makes results the same on every machine."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ Outcome = TypeVar("Outcome")
 
 
 def on_all_cores(function: Callable[[Item], Outcome], items: Iterable[Item]) -> list[Outcome]:
-    """`function` of every item, as `map`; where torch has one thread, of as many at once as there are cores.
+    """Apply `function` to every item, as `map` does; if torch has one thread, process one item on each core at once.
 
-    For work on the CPU that torch does, which lets other threads of Python go on. Each item is the work of one
-    thread, so its numbers are those it has alone.
+    The function must compute with torch on the CPU: only then can other Python threads run at the same time. Each item
+    is computed by one thread, so its numbers are the same as without the other items.
 
     Example:
         >>> on_all_cores(abs, [-1, 2])
@@ -32,11 +32,11 @@ def on_all_cores(function: Callable[[Item], Outcome], items: Iterable[Item]) -> 
 
 
 def _as_here() -> None:
-    """What `reproducible_arithmetic` sets, which new threads do not take over: one thread, denormals flushed."""
+    """Set one thread and flush denormal numbers, as `reproducible_arithmetic` does; new threads do not inherit this."""
     torch.set_num_threads(1)
     torch.set_flush_denormal(True)
 
 
 def _cores() -> int:
-    """That this process may use, where the system tells."""
+    """Number of cores this process may use, if the operating system reports it; else the number of all cores."""
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1

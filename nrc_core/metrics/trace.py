@@ -1,4 +1,4 @@
-"""What a forward pass is made of: from which layers each tensor comes, and which weights no layer applies."""
+"""Trace of a forward pass: the layers from which each tensor comes, and the weights that no layer applies."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ from torch import Tensor, nn
 from torch.overrides import TorchFunctionMode
 from torch.utils.weak import WeakTensorKeyDictionary
 
-INPUT = "the input"  # the origin of what no layer has made
-# Operations of torch that multiply by a weight, by the name of their function.
+INPUT = "the input"  # the origin of a tensor that comes from the network's input without a layer between
+# Operations of torch that multiply by a weight: names of the functions.
 PRODUCTS = frozenset(
     (
         "linear", "bilinear", "matmul", "__matmul__", "__rmatmul__", "mm", "bmm", "mv", "addmm", "addbmm", "baddbmm",
@@ -21,9 +21,9 @@ PRODUCTS = frozenset(
         "_native_multi_head_attention", "_transformer_encoder_layer_fwd", "_grouped_mm", "_scaled_mm", "cdist",
     )
 )  # fmt: skip
-# Those that are a product where they are followed by a sum, with a matrix or more.
+# Elementwise operations. With a weight of two or more dimensions, and a sum after them, they are a product.
 ELEMENTWISE = frozenset(("mul", "multiply", "__mul__", "__rmul__", "__imul__", "mul_", "addcmul"))
-# Operations that put features into another order, or may.
+# Operations that change the order of features, or may change it.
 MOVES = frozenset(
     (
         "flip", "fliplr", "roll", "rot90", "sort", "msort", "gather", "take_along_dim", "index_select",
@@ -33,24 +33,23 @@ MOVES = frozenset(
 TRANSPOSES = frozenset(
     ("transpose", "swapaxes", "swapdims", "permute", "movedim", "moveaxis", "t", "adjoint", "__get__", "einsum")
 )
-MOVED, TRANSPOSED = "moved features", "transposed axes"  # what else an activation may come from
+MOVED, TRANSPOSED = "moved features", "transposed axes"  # further possible origins of an activation
 
 
 class Trace(TorchFunctionMode):
-    """Follows the operations of torch while it is entered, by their arguments and results.
+    """Follow the operations of torch by their arguments and results, while the trace is entered.
 
-    A tensor that descends from the inputs has *origins*: the last layers on the ways to it. One that descends from
-    parameters alone is a *weight*, such as the sum of a stored weight and a product of two others.
+    A tensor that is computed from the inputs has *origins*: the last layers on the paths to it. A tensor that is
+    computed only from parameters and buffers is a *weight*, such as a stored weight plus a product of two parameters.
 
     Attributes:
-        outside: the parameters and buffers that activations were multiplied by outside of the layers listened to, in
-            order.
+        outside: parameters and buffers that were multiplied with activations outside of the observed layers, in order.
     """
 
     def __init__(self, model: nn.Module, inputs: tuple[Tensor, ...]):
         super().__init__()
         self.outside: dict[str, None] = {}
-        self._weights = WeakTensorKeyDictionary()  # names of the parameters in it
+        self._weights = WeakTensorKeyDictionary()  # for each weight, the names of its parameters and buffers
         self._origins = WeakTensorKeyDictionary()
         self._inside = 0
         for name, stored in chain(model.named_parameters(), model.named_buffers()):
@@ -59,22 +58,22 @@ class Trace(TorchFunctionMode):
             self._origins[one] = frozenset({INPUT})
 
     def enter(self) -> None:
-        """A layer begins to run."""
+        """Record that a layer begins to run."""
         self._inside += 1
 
     def leave(self, name: str, output: Tensor) -> None:
-        """It has run."""
+        """Record that a layer has run, and its output."""
         self._inside -= 1
         self._origins[output] = frozenset({name})
 
     def origins(self, tensor: Tensor) -> frozenset[str]:
-        """The layers that an activation comes from, with no layer between; none if that is not known."""
+        """The layers that an activation comes from, without a layer between; empty if this is not known."""
         return self._origins.get(tensor, frozenset())
 
     def __torch_function__(self, function: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         keywords = kwargs or {}
         result = function(*args, **keywords)
-        name = getattr(function, "__name__", "").partition(".")[0]  # without the overload of an operator, mm.default
+        name = getattr(function, "__name__", "").partition(".")[0]  # mm for the operator mm.default
         made = [*tensors(result), *tensors(args[:1])] if name == "__setitem__" else list(tensors(result))
         if made:
             self._follow(name, list(tensors([args, keywords])), made)
@@ -92,7 +91,7 @@ class Trace(TorchFunctionMode):
         if not self._inside:
             parameters = frozenset().union(*(self._weights[one] for one in weights if _multiplies(name, one)))
             self.outside.update(dict.fromkeys(sorted(parameters)))
-            origins |= parameters  # so that no layer is taken for the only one it comes from
+            origins |= parameters  # so that a single layer is not taken for the only origin
             if name in MOVES or name in PRODUCTS:
                 origins |= {MOVED}
             if name in TRANSPOSES:
@@ -102,7 +101,7 @@ class Trace(TorchFunctionMode):
 
 
 def _multiplies(name: str, weight: Tensor) -> bool:
-    """Whether an operation multiplies by a weight as a layer does: masks and scales, one number a feature, do not."""
+    """Whether an operation multiplies by a weight as a layer does. A mask or one scale per feature does not count."""
     if name in ELEMENTWISE:
         return isinstance(weight, nn.Parameter) and sum(size > 1 for size in weight.shape) > 1
     return name in PRODUCTS and weight.ndim > 1
@@ -120,9 +119,9 @@ def tensors(values: Any) -> Iterator[Tensor]:
 
 
 def owners(model: nn.Module, parameters: Iterable[str], layers: Container[str] = ()) -> list[str]:
-    """The modules that parameters and buffers are of, with their kind; those of the network itself by their own name.
+    """The modules that own parameters and buffers, each with its kind.
 
-    So it is with one of `layers`, which applied it too.
+    A parameter or buffer is named itself if its owner is the whole network or one of `layers`.
 
     Example:
         >>> owners(nn.ModuleDict({"rnn": nn.LSTM(2, 3)}), ["rnn.weight_ih_l0", "rnn.weight_hh_l0"])
