@@ -1,1 +1,1 @@
-"""What one run is: a frozen, validated configuration, one class for each kind of run."""
+"""Configuration of one run: a frozen, validated data class, one class for each kind of run."""

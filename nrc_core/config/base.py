@@ -1,4 +1,4 @@
-"""What the configurations of all runs have in common, and the rules that their fields keep to."""
+"""Base class of the configurations of all runs, and the rules that their fields must follow."""
 
 from __future__ import annotations
 
@@ -12,23 +12,23 @@ from typing import Any, ClassVar
 
 from nrc_core.errors import ConfigError
 
-# Of NRC4: directions with a smaller share of the largest variance do not count, see `nrc_core.metrics.regression`.
+# NRC4 ignores directions whose variance is a smaller share of the largest one, see `nrc_core.metrics.regression`.
 NUMERICAL_TOLERANCE = 1e-12
 OUTPUT = "output"  # the name of the last site, which feeds no weight
-CONVENTIONS = ("careful", "printed", "released")  # of the metrics, see `measure`
-MOST_MEASUREMENTS = 100_000  # more than any run has epochs or iterations
+CONVENTIONS = ("careful", "printed", "released")  # definitions of the metrics, see `measure`
+MOST_MEASUREMENTS = 100_000  # more than the number of epochs or iterations of any run
 
 
 @dataclass(frozen=True)
 class _Rule:
-    """What a field of a configuration must be: a finite number of a kind, or one of several values."""
+    """Rule for a field of a configuration: a finite number of some kind, or one of several values."""
 
     words: str
     kind: type
     holds: Callable[[Any], bool]
 
     def check(self, name: str, value: Any) -> None:
-        """Raise ConfigError unless a value keeps to the rule."""
+        """Raise ConfigError unless a value follows the rule."""
         right_type = isinstance(value, int | float if self.kind is float else self.kind)
         number = self.kind is str or (right_type and not isinstance(value, bool) and math.isfinite(value))
         if not (right_type and number and self.holds(value)):
@@ -43,26 +43,26 @@ BELOW_1 = _Rule("in [0, 1)", float, lambda value: 0 <= value < 1)
 
 
 def one_of(values: Collection[str]) -> _Rule:
-    """The rule of a field that has one of several values."""
+    """The rule that a field has one of several values."""
     return _Rule(f"one of {', '.join(values)}", str, lambda value: value in values)
 
 
 def ruled(rule: _Rule, default: Any = dataclasses.MISSING) -> Any:
-    """A field with a rule; where the default is None, None is allowed too."""
+    """A field with a rule; if the default is None, None is allowed too."""
     return field(default=default, metadata={"rule": rule})
 
 
 class Configuration:
-    """What the configurations of all kinds of runs have in common: they are frozen dataclasses.
+    """Base class of the configurations of all kinds of runs, which are frozen dataclasses.
 
     Attributes:
         TASK: the kind of run; None is regression.
-        CLOCK: the column of the results that says when something was measured.
-        TIMES: the field with the times of its measurements.
+        CLOCK: the column of the results with the time of a measurement.
+        TIMES: name of the field with the times of the measurements.
         MEASURED: fields that say what is measured or kept, not what is trained.
-        SHARED: fields that runs have in common which are trained together; none: every run is trained alone.
-        keep_weights: whether the weights are kept at every measurement, for runs that start from them.
-        conventions: definitions of the metrics to measure by, see `measure`.
+        SHARED: fields that must be the same in runs that are trained together; if empty, every run is trained alone.
+        keep_weights: whether the weights are kept at every measurement, for runs that start from these weights.
+        conventions: definitions of the metrics that are used, see `measure`.
     """
 
     __dataclass_fields__: ClassVar[dict[str, dataclasses.Field[Any]]]
@@ -87,59 +87,59 @@ class Configuration:
 
     @property
     def times(self) -> tuple[int, ...]:
-        """When the run is measured, by its clock."""
+        """Epochs or iterations after which the run is measured."""
         times: tuple[int, ...] = getattr(self, self.TIMES)
         return times
 
     def as_dict(self) -> dict[str, Any]:
-        """Plain values, as JSON has them; they go into the content key and the provenance."""
+        """The configuration as plain JSON values, for the content key and the provenance."""
         values = json.loads(json.dumps(dataclasses.asdict(self)))
         return values if self.TASK is None else {"task": self.TASK, **values}
 
     def stack_key(self) -> str:
-        """The same for runs that can be trained together."""
+        """A text that is the same for runs that can be trained together."""
         values = self.as_dict()
         return json.dumps([values[name] for name in self.SHARED or values], sort_keys=True)
 
     def identity(self) -> dict[str, Any]:
-        """What decides the trained network and its metrics: fields that differ from their default.
+        """Fields that decide the trained network and its metrics, if they differ from their default.
 
-        Leaving defaults out lets a new field be added without renaming all earlier runs. Which times
-        and conventions were measured is left out too: it changes no number.
+        Without the defaults, a new field can be added and all earlier runs keep their names. The times
+        and conventions of measurements are left out too: they change no number.
         """
         defaults = {field.name: field.default for field in dataclasses.fields(self)}
         values = {name: value for name, value in self.as_dict().items() if value != defaults.get(name)}
-        # A table of one's own may lie anywhere: its content is in the data identity.
+        # A user's table may be in any folder, so only its name counts; its content is in the data identity.
         return {name: value for name, value in values.items() if name not in self.MEASURED} | {
             "dataset": Path(self.dataset).name
         }
 
     def covers(self, other: Any) -> bool:
-        """Whether this run was measured wherever the other one, of the same identity, is to be."""
+        """Whether this run has all measurements that another run of the same identity needs."""
         return self.measured_with(other) == self
 
     def measured_with(self, other: Any) -> Any:
-        """This run, measured wherever either of the two is; it keeps its own weights."""
+        """This run with the measurements of both runs; its `keep_weights` does not change."""
         pairs = {name: (getattr(self, name), getattr(other, name)) for name in self.MEASURED if name != "keep_weights"}
         return dataclasses.replace(self, **{name: own + others for name, (own, others) in pairs.items()})
 
 
 def check_depth(architecture: str, depth: int, known: Mapping[str, tuple[int, ...] | None]) -> None:
-    """Raise ConfigError unless an architecture comes in a depth."""
+    """Raise ConfigError unless an architecture can have a depth."""
     depths = known[architecture]
     if depths is not None and depth not in depths:
         raise ConfigError(f"depth of a {architecture} must be {' or '.join(map(str, depths))}: got {depth}")
 
 
 def check_sizes(**sizes: int) -> None:
-    """Raise ConfigError unless every size is at least 1; integers of numpy are sizes too."""
+    """Raise ConfigError unless every size is at least 1; integers of NumPy are allowed."""
     for name, size in sizes.items():
         if size < 1:
             raise ConfigError(f"{name} must be at least 1: got {size}")
 
 
 def measured_at(name: str, times: Sequence[int], last: int, words: str) -> tuple[int, ...]:
-    """The times to measure, in order; the last is always among them."""
+    """The times to measure, in order; the last epoch or iteration is always one of them."""
     for time in times:
         if not 1 <= time <= last:
             raise ConfigError(f"{name} must lie between 1 and {words}{last}: got {time}")
@@ -162,6 +162,6 @@ def log_spaced_epochs(epochs: int, count: int) -> tuple[int, ...]:
 
 
 def check_several(name: str, values: Sequence[Any]) -> None:
-    """Raise ConfigError unless there are one or more different values."""
+    """Raise ConfigError unless there is at least one value and all values are different."""
     if not values or len(set(values)) < len(values):
         raise ConfigError(f"{name} must be one or more different values: got {list(values)}")

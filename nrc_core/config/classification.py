@@ -1,4 +1,4 @@
-"""Configurations of classification networks: data, shape and training; and of their fine-tuning on other data."""
+"""Configurations of classification networks (data, shape and training) and of their fine-tuning on other data."""
 
 from __future__ import annotations
 
@@ -30,9 +30,9 @@ MARGIN_QUANTILES = (0.0, 0.1, 0.5, 0.9, 1.0)  # the quantiles of a network's mar
 class ClassifierConfig(Configuration):
     """One classification network: its data, shape, optimiser and the iterations at which it is measured.
 
-    Optimiser: SGD with momentum, batches of 128, learning rate by cosine annealing to zero over all
+    Optimiser: SGD with momentum, batches of 128, cosine annealing of the learning rate to zero over all
     iterations, no augmentation (Hui et al., section 3.2). That paper does not
-    mention weight decay; here it is L2, with gradient (wd) w.
+    mention weight decay. Here it is an L2 penalty with gradient (wd) w.
 
     Attributes:
         dataset: a built-in name of classified images.
@@ -40,15 +40,15 @@ class ClassifierConfig(Configuration):
         iterations: steps of SGD, one batch each; also the length of the learning-rate schedule.
         architecture, depth, width, stem: see `nrc_core.networks.classifiers.classifier`.
         loss: "cross_entropy", or "mse" for the squared error to one-hot targets.
-        label_smoothing: the label smoothing of the cross-entropy.
-        stop_loss: stop as soon as the mean loss of an epoch is at most this; None: do not stop.
+        label_smoothing: label smoothing of the cross-entropy.
+        stop_loss: stop as soon as the mean loss of an epoch is at most this value; None: do not stop.
         stop_iteration: stop after this iteration; None: after the last one.
         seed: decides the initial weights and the order of the batches.
-        measure_iterations: iterations to measure after; the last is always among them.
-        keep_weights: keep the weights at these iterations beside the store, for `TransferConfig`.
+        measure_iterations: iterations after which the network is measured; the last one is always included.
+        keep_weights: keep the weights at these iterations beside the results, for `TransferConfig`.
 
     Raises:
-        ConfigError: a value out of range, naming it.
+        ConfigError: a value is out of range; the message names the field.
 
     Example:
         >>> ClassifierConfig("mnist", iterations=10, learning_rate=1e-3, weight_decay=0.0).times
@@ -91,16 +91,16 @@ class ClassifierConfig(Configuration):
 
     @property
     def last(self) -> int:
-        """The iteration at which training ends unless the loss ends it."""
+        """The iteration after which training ends, unless `stop_loss` ends it earlier."""
         return self.iterations if self.stop_iteration is None else self.stop_iteration
 
 
 @dataclass(frozen=True)
 class TransferConfig(Configuration):
-    """Fine-tuning of a pre-trained network, all its weights but the head's, on the classes of another task.
+    """Fine-tuning of a pre-trained network with a new head on the classes of another task.
 
-    Hui et al., section 4.2: the optimiser is the same as in the pre-training, except for the learning rate,
-    which is searched. A linear probe, a logistic regression on the frozen features, is fitted too.
+    Source: Hui et al., section 4.2. The optimiser is the same as in the pre-training, except for the learning rate,
+    which is searched. A linear probe is also fitted: a logistic regression on the frozen features.
 
     Attributes:
         pretraining: the pre-trained network.
@@ -109,11 +109,11 @@ class TransferConfig(Configuration):
         learning_rates: the learning rates that are tried.
         seed: decides the new head and the order of the batches.
         dataset, dataset_options: the data of the downstream task, as in `ClassifierConfig`.
-        validation_per_class: number of validation rows of each class. They follow the training rows. The
-            learning rate of the fine-tuning and the penalty of the probe are chosen on them.
+        validation_per_class: number of validation rows of each class; these rows follow the training rows. The
+            learning rate of the fine-tuning and the penalty of the probe are chosen on the validation rows.
 
     Raises:
-        ConfigError: a value out of range, naming it.
+        ConfigError: a value is out of range; the message names the field.
     """
 
     TASK: ClassVar[str] = "transfer"
@@ -151,7 +151,7 @@ class TransferConfig(Configuration):
 
     @property
     def times(self) -> tuple[int, ...]:
-        """It is measured once, at its end."""
+        """The last iteration: a transfer is measured once, at its end."""
         return (self.iterations,)
 
     def as_dict(self) -> dict[str, Any]:
@@ -159,12 +159,12 @@ class TransferConfig(Configuration):
         return super().as_dict() | {"pretraining": self.pretraining.as_dict()}
 
     def identity(self) -> dict[str, Any]:
-        """What decides the results. The other times at which the pre-training was measured do not matter."""
+        """Fields that decide the results; the other times at which the pre-training is measured do not matter."""
         return super().identity() | {"pretraining": self.pretraining.identity()}
 
     @property
     def validation_options(self) -> dict[str, Any]:
-        """The options with which `load_dataset` gives the validation rows as its training rows."""
+        """Options of `load_dataset` for which its training rows are the validation rows."""
         rows = {"train_per_class": self.validation_per_class, "test_per_class": 1}
         after = self.dataset_options.get("train_skip", 0) + self.dataset_options["train_per_class"]
         return self.dataset_options | rows | {"train_skip": after}

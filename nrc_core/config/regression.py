@@ -1,4 +1,4 @@
-"""What a regression network is trained on and how."""
+"""Configuration of a regression network: data, shape and training."""
 
 from __future__ import annotations
 
@@ -21,7 +21,8 @@ from nrc_core.config.base import (
 )
 from nrc_core.errors import ConfigError
 
-# Depths a network can have; None: any. A ResNet's counts the stem, the convolutions of its blocks and the head.
+# Possible depths of each network; None means any depth. The depth of a ResNet counts the stem, the convolutions of its
+# blocks and the head.
 ARCHITECTURES: dict[str, tuple[int, ...] | None] = {"mlp": None, "resnet": (18, 34)}
 
 
@@ -29,29 +30,29 @@ ARCHITECTURES: dict[str, tuple[int, ...] | None] = {"mlp": None, "resnet": (18, 
 class RunConfig(Configuration):
     """One network: its data, shape, optimiser and the epochs at which it is measured.
 
-    Optimiser: SGD with momentum and L2 weight decay, gradient (wd) w, learning rate divided by 10
+    Optimiser: SGD with momentum and L2 weight decay with gradient (wd) w; the learning rate is divided by 10
     after a third and two thirds of the epochs (Deep NRC paper, Appendix A). Loss: mean squared
     error per entry.
 
     Attributes:
-        dataset: a built-in name or the path of a table.
+        dataset: name of a built-in data set, or path of a table.
         dataset_options: what `load_dataset` takes besides the name: split, seed, targets, ...
         architecture: "mlp", for vectors, or "resnet", for images.
-        width, depth: of an MLP the units of a hidden layer and L, the number of weight layers; of a
-            ResNet the channels of its first stage (torchvision's have 64) and 18 or 34.
-        bias, init_scale: of MLPs only: a bias in every layer, and a factor on PyTorch's default
+        width, depth: for an MLP, the number of units of a hidden layer and the number L of weight layers; for a
+            ResNet, the number of channels of its first stage (64 in torchvision) and the depth, 18 or 34.
+        bias, init_scale: only for MLPs: whether every layer has a bias, and a factor on PyTorch's default
             initial weights.
-        head: of ResNets only: "linear", or "layernorm" for the released code's linear layer,
-            LayerNorm, ReLU and linear layer.
+        head: only for ResNets: "linear", or "layernorm" for a linear layer, LayerNorm, ReLU and a linear layer,
+            as in the released code.
         precision: "float32", or "bfloat16" for mixed precision in training.
-        seed: of the initial weights and of the order of the batches.
-        measure_epochs: epochs (1 = after the first) to measure; the last is always among them.
+        seed: decides the initial weights and the order of the batches.
+        measure_epochs: epochs after which the network is measured, from 1; the last one is always included.
         rank: r of NRC1, NRC2 and NRC3; None means the target dimension.
-        tolerance: of NRC4, see `nrc4`.
-        conventions: definitions of the metrics to measure by at the last epoch, see `measure`.
+        tolerance: tolerance of NRC4, see `nrc4`.
+        conventions: definitions of the metrics that are used at the last epoch, see `measure`.
 
     Raises:
-        ConfigError: a value out of range, naming it.
+        ConfigError: a value is out of range; the message names the field.
 
     Example:
         >>> RunConfig("swimmer", epochs=10, learning_rate=0.1, weight_decay=5e-3).measure_epochs

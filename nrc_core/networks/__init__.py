@@ -1,1 +1,1 @@
-"""The networks that the book trains."""
+"""Networks that are trained for the book."""

@@ -1,4 +1,4 @@
-"""The networks whose layers are measured."""
+"""The MLP, and the untrained network of a regression run."""
 
 from __future__ import annotations
 
@@ -20,14 +20,14 @@ if TYPE_CHECKING:
 class MLP(nn.Module):
     """A multilayer perceptron with ReLU between its weight layers.
 
-    f(x) = W_L relu(W_{L-1} ... relu(W_1 x)), as in the Deep NRC paper, Appendix A, and its released
-    code: no bias unless asked for, PyTorch's default initialisation, no normalisation.
+    f(x) = W_L relu(W_{L-1} ... relu(W_1 x)), as in the Deep NRC paper, Appendix A, and in its released
+    code: no bias by default, PyTorch's default initialisation, no normalisation.
 
     Args:
-        input_dim: d.
-        width: h, of every hidden layer.
+        input_dim: d, the number of inputs.
+        width: h, the number of units of every hidden layer.
         depth: L, the number of weight layers, at least 1.
-        target_dim: t.
+        target_dim: t, the number of outputs.
         bias: add a bias to every weight layer.
 
     Raises:
@@ -53,10 +53,10 @@ class MLP(nn.Module):
 
 
 def build_model(config: RunConfig, dataset: Dataset) -> MLP | ResNet:
-    """The untrained network of a run; the same seed gives the same weights, whatever ran before.
+    """The untrained network of a run; the same seed always gives the same weights.
 
     Raises:
-        ConfigError: an MLP for images, or a ResNet for vectors.
+        ConfigError: the run has an MLP and images, or a ResNet and vectors.
     """
     if dataset.images != (config.architecture == "resnet"):
         kind, fit = ("images", "resnet") if dataset.images else ("vectors", "mlp")
@@ -75,7 +75,7 @@ def _mlp(config: RunConfig, dataset: Dataset) -> MLP:
 
 
 def _resnet(config: RunConfig, dataset: Dataset) -> ResNet:
-    from nrc_core.networks.resnets import ResNet  # torchvision takes seconds to import, which MLPs do without
+    from nrc_core.networks.resnets import ResNet  # torchvision takes seconds to import; MLPs do not need it
 
     return ResNet(
         config.depth,

@@ -25,8 +25,8 @@ from nrc_core.networks.resnets import (
     stem_convolution,
 )
 
-# Which linear layers and convolutions are sites, by their names. The first linear layer of VGG takes 49 positions of a
-# map. With small images the map has one position, so its input is 49 copies: no site.
+# Patterns for the names of the linear layers and convolutions that are sites. The first linear layer of VGG takes a map
+# of 49 positions. With small images, all 49 positions are copies of one position, so this layer is not a site.
 SITES = {
     "mlp": r"layers\.\d+",
     "resnet": RESNET_SITES,
@@ -41,17 +41,17 @@ VGG_HIDDEN = 4096
 
 
 class Classifier(ScalesPixels):
-    """A network for images of bytes, which it scales itself.
+    """A classifier of images of bytes, which scales the images itself.
 
     Args:
-        network: maps scaled images to logits.
-        sites: names in `network` of the layers whose inputs are measured, in order of execution; the last is
+        network: network that maps scaled images to logits.
+        sites: names in `network` of the layers whose inputs are measured, in order of execution; the last layer is
             the head.
-        pixel_mean, pixel_spread: of each channel of the training images, 0 to 255.
-        memory_format: the order of its feature maps in memory.
+        pixel_mean, pixel_spread: mean and spread of each channel of the training images, 0 to 255.
+        memory_format: order of the feature maps in memory.
 
     Attributes:
-        sites: the same names with "network." before them, as in `named_modules`.
+        sites: names of the same layers with the prefix "network.", as in `named_modules`.
 
     Example:
         >>> network = nn.Sequential(nn.Flatten(), nn.Linear(16, 3))
@@ -91,28 +91,29 @@ def classifier(
     pixel_mean: Sequence[float],
     pixel_spread: Sequence[float],
 ) -> Classifier:
-    """An untrained network as in Hui, Belkin and Nakkiran (2022), section 3.2: torchvision's, of any width.
+    """An untrained network of Hui, Belkin and Nakkiran (2022), section 3.2, as in torchvision but of any width.
 
-    * "mlp": `depth` linear layers with biases, the hidden ones `width` wide, ReLU between them. Sites: all.
+    * "mlp": `depth` linear layers with biases and ReLU between them; hidden layers have `width` units. Sites: all
+      layers.
     * "resnet": depth 18 or 50; `width` channels in the first stage. Sites: the convolutions of the four
-      stages, without those of the stem and of the shortcuts, and the head.
+      stages, without the stem and the shortcuts, and the head.
     * "vgg": depth 11, batch normalisation; `width` channels after the first convolution. It halves images
-      five times: those below 32 pixels get a frame of the mean colour. Sites: all eight convolutions, and
-      all linear layers except the first, whose input is copies of a map of one pixel.
-    * "densenet": depth 121 or 201; `width` channels after the stem and a growth rate of half as many.
+      five times, so images below 32 pixels get a frame of the mean colour. Sites: all eight convolutions, and
+      all linear layers except the first one, whose input is copies of a map of one pixel.
+    * "densenet": depth 121 or 201; `width` channels after the stem, and a growth rate of `width` / 2.
       Sites: the convolutions of the three transitions, and the head.
 
     The networks were made for images of 224 pixels. The paper does not say what their first layer is for images of 28
     to 96 pixels. `stem` "small" is a 3x3 convolution of stride 1 without pooling. `stem` "imagenet" is torchvision's
-    7x7 convolution of stride 2 with max-pooling; only "resnet" and "densenet" have it. With that stem, width 64, three
-    channels and a thousand classes, the weights have the names and shapes of torchvision's.
+    7x7 convolution of stride 2 with max-pooling; only "resnet" and "densenet" have it. With this stem, width 64, three
+    channels and a thousand classes, the weights have the same names and shapes as in torchvision.
 
     Args:
         image_size: height and width in pixels.
-        pixel_mean, pixel_spread: of each channel of the training images, 0 to 255.
+        pixel_mean, pixel_spread: mean and spread of each channel of the training images, 0 to 255.
 
     Raises:
-        ConfigError: an unknown architecture, depth or stem, a size below 1, or images that are too small.
+        ConfigError: architecture, depth or stem is unknown, a size is below 1, or images are too small.
 
     Example:
         >>> pixels = {"pixel_mean": [33.0], "pixel_spread": [79.0]}
@@ -156,14 +157,14 @@ def _check_offered(architecture: str, depth: int, stem: str) -> None:
 
 
 class _MLP(MLP):
-    """An MLP on images."""
+    """An MLP for images."""
 
     def forward(self, x: Tensor) -> Tensor:
         return super().forward(x.flatten(1))
 
 
 class _VGG(nn.Module):
-    """torchvision's VGG11 with batch normalisation, of any width; its own class always has 4096 hidden units."""
+    """torchvision's VGG11 with batch normalisation, of any width; torchvision's own class has 4096 hidden units."""
 
     def __init__(self, width: int, channels: int, classes: int):
         super().__init__()

@@ -1,4 +1,4 @@
-"""Residual networks for images, and what all networks for images have in common."""
+"""Residual networks for images, and the scaling of pixels that all networks for images share."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ class ScalesPixels(nn.Module):
     def set_pixels(
         self, pixel_mean: Sequence[float], pixel_spread: Sequence[float], memory_format: torch.memory_format
     ) -> None:
-        """Keep what images are scaled with, and use one order in memory for the weights and the feature maps."""
+        """Store the mean and spread of pixels, and use one order in memory for the weights and the feature maps."""
         for name, values in (("pixel_mean", pixel_mean), ("pixel_spread", pixel_spread)):
             self.register_buffer(name, torch.tensor(values, dtype=torch.float32).view(1, -1, 1, 1))
         self.memory_format = memory_format
@@ -47,7 +47,7 @@ class ScalesPixels(nn.Module):
 
 
 class AnyResNet(torchvision.models.ResNet):
-    """torchvision's ResNet of any depth in `BLOCKS`, any width and number of channels, with either stem and head.
+    """torchvision's ResNet of any depth in `BLOCKS`, any width and any number of channels, with either stem and head.
 
     It takes scaled images. For the arguments see `ResNet` and `nrc_core.networks.classifiers.classifier`.
     """
@@ -62,7 +62,7 @@ class AnyResNet(torchvision.models.ResNet):
             self.fc = _head(head, 8 * width * block.expansion, outputs)
 
     def _make_layer(self, block: Any, planes: int, blocks: int, *rest: Any, **more: Any) -> nn.Sequential:
-        """A stage as torchvision makes it, but for its width; the first one follows the stem."""
+        """Make a stage as torchvision does, except for its width; before the first stage, make the stem."""
         own = (self.width, self.channels, self.stem) != (TORCHVISION_WIDTH, 3, "imagenet")
         if planes == TORCHVISION_WIDTH and own:
             self.inplanes = self.width
@@ -72,22 +72,22 @@ class AnyResNet(torchvision.models.ResNet):
 
 
 class ResNet(ScalesPixels, AnyResNet):
-    """torchvision's ResNet-18 or ResNet-34 with new weights, for images of bytes, which it scales itself.
+    """torchvision's ResNet-18 or ResNet-34, untrained, for images of bytes; the network scales the images itself.
 
-    Its sites are the inputs of the convolutions of the four stages, without those of the stem and of
-    the shortcuts, and of the head's linear layers: 16 + 1 for ResNet-18, 32 + 1 for ResNet-34, as the
-    released code of the Deep NRC paper has them.
+    Sites are the inputs of the convolutions of the four stages, without the stem and the shortcuts, and the
+    inputs of the head's linear layers: 16 + 1 for ResNet-18 and 32 + 1 for ResNet-34, as in the
+    released code of the Deep NRC paper.
 
     Args:
         depth: 18 or 34.
-        width: channels of the first stage, doubled at each of the three others; 64 is torchvision's.
-        target_dim: t.
-        head: "linear", torchvision's, or "layernorm", the released code's: a linear layer,
+        width: number of channels of the first stage, doubled at each of the other three; 64 in torchvision.
+        target_dim: t, the number of outputs.
+        head: "linear" as in torchvision, or "layernorm" as in the released code: a linear layer,
             LayerNorm, ReLU and a linear layer.
-        pixel_mean, pixel_spread: of each channel of the training images, 0 to 255.
+        pixel_mean, pixel_spread: mean and spread of each channel of the training images, 0 to 255.
 
     Raises:
-        ValueError: a size that is not offered.
+        ValueError: a depth or size is not possible.
 
     Example:
         >>> network = ResNet(18, 64, 2, pixel_mean=(128.0,) * 3, pixel_spread=(64.0,) * 3)

@@ -1,1 +1,1 @@
-"""From a configuration and its data to a trained network and its tables."""
+"""Training and measurement of networks from their configurations and data."""

@@ -1,4 +1,4 @@
-"""A run under way, on disk: killed at any moment, it goes on from its last checkpoint."""
+"""Checkpoints of a training run on disk: a run that is killed at any moment goes on from its last checkpoint."""
 
 from __future__ import annotations
 
@@ -25,18 +25,18 @@ logger = logging.getLogger(__name__)
 
 Config = TypeVar("Config", RunConfig, ClassifierConfig)
 CHECKSUM_BYTES = hashlib.sha256().digest_size
-SECONDS = 60.0  # between two checkpoints, so that a kill costs a minute at most, and an epoch
+SECONDS = 60.0  # time between two checkpoints: a killed run loses at most about a minute and an epoch
 
 
 @dataclass
 class Checkpoint:
-    """The file of one run. It appears whole or not at all; whoever has the results removes it.
+    """The checkpoint file of one run. It is written completely or not at all; the caller removes it at the end.
 
     Attributes:
-        path: the file.
-        identity: what the run is: configuration, data, code, versions, kind of device. A file of
-            another identity is not gone on from.
-        seconds: between two checkpoints.
+        path: path of the file.
+        identity: configuration, data, code, versions and kind of device of the run. A checkpoint with another
+            identity is not used.
+        seconds: time between two checkpoints.
     """
 
     path: Path
@@ -45,16 +45,16 @@ class Checkpoint:
     _written: float = field(default_factory=time.monotonic)
 
     def due(self) -> bool:
-        """Whether it is time for the next one."""
+        """Whether it is time for the next checkpoint."""
         return time.monotonic() - self._written >= self.seconds
 
     def write(self, state: dict[str, Any]) -> None:
-        """Replace the file by one of this state: tensors, plain values, and containers of them."""
+        """Replace the file by a file of this state: tensors, plain values, and containers of them."""
         save_state({"identity": self.identity, **state}, self.path)
         self._written = time.monotonic()
 
     def read(self) -> dict[str, Any] | None:
-        """The state of the same run, or None where there is none to go on from, which is logged if one is there."""
+        """The state of the same run, or None if there is no usable checkpoint; an unusable file is logged."""
         if not self.path.is_file():
             return None
         try:
@@ -72,19 +72,19 @@ class Checkpoint:
 
 @dataclass
 class Training(Generic[Config]):
-    """A training run under way: all that its next step depends on, except the state of its learner.
+    """State of a training run, except the state of its learner: all that the next step depends on.
 
     Attributes:
-        losses: of a regression one row for each epoch: epoch, learning_rate, train_mse (mean over the batches as
-            they were trained on), test_mse (the whole test set, after the epoch). Of a classifier see
+        losses: for a regression, one row for each epoch: epoch, learning_rate, train_mse (mean over the batches, each
+            before its update), test_mse (the whole test set, after the epoch). For a classifier, see
             `train_classifier`.
-        kept: by epoch or iteration, the tables that whoever measures wants to survive with the checkpoints.
-        values: the same for tensors, plain values, and containers of them.
-        seconds: that were spent before the last start.
-        failure: why the training does not go on.
-        generator: of the order of the batches.
-        done: epochs or iterations that the checkpoint had done.
-        learnt: the state of the learner in that checkpoint.
+        kept: by epoch or iteration, tables of measurements that are saved in the checkpoints.
+        values: by epoch or iteration, tensors, plain values, and containers of them that are saved too.
+        seconds: time that was spent before the last start.
+        failure: the error that ended the training, if there was one.
+        generator: random generator for the order of the batches.
+        done: number of epochs or iterations in the checkpoint.
+        learnt: state of the learner in the checkpoint.
     """
 
     config: Config
@@ -101,7 +101,7 @@ class Training(Generic[Config]):
     learnt: dict[str, Any] | None = None
 
     def __post_init__(self) -> None:
-        """Start at the seed, or go on from the checkpoint if there is one that serves."""
+        """Start from the seed, or go on from the checkpoint if there is a usable one."""
         self.generator.manual_seed(self.config.seed)
         if self.checkpoint and (state := self.checkpoint.read()) is not None:
             self._go_on(state, self.checkpoint.path)
@@ -119,7 +119,7 @@ class Training(Generic[Config]):
         logger.info("%s, seed %d: going on from %s %d", self.config.dataset, self.config.seed, clock, self.done)
 
     def write(self, done: int, learnt: dict[str, Any], seconds: float) -> None:
-        """A checkpoint of the state after an epoch or iteration, if there is a file for it."""
+        """Write a checkpoint of the state after an epoch or iteration, if the run has a checkpoint file."""
         if self.checkpoint is None or self.failure:
             return
         self.checkpoint.write(
@@ -137,29 +137,29 @@ class Training(Generic[Config]):
         )
 
     def tables(self) -> dict[str, pd.DataFrame]:
-        """Measurements and spectra in the order of time, and the losses."""
+        """Measurements and spectra in order of time, and the losses."""
         each = [tables for _, tables in sorted(self.kept.items())]
         joined = {name: pd.concat([tables[name] for tables in each]) for name in ("measurements", "spectra")}
         return joined | {"losses": pd.DataFrame(self.losses)}
 
 
 def save_state(state: dict[str, Any], path: Path) -> None:
-    """Write tensors, plain values and containers of them in one step: the file appears whole or not at all."""
+    """Write tensors, plain values and containers of them in one step: the file is written completely or not at all."""
     buffer = io.BytesIO()
     torch.save(state, buffer)
     path.parent.mkdir(parents=True, exist_ok=True)
     partial = path.with_suffix(".partial")
     with partial.open("wb") as file:
-        file.write(hashlib.sha256(buffer.getbuffer()).digest())  # torch.load takes altered numbers for sound ones
+        file.write(hashlib.sha256(buffer.getbuffer()).digest())  # torch.load does not notice changed numbers
         file.write(buffer.getbuffer())
     partial.replace(path)
 
 
 def load_state(path: Path) -> dict[str, Any]:
-    """What `save_state` wrote, on the CPU. Nothing is unpickled but tensors and plain values.
+    """Read a file of `save_state`, on the CPU. Only tensors and plain values are unpickled.
 
     Raises:
-        DataDamaged: the file cannot be read, or is not as it was written.
+        DataDamaged: the file cannot be read, or its content has changed.
 
     Example:
         >>> save_state({"epoch": 3}, Path(tmp) / "state.pt")
@@ -178,7 +178,7 @@ def load_state(path: Path) -> dict[str, Any]:
 
 
 def is_whole(path: Path) -> bool:
-    """Whether a file is there and as `save_state` wrote it."""
+    """Whether a file exists and its content is as `save_state` wrote it."""
     return path.is_file() and _is_as_written(path.read_bytes())
 
 
@@ -187,14 +187,14 @@ def _is_as_written(content: bytes) -> bool:
 
 
 def packed(table: pd.DataFrame) -> torch.Tensor:
-    """A table as bytes in a tensor, which a checkpoint may hold."""
+    """A table as a tensor of bytes, which can be part of a checkpoint."""
     buffer = io.BytesIO()
     table.to_parquet(buffer, index=False)
     return torch.from_numpy(np.frombuffer(buffer.getvalue(), np.uint8).copy())
 
 
 def unpacked(content: torch.Tensor) -> pd.DataFrame:
-    """The table in a tensor made by `packed`.
+    """The table in a tensor that was made by `packed`.
 
     Example:
         >>> unpacked(packed(pd.DataFrame({"a": [1]})))["a"].tolist()

@@ -1,4 +1,4 @@
-"""From the configuration of a classifier to a trained network, pausing at the iterations to be measured."""
+"""Training of a classifier from its configuration, with a pause at each iteration to measure."""
 
 from __future__ import annotations
 
@@ -22,14 +22,14 @@ from nrc_core.training.checkpoints import Checkpoint, Training
 from nrc_core.training.progress import Progress
 from nrc_core.training.single import SingleNetwork
 
-LOSS_ROWS = 400  # at most so many rows of losses
+LOSS_ROWS = 400  # largest number of rows of losses
 
 
 def build_classifier(config: ClassifierConfig, dataset: Dataset) -> Classifier:
-    """The untrained network of a run; the same seed gives the same weights, whatever ran before.
+    """The untrained network of a run; the same seed always gives the same weights.
 
     Raises:
-        ConfigError: data that are not images in classes, or that the network cannot take.
+        ConfigError: the data are not images in classes, or the network cannot take them.
     """
     if dataset.classes is None or not dataset.images:
         raise ConfigError(f"a classifier takes images in classes, and {dataset.name!r} are not: use a regression run")
@@ -59,20 +59,20 @@ def train_classifier(
 ) -> Iterator[tuple[int, Training[ClassifierConfig]]]:
     """Train one classifier and yield (iteration, training) after each iteration to measure.
 
-    SGD with momentum and L2 weight decay; the learning rate of iteration s = 0, 1, ... of S is
-    ``(1 + cos(pi s / S)) / 2`` times the first one. Batches are drawn without replacement until the data
-    are used up, then afresh; the last one of an epoch may be smaller. It ends after the last iteration, or
-    at the end of the first epoch whose mean loss is at most `stop_loss`, and yields there too.
+    The optimiser is SGD with momentum and L2 weight decay. The learning rate of iteration s = 0, 1, ... of S is
+    ``(1 + cos(pi s / S)) / 2`` times the first learning rate. In each epoch, batches are drawn without replacement
+    until all samples are used; the last batch of an epoch may be smaller. Training ends after the last iteration, or
+    at the end of the first epoch whose mean loss is at most `stop_loss`. It also yields at its end.
 
-    `Training.losses` has at most `LOSS_ROWS` rows of iteration, learning_rate, batch_loss and batch_error: the mean
-    loss and the share of errors over the batches since the last row, as they were trained on.
+    `Training.losses` has at most `LOSS_ROWS` rows of iteration, learning_rate, batch_loss and batch_error. The last two
+    are the mean loss and the share of errors over the batches since the last row, each batch before its update.
 
     Args:
-        checkpoint: training goes on from it if there is one, and yields what is left.
-        model: to start from, in place of `build_classifier`.
+        checkpoint: if its file exists, training goes on from it and yields the remaining iterations.
+        model: network to start from, instead of `build_classifier`.
 
     Raises:
-        TrainingDiverged: the loss is no longer finite, naming the iteration.
+        TrainingDiverged: the loss is no longer finite; the message names the iteration.
     """
     data = dataset.to(device)
     run = _Run.begin(Training(config, data, (model or build_classifier(config, data)).to(device), checkpoint))
@@ -93,23 +93,23 @@ def train_classifier(
 
 @dataclass
 class _Run:
-    """All that the next step depends on."""
+    """State of a training: all that the next step depends on."""
 
     training: Training[ClassifierConfig]
     network: SingleNetwork
-    order: Tensor  # rows of this epoch
+    order: Tensor  # order of the rows in this epoch
     row_every: int
     iteration: int = 0
-    factor: float = 1.0  # share of the first learning rate in the last step
-    used: int = 0  # rows of this epoch that were trained on
+    factor: float = 1.0  # learning rate of the last step over the first learning rate
+    used: int = 0  # number of rows of this epoch that were trained on
     ended: bool = False
     epoch_loss: float = 0.0  # sum over the samples of this epoch whose loss was read from the device
     window: list[float] = field(default_factory=lambda: [0.0, 0.0, 0.0])  # losses, errors, samples of this row
-    pending: list[tuple[Tensor, Tensor, int]] = field(default_factory=list)  # still on the device
+    pending: list[tuple[Tensor, Tensor, int]] = field(default_factory=list)  # losses still on the device
 
     @classmethod
     def begin(cls, training: Training[ClassifierConfig]) -> _Run:
-        """At the start, or where the checkpoint was."""
+        """State at the start, or at the checkpoint."""
         config = training.config
         row_every = math.ceil(config.last / LOSS_ROWS)
         network = SingleNetwork(
@@ -123,7 +123,7 @@ class _Run:
         return cls(training, network, row_every=row_every, iteration=training.done, **state)
 
     def step(self) -> None:
-        """One batch."""
+        """Train on one batch."""
         config, data = self.training.config, self.training.dataset
         self.factor = (1 + math.cos(math.pi * self.iteration / config.iterations)) / 2
         self.network.scale_rates(self.factor)
@@ -141,7 +141,7 @@ class _Run:
 
     @contextmanager
     def dropout(self) -> Iterator[None]:
-        """What is dropped out of this batch is decided by the seed and the iteration, and by nothing else."""
+        """Seed the dropout of this batch by only the seed and the iteration."""
         if not any(isinstance(layer, nn.Dropout) for layer in self.training.model.modules()):
             yield
             return
@@ -159,7 +159,7 @@ class _Run:
         self.order = torch.randperm(len(self.order), generator=self.training.generator)
 
     def add_losses(self, *, row: bool) -> None:
-        """Read the losses of the last iterations from the device, and with `row` make a row of them."""
+        """Read the losses of the last iterations from the device; with `row`, add a row to the table of losses."""
         for loss, wrong, count in self.pending:
             value = loss.item()
             self.window = [a + b for a, b in zip(self.window, (value * count, wrong.item(), count), strict=True)]
@@ -183,12 +183,12 @@ class _Run:
             self.window = [0.0, 0.0, 0.0]
 
     def state_in_words(self) -> str:
-        """The loss of the last batch."""
+        """The loss of the last batch, in words."""
         loss = self.pending[-1][0].item() if self.pending else self.training.losses[-1]["batch_loss"]
         return f"loss {loss:.3g}"
 
     def state(self) -> dict[str, Any]:
-        """What the next step depends on, besides what the training has."""
+        """Values that the next step depends on and that `training` does not have."""
         return {
             "used": self.used,
             "order": self.order,

@@ -1,4 +1,4 @@
-"""A classification run from its configuration: trained, and measured at the iterations it asks for."""
+"""Training of a classifier and its measurement at the iterations of its configuration."""
 
 from __future__ import annotations
 
@@ -35,8 +35,8 @@ def compute_classifier(
     """Train and measure a classifier.
 
     Args:
-        checkpoint: a file to keep the state in, and to go on from if it is there; the caller removes it.
-        weights: a folder for the weights at every measured iteration, `<iteration>.pt`.
+        checkpoint: file for the state of the training; if it exists, training goes on from it. The caller removes it.
+        weights: folder for the weights at every measured iteration, `<iteration>.pt`.
 
     Raises:
         TrainingDiverged: the loss is no longer finite.
@@ -53,7 +53,7 @@ def compute_classifier(
 
 
 def _measure(training: Training[ClassifierConfig], iteration: int) -> tuple[dict[str, pd.DataFrame], dict[str, Any]]:
-    """The tables of this iteration, and the values from which variances around the final class means are made later."""
+    """The tables of this iteration, and the values that `_finish` needs for variances around the final class means."""
     config, data, model = training.config, training.dataset, training.model
     view = {"iteration": iteration, "features": "post", "convention": "careful"}
     tables, means, seen, inputs = [], {}, {}, input_spectra(model)
@@ -83,10 +83,10 @@ def _parts(seen: Seen, number: int) -> tuple[torch.Tensor, torch.Tensor, torch.T
 def _finish(training: Training[ClassifierConfig]) -> None:
     """Add to all measurements the variances of Hui et al. around the final class means and the final centres.
 
-    Adds `variance` (TrainVariance on training samples, StrongTestVariance on test samples), `weak_variance`
-    (WeakTestVariance, test samples at the last hidden layer), `weak_variance_current` (around the current
-    centres), and the smallest and largest `weak_variance` over the restarts of k-means: `weak_variance_least` and
-    `weak_variance_most`.
+    The new columns are `variance` (TrainVariance on training samples, StrongTestVariance on test samples),
+    `weak_variance` (WeakTestVariance, test samples at the last hidden layer), `weak_variance_current` (around the
+    current centres), and the smallest and largest `weak_variance` of the final network over the starts of k-means:
+    `weak_variance_least` and `weak_variance_most`.
     """
     final = training.values[max(training.values)]
     number = training.dataset.target_dim

@@ -1,4 +1,4 @@
-"""Runs from their configurations: trained, together where they can be, and measured at the epochs they ask for."""
+"""Training of runs, together if possible, and their measurement at the epochs of their configurations."""
 
 from __future__ import annotations
 
@@ -20,10 +20,10 @@ from nrc_core.training.checkpoints import Checkpoint, Training
 from nrc_core.training.identity import Trained, checkpoint_identity
 from nrc_core.training.loop import Together, reproducible_arithmetic, train_together
 
-DEVICES = ("cpu", "cuda")  # others lack the double precision that everything is measured in
+DEVICES = ("cpu", "cuda")  # other devices lack double precision, which all measurements need
 
-# What is measured at each chosen epoch, by split of the data: kinds of features, see `collect`. "positions"
-# is the paper's reading of NRC3 for convolutions; "pre" exists in plain chains of layers only.
+# Kinds of features that are measured at each chosen epoch, by split of the data; see `collect`. "positions" is the
+# paper's definition of NRC3 for convolutions. "pre" exists only in plain chains of layers.
 VIEWS: dict[str, dict[str, tuple[str, ...]]] = {
     "mlp": {"train": ("post", "pre"), "test": ("post",)},
     "resnet": {"train": ("post", "positions"), "test": ("post",)},
@@ -39,16 +39,17 @@ def compute(
     weights: Path | None = None,
     validation: Dataset | None = None,
 ) -> list[Trained]:
-    """Train and measure each configuration; one whose loss is no longer finite has a `failure` in place of tables.
+    """Train and measure each configuration; if a loss is no longer finite, the run has a `failure` and no tables.
 
-    Runs of regression of one shape are trained as a stack; of the other kinds there is one at a time.
+    Regression runs of one shape are trained as a stack. For other kinds of runs, `configs` has only one.
 
     Args:
-        configs: of one kind, on one data set.
-        device: a GPU where there is one, unless given.
-        checkpoints: files to keep the states in, and to go on from if they are there; the caller removes them.
-        weights: of a classifier, the folder to keep its weights in; of a transfer, the file to start from.
-        validation: of a transfer, the rows that its learning rate and penalty are chosen by.
+        configs: configurations of one kind, on one data set.
+        device: the device; a GPU, if the machine has one, unless given.
+        checkpoints: files for the states of the trainings; if a file exists, training goes on from it. The caller
+            removes them.
+        weights: for a classifier, the folder for its weights; for a transfer, the file of the initial weights.
+        validation: for a transfer, the rows on which its learning rate and penalty are chosen.
     """
     device = chosen_device(device)
     regressions = [config for config in configs if isinstance(config, RunConfig)]
@@ -70,10 +71,10 @@ def compute(
 
 
 def chosen_device(device: torch.device | str | None) -> torch.device:
-    """The device that is given, or a GPU where there is one.
+    """The given device, or else a GPU if the machine has one, or else the CPU.
 
     Raises:
-        ConfigError: no device that networks are trained on, or one that is not there.
+        ConfigError: the device is not one of `DEVICES`, or the machine does not have it.
     """
     if not device:
         return torch.device("cuda" if torch.cuda.is_available() else "cpu")
@@ -94,11 +95,11 @@ def chosen_device(device: torch.device | str | None) -> torch.device:
 
 
 def stack_size(config: RunConfig, device: torch.device) -> int:
-    """How many networks like this one are best trained together.
+    """Best number of networks like this one to train together.
 
-    None but MLPs are. A GPU does the work of many in nearly the time of one. A core of a CPU does not: there
-    it pays where networks are so small that the overhead of an operation is what takes the time, and the
-    weights of a stack should fit in its cache, a megabyte.
+    Only MLPs are trained together. A GPU trains many networks in nearly the time of one network. On a core of a CPU,
+    this is true only for small networks, whose time is mainly the overhead of operations. There the weights of a
+    stack should fit in the cache, about a megabyte.
     """
     if config.architecture != "mlp":
         return 1
@@ -115,7 +116,7 @@ def _regressions(
         None if path is None else Checkpoint(path, checkpoint_identity(config, dataset, device))
         for config, path in zip(configs, checkpoints, strict=True)
     ]
-    trainings: dict[int, Training[RunConfig]] = {}  # by the identity of their configurations
+    trainings: dict[int, Training[RunConfig]] = {}  # by the `id` of their configurations
     with reproducible_arithmetic():
         for epoch, together in train_together(configs, dataset.to(device), device=device, checkpoints=kept):
             measure_together(together, epoch)
@@ -132,12 +133,12 @@ def _finished(training: Training[RunConfig], seconds: float, stacked: int) -> Tr
 
 
 def measure_together(together: Together, epoch: int) -> None:
-    """Keep measurements and spectra of every view of the networks that are due, as they are now."""
+    """Add measurements and spectra of the networks that are due, for every view, to `Training.kept`."""
     trainings = [together.trainings[place] for place in together.due]
     if not trainings:
         return
     config, data = trainings[0].config, trainings[0].dataset
-    seen: dict[tuple[str, str], list[list[Site]]] = {}  # by split and kind of features, the sites of every network
+    seen: dict[tuple[str, str], list[list[Site]]] = {}  # sites of every network, by split and kind of features
     for split, kinds in VIEWS[config.architecture].items():
         x, y = (data.x_train, data.y_train) if split == "train" else (data.x_test, data.y_test)
         collected = together.learner.collect(x, y, features=kinds)

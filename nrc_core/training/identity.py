@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     from nrc_core.data.dataset import Dataset
 
-# The rooms whose code decides the numbers of a run.
+# Folders whose code decides the numbers of a run.
 SOURCES = ("config", "data", "metrics", "networks", "training")
 
 
@@ -29,7 +29,7 @@ def source_checksum() -> str:
 
 
 def checkpoint_identity(config: Configuration, dataset: Dataset, device: torch.device) -> dict[str, Any]:
-    """What a checkpoint must have in common with the run that goes on from it."""
+    """Values that must be the same in a checkpoint and in the run that goes on from it."""
     import torch
 
     return {
@@ -46,9 +46,9 @@ class Trained:
     """A configuration that was trained and measured.
 
     Attributes:
-        tables: by name; empty if the loss stopped being finite.
+        tables: tables by name; empty if the loss was no longer finite.
         seconds: the time it took; for a network of a stack, its share of the time.
-        stacked: how many networks were trained together.
+        stacked: number of networks that were trained together.
         origin: other inputs by name, such as the key of the pre-training.
         failure: why there are no tables.
     """

@@ -1,4 +1,4 @@
-"""From configurations to trained networks, pausing at the epochs to be measured."""
+"""Training of networks from their configurations, with a pause at each epoch to measure."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ Learner = StackedMLP | SingleNetwork
 
 @dataclass(frozen=True)
 class Together:
-    """Runs of a stack at an epoch: all of them, their learner, and the places in it of those to measure now."""
+    """Runs of a stack at an epoch: all runs, their learner, and the positions (`due`) of the runs to measure now."""
 
     trainings: list[Training[RunConfig]]
     learner: Learner
@@ -35,12 +35,12 @@ class Together:
 
 @contextmanager
 def reproducible_arithmetic() -> Iterator[None]:
-    """One thread, denormal numbers flushed to zero, and true single precision on a GPU.
+    """Use one thread, flush denormal numbers to zero, and use true single precision on a GPU.
 
-    One thread, because sums split among threads differ in their last bits from machine to machine.
-    Flushing, because too much weight decay drives weights below 1e-38, where CPU arithmetic is ten
-    times slower or more; such weights are zero for every purpose. By default convolutions on a GPU
-    round their inputs to ten bits (TF32).
+    One thread: sums that are split among threads differ in their last bits from machine to machine.
+    Flushing: too much weight decay drives weights below 1e-38, where CPU arithmetic is ten times slower or more; such
+    weights are zero for every purpose. True single precision: by default, convolutions on a GPU round their inputs
+    to ten bits (TF32).
     """
     threads, short = torch.get_num_threads(), torch.backends.cudnn.allow_tf32
     torch.set_num_threads(1)
@@ -63,13 +63,13 @@ def train(
 ) -> Iterator[tuple[int, Training[RunConfig]]]:
     """Train one network and yield (epoch, training) after each epoch to measure.
 
-    SGD with momentum and L2 weight decay on the mean squared error per entry; the learning rate is
+    The optimiser is SGD with momentum and L2 weight decay on the mean squared error per entry. The learning rate is
     divided by 10 after a third and two thirds of the epochs (Deep NRC paper, Appendix A).
-    The data stay on the device; batches are drawn by permuting indices, the last one may be smaller.
-    With a checkpoint, training goes on from it if there is one, and yields what is left.
+    The data stay on the device. Batches are drawn by permuting indices; the last batch may be smaller.
+    If the file of `checkpoint` exists, training goes on from it and yields the remaining epochs.
 
     Raises:
-        TrainingDiverged: the loss is no longer finite, naming the step.
+        TrainingDiverged: the loss is no longer finite; the message names the step.
     """
     for epoch, together in train_together([config], dataset, device=device, checkpoints=[checkpoint]):
         (training,) = together.trainings
@@ -79,10 +79,10 @@ def train(
 
 
 def step_decay(epoch: int, epochs: int) -> float:
-    """The share of the initial learning rate that is left in an epoch: a tenth after each third of the training.
+    """Learning rate in an epoch over the initial one: it is divided by 10 after each third of the training.
 
-    The thirds are rounded down (Deep NRC paper, Appendix A). Trainings of one or two epochs have no first third, and
-    one of a single epoch no second one: such a third takes nothing off.
+    The ends of the thirds are rounded down (Deep NRC paper, Appendix A). If the end of a third is rounded to epoch 0,
+    in trainings of one or two epochs, this third does not change the learning rate.
 
     Example:
         >>> [round(step_decay(epoch, 6), 3) for epoch in range(1, 7)]
@@ -100,14 +100,14 @@ def train_together(
     device: torch.device | str = "cpu",
     checkpoints: Sequence[Checkpoint | None] | None = None,
 ) -> Iterator[tuple[int, Together]]:
-    """What `train` does, for several networks at once, which may differ in all but `RunConfig.SHARED` fields.
+    """Train several networks at once, each as `train` does; only their `RunConfig.SHARED` fields must be the same.
 
-    Networks of one shape are trained as a stack, to the numbers that each would have alone, but for rounding.
-    Whose loss is no longer finite has a `failure` and is measured no more; the others go on. Runs that
-    have checkpoints of different epochs go on in a stack for each.
+    Networks of one shape are trained as a stack. Each network gets the same numbers as alone, except for rounding.
+    A run whose loss is no longer finite has a `failure` and is not measured again; the other runs go on. If the
+    checkpoints of the runs are of different epochs, there is one stack for each of these epochs.
 
     Raises:
-        ValueError: configurations that differ in a shared field, or several networks that are no MLPs.
+        ValueError: configurations differ in a shared field, or there are several networks that are not MLPs.
     """
     if len({config.stack_key() for config in configs}) > 1:
         raise ValueError(f"networks are trained together that have in common {', '.join(RunConfig.SHARED)}")
@@ -122,7 +122,7 @@ def train_together(
 
 
 def _train(trainings: list[Training[RunConfig]], data: Dataset, done: int) -> Iterator[tuple[int, Together]]:
-    """Runs that are as far as each other, to their end."""
+    """Train runs that have all done `done` epochs, until their end."""
     config = trainings[0].config
     learner = _learner(trainings)
     started = time.monotonic()
@@ -192,7 +192,7 @@ def _span(values: list[float]) -> str:
 
 
 def _fails(training: Training[RunConfig], losses: Tensor, epoch: int, factor: float) -> bool:
-    """Whether a run of the stack diverged in this epoch; if so it is told why."""
+    """Whether a run of the stack diverged in this epoch; if so, set its `failure`."""
     bad = (~losses.isfinite()).nonzero()
     if len(bad) == 0:
         return False

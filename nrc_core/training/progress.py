@@ -1,4 +1,4 @@
-"""How far long work is: a bar in a terminal, a line now and then elsewhere; and a sign of life."""
+"""Display of progress: a bar in a terminal, otherwise a line from time to time; and a heartbeat for long work."""
 
 from __future__ import annotations
 
@@ -18,30 +18,30 @@ logger = logging.getLogger(__name__)
 LINE_SECONDS = 15.0
 BAR_SECONDS = 0.2
 HEARTBEAT_SECONDS = 30.0
-UNTIMED = "{l_bar}{bar}| {n_fmt}/{total_fmt}{postfix}"  # where the state says the time
+UNTIMED = "{l_bar}{bar}| {n_fmt}/{total_fmt}{postfix}"  # used if the state already has the time
 LINE = re.compile(r"(?P<who>.+): (?P<unit>\w+) (?P<done>\d+) of (?P<total>\d+), (?P<state>.*)")
 
 
 class _Shown:
-    """At most one bar at a time."""
+    """Base class of displays with at most one bar at a time."""
 
     _bar: tqdm | None = None
 
     def close(self) -> None:
-        """Take the bar away."""
+        """Remove the bar."""
         if self._bar is not None:
             self._bar.close()
         self._bar = None
 
 
 class Progress(_Shown):
-    """Of one training, which tells it after every step.
+    """Display of the progress of one training. Call `tell` after every step.
 
     Args:
-        who: in words, what is trained.
-        unit: of a step: epoch, iteration.
-        total: steps of the whole training.
-        done: steps that were done before.
+        who: description of the training.
+        unit: name of a step: epoch or iteration.
+        total: number of steps of the whole training.
+        done: number of steps that are already done.
     """
 
     def __init__(self, who: str, unit: str, total: int, done: int = 0):
@@ -51,11 +51,11 @@ class Progress(_Shown):
             self._bar = _bar(who, unit, total, done)
 
     def tell(self, done: int, state: Callable[[], str], *, ended: bool = False) -> None:
-        """So many steps are done.
+        """Show that `done` steps are done.
 
         Args:
-            state: of the training, in words; asked for only where it is shown.
-            ended: whether it was the last one, though fewer than planned.
+            state: gives the state of the training in words; called only if the state is shown.
+            ended: whether this was the last step, although fewer steps are done than planned.
         """
         now, last = time.monotonic(), ended or done >= self._total
         if not last and now - self._shown < (LINE_SECONDS if self._bar is None else BAR_SECONDS):
@@ -73,13 +73,13 @@ class Progress(_Shown):
 
 
 class Relay(_Shown):
-    """A stream for what a notebook says on stderr; the progress lines of its trainings become bars in a terminal."""
+    """A stream for the stderr of a notebook; in a terminal, the progress lines of trainings are shown as bars."""
 
     def __init__(self) -> None:
         self._who, self._rest = "", ""
 
     def write(self, text: str) -> None:
-        """Show every line that is complete."""
+        """Show all complete lines."""
         *lines, self._rest = (self._rest + text).split("\n")
         for line in lines:
             self._show(line)
@@ -98,12 +98,12 @@ class Relay(_Shown):
         _move(self._bar, int(found["done"]), found["state"])
 
     def flush(self) -> None:
-        """There is nothing to do: every line is shown at once."""
+        """Do nothing: every line is shown immediately."""
 
 
 @contextmanager
 def heartbeat(label: str) -> Iterator[None]:
-    """Print a line every `HEARTBEAT_SECONDS` while the block runs, so that long work does not look as if it hung."""
+    """Print a line every `HEARTBEAT_SECONDS` while the block runs, to show that it has not stopped."""
     started, stop = time.monotonic(), threading.Event()
 
     def beat() -> None:
@@ -130,17 +130,17 @@ def say(line: str) -> None:
 
 
 def is_quiet() -> bool:
-    """Whether `nrc` was told to say results, warnings and errors only."""
+    """Whether `nrc` prints only results, warnings and errors, because the user asked for it."""
     return logging.getLogger("nrc_core").level > logging.INFO
 
 
 def is_terminal() -> bool:
-    """Whether somebody looks on who wants to be told more than errors."""
+    """Whether stderr is a terminal and progress messages are wanted."""
     return sys.stderr.isatty() and logger.isEnabledFor(logging.INFO)
 
 
 def _bar(who: str, unit: str, total: int, done: int, **options: Any) -> tqdm:
-    from tqdm import tqdm  # imported here: whatever is shown without a bar does without it
+    from tqdm import tqdm  # imported here, since output without a bar does not need tqdm
 
     how: dict[str, Any] = {"leave": False, "dynamic_ncols": True, "file": sys.stderr} | options
     return tqdm(desc=who, unit=f" {unit}s", total=total, initial=done, **how)
@@ -152,7 +152,7 @@ def _move(bar: tqdm, done: int, state: str) -> None:
 
 
 def duration(seconds: float) -> str:
-    """A time in words.
+    """A duration in words.
 
     Example:
         >>> duration(8.4), duration(100.0), duration(5000.0), duration(200_000.0)

@@ -1,4 +1,4 @@
-"""One network of any kind, trained by autograd: what a stack does for many MLPs."""
+"""Training of one network of any kind by autograd, with the methods of a stack of MLPs."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ from torch.nn import functional
 from nrc_core.metrics.batches import rows_at_once
 from nrc_core.metrics.sites import Site, collect
 
-Loss = Callable[[Tensor, Tensor], Tensor]  # of the outputs and the targets of a batch
+Loss = Callable[[Tensor, Tensor], Tensor]  # function of the outputs and the targets of a batch
 
 
 class SingleNetwork:
-    """A network under training, with the methods of `StackedMLP`, of which it is a stack of one.
+    """A network under training, with the methods of a `StackedMLP` that has only one network.
 
     Example:
         >>> single = SingleNetwork(nn.Linear(3, 1), rate=0.1, weight_decay=0.0)
@@ -34,15 +34,15 @@ class SingleNetwork:
             rate,
             momentum=momentum,
             weight_decay=weight_decay,
-            fused=True,  # one pass over the weights: the same bits on a CPU, five percent sooner
+            fused=True,  # one pass over the weights: on a CPU the same bits, five percent faster
         )
 
     def scale_rates(self, factor: float) -> None:
-        """Make the learning rate so many times the one that the network began with."""
+        """Multiply the initial learning rate by `factor`."""
         self._optimiser.param_groups[0]["lr"] = self._rate * factor
 
     def epoch(self, x: Tensor, y: Tensor, order: Tensor, batch_size: int) -> Tensor:
-        """One pass over the rows; the losses of the batches before their updates, (1, steps)."""
+        """Make one pass over the rows; returns each batch's loss before its update, (1, steps)."""
         self._network.train()
         batches = order[0].split(batch_size)
         losses = torch.zeros(1, len(batches), device=x.device)
@@ -51,7 +51,7 @@ class SingleNetwork:
         return losses
 
     def step(self, x: Tensor, y: Tensor, loss: Loss = functional.mse_loss) -> tuple[Tensor, Tensor]:
-        """One update on a batch; the loss and the outputs before it."""
+        """Make one update on a batch; returns the loss and the outputs before the update."""
         self._optimiser.zero_grad(set_to_none=True)
         with torch.autocast(x.device.type, torch.bfloat16, enabled=self._mixed):
             outputs = self._network(x)
@@ -71,14 +71,14 @@ class SingleNetwork:
         return [(total / y.numel()).item()]
 
     def collect(self, x: Tensor, y: Tensor, *, features: Sequence[str]) -> list[dict[str, list[Site]]]:
-        """What `collect` returns."""
+        """Result of `collect`, in a list of one."""
         return [collect(self._network, x, y, features=features)]
 
     def state(self, member: int) -> dict[str, Any]:
-        """What the next update depends on besides the order of the batches."""
+        """State of the network and the optimiser; with the order of the batches it decides the next update."""
         return {"model": self._network.state_dict(), "optimiser": self._optimiser.state_dict()}
 
     def restore(self, member: int, state: dict[str, Any]) -> None:
-        """Take up what `state` gave."""
+        """Continue from a result of `state`."""
         self._network.load_state_dict(state["model"])
         self._optimiser.load_state_dict(state["optimiser"])

@@ -1,4 +1,4 @@
-"""Networks of one shape, trained together: each layer is one batched product for all networks."""
+"""Training of networks of one shape together: each layer is one batched product for all networks."""
 
 from __future__ import annotations
 
@@ -22,23 +22,23 @@ from nrc_core.networks.build import MLP
 class StackedMLP:
     """M multilayer perceptrons of one shape, each with its own learning rate, weight decay and batches.
 
-    All weights of a network are one row of a matrix (M, weights), so that an update is three operations
-    at any depth. The weights of a layer are a view of it, (M, outputs, inputs). The gradient of the mean
-    squared error per entry is written out, g <- 2 (f(x) - y) / (b t) at the output of a batch of b rows and
-    g <- (g W) [a > 0] from a layer to the one before it; the update is that of `torch.optim.SGD`,
-    v <- momentum v + (dW + weight_decay W), W <- W - rate v. No network reads the numbers of
-    another: if the loss of one is no longer finite, the others do not change.
+    All weights of a network are one row of a matrix (M, weights), so an update is three operations
+    at any depth. The weights of a layer are a view of this matrix, (M, outputs, inputs). The gradient of the mean
+    squared error per entry is computed without autograd: g <- 2 (f(x) - y) / (b t) at the output for a batch of b rows,
+    and g <- (g W) [a > 0] from a layer to the previous layer. The update is as in `torch.optim.SGD`:
+    v <- momentum v + (dW + weight_decay W), W <- W - rate v. No network reads the numbers of another network. So if
+    the loss of a network is no longer finite, the other networks do not change.
 
-    On a GPU a step is captured once and replayed as a CUDA graph; nothing waits for the host in an epoch.
+    On a GPU, a step is captured once and replayed as a CUDA graph; during an epoch the GPU never waits for the host.
 
     Args:
         networks: networks of the same sizes, on one device, of one floating-point type. Their parameters become
             views of the stack, so they change with it.
-        momentum: the momentum of all networks.
+        momentum: momentum of all networks.
         mixed: compute products in bfloat16, sums and updates in single precision.
 
     Raises:
-        ValueError: networks of different shapes, or not one rate and one weight decay for each.
+        ValueError: the networks have different shapes, or there is not one rate and one weight decay for each network.
 
     Example:
         >>> stack = StackedMLP([MLP(3, 8, 2, 1), MLP(3, 8, 2, 1)], rates=[0.1, 0.2], weight_decays=[0.0, 1e-3])
@@ -85,7 +85,7 @@ class StackedMLP:
     def epoch(
         self, x: Float[Tensor, "n d"], y: Float[Tensor, "n t"], order: Int[Tensor, "m n"], batch_size: int
     ) -> Float[Tensor, "m steps"]:
-        """One pass over the rows, in another order for each network; returns each batch's loss before its update."""
+        """Make one pass over the rows, in one order for each network; returns each batch's loss before its update."""
         batches = order.split(batch_size, dim=1)
         losses = torch.empty(len(self.networks), len(batches), dtype=self._parameters.dtype, device=x.device)
         for number, rows in enumerate(batches):
@@ -94,7 +94,7 @@ class StackedMLP:
 
     @torch.no_grad()
     def step(self, x: Float[Tensor, "n d"], y: Float[Tensor, "n t"], rows: Int[Tensor, "m b"]) -> Float[Tensor, " m"]:
-        """One update of every network on its own batch; returns the losses before it."""
+        """Make one update of every network on its own batch; returns the losses before the update."""
         weights = [weight.to(self._type) for weight in self._weights]
         inputs, output = self._forward(x[rows].to(self._type), weights)
         error = output.to(self._parameters.dtype) - y[rows]
@@ -128,7 +128,7 @@ class StackedMLP:
     def collect(
         self, x: Float[Tensor, "n d"], y: Float[Tensor, "n t"], *, features: Sequence[str]
     ) -> list[dict[str, list[Site]]]:
-        """What `collect` returns, for every network: one pass gives the moments of all sites of all networks."""
+        """Result of `collect` for every network; one pass gives the moments of all sites of all networks."""
         members = len(self.networks)
         widths = [*(weight.shape[2] for weight in self._weights), self._weights[-1].shape[1]]
         moments = {
@@ -141,7 +141,7 @@ class StackedMLP:
                 for site, (before, after) in enumerate(self._activations(a))
                 for kind in features
             )
-            if x.is_cuda:  # one after the other, so that only one site is in memory
+            if x.is_cuda:  # sites one after the other, so that only one site is in memory
                 for update in updates:
                     _update(update, b)
             else:
@@ -165,7 +165,7 @@ class StackedMLP:
         return {"parameters": self._parameters[member].clone(), "velocities": self._velocities[member].clone()}
 
     def restore(self, member: int, state: dict[str, Any]) -> None:
-        """Continue from what `state` returned."""
+        """Continue from a result of `state`."""
         self._parameters[member].copy_(state["parameters"])
         self._velocities[member].copy_(state["velocities"])
 
@@ -205,14 +205,14 @@ class StackedMLP:
         return [v for v in views if v.ndim == 3], [v[:, None] for v in views if v.ndim == 2]
 
     def _replayed(self, x: Tensor, y: Tensor, rows: Tensor) -> Tensor:
-        """`step` as a CUDA graph. It is captured at the first batch of each size, and reads the data in place."""
+        """Run `step` as a CUDA graph, which is captured at the first batch of each size and reads the data in place."""
         known = rows.shape, x.data_ptr(), y.data_ptr()
         if known not in self._captured:
             self._captured[known] = _Captured(self, x, y, rows)
         return self._captured[known].replay(rows)
 
     def memory(self) -> tuple[Tensor, Tensor]:
-        """All that a step changes."""
+        """All tensors that a step changes."""
         return self._parameters, self._velocities
 
 
@@ -222,7 +222,7 @@ def _update(one: tuple[Moments, Tensor], targets: Tensor) -> None:
 
 
 class _Captured:
-    """One step as a CUDA graph; its data must stay at their place in memory."""
+    """One step as a CUDA graph; its data must stay at the same place in memory."""
 
     def __init__(self, stack: StackedMLP, x: Tensor, y: Tensor, rows: Tensor):
         self._rows = rows.clone()
@@ -240,7 +240,7 @@ class _Captured:
             self._losses = stack.step(x, y, self._rows)
 
     def replay(self, rows: Tensor) -> Tensor:
-        """Run it on other rows."""
+        """Run the step on other rows."""
         self._rows.copy_(rows)
         self._graph.replay()
         return self._losses

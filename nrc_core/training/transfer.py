@@ -1,4 +1,4 @@
-"""What the features of a pre-trained classifier are worth in another task: fine-tuned, and probed linearly."""
+"""Transfer of a pre-trained classifier to another task: fine-tuning, and a linear probe of its features."""
 
 from __future__ import annotations
 
@@ -33,16 +33,16 @@ AS_IN_PRETRAINING = ("weight_decay", "architecture", "width", "depth", "stem", "
 def compute_transfer(
     config: TransferConfig, dataset: Dataset, validation: Dataset, *, device: torch.device, weights: Path
 ) -> Trained:
-    """One row for every learning rate of the fine-tuning and every penalty of the linear probe.
+    """Fine-tune with every learning rate, and fit a linear probe with every penalty; each is one row of a table.
 
-    Columns of `downstream`: `kind` ("fine-tuning" or "linear probe"), `setting` (learning rate or C),
-    `train_loss` (NaN of the probe), `train_error`, `validation_error`, `test_error`; all NaN where a
+    Columns of the table `downstream`: `kind` ("fine-tuning" or "linear probe"), `setting` (learning rate or C),
+    `train_loss` (NaN for the probe), `train_error`, `validation_error`, `test_error`. Loss and errors are NaN if a
     learning rate diverged.
 
     Args:
-        dataset: of the downstream task.
-        validation: the rows of `config.validation_options`, as its training rows.
-        weights: the file of the pre-trained weights.
+        dataset: data set of the downstream task.
+        validation: data set of `config.validation_options`; its training rows are the validation rows.
+        weights: file of the pre-trained weights.
     """
     started = time.monotonic()
     parts = {
@@ -65,7 +65,7 @@ def _fine_tuned(
     row = {"kind": "fine-tuning", "setting": rate}
     try:
         *_, (_, training) = train_classifier(_task(config, rate), dataset, device=device, model=model)
-    except TrainingDiverged as error:  # one of the grid: it is not chosen
+    except TrainingDiverged as error:  # this learning rate will not be chosen
         logger.warning("%s", error)
         return row | dict.fromkeys(["train_loss", *(f"{name}_error" for name in parts)], math.nan)
     errors = {f"{name}_error": _error(training.model, *part) for name, part in parts.items()}
@@ -73,7 +73,7 @@ def _fine_tuned(
 
 
 def _task(config: TransferConfig, rate: float) -> ClassifierConfig:
-    """Training as in the pre-training, but for data, learning rate and iterations."""
+    """Configuration of the fine-tuning: as in the pre-training, except for data, seed, learning rate and iterations."""
     return ClassifierConfig(
         config.dataset,
         iterations=config.iterations,
@@ -85,7 +85,7 @@ def _task(config: TransferConfig, rate: float) -> ClassifierConfig:
 
 
 def _pretrained(config: TransferConfig, dataset: Dataset, weights: Path, rate: float) -> Any:
-    """A network for the downstream task with the pre-trained weights in all layers but its new head."""
+    """A network for the downstream task with the pre-trained weights in all layers except its new head."""
     model = build_classifier(_task(config, rate), dataset)
     state = load_state(weights)
     head = list(weight_layers(model))[-1]
@@ -114,7 +114,7 @@ def _probed(model: nn.Module, parts: dict[str, Any]) -> list[dict[str, Any]]:
     rows = []
     for penalty in PENALTIES:
         with warnings.catch_warnings():
-            # Separable classes have no optimum at a weak penalty; the validation rows decide which one serves.
+            # Separable classes have no optimum at a weak penalty; the penalty is chosen on the validation rows.
             warnings.simplefilter("ignore", ConvergenceWarning)
             probe = LogisticRegression(C=penalty, max_iter=500).fit(features["train"], labels["train"])
         errors = {f"{name}_error": 1 - float(probe.score(features[name], labels[name])) for name in parts}
