@@ -1,1 +1,1 @@
-"""The store of runs, and what is read from it."""
+"""The store of runs, and the results that are read from it."""

@@ -1,4 +1,4 @@
-"""What the numbers of one network say: the sites where each condition holds, and the words for it."""
+"""Verdicts on networks: the sites where each condition holds, and their description in words."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ CONDITIONS = {
 
 
 def rules() -> dict[str, str]:
-    """What each condition asks for, in words."""
+    """The requirement of each condition, in words."""
     limits = thresholds()
     return {
         "nrc1": f"noise at most {limits['noise_most']:g}",
@@ -37,11 +37,11 @@ def rules() -> dict[str, str]:
 
 @dataclass(frozen=True)
 class Verdict:
-    """Where the conditions hold in one network.
+    """The sites where the conditions hold in one network.
 
-    `first_site[c]` is the first site such that condition c holds there and at every deeper site that
-    feeds a weight, or None if it fails at the last one. `collapsed_from` is the same for the
-    four together.
+    `first_site[c]` is the first site such that condition c holds at this site and at every deeper site that
+    feeds a weight, or None if c fails at the last such site. `collapsed_from` is the same for all four conditions
+    together.
     """
 
     key: str
@@ -56,15 +56,15 @@ class Verdict:
 
     @property
     def over_collapsed(self) -> bool:
-        """Whether the output varies in fewer directions (99 % of its variance) than the targets do."""
+        """Whether the output varies in fewer directions (99 % of its variance) than the targets."""
         return self.output_rank < self.target_rank
 
 
 def holds(site: pd.DataFrame, limits: Mapping[str, float] | None = None) -> pd.DataFrame:
-    """Which conditions hold, one boolean column each, for rows as `measure` gives them.
+    """One boolean column for each condition, which says whether it holds, for rows of `measure`.
 
     Args:
-        limits: thresholds by name, those in force unless given.
+        limits: thresholds by name; those of `thresholds` unless given.
     """
     limits = thresholds() if limits is None else limits
     return pd.DataFrame(
@@ -83,14 +83,14 @@ def error_most(site: pd.DataFrame, limits: Mapping[str, float]) -> pd.Series:
 
 
 def weight_sites(measurements: pd.DataFrame) -> pd.DataFrame:
-    """The rows of sites that feed a weight: all but the output, where NRC1 is zero by definition."""
+    """The rows of sites that feed a weight: all except the output, where NRC1 is zero by definition."""
     return measurements[measurements["name"] != OUTPUT]
 
 
 def is_inner(names: pd.Series) -> pd.Series:
-    """Which sites, by name, lie inside a residual block: their layer reads what the block's first one made.
+    """Whether each site, given by name, is inside a residual block: its input comes from the block's first layer.
 
-    All others of a ResNet read the residual stream, to which every block adds.
+    All other sites of a ResNet are on the residual stream, to which every block adds its output.
 
     Example:
         >>> is_inner(pd.Series(["layer1.0.conv1", "layer1.0.conv2", "fc", "layers.2"])).tolist()
@@ -100,28 +100,28 @@ def is_inner(names: pd.Series) -> pd.Series:
 
 
 def residual_stream(results: Results) -> Results:
-    """The results without the sites inside residual blocks; the others keep their numbers."""
+    """The results without the sites inside residual blocks; the other sites keep their numbers."""
     m = results.measurements
     kept = m[~is_inner(m["name"])].reset_index(drop=True)
     return dataclasses.replace(results, measurements=kept)
 
 
 def last_sites(measurements: pd.DataFrame) -> pd.DataFrame:
-    """The last site that feeds a weight, one row a network, indexed by key.
+    """The last site that feeds a weight, one row for each network, indexed by key.
 
-    Not `groupby().last()`, which would step back over a NaN, as of features that vanish, to the site before.
+    `groupby().last()` is not used: at a NaN, as for features that vanish, it would take the value of an earlier site.
     """
     sites = weight_sites(measurements).reset_index(drop=True)
     return sites.loc[sites.groupby("key", sort=False)["site"].idxmax()].set_index("key")
 
 
 def target_dimensions(measurements: pd.DataFrame) -> pd.Series:
-    """By key, t: the width of the output."""
+    """The target dimension t, which is the width of the output, by key."""
     return measurements[measurements["name"] == OUTPUT].set_index("key")["width"]
 
 
 def first_site(flags: pd.Series, sites: pd.Series) -> int | None:
-    """The first site from which on a flag holds to the deepest, or None if it fails there.
+    """The first site such that a flag is true there and at all deeper sites, or None if it is false at the last site.
 
     Example:
         >>> first_site(pd.Series([True, False, True, True]), pd.Series([0, 1, 2, 3]))
@@ -133,7 +133,7 @@ def first_site(flags: pd.Series, sites: pd.Series) -> int | None:
 
 
 def verdicts(table: pd.DataFrame, limits: Mapping[str, float] | None = None) -> list[Verdict]:
-    """One verdict a run, from measurements of one epoch, split and kind of features."""
+    """One verdict for each run, from measurements of one epoch, split and kind of features."""
     result = []
     outputs = table[table["name"] == OUTPUT].set_index("key")
     for key, rows in weight_sites(table).groupby("key", sort=False):
@@ -158,7 +158,7 @@ def verdicts(table: pd.DataFrame, limits: Mapping[str, float] | None = None) -> 
 
 
 def summary(results: Results) -> pd.DataFrame:
-    """The table of a page: one row a network, where each condition holds and how well it predicts."""
+    """The table of a page, one row for each network: the sites where each condition holds, and the errors."""
     test = _test_errors(results)
     rows = [
         {
@@ -183,7 +183,7 @@ def _test_errors(results: Results) -> pd.Series:
 
 
 def words(results: Results) -> str:
-    """What to think of a page's results, in Markdown, every number taken from them."""
+    """Interpretation of a page's results, in Markdown; every number comes from the results."""
     found = verdicts(results.final())
     verb = "network leaves" if len(found) == 1 else "networks leave"
     lines = [
@@ -201,14 +201,14 @@ def words(results: Results) -> str:
 
 
 def condition_lines(found: list[Verdict]) -> list[str]:
-    """Where each condition holds, and all four."""
+    """Lines that say where each condition holds, and where all four hold together."""
     firsts = {f"{CONDITIONS[name]}, {asked}": [v.first_site[name] for v in found] for name, asked in rules().items()}
     firsts["**All four together**"] = [v.collapsed_from for v in found]
     return [f"* {what}: {_where(sites, found[0].last_site)}." for what, sites in firsts.items()]
 
 
 def _where(firsts: list[int | None], last: int) -> str:
-    """The sites from which on a condition holds in networks, given the first one in each and the last site."""
+    """Words for the sites where a condition holds, from the first site in each network and the last site."""
     held = [site for site in firsts if site is not None]
     if not held:
         return "**does not hold** at the last site" + (f" of any of {len(firsts)} networks" if len(firsts) > 1 else "")
@@ -219,7 +219,7 @@ def _where(firsts: list[int | None], last: int) -> str:
 
 
 def over_collapse_lines(found: list[Verdict]) -> list[str]:
-    """In how many networks the output varies in fewer directions than the targets; no line if in none."""
+    """A line with the number of networks that over-collapse; no line if there are none."""
     if not (over := [v for v in found if v.over_collapsed]):
         return []
     return [
@@ -230,7 +230,7 @@ def over_collapse_lines(found: list[Verdict]) -> list[str]:
 
 
 def unlearned_lines(found: list[Verdict]) -> list[str]:
-    """Networks that predict the mean of the targets; no line if there are none."""
+    """A line with the number of networks that predict little but the mean of the targets; no line if there are none."""
     least = thresholds()["nothing_learned_least"]
     if not (blind := [v for v in found if v.unexplained >= least]):
         return []
@@ -242,7 +242,7 @@ def unlearned_lines(found: list[Verdict]) -> list[str]:
 
 
 def _few_rows(results: Results) -> list[str]:
-    """Sites with so few training rows that the conditions hold whatever the features are; no line if there are none."""
+    """Lines for sites with so few training rows that conditions hold for any features; no line if there are none."""
     table = weight_sites(results.final())
     where: dict[str, set[int]] = {}
     for row in table.itertuples():
@@ -256,7 +256,7 @@ def _few_rows(results: Results) -> list[str]:
 
 
 def _comparison(results: Results, site: int) -> str:
-    """Noise at the last weight site after the activation, before it if that was measured, and on test data."""
+    """A line with the noise at the last weight site: after the activation, before it if measured, and on test data."""
     places = {
         ("train", "post"): "after the activation",
         ("train", "pre"): "before it",
@@ -271,7 +271,7 @@ def _comparison(results: Results, site: int) -> str:
 
 
 def outlook(found: list[Verdict]) -> str:
-    """Whether the networks are collapsed below the last layer."""
+    """A line that says whether the networks are collapsed below the last layer."""
     deep = [v for v in found if v.collapsed_from is not None and v.collapsed_from < v.last_site]
     if len(deep) == len(found):
         return "* So Deep NRC as the paper describes it, below the last layer, **appears in every network here**."

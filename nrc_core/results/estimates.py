@@ -1,4 +1,4 @@
-"""How long a run will take, from what runs like it took."""
+"""Estimate of the time that a run will take, from the times of similar runs."""
 
 from __future__ import annotations
 
@@ -18,18 +18,18 @@ from nrc_core.training.progress import duration
 Record = Mapping[str, Any]
 FARTHEST = math.log(30)  # runs whose work differs by a larger factor say nothing about each other
 ROUNDING = 1e-9
-REDUCED = ("samples", "image_size")  # options that say how much of the data is used; without them it is all
-OTHER_DEVICE = 2.0  # how much that counts, against a difference in work by a factor of e
+REDUCED = ("samples", "image_size")  # options that reduce the data; without them all data are used
+OTHER_DEVICE = 2.0  # distance for another kind of device; a factor of e in work is a distance of 1
 
 
 @dataclass(frozen=True)
 class Estimate:
-    """Seconds that runs will take.
+    """Estimate of the time that runs will take.
 
     Attributes:
-        seconds: of those that are known; an order of magnitude.
-        unknown: how many no run in the stores is like.
-        device: of the runs that it is taken from, in words.
+        seconds: time of the runs that have similar stored runs; an order of magnitude.
+        unknown: number of runs without a similar stored run.
+        device: most common device of the similar stored runs, in words.
     """
 
     seconds: float
@@ -38,16 +38,16 @@ class Estimate:
 
 
 def has_gpu() -> bool:
-    """Whether there seems to be one here; torch, which knows, takes seconds to import."""
+    """Whether this machine seems to have a GPU; this is a guess without torch, which takes seconds to import."""
     return Path("/dev/nvidia0").exists()
 
 
 def announcement(configs: Sequence[Configuration], store: Path, *, gpu: bool) -> str:
-    """How many networks are to be trained and how long that takes, in words, by the runs of a store and the published.
+    """Words for the number of networks to train and the time it takes, from the runs of a store and published runs.
 
     Args:
-        store: its folder.
-        gpu: whether they will be trained on one.
+        store: folder of the store.
+        gpu: whether the networks will be trained on a GPU.
     """
     count = f"{counted(len(configs), 'network')} to train"
     folders = dict.fromkeys([store.resolve(), (project_folder() / "results").resolve()])
@@ -59,13 +59,14 @@ def announcement(configs: Sequence[Configuration], store: Path, *, gpu: bool) ->
 
 
 def estimate(configs: Sequence[Configuration], records: Iterable[Record], *, gpu: bool = False) -> Estimate:
-    """What runs of these configurations will take, each by the median of the records that are most like it.
+    """Estimate the time of runs, each by the median of the records that are most similar to it.
 
-    Seconds are taken to grow with epochs (or iterations), rows and the arithmetic of a row.
+    The time is assumed to be proportional to the number of epochs (or iterations), the number of rows and the
+    arithmetic of a row.
 
     Args:
-        records: of finished runs.
-        gpu: whether they will be trained on one.
+        records: records of finished runs.
+        gpu: whether the runs will be trained on a GPU.
     """
     there = [record for record in records if record.get("seconds")]
     total, unknown, devices = 0.0, 0, []
@@ -83,7 +84,7 @@ def estimate(configs: Sequence[Configuration], records: Iterable[Record], *, gpu
 
 
 def _distance(wanted: Record, record: Record, gpu: bool) -> float:
-    """Infinite between runs of different kinds."""
+    """Distance between a wanted run and the run of a record; infinite for runs of different kinds."""
     known = record["config"]
     both = (wanted, known)
     if len({(one.get("task"), one["dataset"], _network(one).get("architecture", "mlp")) for one in both}) > 1:
@@ -95,16 +96,16 @@ def _distance(wanted: Record, record: Record, gpu: bool) -> float:
 
 
 def _network(config: Record) -> Record:
-    """Where the shape of the network is said: of a transfer, in its pre-training."""
+    """The part of a configuration with the shape of the network: for a transfer, its pre-training."""
     found: Record = config.get("pretraining", config)
     return found
 
 
 def _work(config: Record) -> float:
-    """Logarithm of the arithmetic of a run, up to a constant of its data set and architecture."""
+    """Logarithm of the arithmetic of a run, up to a constant for its data set and architecture."""
     network, options = _network(config), config.get("dataset_options", {})
     rows = float(options.get("samples") or 1.0) if "epochs" in config else float(network["batch_size"])
     steps = float(config.get("epochs") or config["iterations"]) * len(config.get("learning_rates", (1,)))
     pixels = float(options.get("image_size") or 1.0) ** 2
-    # Small layers take the time that it takes to start an operation.
+    # The time of small layers is the time to start an operation, so the squared width has a lower bound.
     return math.log(steps * rows * pixels * (float(network["width"]) ** 2 + 50.0**2) * float(network["depth"]))

@@ -1,4 +1,4 @@
-"""Results of configurations: taken from the store, or else trained and stored. Networks alike are trained together."""
+"""Results of configurations, from the store or else by training. Similar networks are trained together."""
 
 from __future__ import annotations
 
@@ -26,12 +26,12 @@ if TYPE_CHECKING:
     from nrc_core.data.dataset import Dataset
 
 logger = logging.getLogger(__name__)
-LOADED_AT_ONCE = 2  # data sets that are kept in memory; the images of some take gigabytes
+LOADED_AT_ONCE = 2  # number of data sets that are kept in memory; some have gigabytes of images
 
 
 @dataclass(frozen=True)
 class Obtained:
-    """A configuration with its result, and whether that was there before."""
+    """A configuration with its result, and whether the result was already in the store."""
 
     wanted: Configuration
     result: RunResult
@@ -39,10 +39,10 @@ class Obtained:
 
 
 def find(config: Configuration, store: Store, tables: Wanted = TABLES) -> RunResult | None:
-    """The run in the store, by its content key, or by its configuration where the data are not there.
+    """Find a run in the store by its content key, or by its configuration if the data are not on this machine.
 
     Args:
-        tables: those that are read, see `Store.load`.
+        tables: tables to read, see `Store.load`.
     """
     try:
         found = store.load(content_key(config, _identity(config)), tables)
@@ -69,9 +69,10 @@ def _identity(config: Configuration) -> str:
 
 
 class Obtaining:
-    """Gives the results of runs. It keeps the data sets that were loaded last.
+    """Give the results of runs, and keep the last data sets in memory.
 
-    It imports torch, which takes seconds, only when the store lacks a run: pages made of stored results do without.
+    The import of torch takes seconds, so it is done only if the store lacks a run. Pages of stored results do not need
+    torch.
     """
 
     def __init__(self, store: Store, device: torch.device | str | None = None) -> None:
@@ -85,7 +86,7 @@ class Obtaining:
         return chosen_device(self._given_device)
 
     def load(self, config: Configuration) -> Dataset:
-        """The data of a run.
+        """Load the data of a run.
 
         Raises:
             DataUnavailable, DataDamaged, ConfigError: as `load_dataset`.
@@ -104,13 +105,13 @@ class Obtaining:
         """The result of every configuration."""
         outcomes = [self._look_up(config) for config in configs]
         missing = [place for place, outcome in enumerate(outcomes) if outcome is None]
-        if missing:  # the device is checked before data are loaded, which takes longer
+        if missing:  # this checks the device before data are loaded, since loading takes longer
             logger.debug("%d of %d networks are to be trained on %s", len(missing), len(configs), self._device)
         keys = {place: self._key(configs[place]) for place in missing}
         trained = self._train_all([(keys[place], configs[place]) for place in missing]) if missing else {}
         for place, key in keys.items():
             config, result = configs[place], trained.pop(key, None)
-            # Without a result another process was faster, or the same run is wanted a second time.
+            # If there is no result, another process computed the run first, or the same run is wanted a second time.
             outcomes[place] = Obtained(config, result, cached=False) if result else self._look_up(config)
         return [outcome for outcome in outcomes if outcome is not None]
 
@@ -128,7 +129,7 @@ class Obtaining:
             return content_key(config, self.load(config).provenance["identity"])
 
     def _train_all(self, missing: Sequence[tuple[str, Configuration]]) -> dict[str, RunResult]:
-        """The results of runs with these keys, of those that no other process has stored meanwhile."""
+        """Train runs with these keys, except runs that another process has stored in the meantime."""
         trained: dict[str, RunResult] = {}
         started, done = time.monotonic(), 0
         for stack in self._plan(missing):
@@ -141,9 +142,9 @@ class Obtaining:
         return trained
 
     def _plan(self, missing: Sequence[tuple[str, Configuration]]) -> list[dict[str, Configuration]]:
-        """Stacks: by key, the runs that are best trained together. A run that is wanted twice is in one of them.
+        """Stacks of runs that are best trained together, by key. A run that is wanted twice is in only one stack.
 
-        The stacks of one data set follow each other, so that it is loaded once.
+        The stacks of one data set follow each other, so that the data are loaded once.
         """
         from nrc_core.training.computing import stack_size
 
@@ -162,7 +163,7 @@ class Obtaining:
         return stacks
 
     def _train(self, stack: dict[str, Configuration]) -> dict[str, RunResult]:
-        """Train and store what the store still lacks; another process may have been faster."""
+        """Train and store the runs that the store still lacks; another process may have stored some of them."""
         self._store.check_writable()
         with ExitStack() as locks:
             for key in sorted(stack):  # in one order, so that two processes never wait for each other
@@ -183,7 +184,7 @@ class Obtaining:
         dataset, checkpoints = self.load(first), [self._store.checkpoint(key) for key in runs]
         try:
             inputs = self._inputs(first_key, first)
-        except TrainingDiverged as error:  # the pre-training diverged, so there are no weights to start from
+        except TrainingDiverged as error:  # the pre-training diverged, so there are no initial weights
             computed = [Trained(config, {}, seconds=0.0, failure=str(error)) for config in runs.values()]
         else:
             computed = compute(list(runs.values()), dataset, device=self._device, checkpoints=checkpoints, **inputs)
@@ -194,7 +195,7 @@ class Obtaining:
         return done
 
     def _inputs(self, key: str, config: Configuration) -> dict[str, Any]:
-        """What `compute` takes for this run besides its data: see its arguments `weights` and `validation`."""
+        """The arguments `weights` and `validation` of `compute` for this run."""
         from nrc_core.data.load import load_dataset
 
         if isinstance(config, TransferConfig):
@@ -203,14 +204,14 @@ class Obtaining:
         return {"weights": self._store.weights(key) if config.keep_weights else None}
 
     def _pretrained(self, config: TransferConfig) -> Path:
-        """The file of the weights that fine-tuning starts from; trains the network again if they were not kept."""
+        """The file of the initial weights of the fine-tuning; if it does not exist, train the network again."""
         from nrc_core.training.checkpoints import is_whole
 
         pretraining = replace(config.pretraining, keep_weights=True)
         key = self._key(pretraining)
         path = self._store.weights(key) / f"{config.start}.pt"
         with self._store.lock(key):
-            # A checkpoint of a run without weights may leave some out; the second time there is none to go on from.
+            # A run that goes on from a checkpoint may lack earlier weights. The second time there is no checkpoint.
             for _ in range(2):
                 if not is_whole(path):
                     (outcome,) = self._compute({key: pretraining}).values()

@@ -7,7 +7,7 @@ from typing import Any
 
 
 def plural(number: int, noun: str) -> str:
-    """A noun, in the plural unless the number is one.
+    """A noun, in the plural unless the number is 1.
 
     Example:
         >>> plural(1, "site"), plural(0, "site")
@@ -27,7 +27,7 @@ def counted(number: int, noun: str) -> str:
 
 
 def span(values: Iterable[Any], write: Callable[[Any], str]) -> str:
-    """The smallest and the largest value, once if they are written alike.
+    """The smallest and the largest value, or only one if both have the same text.
 
     Example:
         >>> span([3, 1, 2], str), span([0.101, 0.102], "{:.1f}".format)
@@ -38,7 +38,7 @@ def span(values: Iterable[Any], write: Callable[[Any], str]) -> str:
 
 
 def either(values: Iterable[Any]) -> str:
-    """The different values, in the order in which they come first.
+    """The different values, in order of their first appearance, joined by commas and "or".
 
     Example:
         >>> either([5e-4, 5e-4, 0.0]), either(["random"]), either([1, 2, 200_000])
@@ -49,7 +49,7 @@ def either(values: Iterable[Any]) -> str:
 
 
 def share(value: float) -> str:
-    """In per cent, with three significant digits.
+    """A share in per cent, with three significant digits.
 
     Example:
         >>> share(0.0004), share(0.1234), share(1.0)

@@ -1,4 +1,4 @@
-"""What made a result: code, packages, device, time."""
+"""Provenance of a result: code, packages, device and time."""
 
 from __future__ import annotations
 
@@ -22,8 +22,8 @@ PACKAGES = ("nrc-core", "numpy", "pandas")
 
 
 def commit() -> str | None:
-    """The checked-out commit, with "+" when files differ from it; None outside a checkout."""
-    options = ["--always", "--dirty=+", "--abbrev=12", "--exclude=*"]  # no tag is a name for it
+    """The checked-out commit, with "+" if files differ from the commit; None outside a checkout."""
+    options = ["--always", "--dirty=+", "--abbrev=12", "--exclude=*"]  # the name is never a tag
     git = ["git", "-C", str(Path(__file__).parent), "describe", *options]
     try:
         return subprocess.run(git, capture_output=True, text=True, check=True).stdout.strip()
@@ -32,7 +32,7 @@ def commit() -> str | None:
 
 
 def device_name(device: torch.device) -> str:
-    """The processor in words."""
+    """The name of the GPU or CPU, in words."""
     import torch
 
     if device.type == "cuda":

@@ -1,4 +1,4 @@
-"""The record of a run: what was run, on what, when and for how long. Reads no table, so it needs no pandas."""
+"""Record of a run: its configuration, data, device, date and time. No table is read, so pandas is not needed."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from typing import Any
 
 PROVENANCE = "provenance.json"
 TABLES = ("measurements", "spectra", "losses", "downstream")  # a run has only those that its task produces
-# What reading a damaged record, or a table it names, raises.
+# Errors when a damaged record, or a table that it names, is read.
 DAMAGES = (OSError, ValueError, RecursionError, KeyError, TypeError, AttributeError)
 
 
@@ -30,7 +30,7 @@ def read_record(folder: Path) -> dict[str, Any]:
     """The record in a run's folder.
 
     Raises:
-        one of `DAMAGES`: there is none, or it is not as it was written.
+        one of `DAMAGES`: the record is missing, or its content has changed.
     """
     record: dict[str, Any] = json.loads((folder / PROVENANCE).read_text())
     if record["checksum"] != fingerprint(record):
@@ -39,7 +39,7 @@ def read_record(folder: Path) -> dict[str, Any]:
 
 
 def all_keys(store: Path) -> list[str]:
-    """The keys of all runs in the folder of a store, damaged ones included."""
+    """The keys of all runs in the folder of a store, including damaged runs."""
     return [name for name in folders(store) if (store / name / PROVENANCE).exists()]
 
 
@@ -50,7 +50,7 @@ def folders(store: Path) -> list[str]:
 
 
 def read_records(store: Path) -> Iterator[dict[str, Any]]:
-    """The records of all runs in the folder of a store; those that are damaged are left out."""
+    """The records of all runs in the folder of a store; damaged records are left out."""
     for key in all_keys(store):
         try:
             yield read_record(store / key)

@@ -1,4 +1,4 @@
-"""Tidy results of runs: what pages, tables and claims are made of."""
+"""Tidy results of runs, from which pages, tables and claims are made."""
 
 from __future__ import annotations
 
@@ -16,17 +16,17 @@ Made = TypeVar("Made")
 
 @dataclass(frozen=True)
 class Results:
-    """Tidy results of a list of runs; `key` joins the frames.
+    """Tidy results of a list of runs. The frames can be joined by their column `key`.
 
     Attributes:
-        runs: one row a run: key, cached, task, device, seconds, date, commit and the configuration.
-        measurements: one row per run, epoch, split, features and site, columns as `measure`.
+        runs: one row per run: key, cached, task, device, seconds, date, commit and the configuration.
+        measurements: one row per run, epoch, split, features and site, with the columns of `measure`.
         spectra: one row per run, epoch, split, features, site and rank k.
-        losses: one row per run and epoch, or so many iterations.
+        losses: one row per run and epoch, or per run and some number of iterations.
         downstream: one row per run and network that was fine-tuned or probed.
-        provenance: by key, everything recorded.
-        failures: by configuration in words, why a run has no results.
-        derived: what was made of these very frames once and is used again, see `once`.
+        provenance: the full record of each run, by key.
+        failures: the reasons why runs have no results, by configuration in words.
+        derived: objects that were made from these frames and are used again, see `once`.
     """
 
     runs: pd.DataFrame
@@ -40,7 +40,7 @@ class Results:
 
     @property
     def clock(self) -> str:
-        """The column that says when something was measured, of runs of one task."""
+        """The column with the time of a measurement (epoch or iteration), for runs of one task."""
         m = self.measurements
         return "epoch" if "epoch" in m and m["epoch"].notna().any() else "iteration"
 
@@ -57,7 +57,7 @@ class Results:
         return self._rows(self.spectra, last=True, split=split, features=features)
 
     def _rows(self, table: pd.DataFrame, *, last: bool = False, **values: Any) -> pd.DataFrame:
-        """The rows with these values in their columns; on request only those of the last epoch of every run."""
+        """The rows with these values in their columns; with `last`, only rows of the last epoch of every run."""
         if last:
             table = table[table[self.clock] == table.groupby("key")[self.clock].transform("max")]
         for name, value in values.items():
@@ -65,9 +65,9 @@ class Results:
         return table.reset_index(drop=True)
 
     def once(self, name: Any, make: Callable[[Results], Made]) -> Made:
-        """What is made of these results, kept under its name; whoever takes it does not change it.
+        """Make an object from these results once, and keep it under a name; the caller must not change the object.
 
-        Results with other frames may have been given what was derived of the first ones: for them it is made anew.
+        If `derived` is from results with other frames, the object is made again.
         """
         parts = (*(getattr(self, part) for part in ("runs", *TABLES)), self.provenance)
         kept = self.derived.get(name)
@@ -77,14 +77,14 @@ class Results:
         return made
 
     def label(self, table: pd.DataFrame, *fields: str) -> pd.DataFrame:
-        """A table with columns of `runs` joined to it, as `weight_decay`."""
+        """A table joined with columns of `runs`, such as `weight_decay`."""
         return table.merge(self.runs[["key", *fields]], on="key")
 
     def where(self, **values: Any) -> Results:
-        """The runs whose fields have these values.
+        """The results of the runs whose fields have these values.
 
         Raises:
-            KeyError: a name that is no column of `runs`.
+            KeyError: a name is not a column of `runs`.
         """
         keys = set(self._rows(self.runs, **values)["key"])
         frames = {
@@ -97,7 +97,7 @@ class Results:
 
 
 def joined(tables: list[tuple[str, pd.DataFrame]]) -> pd.DataFrame:
-    """The tables of runs, given with their keys, below each other."""
+    """Concatenate tables of runs, and add a column with the key of each run."""
     import pandas as pd
 
     if not tables:

@@ -1,6 +1,7 @@
-"""From configurations to tidy results, through the store: what is there is not computed again.
+"""Tidy results of configurations; a run that is in the store is not computed again.
 
-pandas takes a second to import; it is imported where tables are read, which checks before a notebook starts do not.
+The import of pandas takes a second, so it is done only where tables are read. The checks before a notebook starts
+read no tables.
 """
 
 from __future__ import annotations
@@ -25,25 +26,25 @@ if TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 
 
-REGRESSION = "regression"  # the task of runs that name none
-DATA_FIELDS = ("split", "shuffled")  # of the data, that sweeps are told apart by
+REGRESSION = "regression"  # the task of runs without a named task
+DATA_FIELDS = ("split", "shuffled")  # fields of the data in which the runs of a sweep may differ
 
 
 def run(
     configs: Iterable[Configuration], *, store: Store | None = None, device: torch.device | str | None = None
 ) -> Results:
-    """Results of every configuration: from the store where it has them, else trained, measured and stored.
+    """Results of all configurations, from the store or else by training and measurement; new results are stored.
 
-    Networks of one shape are trained together where that is faster. A run whose loss stops being finite is
-    reported in `failures` and stored as one that does, so that it is not tried again; the others go on. Of
-    several processes that want the same run, one computes it and the others wait.
+    Networks of one shape are trained together if this is faster. If the loss of a run is no longer finite, the
+    run is reported in `failures` and stored as a failure, so that it is not tried again; the other runs go on. If
+    several processes need the same run, one process computes it and the others wait.
 
     Args:
-        store: the default `Store()` unless given.
-        device: a GPU where there is one, unless given.
+        store: the store; the default `Store()` unless given.
+        device: the device; a GPU, if the machine has one, unless given.
 
     Raises:
-        TrainingDiverged: every run did.
+        TrainingDiverged: all runs diverged.
         DataUnavailable: a run is not in the store, and its data are not on this machine.
         DataDamaged, ConfigError: from loading the data.
 
@@ -61,11 +62,11 @@ def run(
 
 
 def stored(configs: Iterable[Configuration], *, store: Store, tables: Wanted = TABLES) -> tuple[Results | None, int]:
-    """What the store has of these configurations, None without any tables, and how many it lacks; trains nothing.
+    """Results of these configurations in the store (None if it has none) and the number of missing runs; no training.
 
     Args:
-        tables: those that are read, see `Store.load`; the frames of the others have not even a key, so that whoever
-            wants one is told.
+        tables: tables to read, see `Store.load`. Frames of other tables are empty and have no column `key`, so that
+            any use of them gives an error.
 
     Example:
         >>> stored(deep_nrc_mlp("synthetic", seeds=[0, 1]), store=Store(tmp))
@@ -78,19 +79,19 @@ def stored(configs: Iterable[Configuration], *, store: Store, tables: Wanted = T
 
 
 def check_obtainable(configs: Iterable[Configuration], *, store: Store) -> list[Configuration]:
-    """Those runs that the store lacks, after a look at whether they can be trained here.
+    """The runs that the store lacks, after a check that they can be trained on this machine.
 
-    Prepared data are not loaded, which takes seconds and is done again where the run is trained.
+    Prepared data are not loaded, since this takes seconds and is done again when the run is trained.
 
     Raises:
-        ConfigError: more rows are asked for than there are, or a table has too few.
-        DataUnavailable: a run can be neither found nor trained here.
+        ConfigError: more rows are requested than the data have, or a table has too few rows.
+        DataUnavailable: a run is not in the store, and its data are not on this machine.
     """
     obtaining = Obtaining(store)
     lacking = [config for config in configs if find(config, store, tables=()) is None]
     for config in lacking:
         if config.dataset not in BUILT_IN or not is_prepared(config):
-            obtaining.load(config)  # simulates what can be simulated
+            obtaining.load(config)  # data that can be simulated are simulated here
         elif config.dataset != "synthetic":
             check_samples(config.dataset_options.get("samples"), read_manifest(data_folder() / config.dataset).rows)
     return lacking
@@ -121,7 +122,7 @@ def _collect(obtained: list[Obtained], tables: Wanted = TABLES) -> Results:
 
 
 def in_words(config: Configuration) -> str:
-    """A configuration by what tells it from others of its page; what is usual goes without saying.
+    """A configuration in words, by the fields in which runs of a page differ; usual values are left out.
 
     Example:
         >>> in_words(EXPERIMENTS["deep_nrc_mlp"]("hopper", seeds=[3])[0])
@@ -139,13 +140,13 @@ def in_words(config: Configuration) -> str:
 
 
 def _wanted(one: Obtained) -> dict[str, pd.DataFrame]:
-    """What the configuration asks for, of a run that may have been measured more widely."""
+    """The tables of a run with only the measurements that the configuration wants; the run may have more."""
     tables, config = dict(one.result.tables), one.wanted
     if "measurements" not in tables:
         return tables
     m = tables["measurements"]
     m = m if "convention" in m else m.assign(convention="careful")
-    ends = m[config.CLOCK].max()  # a run that its loss ended was measured last before it was planned to be
+    ends = m[config.CLOCK].max()  # earlier than planned if `stop_loss` ended the run
     times = [*config.times, ends] if ends < max(config.times) else config.times
     tables["measurements"] = _rows(m, m[config.CLOCK].isin(times) & m["convention"].isin(config.conventions))
     if (s := tables.get("spectra")) is not None:

@@ -1,4 +1,4 @@
-"""The results store: one folder a run, found by what the run is, never by a name."""
+"""The results store: one folder for each run, found by the content of the run, never by a given name."""
 
 from __future__ import annotations
 
@@ -25,18 +25,18 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
-# Raise this when a change to the core changes any number it would write; a test with a frozen run
-# says when. It is part of every content key, so that results of older code are not found again,
-# while a comment or a new figure does not throw away a day of GPU time.
+# Raise this number if a change to the core changes any stored number; a test with a frozen run
+# detects this. It is part of every content key, so results of older code are not found again.
+# A changed comment or a new figure needs no new number, so a day of GPU time is not lost.
 RESULTS_VERSION = 1
-# Names of tables, or by name the columns that are wanted (None: all of them).
+# Names of wanted tables, or the wanted columns by the name of the table (None: all columns).
 Wanted = Collection[str] | Mapping[str, Collection[str] | None]
 
 
 def content_key(config: Configuration, data_identity: str) -> str:
     """The name of a run: a fingerprint of its configuration, its data and the version of the results.
 
-    A default of the configuration that changes needs a new RESULTS_VERSION, see `RunConfig.identity`.
+    If a default of the configuration changes, RESULTS_VERSION must be raised, see `RunConfig.identity`.
     """
     content = {"config": config.identity(), "data": data_identity, "results_version": RESULTS_VERSION}
     return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()[:16]
@@ -48,7 +48,7 @@ def _canonical(config: Configuration) -> str:
 
 @dataclass(frozen=True)
 class RunResult:
-    """The tables of one run and its provenance; a run whose loss stopped being finite has no tables."""
+    """The tables of one run and its provenance; a run whose loss was no longer finite has no tables."""
 
     key: str
     tables: Mapping[str, pd.DataFrame]
@@ -61,12 +61,12 @@ class RunResult:
 
     @property
     def failure(self) -> str | None:
-        """Why there are no tables."""
+        """The reason why there are no tables; None if there are tables."""
         return self.provenance.get("failure")
 
 
 def read_configuration(values: Mapping[str, Any]) -> Configuration:
-    """The configuration that `Configuration.as_dict` made plain values of.
+    """The configuration from the plain values of `Configuration.as_dict`.
 
     Example:
         >>> read_configuration(RunConfig("swimmer", 10, 0.1, 0.0).as_dict()).epochs
@@ -86,40 +86,40 @@ def read_configuration(values: Mapping[str, Any]) -> Configuration:
 class Store:
     """Results on disk: `<folder>/<key>/provenance.json` and a Parquet file for each of its `TABLES`.
 
-    Runs appear whole or not at all. A file that is missing or differs from its recorded checksum, the
-    record itself included, makes the run count as absent: `load` names it and returns None, and it is computed again.
+    Runs are written completely or not at all. If a file is missing or differs from its recorded checksum (also the
+    record itself), the run counts as absent: `load` logs it and returns None, and the run is computed again.
 
     Args:
-        folder: NRC_STORE, or `build/store` of the project, unless given.
+        folder: folder of the store; the environment variable NRC_STORE or `build/store` of the project unless given.
     """
 
     def __init__(self, folder: str | os.PathLike[str] | None = None):
         self.folder = Path(folder or os.environ.get("NRC_STORE") or project_folder() / "build" / "store")
 
     def check_writable(self) -> None:
-        """Raise OSError now, not after the training, if nothing can be written to the folder."""
+        """Raise OSError before the training, not after it, if the folder is not writable."""
         self.folder.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryFile(dir=self.folder):
             pass
 
     @contextmanager
     def lock(self, key: str) -> Iterator[None]:
-        """Held while a run is computed, so that of two processes that want it one waits for the other, and says so."""
+        """Hold the lock of a run while it is computed; a second process that needs the run waits and logs this."""
         with locked(self.folder / ".locks" / key, f"another process that computes run {key}"):
             yield
 
     def checkpoint(self, key: str) -> Path:
-        """Where the state of a run under way is kept."""
+        """Path of the checkpoint of an unfinished run."""
         return self.folder / ".checkpoints" / f"{key}.pt"
 
     def weights(self, key: str) -> Path:
-        """Where the weights of a network are kept that others start from; they are no part of its results."""
+        """Folder for the weights of a network from which other runs start; the weights are not part of its results."""
         return self.folder / ".weights" / key
 
     def find(self, config: Configuration, tables: Wanted = TABLES) -> RunResult | None:
-        """The newest run of this configuration that is whole, whatever version of its data it was made from.
+        """The newest undamaged run of this configuration, from any version of its data.
 
-        For results that are shown where the data are not.
+        It is for results that are shown on a machine without the data.
 
         Args:
             tables: as in `load`.
@@ -129,12 +129,12 @@ class Store:
         return next((run for run in loaded if run is not None), None)
 
     def all_keys(self) -> list[str]:
-        """Of all runs that are there, damaged ones included."""
+        """The keys of all runs in the store, including damaged runs."""
         return all_keys(self.folder)
 
     @lru_cache(maxsize=1)  # noqa: B019 - a store lives as long as its process
     def _catalogue(self, names: tuple[str, ...]) -> dict[str, list[tuple[str, str]]]:
-        """Date and key of every run of a configuration, of the folders with these names."""
+        """Date and key of every run, by configuration; `names` are the folders of the store."""
         catalogue: dict[str, list[tuple[str, str]]] = {}
         for key in self.all_keys():
             if (record := self._record(key)) is not None and record["results_version"] == RESULTS_VERSION:
@@ -150,7 +150,7 @@ class Store:
             return None
 
     def save(self, key: str, tables: Mapping[str, pd.DataFrame], provenance: Mapping[str, Any]) -> RunResult:
-        """Write one run in one step."""
+        """Write one run in a single step."""
         with atomic_folder(self.folder / key) as partial:
             for name, table in tables.items():
                 table.to_parquet(partial / f"{name}.parquet", index=False, compression="zstd")
@@ -161,11 +161,11 @@ class Store:
         return RunResult(key, tables, record)
 
     def load(self, key: str, tables: Wanted = TABLES) -> RunResult | None:
-        """The run with this key, or None if it is not there or is damaged, which is logged.
+        """The run with this key, or None if it is missing or damaged; a damaged run is logged.
 
         Args:
-            tables: those that are read, all their columns or, by the name of a table, those of them that are there;
-                the checksums of all are compared.
+            tables: tables to read with all their columns, or the columns to read by the name of the table; columns that
+                do not exist are left out. The checksums of all tables are compared.
         """
         folder = self.folder / key
         if not folder.is_dir():
@@ -186,7 +186,7 @@ class Store:
 
 
 def _table(content: bytes, columns: Collection[str] | None) -> pd.DataFrame:
-    """What `pandas.read_parquet` returns, for a table of few rows in a third of its time."""
+    """Result of `pandas.read_parquet`; for a table of few rows, this takes a third of the time of that function."""
     from pyarrow import BufferReader
     from pyarrow.parquet import ParquetFile
 

@@ -1,4 +1,4 @@
-"""The thresholds behind every verdict, from `thresholds.yaml`, where each has a reason."""
+"""The thresholds of all verdicts, from `thresholds.yaml`, which has a reason for each threshold."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ THRESHOLDS = Path(__file__).with_name("thresholds.yaml")
 
 @dataclass(frozen=True)
 class Threshold:
-    """A number that the papers leave open: ours, others to try in its place, and why."""
+    """A number that the papers leave open: the chosen value, other values to try, and the reason for the choice."""
 
     value: float
     others: tuple[float, ...]
@@ -23,7 +23,7 @@ class Threshold:
 
 @cache
 def read_thresholds() -> Mapping[str, Threshold]:
-    """Every threshold by name.
+    """All thresholds by name.
 
     Raises:
         ConfigError: the file cannot be read.
@@ -39,5 +39,5 @@ def read_thresholds() -> Mapping[str, Threshold]:
 
 
 def thresholds() -> dict[str, float]:
-    """The values in force."""
+    """The chosen values of all thresholds, by name."""
     return {name: threshold.value for name, threshold in read_thresholds().items()}
