@@ -99,7 +99,8 @@ def measure(
     wanted = len(found[0].moments.target_covariance) if rank is None else rank
     narrow = table["width"] < wanted
     table.loc[narrow, "rank"] = wanted
-    # The rank is not clipped to the width: there NRC1 is 0 and NRC3 is 1. NRC2 of the other conventions has no rank.
+    # NaN, not the values at a rank equal to the width, which are 0 for NRC1 and 1 for NRC3. In the other conventions,
+    # NRC2 has no rank.
     table.loc[narrow, ["nrc1", "nrc3", *(["nrc2"] if convention == "careful" else [])]] = math.nan
     debiased = [debiased_covariance_cka(site.moments, site.norms) for site in found if site.norms]
     table.insert(table.columns.get_loc("cka") + 1, "cka_debiased", debiased)

@@ -82,7 +82,7 @@ class _ByClass(Visitor):
 
 
 class _NearestMean(Visitor):
-    """Counts of samples at every site where the nearest class mean differs from the network, and where it is wrong."""
+    """Counts of samples for every site: the nearest class mean differs from the network, or from the label."""
 
     def __init__(self, sites: Sequence[ClassSite]) -> None:
         self._means = {site.name: site.moments.means for site in sites}
@@ -112,7 +112,7 @@ def look(model: nn.Module, x: Tensor, y: Float[Tensor, "n k"]) -> Seen:
 
 
 def nearest_mean(model: nn.Module, x: Tensor, seen: Seen) -> tuple[dict[str, float], dict[str, float]]:
-    """Shares of samples where the nearest class mean differs from the network, and where it is wrong, at every site.
+    """Shares of samples for every site: the nearest class mean differs from the network, or from the label.
 
     The first share is NC4. The second share is NC4 as in table 1 of the Deep NRC paper; it is to be compared with
     the network's error.

@@ -18,7 +18,7 @@ from nrc_core.metrics.sites import Visitor, forward_pass, ran_twice
 from nrc_core.metrics.trace import INPUT, MOVED, TRANSPOSED, Trace
 
 logger = logging.getLogger(__name__)
-FEW = 8  # at most so many samples are in a probe, if this is possible
+FEW = 8  # number of samples in a probe, if the batch has more and the network can run on so few
 Run = Callable[[Batch], Tensor]  # gives the network's predictions (n, t) for a batch on the network's device
 Place = tuple[torch.device | None, torch.dtype | None]  # the network's device and type
 
@@ -165,7 +165,8 @@ def applies_its_weight(layer: WeightLayer, arguments: tuple[Any, ...], keywords:
     # Products of a GPU in reduced precision, TF32, may have a relative error of a thousandth.
     step = max(torch.finfo(output.dtype).eps, 2**-10 if output.is_cuda and output.dtype == torch.float32 else 0.0)
     off = torch.linalg.vector_norm(expected.double() - output.double())
-    # In 16 bits, the only error is one rounding after sums in 32 bits. The limit is low: an adapter may be small too.
+    # In 16 bits, the only error is one rounding after sums in 32 bits. The limit is low, since an adapter may change
+    # the output by hardly more than this rounding.
     steps = 1 if torch.finfo(output.dtype).bits < 32 else 16
     return bool(off <= steps * step * torch.linalg.vector_norm(expected.double()))
 

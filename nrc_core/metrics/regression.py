@@ -81,7 +81,7 @@ def linear_prediction_error(spectrum: Eigen, moments: Moments, tolerance: float)
     """Mean squared error per entry of the best linear prediction of the targets, and the number of its directions.
 
     Directions whose eigenvalue is at most `tolerance` times the largest are left out; the second
-    number counts the others. An error below zero, due to rounding, is set to zero.
+    number is the number of directions that are kept. An error below zero, due to rounding, is set to zero.
     """
     kept = int((spectrum.values > tolerance * spectrum.values[0]).sum())
     explained = (spectrum.vectors[:, :kept].T @ moments.cross_covariance).square() / spectrum.values[:kept, None]
