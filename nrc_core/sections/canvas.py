@@ -1,7 +1,7 @@
-"""What all figures share: a `Picture` with its message in words, the style, and the ways of drawing by site.
+"""Functions that all figures share: pictures with a text, the style, axes, legends, and curves by site.
 
-A `Picture` is vector graphics with a text for those who cannot see it. Backgrounds are transparent
-and text is mid-grey, so that one file serves light and dark pages.
+A `Picture` is a vector graphic with an alternative text for readers who cannot see it. Backgrounds are transparent
+and text is mid-grey, so that the same file can be used on light and on dark pages.
 """
 
 from __future__ import annotations
@@ -26,12 +26,12 @@ from matplotlib.ticker import LogLocator, NullFormatter
 from nrc_core.results.criteria import is_inner
 
 NEUTRAL = "#7a7a7a"
-# One colour a condition on every page, from the colour-blind-safe palette of Wong (2011).
+# One colour for each condition, the same on every page, from the colour-blind-safe palette of Wong (2011).
 COLOURS = {"nrc1": "#0072b2", "nrc2": "#e69f00", "nrc3": "#cc79a7", "nrc4": "#56b4e9"}
 COLLAPSE, NETWORK = "#009e73", "#d55e00"
 VERDICTS = {"deep": (COLLAPSE, "o"), "last": (COLOURS["nrc2"], "^"), "no": (NETWORK, "X")}
-PIXELS_PER_INCH = 120  # of the PNG, for slides
-FLOOR = 1e-16  # of float64 arithmetic: nothing smaller is drawn
+PIXELS_PER_INCH = 120  # resolution of the PNG, for slides
+FLOOR = 1e-16  # precision of float64 arithmetic: smaller values are drawn at this value
 AXIS = {"nrc1": "noise", "nrc2": "projected CKA", "nrc3": "mean cosine", "nrc4": "mean squared error"}
 STYLE: dict[Any, Any] = {
     "figure.facecolor": "none",
@@ -58,7 +58,7 @@ STYLE: dict[Any, Any] = {
 
 @dataclass(frozen=True)
 class Picture:
-    """A drawn figure: SVG and PNG, and its message as alternative text."""
+    """A drawn figure as SVG and PNG, with its message as alternative text."""
 
     svg: str = field(repr=False)
     png: bytes = field(repr=False)
@@ -71,7 +71,7 @@ class Picture:
 
 @contextmanager
 def canvas(*shape: int, size: tuple[float, float]) -> Iterator[tuple[Figure, Any]]:
-    """A figure and its grid of axes in the common style, closed at the end of the block."""
+    """Make a figure and its grid of axes in the common style; the figure is closed at the end of the block."""
     with plt.rc_context(STYLE):
         figure, axes = plt.subplots(*shape, figsize=size, layout="constrained", squeeze=False)
         try:
@@ -81,7 +81,7 @@ def canvas(*shape: int, size: tuple[float, float]) -> Iterator[tuple[Figure, Any
 
 
 def picture(figure: Figure, alt: str) -> Picture:
-    """The figure as it stands; the same drawing gives the same bytes."""
+    """Save the figure as a `Picture`; the same drawing gives the same bytes."""
     vectors, pixels = io.StringIO(), io.BytesIO()
     figure.savefig(vectors, format="svg", metadata={"Date": None})
     figure.savefig(pixels, format="png", metadata={"Software": None}, dpi=PIXELS_PER_INCH)
@@ -89,12 +89,12 @@ def picture(figure: Figure, alt: str) -> Picture:
 
 
 def number(value: float) -> str:
-    """Two digits, in words where there is no number, as of features that vanish."""
+    """The value with two digits; "undefined" if it is NaN, for example for features that vanish."""
     return "undefined" if math.isnan(value) else f"{value:.2g}"
 
 
 def log_axis(axis: Axes) -> None:
-    """A logarithmic y axis with plain numbers; what spans less than half a decade stays linear."""
+    """Make the y axis logarithmic with plain numbers; it stays linear if the data reach 0 or span less than 5 times."""
     low, high = axis.dataLim.intervaly
     if low <= 0 or high / low < 5:
         return
@@ -105,52 +105,52 @@ def log_axis(axis: Axes) -> None:
 
 
 def unit_axis(axis: Axes) -> None:
-    """A y axis for values between 0 and 1, with a line at 1."""
+    """Set the y axis for values between 0 and 1, with a line at 1."""
     axis.axhline(1, color=NEUTRAL, linewidth=0.8)
     axis.set_ylim(-0.03, 1.05)
 
 
 def time_axis(axis: Axes, name: str) -> None:
-    """A logarithmic x axis of epochs or iterations, with plain numbers."""
+    """Set a logarithmic x axis of epochs or iterations, with plain numbers."""
     axis.set(xscale="log", xlabel=name)
     axis.xaxis.set_major_formatter("{x:g}")
 
 
 def row_axis(axis: Axes, names: Sequence[str], margin: float = 0.5) -> None:
-    """A y axis with one row for each name, the first name at the top."""
+    """Set a y axis with one row for each name, the first name at the top."""
     axis.set_yticks(range(len(names)), names)
     axis.set_ylim(len(names) - 1 + margin, -margin)
     axis.grid(axis="y", visible=False)
 
 
 def spread(count: int, reach: float) -> np.ndarray:
-    """Heights that keep several networks of one row apart."""
+    """Vertical shifts from `-reach` to `reach` that keep several networks of one row apart."""
     return np.linspace(-reach, reach, count) if count > 1 else np.zeros(1)
 
 
 def at_foot(axis: Axes, place: float | int, text: str, shift: tuple[int, int], **style: Any) -> None:
-    """A text at the foot of a vertical line, moved by a shift in points."""
+    """Write a text at the foot of a vertical line, moved by a shift in points."""
     axis.annotate(text, (place, 0), shift, ("data", "axes fraction"), textcoords="offset points", **style)
 
 
 def shades(values: Iterable[Any], first: float, last: float) -> dict[Any, Any]:
-    """A colour for each value, in rising order, from one place of a scale to another; seen on white and on black."""
+    """A colour for each value, in rising order, between two places of a colour scale; visible on white and on black."""
     ordered = sorted(set(values))
     return dict(zip(ordered, plt.get_cmap("viridis")(np.linspace(first, last, len(ordered))), strict=True))
 
 
 def entry(label: str, **style: Any) -> Line2D:
-    """One line of a legend: a sample of a style and its name."""
+    """Entry of a legend: a sample of a style and its name."""
     return Line2D([], [], label=label, **style)
 
 
 def dot(label: str, shape: str = "o", **style: Any) -> Line2D:
-    """An entry of a legend that is a marker without a line."""
+    """Entry of a legend with a marker and no line."""
     return entry(label, marker=shape, linestyle="", **{"color": NEUTRAL} | style)
 
 
 def legend(figure: Figure, entries: Sequence[Artist], above: bool = True, columns: int | None = None) -> None:
-    """One legend for all panels, above or below them, with all entries in one row if no columns are given."""
+    """Draw one legend for all panels, above or below them; all entries are in one row if no columns are given."""
     loc: Any = f"outside {'upper' if above else 'lower'} center"
     figure.legend(handles=entries, loc=loc, ncols=columns or len(entries), fontsize=9)
 
@@ -167,7 +167,7 @@ def networks_and_mean(
     floor: float = FLOOR,
     **mean_style: Any,
 ) -> pd.Series:
-    """Each network as a thin line, their mean as a thick one; returns the mean."""
+    """Draw each network as a thin line and the mean of the networks as a thick line; return the mean."""
     for _, network in table.groupby("key", sort=False):
         axis.plot(network[by], network[column].clip(lower=floor), line, color=colour, linewidth=thin, alpha=0.5)
     mean = table.groupby(by)[column].mean().clip(lower=floor)
@@ -178,7 +178,7 @@ def networks_and_mean(
 def by_site(
     axis: Axes, table: pd.DataFrame, column: str, colour: str, label: str | None = None, line: str = "-"
 ) -> None:
-    """Networks and their mean by site; hollow squares are sites inside residual blocks."""
+    """Draw the networks and their mean by site; hollow squares are sites inside residual blocks."""
     mean = networks_and_mean(axis, table, column, colour, line=line, label=label)
     inner = is_inner(table.groupby("site")["name"].first())
     for chosen, marker, face in ((mean[~inner], "o", colour), (mean[inner], "s", "none")):
@@ -187,6 +187,6 @@ def by_site(
 
 
 def site_ticks(axis: Axes, sites: pd.Index, shift: float = 0.0) -> None:
-    """Every site on the x axis, or every second, third, ... where there are many."""
+    """Mark every site on the x axis, or every second, third, ... site if there are many."""
     shown = sites[:: math.ceil(len(sites) / 12)]
     axis.set_xticks(shown + shift, [str(site) for site in shown])

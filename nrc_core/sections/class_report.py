@@ -1,4 +1,4 @@
-"""The words and tables around the figures of classification pages: setting and caveats."""
+"""The text and tables around the figures of classification pages: setting and caveats."""
 
 from __future__ import annotations
 
@@ -18,7 +18,10 @@ LABELS = {"classes": "", "superclasses": ", in two superclasses", "random": ", l
 
 
 def setting(results: Results, experiment: str) -> str:
-    """What was trained, a column an architecture, and where it is less than the paper's; what varies is listed."""
+    """What was trained, one column for each architecture, and what is smaller than in the paper.
+
+    A value that varies between the networks is given as a list.
+    """
     networks = results.where(task="classification")
     return side_by_side(networks, "architecture", _rows, lambda part: departures(part, experiment))
 
@@ -48,7 +51,7 @@ def _width(run: dict[str, Any]) -> str:
 
 
 def departures(results: Results, experiment: str) -> str:
-    """In what the networks of one architecture are less than those of Hui et al."""
+    """Values in which the networks of one architecture are smaller than, or differ from, the networks of Hui et al."""
     run = results.runs.to_dict("records")[0]
     if run["loss"] != "cross_entropy":
         return "No paper trains this network: its sizes are choices made here."
@@ -64,7 +67,7 @@ def _paper(value: float) -> str:
 
 
 def caveats(results: Results) -> str:
-    """What to doubt: the number of networks, how far training went, the restarts of k-means, re-encoded pictures."""
+    """Reasons for doubt: the number of networks, the end of training, the restarts of k-means, re-encoded pictures."""
     networks = results.where(task="classification")
     ends, seeds = final_variances(networks), networks.runs["seed"].nunique()
     alike = ": no interval can be read from this page" if seeds < 3 else ", one a seed; the data are the same for all"

@@ -1,4 +1,4 @@
-"""Small tables of the collapse of classifiers: one row for each network, layer or checkpoint."""
+"""Tables of the collapse of classifiers, with one row for each network, layer or checkpoint."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ NETWORK = ["dataset", "architecture", "weight_decay", "label_smoothing", "seed"]
 
 
 def last_hidden(results: Results, split: str = "train") -> pd.DataFrame:
-    """The features of the last hidden layer, the input of the head, at every measured iteration of every network."""
+    """Measurements of the last hidden layer, the input of the head, at every measured iteration of every network."""
     table = weight_sites(results.history(split))
     return _labelled(results, table[table["site"] == table.groupby("key")["site"].transform("max")])
 
@@ -25,9 +25,9 @@ def final_variances(results: Results) -> pd.DataFrame:
     """The variances of Hui et al. at the end of training: one row for each network.
 
     Returns:
-        Columns `key`, those of the network, `iterations` (when training ended), `train`, `strong` and `weak` (test)
-        variance, `weak_least` and `weak_most` (of ten restarts of k-means), `train_error`, `test_error`,
-        `train_loss`.
+        Columns `key`, those in `NETWORK`, `iterations` (when training ended), `train` (TrainVariance),
+        `strong` and `weak` (strong and weak test variance), `weak_least` and `weak_most` (the least and the largest
+        weak variance over ten restarts of k-means), `train_error`, `test_error`, `train_loss`.
     """
     ends = {split: _at_end(last_hidden(results, split)).set_index("key") for split in ("train", "test")}
     train, test = ends["train"], ends["test"].loc[ends["train"].index]
@@ -49,17 +49,20 @@ def final_variances(results: Results) -> pd.DataFrame:
 
 
 def layer_variances(results: Results) -> pd.DataFrame:
-    """TrainVariance of every hidden layer at every measured iteration; `layer` is its site, 1 the first hidden one."""
+    """TrainVariance of every hidden layer at every measured iteration.
+
+    The column `layer` is the number of the site; the first hidden layer has number 1.
+    """
     table = weight_sites(results.history("train"))
     return _labelled(results, table[table["site"] > 0]).rename(columns={"site": "layer"})
 
 
 def half_times(results: Results) -> pd.DataFrame:
-    """When the TrainVariance of each hidden layer had fallen half of its way: one row for each network and layer.
+    """Iterations at which TrainVariance had fallen half of its way: one row for each network and hidden layer.
 
     Returns:
-        Columns `key`, those of the network, `layer`, `first` and `final` variance, `half_time` (iterations, NaN
-        where the variance did not decrease).
+        Columns `key`, those in `NETWORK`, `layer`, `first` and `final` (the first and the last variance), `half_time`
+        (iterations; NaN if the variance did not decrease).
     """
     return pd.DataFrame(
         labels | {"first": values[0], "final": values[-1], "half_time": half_time(times, values)}
@@ -72,17 +75,17 @@ def half_times(results: Results) -> pd.DataFrame:
 def courses(
     table: pd.DataFrame, labels: Sequence[str], *, clock: str, value: str
 ) -> Iterator[tuple[dict[str, Any], np.ndarray, np.ndarray]]:
-    """A quantity in the order of time, once for all rows with the same labels: the labels, the times and the values."""
+    """Yield labels, times and values of a quantity in the order of time, once for all rows with the same labels."""
     for own, rows in table.groupby(list(labels), sort=False):
         rows = rows.sort_values(clock)
         yield dict(zip(labels, own, strict=True)), rows[clock].to_numpy(), rows[value].to_numpy()
 
 
 def half_time(times: Sequence[float] | np.ndarray, values: Sequence[float] | np.ndarray) -> float:
-    """The first time at which the values had fallen half of the way from the first one to the last one.
+    """The first time at which the values had fallen half of the way from the first value to the last value.
 
-    Between two measurements the logarithm of time is interpolated, since times are spaced and drawn so; they must be
-    above 0. NaN if the last value is not below the first.
+    Between two measurements the logarithm of time is interpolated, since times are spaced and drawn on a logarithmic
+    scale. Times must be above 0. The result is NaN if the last value is not below the first value.
 
     Example:
         >>> round(half_time([1.0, 10.0, 100.0], [4.0, 3.0, 1.0]), 6), half_time([1.0, 2.0], [1.0, 2.0])

@@ -1,4 +1,4 @@
-"""The sizes of the paper's classification networks, and whether the networks of a page are smaller."""
+"""Sizes of the paper's classification networks, and in what the networks of a page are smaller."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ import pandas as pd
 from nrc_core.config.classification import ClassifierConfig
 from nrc_core.sections.experiments import EXPERIMENTS
 
-# The parameters that give an experiment the paper's size, from data set and architecture. The papers state no size for
-# other experiments. Training rows of each class in the pre-training: Hui et al., section 4.2.
+# Parameters with which an experiment has the paper's size, by data set and architecture. The papers state no size for
+# other experiments. The training rows of each class in the pre-training are from Hui et al., section 4.2.
 PAPER: dict[str, Callable[[str, str], dict[str, Any]]] = {
     "test_vs_train_collapse": lambda dataset, architecture: {"datasets": [dataset], "architectures": [architecture]},
     "train_size": lambda dataset, architecture: {"dataset": dataset, "architecture": architecture},
@@ -26,11 +26,11 @@ PAPER: dict[str, Callable[[str, str], dict[str, Any]]] = {
 
 
 def shortfalls(runs: pd.DataFrame, experiment: str) -> list[tuple[str, float, float]]:
-    """Sizes below the paper's, each as its name, the largest value here, and the paper's value.
+    """Sizes that are below the paper's size, each as its name, the largest value here, and the paper's value.
 
-    The sizes are width, depth, iterations and training rows of each class. Iterations are the planned ones: a run that
-    is stopped early, as in the paper, is not smaller. Networks on random labels are left out, since the papers state
-    no size for them. If all rows are used, their number is infinite.
+    The sizes are width, depth, iterations and training rows of each class. Iterations are the planned iterations: a run
+    that stops early, as in the paper, does not count as smaller. Networks on random labels are left out, since the
+    papers state no size for them. If all rows are used, the number of rows is infinite.
     """
     networks = runs[runs["task"] == ClassifierConfig.TASK]
     networks = networks[networks["dataset_options"].map(lambda options: options.get("labels") != "random").astype(bool)]
@@ -51,5 +51,5 @@ def _largest(rows: pd.DataFrame) -> pd.Series:
 
 
 def _train_rows(options: dict[str, Any]) -> float:
-    """Training rows of each class; infinite if all are used."""
+    """Number of training rows of each class; infinite if all rows are used."""
     return float(options.get("train_per_class", math.inf))

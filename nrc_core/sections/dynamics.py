@@ -1,4 +1,4 @@
-"""When in training things happen: losses settle, conditions set in, and how far test and training end apart."""
+"""Tables of training dynamics: when losses settle, when conditions set in, and the gap of test and training error."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from nrc_core.results.thresholds import thresholds
 
 EVENTS = [*CONDITIONS, "all"]
 LOSSES = ("train_mse", "test_mse")
-RUN = ["key", "dataset", "split", "seed"]  # what tells the runs of a page apart
+RUN = ["key", "dataset", "split", "seed"]  # columns that identify a run of a page
 # The thresholds that `timing` depends on.
 TIMED = ("noise_most", "alignment_least", "error_factor", "error_share", "settled_change_most")
 
@@ -25,10 +25,10 @@ def settled_epoch(
     """The first epoch from which on a loss changes by at most 1 % in ten epochs, or None if it never settles.
 
     A line is fitted to the logarithm of the loss over every window of a tenth of the epochs, at least ten, so
-    that the noise of single epochs does not count. The loss has settled at the first epoch such that in
-    the window starting there, and in every later one, ten times the slope is at most
-    `settled_change_most` (0.01) in absolute value. So it can settle at nine tenths of the training at the
-    latest; None if the last window changes more, or if there are fewer than ten epochs.
+    that the noise of single epochs does not count. The loss has settled at an epoch if in the window that
+    starts there, and in every later window, ten times the slope is at most `settled_change_most` (0.01) in
+    absolute value. The result is the first such epoch, so a loss settles at nine tenths of the training at the
+    latest. The result is None if the last window changes more, or if there are fewer than ten epochs.
 
     Example:
         >>> settled_epoch(pd.DataFrame({"epoch": range(1, 31), "train_mse": 0.5}), "train_mse")
@@ -47,13 +47,12 @@ def settled_epoch(
 
 
 def onset(results: Results, limits: Mapping[str, float] | None = None) -> pd.DataFrame:
-    """When each condition sets in at the last site that feeds a weight: one row a run and condition.
+    """Onset of each condition at the last site that feeds a weight: one row for each run and condition.
 
-    Onset is the first measured epoch from which on the condition holds at every measured epoch. What
-    happened between two measurements is not known, so it is a bracket: later than `after`, the
-    measured epoch before (0: initialisation), at most `at_most`. A condition that does not hold in the
-    end has no `at_most`, and its `after` is the last measured epoch. `condition` is nrc1 to nrc4, or
-    all: the four together.
+    A condition sets in at the first measured epoch from which on it holds at every measured epoch. Nothing is known
+    between two measurements, so the onset is given as an interval: later than `after`, the previous measured epoch (0:
+    initialisation), and not later than `at_most`. If a condition does not hold at the end, it has no `at_most`, and
+    `after` is the last measured epoch. The column `condition` is nrc1 to nrc4, or all for the four conditions together.
 
     Returns:
         Columns `key, dataset, split, seed, condition, after, at_most`, the last two Int64.
@@ -65,7 +64,7 @@ def _onsets(results: Results, limits: Mapping[str, float] | None, conditions: Se
     rows = []
     measured = weight_sites(results.history())
     last_ones = measured[measured["site"] == measured.groupby("key")["site"].transform("max")]
-    # `split` becomes that of the data: that of a view, training or test, is dropped.
+    # The column `split` becomes the split of the data: the split of a view, training or test, is dropped.
     last_ones = results.label(last_ones.drop(columns="split"), "dataset", "split")
     last_ones = last_ones.sort_values("epoch", kind="stable").reset_index(drop=True)
     held = holds(last_ones, limits)
@@ -84,13 +83,14 @@ def _onsets(results: Results, limits: Mapping[str, float] | None, conditions: Se
 
 
 def timing(results: Results, limits: Mapping[str, float] | None = None) -> pd.DataFrame:
-    """Whether noise suppression sets in before or after the losses settle: one row a run.
+    """Whether noise suppression sets in before or after the losses settle: one row for each run.
 
     Returns:
-        Columns `key, dataset, split, seed, after, at_most` (of NRC1, see `onset`), `settled` (the later of
-        training and test loss, Int64, missing if one never settles) and `collapse`: "after" or "before" the
-        losses settled (before, too, if one never does), "open" if that happened inside the bracket, "none" if the
-        network does not collapse.
+        Columns `key, dataset, split, seed, after, at_most` (the onset of NRC1, see `onset`), `settled` (the epoch at
+        which both training and test loss have settled, Int64, missing if one of them never settles) and `collapse`.
+        `collapse` is "after" if the network collapses after the losses settled, "before" if it collapses before they
+        settled or if one of them never settles, "open" if they settled inside the interval of the onset, and "none" if
+        the network does not collapse.
     """
     limits = thresholds() if limits is None else limits
     return results.once(("timing", *(limits[name] for name in TIMED)), lambda one: _timing(one, limits)).copy()
@@ -116,11 +116,11 @@ def _order(after: Any, at_most: Any, settled: Any) -> str:
 
 
 def order_of_onset(results: Results) -> pd.DataFrame:
-    """The conditions in the order of their onset: one row a run.
+    """The conditions in the order of their onset: one row for each run.
 
     Returns:
-        Columns `key, dataset, split, seed`, `order` (as "NRC4, NRC1 = NRC2": those that set in between the
-        same two measurements are joined) and `never` (those that do not hold in the end).
+        Columns `key, dataset, split, seed`, `order` (for example "NRC4, NRC1 = NRC2": conditions that set in between
+        the same two measurements are joined by "=") and `never` (the conditions that do not hold at the end).
     """
     table = onset(results)
     table = table[table["condition"] != "all"].assign(name=lambda rows: rows["condition"].str.upper())
@@ -134,10 +134,10 @@ def order_of_onset(results: Results) -> pd.DataFrame:
 
 
 def generalisation_gap(results: Results) -> pd.DataFrame:
-    """Errors on training and test data at the end, over the variance of the training targets: one row a run.
+    """Errors on training and test data at the end, divided by the variance of the training targets: one row a run.
 
     Returns:
-        Columns `key, dataset, split, seed, train_error, test_error, gap`; the gap is test less training.
+        Columns `key, dataset, split, seed, train_error, test_error, gap`; the gap is test error minus training error.
     """
     train, test = (results.final(split).groupby("key", sort=False).first() for split in ("train", "test"))
     table = results.runs[RUN].copy()

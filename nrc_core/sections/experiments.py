@@ -1,4 +1,4 @@
-"""The experiments of the book, by the name of their section, which is that of its notebook too."""
+"""The experiments of the book by name: an experiment, its section and its notebook have the same name."""
 
 from __future__ import annotations
 
@@ -23,5 +23,5 @@ EXPERIMENTS = {name: _experiment(name) for name in NAMES}
 
 
 def trains_classifiers(experiment: str) -> bool:
-    """Whether networks of an experiment are classifiers."""
+    """Whether an experiment trains any classifiers."""
     return any(isinstance(config, ClassifierConfig) for config in EXPERIMENTS[experiment]())

@@ -1,7 +1,7 @@
-"""Make configurations from the parameters of a page; the experiments of all sections use this.
+"""Make configurations from the parameters of a page; the experiments of all sections use this module.
 
-An experiment passes all its parameters by name, as `locals()` has them. The fields of a configuration and the options
-of its data are used. The others, such as lists that are varied and switches of the experiment, are ignored.
+An experiment passes all its parameters by name, as `locals()` returns them. Fields of a configuration and options of
+its data are used. Other parameters, such as lists of varied values and switches of the experiment, are ignored.
 """
 
 from __future__ import annotations
@@ -19,13 +19,13 @@ from nrc_core.data.catalogue import CLASSIFIED, IMAGES, check_request
 from nrc_core.errors import ConfigError, suggestion
 from nrc_core.sections.recipes import OTHER, RECIPES, Recipe
 
-# Hui et al., section 3.2: learning rate, depth and width by architecture, iterations, rows by data set.
+# Hui et al., section 3.2: learning rate, depth and width by architecture, iterations, and rows by data set.
 LEARNING_RATES = {"resnet": 0.1, "vgg": 0.01, "densenet": 0.01, "mlp": 0.001}
 SIZES = {"resnet": (18, 64), "vgg": (11, 64), "densenet": (201, 64), "mlp": (4, 1024)}  # depth and width
 ITERATIONS = 80_000
 ROWS = {"svhn": {"train_per_class": 4600, "test_per_class": 1500}}
-DEPTH, MEASUREMENTS = 8, 10  # depth of the MLPs of the Deep NRC paper, and how often they are measured
-# What `load_dataset` takes besides the name.
+DEPTH, MEASUREMENTS = 8, 10  # depth of the MLPs of the Deep NRC paper, and the number of their measurements
+# Arguments of `load_dataset` besides the name.
 OPTIONS = (
     "split", "samples", "teacher", "target_dim", "teacher_rank", "shuffled", "image_size", "targets",
     "train_per_class", "test_per_class", "labels",
@@ -40,12 +40,13 @@ def grid(
     """One configuration for each combination of the factors; the last factor varies fastest.
 
     Args:
-        make: makes a configuration from values by name.
+        make: function that makes a configuration from values by name.
         given: the values that all configurations share.
-        factors: by name, the values that are varied.
+        factors: the values that are varied, by name.
 
     Raises:
-        ConfigError: a factor has no values or equal ones. The message has its name in the plural, as parameters do.
+        ConfigError: a factor has no values or equal values. The message has the name of the factor in the plural,
+            because the parameters of experiments have names in the plural.
     """
     for name, values in factors.items():
         check_several(f"{name}s", values)
@@ -55,7 +56,9 @@ def grid(
 
 
 def regressions(given: Mapping[str, Any], recipe: Recipe | None = None, **factors: Sequence[Any]) -> list[RunConfig]:
-    """Regression networks, see `grid`. A value that is None comes from `recipe`, by default that of the data set.
+    """Configurations of regression networks, see `grid`.
+
+    A value that is None is taken from `recipe`, by default the recipe of the data set.
 
     Raises:
         ConfigError: an unknown data set or split, an MLP on images or a ResNet on vectors, a value out of range.
@@ -78,10 +81,11 @@ def _regression(recipe: Recipe | None, given: Mapping[str, Any]) -> RunConfig:
 
 
 def classifiers(given: Mapping[str, Any], **factors: Sequence[Any]) -> list[ClassifierConfig]:
-    """Classifiers, see `grid`. A value that is None is the paper's for the data set and architecture.
+    """Configurations of classifiers, see `grid`.
 
-    They are measured at iterations that are evenly spaced in their logarithm, at up to ten that are evenly spaced, and
-    at those in `extra`.
+    A value that is None is the paper's value for the data set and architecture. Classifiers are measured at iterations
+    that are evenly spaced on a logarithmic scale, at up to ten evenly spaced iterations, and at the iterations in
+    `extra`.
 
     Raises:
         ConfigError: an unknown data set or architecture, or a value out of range.
@@ -102,7 +106,7 @@ def _classifier(given: Mapping[str, Any]) -> ClassifierConfig:
     paper = {"learning_rate": LEARNING_RATES[architecture], "depth": depth, "width": width}
     values = paper | ROWS.get(dataset, {}) | _not_none(given)
     last = values.get("stop_iteration") or values["iterations"]
-    # Equal factors between iterations show the beginning, equal steps the end; ten of these are enough.
+    # Equal ratios between iterations show the beginning of training, equal steps show the end; ten steps are enough.
     steps = min(10, values["measurements"])
     even = [last * step // steps for step in range(1, steps + 1) if last * step >= steps]
     times = {*log_spaced_epochs(last, values["measurements"]), *even, *values.get("extra", ())}
@@ -110,7 +114,7 @@ def _classifier(given: Mapping[str, Any]) -> ClassifierConfig:
 
 
 def classifiers_and_regressions(given: Mapping[str, Any], loss: str) -> list[Configuration]:
-    """MLPs that classify, one for each weight decay and seed, and the networks of the pages on regression.
+    """Configurations of classifying MLPs, one for each weight decay and seed, and of regression networks.
 
     Raises:
         ConfigError: as `classifiers` and `regressions`.
@@ -140,7 +144,7 @@ def _not_none(given: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _fields(kind: type[RunConfig] | type[ClassifierConfig], values: Mapping[str, Any]) -> dict[str, Any]:
-    """The values that are fields of a kind of configuration, and those that are options of its data."""
+    """The values that are fields of a kind of configuration, with the values that are options of its data."""
     names = [field.name for field in dataclasses.fields(kind) if field.name in values]
     options = {name: values[name] for name in OPTIONS if name in values}
     return {name: values[name] for name in names} | {"dataset_options": options}

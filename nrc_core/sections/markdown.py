@@ -1,4 +1,4 @@
-"""Tables in Markdown, as pages and notebooks show them."""
+"""Tables in Markdown for pages and notebooks."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 
 
 def markdown_table(head: Sequence[str], rows: Iterable[Sequence[object]], *, right: int = 0) -> str:
-    """A table with a head and its rows; so many of the last columns are aligned to the right.
+    """A table with a head and rows; the last `right` columns are aligned to the right.
 
     Example:
         >>> print(markdown_table(["site", "noise"], [[1, 0.5]], right=1))

@@ -1,4 +1,4 @@
-"""The figures of one or several networks of the same configuration, in the layouts of the paper."""
+"""The figures of one network or of several networks of the same configuration, in the layouts of the paper."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from nrc_core.sections.dynamics import onset
 
 
 def strip(results: Results) -> Picture:
-    """The verdict at a glance: one row a network, one column a condition; colour, shape and word agree."""
+    """The verdict: one row for each network, one column for each condition; colour, shape and word say the same."""
     found = verdicts(results.final())
     names = [*CONDITIONS, "all four"]
     with canvas.canvas(1, 1, size=(7.6, 0.9 + 0.35 * len(found))) as (figure, [[axis]]):
@@ -40,14 +40,14 @@ def strip(results: Results) -> Picture:
 def conditions(results: Results) -> Picture:
     """NRC1 to NRC4 by site, in the layout of the paper's figures 1, 2 and 6 to 8.
 
-    Where there are convolutions, NRC3 is drawn in both readings of the paper: of features averaged over the
-    positions of a feature map, as all other metrics, and with every position as a sample.
+    For networks with convolutions, NRC3 is drawn in both readings of the paper: for features that are averaged over
+    the positions of a feature map, as for all other metrics, and with every position as a sample.
     """
     return _four_panels(results.final(), results.final(features="positions"), "The network's own training error")
 
 
 def measured(table: pd.DataFrame) -> Picture:
-    """NRC1 to NRC4 by site of one network, as `measure` gives them, in the layout of `conditions`."""
+    """NRC1 to NRC4 by site of one network, from a table of `measure`, in the layout of `conditions`."""
     return _four_panels(table.assign(key="", seed=0), table[:0], "The network's own error")
 
 
@@ -73,7 +73,7 @@ def _four_panels(measurements: pd.DataFrame, positions: pd.DataFrame, own_error:
 
 
 def headline(results: Results) -> Picture:
-    """Noise and both alignments by site in one panel, the first collapsed layer marked."""
+    """Noise and both alignments by site in one panel, with a mark at the first collapsed layer."""
     table = weight_sites(results.final())
     found = verdicts(results.final())
     labels = {"nrc1": "noise (NRC1)", "nrc2": "alignment with targets (NRC2)", "nrc3": "alignment with weights (NRC3)"}
@@ -87,7 +87,7 @@ def headline(results: Results) -> Picture:
 
 
 def losses(results: Results) -> Picture:
-    """Training and test loss by epoch, and the first measured epoch with a collapsed layer."""
+    """Training and test loss by epoch, with a mark at the first measured epoch with a collapsed layer."""
     table = onset(results)
     epochs = [int(epoch) for epoch in table.loc[table["condition"] == "nrc1", "at_most"].dropna()]
     with canvas.canvas(1, 1, size=(7.6, 3.6)) as (figure, [[axis]]):
@@ -108,7 +108,7 @@ def losses(results: Results) -> Picture:
 
 
 def stable_ranks(results: Results) -> Picture:
-    """Stable rank of features and of weights by site, with that of the targets."""
+    """Stable rank of features and of weights by site, with the stable rank of the targets."""
     table = weight_sites(results.final())
     target = table["target_stable_rank"].iloc[0]
     with canvas.canvas(1, 2, size=(8.2, 3.2)) as (figure, axes):
@@ -131,7 +131,7 @@ def stable_ranks(results: Results) -> Picture:
 
 
 def dynamics(results: Results) -> Picture:
-    """Noise by site and measured epoch of the first run: when in training did it collapse?"""
+    """Noise by site and measured epoch of the first run, which shows when in training the run collapses."""
     m = weight_sites(results.history())
     m = m[m["key"] == results.runs["key"].iloc[0]]
     noise = m.pivot(index="site", columns="epoch", values="nrc1").clip(lower=1e-6)
@@ -142,7 +142,7 @@ def dynamics(results: Results) -> Picture:
 
 
 def spectrum(results: Results, most: int = 12) -> Picture:
-    """Share of the feature variance in each direction, by site: the collapse seen raw (first run)."""
+    """Eigenvalues of the features over the largest eigenvalue, by direction and site, for the first run."""
     s = results.final_spectra()
     s = s[(s["key"] == results.runs["key"].iloc[0]) & (s["k"] <= most)]
     grid = s.pivot(index="k", columns="site", values="eigenvalue").iloc[:, :-1]

@@ -1,4 +1,4 @@
-"""The parts of a page that are words and tables around the figures: setting, caveats, provenance."""
+"""The text and tables around the figures of a page: setting, caveats, provenance."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from nrc_core.results.results import Results
 from nrc_core.sections.markdown import markdown_table
 from nrc_core.sections.recipes import LOW_RANK, RECIPES
 
-# What runs of one page may differ in, besides the seed.
+# Fields in which the runs of one page may differ, besides the seed.
 VARIED = (
     "task", "dataset", "split", "shuffled", "architecture", "weight_decay", "label_smoothing", "bias", "init_scale",
     "depth", "width", "head", "start",
@@ -24,19 +24,22 @@ VARIED = (
 
 
 def setting(results: Results) -> str:
-    """What was trained, a column a data set, and where it departs from the paper; what varies is listed."""
+    """What was trained, one column for each data set, and what differs from the paper.
+
+    A value that varies between the runs is given as a list.
+    """
     return side_by_side(results, "dataset", _rows, _departures)
 
 
 def side_by_side(
     results: Results, by: str, rows: Callable[[Results], dict[str, str]], departures: Callable[[Results], str]
 ) -> str:
-    """A table of what was trained, a column a value of a field, and below it what departs from the paper.
+    """A table of what was trained, one column for each value of a field, and below it what differs from the paper.
 
     Args:
         by: the field of the runs.
-        rows: of the runs of one column, what the table says by the name of the row.
-        departures: of the same runs, in what they depart from the paper; empty if in nothing.
+        rows: function from the runs of one column to the cells of the column, by the name of the row.
+        departures: function from the same runs to a text on what differs from the paper; empty if nothing differs.
     """
     parts = [results.where(**{by: value}) for value in results.runs[by].unique()]
     columns = [rows(part) for part in parts]
@@ -66,7 +69,7 @@ def source(run: Mapping[str, Any], data: Mapping[str, Any]) -> str:
 
 
 def pixels(data: Mapping[str, Any]) -> str:
-    """The size of images, as the beginning of a list; empty for vectors."""
+    """The size of images with a comma, to begin a list; empty for vectors."""
     if "image_shape" not in data:
         return ""
     channels, height, width = data["image_shape"]
@@ -74,7 +77,12 @@ def pixels(data: Mapping[str, Any]) -> str:
 
 
 def descent(runs: pd.DataFrame, schedule: str = "", regularised: str = "") -> str:
-    """The optimiser of runs and its hyper-parameters, with words on the learning rate and after the weight decay."""
+    """The optimiser of runs and its hyper-parameters.
+
+    Args:
+        schedule: text after the learning rate.
+        regularised: text after the weight decay.
+    """
     run = runs.iloc[0]
     return (
         f"SGD, momentum {run['momentum']:g}, learning rate {either(runs['learning_rate'])}{schedule}, weight decay "
@@ -98,7 +106,10 @@ def _resnet(runs: pd.DataFrame) -> str:
 
 
 def _departures(results: Results) -> str:
-    """Where all networks differ from Appendix A in the same respect; what varies is the point of a page."""
+    """Values in which all networks differ from Appendix A in the same way.
+
+    A value that varies between the networks does not count, because its effect is the subject of the page.
+    """
     config, data = first_run(results)
     runs = results.runs
     recipe = RECIPES.get(config["dataset"])
@@ -135,7 +146,7 @@ def _other_than(paper: Mapping[str, float | int], runs: pd.DataFrame) -> list[st
 
 
 def caveats(results: Results) -> str:
-    """What to doubt: the number of networks, the split, the data, constant inputs, the tolerance of NRC4."""
+    """Reasons for doubt: the number of networks, the split, the data, constant inputs, the tolerance of NRC4."""
     runs = results.runs
     last = last_sites(results.final())
     seeds = runs["seed"].nunique()
@@ -203,7 +214,10 @@ def _image_caveats(results: Results, data: dict[str, Any]) -> list[str]:
 
 
 def _shrinkage(results: Results) -> str:
-    """What weight decay alone does to a weight in the whole of training: exp(-sum of eta lambda / (1 - momentum))."""
+    """Share of a weight that weight decay alone removes in the whole of training.
+
+    The share that remains is exp(-sum of eta lambda / (1 - momentum)).
+    """
     shares = {}
     for run in results.runs.drop_duplicates("weight_decay").to_dict("records"):
         steps = math.ceil(results.provenance[run["key"]]["data"]["n_train"] / run["batch_size"])
@@ -214,7 +228,7 @@ def _shrinkage(results: Results) -> str:
 
 
 def provenance(results: Results) -> str:
-    """Where each number comes from: key, device, date, versions, code; a table a task."""
+    """Origin of each number: key, device, date, versions, code; one table for each task."""
     if len(tasks := results.runs["task"].unique()) > 1:
         return "\n\n".join(provenance(results.where(task=task)) for task in tasks)
     varied = [name for name in VARIED if name in results.runs and len(results.runs[name].unique()) > 1]
@@ -243,12 +257,12 @@ def provenance(results: Results) -> str:
 
 
 def _yes_or_no(value: Any) -> Any:
-    """Yes or no for a switch, where a run that has no such switch counts as no; other values as they are."""
+    """Yes or no for a switch, other values unchanged; a run without the switch counts as no."""
     return ("yes" if value is True else "no") if isinstance(value, bool) or pd.isna(value) else value
 
 
 def sites(results: Results) -> str:
-    """The layers that the numbers of sites stand for, and which of them read the residual stream."""
+    """The layer of each site by number, and which layers read the residual stream."""
     table = weight_sites(results.final()).drop_duplicates("site")
     inner = is_inner(table["name"])
     rows = [
@@ -260,6 +274,6 @@ def sites(results: Results) -> str:
 
 
 def first_run(results: Results) -> tuple[dict[str, Any], dict[str, Any]]:
-    """Configuration and data of the first run; fields that the run was stored without have their default."""
+    """Configuration and data of the first run; fields that were not stored with the run have their default."""
     config = results.runs.to_dict("records")[0]
     return config, results.provenance[config["key"]]["data"]

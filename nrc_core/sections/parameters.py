@@ -1,4 +1,4 @@
-"""Parameters of experiments: their declared types, and values from text."""
+"""Parameters of experiments: their declared types, and how text becomes a value."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ Given = ParamSpec("Given")
 Returned = TypeVar("Returned")
 PLAIN = ("int", "float", "bool", "str", "number")
 LISTS = ("list", "List", "Sequence", "Iterable", "tuple", "Tuple")
-EXACT = 2**53  # up to here every whole number is a float too
+EXACT = 2**53  # every whole number up to here is also a float
 
 
 def kind_of(annotation: str) -> str:
-    """The type that an annotation declares, in the words of `coerce`; the annotation itself if it is none of these.
+    """The type that an annotation declares, as `coerce` names it; the annotation itself if `coerce` does not know it.
 
     Example:
         >>> kind_of("int | None"), kind_of("Sequence[float]"), kind_of("typing.Optional[List['str']]")
@@ -32,7 +32,7 @@ def kind_of(annotation: str) -> str:
 
 
 def _alternatives(annotation: str) -> list[str]:
-    """The types of which a value may have any, "None" among them: one, unless there is an Optional, a Union or a |."""
+    """The types that a value may have, with "None" among them; one type without an Optional, a Union or a |."""
     try:
         node = ast.parse(annotation, mode="eval").body
     except SyntaxError:
@@ -53,12 +53,12 @@ def _alternatives(annotation: str) -> list[str]:
 
 
 def coerce(name: str, value: Any, kind: str) -> Any:
-    """A parameter's value, from text if need be, by its declared type.
+    """Convert a parameter's value, which may be text, to its declared type.
 
     Types: int, float, bool, str, number (int or float), list[int], list[str], ..., each also as Optional[...]. A list
     is written as on the command line or as in Python: ``0,1`` or ``[0, 1]``. Whole numbers may be written as ``1e3``.
-    A value of any other type is taken as it is, except text, which is refused. The type "" takes any Python literal;
-    text that is no literal stays text.
+    For any other type, text is refused and other values stay as they are. The type "" takes any Python literal; text
+    that is not a literal stays text.
 
     Raises:
         ConfigError: the value does not fit the type.
@@ -117,7 +117,7 @@ def _literal(value: Any) -> Any:
 
 
 def _items(name: str, text: str, kind: str, item_kind: str) -> list[Any]:
-    """The items of a list that is given as text."""
+    """Split a list that is given as text into its items."""
     text = text.strip()
     opened = text[:1] in ("[", "(")
     if text.endswith(")") and not opened and "(" in text:
@@ -134,7 +134,7 @@ def _items(name: str, text: str, kind: str, item_kind: str) -> list[Any]:
         text = text[1:-1]
     items = [_unquoted(item.strip()) for item in text.split(",")]
     if items[-1] == "":
-        items.pop()  # nothing follows the last comma, or there is nothing at all
+        items.pop()  # the text ends with a comma or is empty
     if "" in items:
         raise ConfigError(f"{name} must be of type {kind}, and an item is empty: got {shown(text)}")
     return items
@@ -152,7 +152,7 @@ def check_known(name: str, known: Iterable[str], owner: str) -> None:
 
 
 def experiment_parameters(experiment: Callable[..., Any], given: Mapping[str, Any]) -> dict[str, Any]:
-    """The given values with the types that the experiment function declares.
+    """Convert the given values to the types that the experiment function declares.
 
     Raises:
         ConfigError: an unknown name or a wrong type.
@@ -166,12 +166,12 @@ def experiment_parameters(experiment: Callable[..., Any], given: Mapping[str, An
 
 
 def takes_lists(function: Callable[Given, Returned]) -> Callable[Given, Returned]:
-    """A function whose lists may be given as text or as a single number, as plain papermill gives them.
+    """Make a function accept lists as text or as a single number, as plain papermill passes them.
 
-    Without this, text would count as a sequence of letters.
+    Without this decorator, text would count as a sequence of letters.
 
     Raises (when the function is called):
-        ConfigError: text that is no list of what the parameter's annotation says.
+        ConfigError: text that is not a list of the type in the parameter's annotation.
 
     Example:
         >>> @takes_lists

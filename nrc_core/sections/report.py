@@ -1,4 +1,4 @@
-"""What a table of `measure` says, in words and as a figure, as the pages of the book do."""
+"""Report on a table of `measure`, in words and as a figure, as on the pages of the book."""
 
 from __future__ import annotations
 
@@ -30,16 +30,16 @@ KINDS = {"post": "", "pre": ", before the activation", "positions": ", each posi
 
 
 def report(table: pd.DataFrame) -> str:
-    """What a network's numbers say, in Markdown: for which sites which condition holds, and what to doubt.
+    """Report on one network in Markdown: the sites at which each condition holds, and reasons for doubt.
 
-    Each condition is held to its threshold, as on the pages of the book, from the last site that feeds a weight
-    downwards. Print it, or show it in a notebook with `IPython.display.Markdown`.
+    Each condition is compared with its threshold, as on the pages of the book, from the last site that feeds a weight
+    to the earlier sites. Print the report, or show it in a notebook with `IPython.display.Markdown`.
 
     Args:
-        table: of `measure`, by the careful definitions.
+        table: result of `measure` by the careful definitions.
 
     Raises:
-        ConfigError: no such table.
+        ConfigError: `table` is not such a result.
 
     Example:
         >>> x = torch.randn(50, 3)
@@ -60,13 +60,15 @@ def report(table: pd.DataFrame) -> str:
 
 
 def plot(table: pd.DataFrame) -> Picture:
-    """The four conditions by site, in the layout of the book: shown by a notebook, kept as `.svg` and `.png`.
+    """Plot the four conditions by site, in the layout of the book.
+
+    A notebook shows the plot; its attributes `svg` and `png` are its content as files.
 
     Args:
-        table: of `measure`, by the careful definitions.
+        table: result of `measure` by the careful definitions.
 
     Raises:
-        ConfigError: no such table, or seaborn is not installed.
+        ConfigError: `table` is not such a result, or seaborn is not installed.
 
     Example:
         >>> x = torch.randn(50, 3)
@@ -111,7 +113,7 @@ def _site_names(table: pd.DataFrame) -> str:
 
 
 def _doubts(table: pd.DataFrame) -> list[str]:
-    """Each doubt with the sites that it is at."""
+    """Each doubt with the sites at which it applies."""
     where: dict[str, list[str]] = {}
     for site, name, words in zip(table["site"], table["name"], table["doubts"], strict=True):
         for doubt in words.split("; ") if words else []:

@@ -13,11 +13,11 @@ from nrc_core.results.results import Results
 def by_network(results: Results) -> pd.DataFrame:
     """One row for each network, at the end of training.
 
-    Columns: `key`, `seed`, `weight_decay`, `width` (of the hidden layers), `shuffled` (targets); at the
-    last weight site `noise`, `alignment` (NRC3), `feature_effective_rank`, `feature_stable_rank` and
-    `target_stable_rank`; `weight_stable_rank`, the mean over the weights between hidden layers; `train`
-    and `test`, the shares of the target variance left unexplained; `collapsed_from`, `output_rank`,
-    `target_rank` and `over_collapsed` as in `Verdict`.
+    Columns: `key`, `seed`, `weight_decay`, `width` (of the hidden layers), `shuffled` (whether the targets are
+    shuffled); at the last weight site `noise` (NRC1), `alignment` (NRC3), `feature_effective_rank`,
+    `feature_stable_rank` and `target_stable_rank`; `weight_stable_rank`, the mean over the weights between hidden
+    layers; `train` and `test`, the shares of the target variance that are left unexplained; `collapsed_from`,
+    `output_rank`, `target_rank` and `over_collapsed` as in `Verdict`.
     """
     sites = weight_sites(results.final()).sort_values("site")
     last = last_sites(results.final())
@@ -48,6 +48,6 @@ def verdict_table(results: Results) -> pd.DataFrame:
 
 
 def kinds(results: Results) -> pd.DataFrame:
-    """How the networks differ: `key`, `weight_decay`, `width` of the hidden layers, `shuffled` targets."""
+    """Kind of each network: `key`, `weight_decay`, `width` of the hidden layers, `shuffled` targets."""
     runs = results.runs[["key", "weight_decay", "width"]]
     return runs.assign(shuffled=results.runs["shuffled"].eq(True)).drop_duplicates("key")

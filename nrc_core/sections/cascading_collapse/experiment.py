@@ -1,4 +1,4 @@
-"""When each layer collapses: its networks."""
+"""The networks of the section on when each layer collapses."""
 
 from __future__ import annotations
 

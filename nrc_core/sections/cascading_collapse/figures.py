@@ -14,7 +14,7 @@ LIGHT_TO_DARK = (0.9, 0.3)  # from light green for the first layer to blue for t
 
 
 def cascade(results: Results) -> Picture:
-    """TrainVariance of every hidden layer over training, the layout of figure 6; dots are its half times."""
+    """TrainVariance of every hidden layer over training, in the layout of figure 6; dots mark the half times."""
     table, halves = layer_variances(results), half_times(results)
     decays = table["weight_decay"].drop_duplicates().tolist()
     colours = canvas.shades(table["layer"], *LIGHT_TO_DARK)
@@ -41,7 +41,7 @@ def cascade(results: Results) -> Picture:
 
 
 def regression_cascade(results: Results) -> Picture:
-    """NRC1 of every site over training in a regression network, a panel a data set."""
+    """NRC1 of every site over training in regression networks, one panel for each data set."""
     table = results.label(weight_sites(results.history("train")), "dataset")
     table = table[table["site"] > 0]
     limit, onsets = thresholds()["noise_most"], noise_onsets(results, thresholds()["noise_most"])

@@ -10,11 +10,12 @@ from nrc_core.sections.collapse import courses, half_time
 
 
 def noise_onsets(results: Results, limit: float) -> pd.DataFrame:
-    """When noise suppression sets in at every site of regression networks: the counterpart of the cascade of layers.
+    """Epochs at which noise suppression sets in at every site of regression networks, to compare with the cascade.
 
     Returns:
-        Columns `key, dataset, seed, site`, `final` (NRC1), `half_time` (epochs, see `half_time`, of NRC1 from its
-        first measured value) and `onset`, the first measured epoch from which on NRC1 is at most `limit` (NaN: never).
+        Columns `key, dataset, seed, site`, `final` (NRC1 at the end), `half_time` (epochs until NRC1 has fallen half of
+        the way from its first measured value, see the function `half_time`) and `onset`, the first measured epoch from
+        which on NRC1 is at most `limit` (NaN: never).
     """
     table = results.label(weight_sites(results.history("train")), "dataset")
     rows = [

@@ -1,4 +1,4 @@
-"""Classification beside regression: its networks."""
+"""The networks of the section on classification beside regression."""
 
 from __future__ import annotations
 

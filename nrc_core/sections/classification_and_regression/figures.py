@@ -1,4 +1,4 @@
-"""The figures that join the two papers: classification beside regression, and regression on test data."""
+"""The figures that compare the two papers: classification beside regression, and regression on test data."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ def classification_beside_regression(results: Results) -> Picture:
 
 
 def train_beside_test(results: Results) -> Picture:
-    """NRC1 to NRC4 by site on training and on test data, a column a condition, a row a data set."""
+    """NRC1 to NRC4 by site on training and on test data: one column for each condition, one row for each data set."""
     tables = {split: results.label(weight_sites(results.final(split)), "dataset") for split in ("train", "test")}
     names = list(dict.fromkeys(tables["train"]["dataset"]))
     with canvas.canvas(len(names), 4, size=(8.2, 0.7 + 2.1 * len(names))) as (figure, axes):

@@ -1,4 +1,4 @@
-"""Deep NRC on MLPs: its networks."""
+"""The networks of the section on Deep NRC in MLPs."""
 
 from __future__ import annotations
 
@@ -29,7 +29,8 @@ def deep_nrc_mlp(
 ) -> list[RunConfig]:
     """Deep NRC on MLPs: figures 2, 6, 7 and 8 of the Deep NRC paper, one configuration a seed.
 
-    What is None is the paper's value for that data set (Appendix A), or ours for synthetic data and tables.
+    A parameter that is None has the paper's value for the data set (Appendix A), or our own value if the data are
+    synthetic or a table.
 
     Raises:
         ConfigError: an unknown data set or split, images, no seeds, or a value out of range.

@@ -1,4 +1,4 @@
-"""Deep NRC on ResNets: its networks."""
+"""The networks of the section on Deep NRC in ResNets."""
 
 from __future__ import annotations
 
@@ -29,8 +29,8 @@ def deep_nrc_resnet(
 ) -> list[RunConfig]:
     """Deep NRC on ResNets: figure 1 of the Deep NRC paper, one configuration a seed.
 
-    What is None is the paper's value for that data set (Appendix A); `car_racing`, the stand-in for
-    CARLA, has CARLA's, but for a split between episodes.
+    A parameter that is None has the paper's value for the data set (Appendix A). The data set `car_racing` stands in
+    for CARLA and has the values of CARLA, except that it is split between episodes.
 
     Raises:
         ConfigError: data that are not images, an unknown split, no seeds, or a value out of range.

@@ -1,4 +1,4 @@
-"""Figures of the definitions, from arrays made on the spot."""
+"""Figures of the definitions, drawn from random arrays."""
 
 from __future__ import annotations
 
@@ -8,8 +8,8 @@ from nrc_core.sections.canvas import COLOURS, Picture, canvas, picture
 
 
 def collapsing_cloud(seed: int, samples: int) -> Picture:
-    """Three clouds in the plane with less and less noise around a line, and their NRC1."""
-    from nrc_core.metrics.regression import nrc1  # needs torch, which no other figure does
+    """Three clouds of points in the plane with less and less noise around a line, and their NRC1."""
+    from nrc_core.metrics.regression import nrc1  # imported here because it needs torch; no other figure needs it
 
     generator = np.random.default_rng(seed)
     signal, noise = generator.standard_normal((2, samples))

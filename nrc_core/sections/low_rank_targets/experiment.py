@@ -1,4 +1,4 @@
-"""Targets of lower rank than their number: its networks."""
+"""The networks of the section on targets of lower rank than their number."""
 
 from __future__ import annotations
 
@@ -27,9 +27,9 @@ def low_rank_targets(
 ) -> list[RunConfig]:
     """Targets of lower rank than their number: figure 3 of the Deep NRC paper.
 
-    `sgemm` has four targets of rank 1; the paper gives both 256 and 512 as the width. `synthetic` has
-    ten targets from a teacher with two hidden layers of two units. One configuration a width and
-    seed, and with `control` one more of each on shuffled targets, which carry nothing to learn.
+    The data set `sgemm` has four targets of rank 1; the paper gives both 256 and 512 as the width. The data set
+    `synthetic` has ten targets from a teacher with two hidden layers of two units. There is one configuration for each
+    width and seed. With `control` there is a second one on shuffled targets, which contain nothing to learn.
 
     Raises:
         ConfigError: a data set without low-rank targets, no seeds, or a value out of range.

@@ -1,4 +1,4 @@
-"""Targets of lower rank than their number: the rank the features keep, and a control."""
+"""The figures of targets of lower rank than their number: the rank that the features keep, and a control."""
 
 from __future__ import annotations
 
@@ -19,13 +19,14 @@ from nrc_core.sections.canvas import COLLAPSE, COLOURS, NETWORK, NEUTRAL, Pictur
 from nrc_core.sections.low_rank_targets.tables import at_rank, curves_in_rank
 from nrc_core.sections.sweeps import by_network, kinds
 
-LINES = ("-", "-.", (0, (5, 1, 1, 1, 1, 1)))  # one a width; dashes are the targets', dots the threshold
+# One line style for each width. Dashes are for the rank of the targets, dots are for the threshold.
+LINES = ("-", "-.", (0, (5, 1, 1, 1, 1, 1)))
 CONTROL_MOST = 12
-SINE = "#8e44ad"  # near the colour of NRC3, whose angles it is of
+SINE = "#8e44ad"  # near the colour of NRC3, which uses the same angles
 
 
 def low_rank(results: Results, rank: int) -> Picture:
-    """Noise outside the top `rank` directions, stable rank, and alignment by site, as in the paper's figure 3."""
+    """Noise outside the top `rank` directions, stable rank and alignment by site, as in the paper's figure 3."""
     top = _true(at_rank(results, rank))
     sites = _true(weight_sites(results.final()).drop(columns="width").merge(kinds(results), on="key"))
     target = sites["target_stable_rank"].mean()
@@ -65,7 +66,7 @@ def low_rank(results: Results, rank: int) -> Picture:
 
 
 def low_rank_control(results: Results, rank: int) -> Picture:
-    """True against shuffled targets: noise at the last site as a curve in the rank, and errors.
+    """Comparison of true and shuffled targets: noise at the last site by rank, and errors.
 
     Raises:
         ValueError: there is no network on shuffled targets.
@@ -114,7 +115,7 @@ def low_rank_control(results: Results, rank: int) -> Picture:
 
 
 def noise_by_rank(results: Results, rank: int, most: int = 12) -> Picture:
-    """Noise at the last site as a curve in the rank, with r and the number of targets t marked."""
+    """Noise at the last site by rank, with marks at r = `rank` and at the number of targets t."""
     last = _true(_last(curves_in_rank(results)))
     last = last[last["k"] <= most]
     targets = _targets(results)
@@ -152,12 +153,12 @@ def _targets(results: Results) -> int:
 
 
 def _lines(widths: Iterable[int]) -> dict[int, Any]:
-    """A line style for each width, narrowest first; after three they come round again."""
+    """A line style for each width, from the narrowest width; after three widths the styles repeat."""
     return dict(zip(sorted(set(widths)), cycle(LINES), strict=False))
 
 
 def _entries(lines: dict[int, Any], limit: float) -> list[Line2D]:
-    """What the legend says of the widths, and of the threshold last."""
+    """Entries of the legend for the widths and, at the end, for the threshold."""
     widths = [
         canvas.entry(f"width {width}", color=NEUTRAL, linestyle=line, linewidth=2) for width, line in lines.items()
     ]
@@ -165,14 +166,14 @@ def _entries(lines: dict[int, Any], limit: float) -> list[Line2D]:
 
 
 def _curves(axis: Axes, table: pd.DataFrame, column: str, colour: str, lines: dict[int, Any], **style: Any) -> None:
-    """Networks as thin lines, the mean of each width as a thick one."""
+    """Draw networks as thin lines and the mean of each width as a thick line."""
     for width, same in table.groupby("width"):
         mean_style = {"marker": "o", "markersize": 4, "linestyle": lines[width]}
         canvas.networks_and_mean(axis, same, column, colour, **mean_style | style)
 
 
 def _mark(axis: Axes, places: dict[int, str]) -> None:
-    """Vertical lines with a letter at their feet."""
+    """Draw vertical lines with a letter at the foot of each."""
     for place, letter in places.items():
         axis.axvline(place, color=COLLAPSE, linewidth=1.4, alpha=0.8)
         canvas.at_foot(axis, place, letter, (4, 4), color=COLLAPSE)
@@ -191,7 +192,7 @@ def _message(top: pd.DataFrame, rank: int) -> str:
 
 
 def _which(held: pd.Series) -> str:
-    """With which targets something holds, by `shuffled`."""
+    """Words for the targets with which a condition holds; `held` has a flag for each value of `shuffled`."""
     if held[False] and held[True]:
         return "with shuffled targets too"
     if not held.any():

@@ -12,13 +12,13 @@ AT_RANK = {"nrc1": "noise_at_rank", "nrc3": "cosine", "nrc3_sine": "sine"}
 
 
 def at_rank(results: Results, rank: int) -> pd.DataFrame:
-    """Noise and alignment of the top `rank` directions, one row a network and weight site.
+    """Noise and alignment of the top `rank` directions, one row for each network and weight site.
 
     Columns: `key`, `site`, `width`, `shuffled`, `noise_at_rank`, and the mean `cosine` and `sine` of the
     angles between the top directions of the features and of the weight.
 
     Raises:
-        ValueError: a rank that was not measured.
+        ValueError: the rank was not measured.
     """
     curves = curves_in_rank(results)
     if rank not in set(curves["k"]):
@@ -27,7 +27,7 @@ def at_rank(results: Results, rank: int) -> pd.DataFrame:
 
 
 def curves_in_rank(results: Results) -> pd.DataFrame:
-    """The metrics as curves in the rank `k`, one row a network, weight site and k; with `width` and `shuffled`."""
+    """The metrics by rank `k`: one row for each network, weight site and k, with `width` and `shuffled`."""
     sites = weight_sites(results.final())[["key", "site"]]
     curves = results.final_spectra()[["key", "site", "k", *AT_RANK]].merge(sites, on=["key", "site"])
     return curves.merge(kinds(results)[["key", "width", "shuffled"]], on="key")
@@ -36,12 +36,12 @@ def curves_in_rank(results: Results) -> pd.DataFrame:
 def by_width(results: Results, rank: int) -> pd.DataFrame:
     """One row for each kind of targets and width: medians over the networks, at the last weight site.
 
-    *r* is `rank`, *t* the number of targets; *cosine* and *sine* are means over the r angles between the
-    top directions of features and weight; *train* and *test* the shares of the target variance left
+    *r* is `rank` and *t* is the number of targets. *cosine* and *sine* are means over the r angles between the
+    top directions of features and weight. *train* and *test* are the shares of the target variance that are left
     unexplained.
 
     Raises:
-        ValueError: a rank that was not measured.
+        ValueError: the rank was not measured.
     """
     top = at_rank(results, rank).sort_values("site").groupby("key").tail(1)
     table = by_network(results).merge(top[["key", *AT_RANK.values()]], on="key")

@@ -1,4 +1,4 @@
-"""The same networks by three definitions of the metrics: its networks."""
+"""The networks of the section on three definitions of the metrics."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ def paper_or_code(
     samples: int | None = None,
     targets: Sequence[str] = (),
 ) -> list[RunConfig]:
-    """The paper's networks, measured by each definition of the metrics there is.
+    """The paper's networks, measured by each definition of the metrics.
 
     Raises:
         ConfigError: an unknown data set, no seeds, or a value out of range.

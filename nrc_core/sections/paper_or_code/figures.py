@@ -13,7 +13,7 @@ from nrc_core.results.results import Results
 from nrc_core.sections.canvas import FLOOR, NEUTRAL, Picture, canvas, log_axis, picture, unit_axis
 from nrc_core.sections.paper_or_code.tables import MEASURES, differences, side_by_side
 
-# Colours apart from those of the conditions, which mean a condition on every page (Tol's muted palette).
+# Colours that no condition has, since the colour of a condition is the same on every page (Tol's muted palette).
 LINES: dict[str, dict[str, Any]] = {
     "careful": {"color": NEUTRAL, "linestyle": "-", "marker": "o", "linewidth": 2.6, "markersize": 6},
     "printed": {"color": "#999933", "linestyle": "--", "marker": "s", "linewidth": 1.7, "markersize": 4},
@@ -23,7 +23,10 @@ WORDS = {"careful": "careful (this project)", "printed": "printed (the paper's t
 
 
 def conventions(results: Results) -> Picture:
-    """NRC2, NRC4 per entry and the features' stable rank by site: a line a definition, a band over the networks."""
+    """NRC2, NRC4 per entry and the stable rank of the features by site.
+
+    There is one line for each definition, with a band for the range over the networks.
+    """
     table, apart = side_by_side(results), differences(results)
     with canvas(1, 3, size=(8.2, 3.5)) as (figure, axes):
         told = []

@@ -8,20 +8,20 @@ from nrc_core.config.base import CONVENTIONS
 from nrc_core.results.criteria import holds, last_sites, target_dimensions, weight_sites
 from nrc_core.results.results import Results
 
-# What the definitions disagree on; the others are the same in all three.
+# Quantities that the definitions define differently; the other quantities are the same by all three definitions.
 MEASURES = {"nrc2": "NRC2", "nrc4": "NRC4 per entry", "feature_stable_rank": "stable rank of features"}
 SUMMED = "NRC4 summed over targets"  # by the printed definition
 
 
 def side_by_side(results: Results) -> pd.DataFrame:
-    """Every site that feeds a weight, at the end of training, once a definition.
+    """Every site that feeds a weight, at the end of training, with one row for each definition.
 
-    NRC4 is made comparable: per entry, like the network's own error, whereas the paper's formula sums
-    over the targets. `nrc4_as_defined` is the number that each definition gives.
+    NRC4 is given per entry for all definitions, like the network's own error; the paper's formula sums over the
+    targets. The column `nrc4_as_defined` is the value by each definition.
 
     Returns:
-        Columns of `measure`, with `key`, `seed`, `convention`, `nrc4_as_defined` and `collapsed` (whether
-        NRC1, in which the definitions agree, holds there).
+        Columns of `measure`, with `key`, `seed`, `convention`, `nrc4_as_defined` and `collapsed` (whether NRC1 holds
+        at the site; all definitions agree on NRC1).
     """
     frames = []
     for convention in CONVENTIONS:
@@ -35,10 +35,10 @@ def side_by_side(results: Results) -> pd.DataFrame:
 
 
 def differences(results: Results) -> pd.DataFrame:
-    """How far the definitions are apart at each site: the largest value less the smallest.
+    """Differences between the definitions at each site: the largest value minus the smallest value.
 
     Returns:
-        Columns `key, seed, site, collapsed` and one for each of `MEASURES`; NaN where a definition is.
+        Columns `key, seed, site, collapsed` and one for each of `MEASURES`; NaN if the value by a definition is NaN.
     """
     table = side_by_side(results)
     sites = table.groupby(["key", "seed", "site", "collapsed"], sort=False)[list(MEASURES)]
@@ -46,12 +46,13 @@ def differences(results: Results) -> pd.DataFrame:
 
 
 def by_convention(results: Results) -> pd.DataFrame:
-    """What each definition says of the last site that feeds a weight, and where its verdict is another.
+    """Values by each definition at the last site that feeds a weight, and the number of sites with another verdict.
 
     Returns:
-        One row a definition and measure: `value` (median over the networks), `lowest`, `highest`, and
-        `other_verdicts` of `sites`: at how many sites the condition's threshold is passed here but not by
-        the careful definition, or the reverse (missing for the stable rank, which has no threshold).
+        One row for each measure and definition: `value` (median over the networks), `lowest`, `highest`,
+        `other_verdicts` and `sites`. `other_verdicts` is the number of sites, out of `sites`, at which the condition
+        holds by this definition but not by the careful definition, or the reverse. It is missing for the stable rank,
+        which has no threshold.
     """
     table = side_by_side(results)
     names = MEASURES | {"nrc4_as_defined": SUMMED}
@@ -68,13 +69,13 @@ def by_convention(results: Results) -> pd.DataFrame:
         if column in flags
         for convention in CONVENTIONS
     }
-    # The sum over targets is the paper's definition; the two others are per entry as they stand.
+    # Only the printed definition sums over targets; the other two definitions are already per entry.
     repeated = [(SUMMED, convention) for convention in CONVENTIONS if convention != "printed"]
     return numbers.assign(other_verdicts=pd.Series(others, dtype="Int64"), sites=len(flags)).drop(index=repeated)
 
 
 def words(results: Results) -> str:
-    """How much of a reported number is the metric's definition, in Markdown, every number taken from the results."""
+    """How much a number depends on the definition of its metric, in Markdown, with numbers from the results."""
     apart, table = differences(results), by_convention(results)
     last = apart.groupby("key").tail(1)
     lines = []

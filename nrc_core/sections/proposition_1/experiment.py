@@ -1,4 +1,4 @@
-"""Proposition 1 of the Deep NRC paper: its networks."""
+"""The networks of the section on Proposition 1 of the Deep NRC paper."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Figures of Proposition 1: what is left unpredicted against what theory allows."""
+"""The figures of Proposition 1: the unpredicted share of the targets against the bound of the theory."""
 
 from __future__ import annotations
 
@@ -16,7 +16,11 @@ CURVES = {
 
 
 def counter_example_curve(table: pd.DataFrame) -> Picture:
-    """Residual, printed bound and repaired bound of the counter-example; rows by delta, columns as `Proposition1`."""
+    """Residual, printed bound and repaired bound of the counter-example, by delta.
+
+    Args:
+        table: one row for each delta, with the columns of `Proposition1`.
+    """
     broken = table.index[table["residual"] > table["printed_bound"] * (1 + 1e-9)]  # they are equal at delta = 1
     with canvas(1, 1, size=(7.6, 3.6)) as (figure, [[axis]]):
         for name, (label, colour, line) in CURVES.items():
@@ -34,7 +38,7 @@ def counter_example_curve(table: pd.DataFrame) -> Picture:
 
 
 def proposition_bounds(results: Results) -> Picture:
-    """Unpredicted share of the target variance against its bound, one point a weight site of every network."""
+    """Unpredicted share of the target variance against its bound, one point for each weight site of every network."""
     sites = site_bounds(results.final())
     broken = int((sites["nrc4_unexplained"] > sites["bound"]).sum())
     vacuous = int((sites["bound"] >= 1).sum())

@@ -1,4 +1,4 @@
-"""What theory says of measured sites, from their numbers alone."""
+"""Bounds of the theory at measured sites, computed from stored measurements."""
 
 from __future__ import annotations
 
@@ -9,11 +9,11 @@ from nrc_core.theory.bounds import reverse_bound
 
 
 def site_bounds(measurements: pd.DataFrame) -> pd.DataFrame:
-    """The sites that feed a weight, with the `bound` on what they leave unpredicted of the targets.
+    """The sites that feed a weight, with the `bound` on the unpredicted share of the target variance.
 
-    `measurements` are rows of `measure` with the `key` of each network. The rank of the targets is not known; the bound
-    uses their dimension, the width of the output, since the rank cannot be larger. Sites with constant features have
-    no CKA, so no bound, and are left out.
+    `measurements` are rows of `measure` with the `key` of each network. The rank of the targets is not known. The bound
+    uses the dimension of the targets, which is the width of the output, since the rank cannot be larger. Sites with
+    constant features are left out: they have no CKA and so no bound.
     """
     sites = weight_sites(measurements).reset_index(drop=True)
     dimensions = sites["key"].map(target_dimensions(measurements))

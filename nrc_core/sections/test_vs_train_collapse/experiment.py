@@ -1,4 +1,4 @@
-"""Collapse on training and on test data: its networks."""
+"""The networks of the section on collapse on training and on test data."""
 
 from __future__ import annotations
 
@@ -27,8 +27,8 @@ def test_vs_train_collapse(
 ) -> list[ClassifierConfig]:
     """Collapse on training and test data: figures 1 to 3 of Hui et al., with and without weight decay.
 
-    What is None is the paper's (section 3.2), which does not state the weight decay and the stem. With
-    `random_labels` the training rows have labels that mean nothing, as in the thought experiment of section 2.1.
+    A parameter that is None has the paper's value (section 3.2); the paper does not state the weight decay and the
+    stem. With `random_labels` the training rows have random labels, as in the thought experiment of section 2.1.
 
     Raises:
         ConfigError: an unknown data set or architecture, or a value out of range.

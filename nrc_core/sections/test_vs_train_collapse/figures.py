@@ -1,4 +1,4 @@
-"""The figures of train against test collapse: variances over training, by the size of the training set, margins."""
+"""The figures of collapse on training and on test data: variances and margins over training."""
 
 from __future__ import annotations
 
@@ -26,7 +26,10 @@ VARIANCES = (
 
 
 def train_and_test_variances(results: Results) -> Picture:
-    """TrainVariance and both test variances over training: a row an architecture, a column a weight decay."""
+    """TrainVariance and both test variances over training.
+
+    There is one row for each architecture and one column for each weight decay.
+    """
     tables = {split: last_hidden(results, split) for split in ("train", "test")}
     names = [tables["train"][name].drop_duplicates().tolist() for name in ("architecture", "weight_decay")]
     ends = final_variances(results)
@@ -46,7 +49,7 @@ def train_and_test_variances(results: Results) -> Picture:
 
 
 def margins_over_training(results: Results) -> Picture:
-    """Quantiles of the normalised margins of training and test samples over training, a column a split."""
+    """Quantiles of the normalised margins of training and test samples over training, one panel for each split."""
     levels = [f"{100 * level:.0f}" for level in MARGIN_QUANTILES]
     with canvas.canvas(1, 2, size=(8.2, 3.3)) as (figure, axes):
         told = []

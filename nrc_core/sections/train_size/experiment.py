@@ -1,4 +1,4 @@
-"""Collapse by the size of the training set: its networks."""
+"""The networks of the section on collapse by the size of the training set."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from nrc_core.config.classification import ClassifierConfig
 from nrc_core.sections.grid import ITERATIONS, check_all, classifiers
 from nrc_core.sections.parameters import takes_lists
 
-STOP_LOSS = 1e-6  # of figure 4
+STOP_LOSS = 1e-6  # as in figure 4
 RULES = ("loss", "iterations", "epochs")
 
 
@@ -31,9 +31,10 @@ def train_size(
 ) -> list[ClassifierConfig]:
     """Collapse by the size of the training set: figure 4 of Hui et al., under three rules of when to stop.
 
-    `sizes` are training rows of each class. Rule "loss" is the paper's: as soon as the training loss is at most
-    `stop_loss`, after `iterations` at the latest. "iterations" trains every network as long; "epochs" trains the
-    largest as long and the others in proportion to their rows, so that every row is seen as often.
+    `sizes` are numbers of training rows of each class. The rule "loss" is the paper's rule: training stops as soon as
+    the training loss is at most `stop_loss`, and after `iterations` at the latest. The rule "iterations" trains every
+    network for `iterations`. The rule "epochs" trains the largest set for `iterations` and smaller sets in proportion
+    to their rows, so that every row is seen equally often.
 
     Raises:
         ConfigError: an unknown data set, architecture or rule, or a value out of range.

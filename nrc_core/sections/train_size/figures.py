@@ -1,4 +1,4 @@
-"""Final variances by the size of the training set, a panel a rule."""
+"""The figure of final variances by the size of the training set, one panel for each rule."""
 
 from __future__ import annotations
 
@@ -10,7 +10,10 @@ RULES = {"loss": "until the same loss", "iterations": "equally many iterations",
 
 
 def variances_by_train_size(results: Results) -> Picture:
-    """Train against strong test variance at the end, a dot a network, its training rows beside it: a panel a rule."""
+    """Strong test variance against TrainVariance at the end, one panel for each rule.
+
+    There is one dot for each network, with its number of training rows beside it.
+    """
     table = by_size(results)
     rules = [rule for rule in RULES if rule in set(table["rule"])]
     with canvas(1, len(rules), size=(8.2, 3.4)) as (figure, axes):

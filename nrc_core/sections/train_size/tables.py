@@ -1,4 +1,4 @@
-"""Final variances by the size of the training set."""
+"""The table of final variances by the size of the training set."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ def by_size(results: Results) -> pd.DataFrame:
     """The final variances by the size of the training set and the rule that ended training.
 
     Returns:
-        Columns of `final_variances`, `n` training rows and `rule`: "loss", "iterations" or "epochs". The last
-        two train the largest set in the same way, so it has a row for each.
+        Columns of `final_variances`, `n` (number of training rows) and `rule`: "loss", "iterations" or "epochs". The
+        rules "iterations" and "epochs" train the largest set in the same way, so it has one row for each of them.
     """
     table = final_variances(results)
     runs = results.runs.set_index("key").loc[table["key"]]

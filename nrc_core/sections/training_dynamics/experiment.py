@@ -1,4 +1,4 @@
-"""Losses and the onset of collapse: its networks."""
+"""The networks of the section on losses and the onset of collapse."""
 
 from __future__ import annotations
 

@@ -24,7 +24,7 @@ SETTLED: dict[str, Any] = {"linewidth": 0.8, "color": NEUTRAL, "alpha": 0.7}
 
 
 def training_curves(results: Results) -> Picture:
-    """Losses by epoch and the onset of collapse, a panel a data set: the layout of the paper's figure 5."""
+    """Losses by epoch and the onset of collapse, one panel for each data set, in the layout of the paper's figure 5."""
     events = timing(results)
     splits = results.runs.set_index("key")["split"]
     names = list(dict.fromkeys(results.runs["dataset"]))
@@ -34,7 +34,7 @@ def training_curves(results: Results) -> Picture:
         for axis, dataset in zip(axes.flat, names, strict=False):
             here = events[events["dataset"] == dataset]
             for key, run in results.losses[results.losses["key"].isin(here["key"])].groupby("key", sort=False):
-                # At single epochs, evenly on the axis: all of them would be half a megabyte and look the same.
+                # Only epochs evenly spaced on the axis: all epochs would take half a megabyte and look the same.
                 run = run[run["epoch"].isin(log_spaced_epochs(int(run["epoch"].max()), 200))]
                 for column, (_, colour) in CURVES.items():
                     axis.plot(run["epoch"], run[column], LINES[splits[key]], color=colour, linewidth=0.9, alpha=0.8)
@@ -51,7 +51,7 @@ def training_curves(results: Results) -> Picture:
 
 
 def over_epochs(results: Results) -> Picture:
-    """NRC1 to NRC4 by site at every measured epoch of one network: the later, the stronger."""
+    """NRC1 to NRC4 by site at every measured epoch of one network; later epochs have stronger colours."""
     m = weight_sites(results.history())
     epochs = sorted(m["epoch"].unique())
     with canvas.canvas(2, 2, size=(8.2, 6.2)) as (figure, axes):
@@ -76,7 +76,7 @@ def over_epochs(results: Results) -> Picture:
 
 
 def onset_order(results: Results) -> Picture:
-    """The measured epochs between which each condition set in at the last site, a panel a data set."""
+    """The measured epochs between which each condition set in at the last site, one panel for each data set."""
     events = onset(results)
     events = events[events["condition"] != "all"]
     orders = order_of_onset(results).set_index("key")
@@ -110,7 +110,7 @@ def onset_order(results: Results) -> Picture:
 
 
 def generalisation(results: Results) -> Picture:
-    """Test error less training error, over the target variance: a dot a network, by data set and split."""
+    """Test error minus training error, divided by the target variance, by data set and split; dots are networks."""
     table = generalisation_gap(results)
     most = thresholds()["gap_most"]
     groups = list(table.groupby(["dataset", "split"], sort=False))
@@ -146,7 +146,7 @@ def _name(dataset: str) -> str:
 
 
 def _mark(axis: Axes, events: pd.DataFrame) -> None:
-    """The brackets of the onset of collapse, green as in the paper, and where the losses settled."""
+    """Mark the intervals of the onset of collapse, green as in the paper, and the epochs at which losses settled."""
     for row in events.dropna(subset="at_most").drop_duplicates(["after", "at_most", "split"]).itertuples():
         axis.axvspan(max(row.after, 1), row.at_most, color=COLLAPSE, alpha=0.12, linewidth=0)
         axis.axvline(row.at_most, color=COLLAPSE, linestyle=LINES[row.split], linewidth=1.6)
@@ -158,7 +158,7 @@ def _message(dataset: str, events: pd.DataFrame) -> str:
     found = events.loc[events["collapse"] != "none", "collapse"].value_counts()
     if found.empty:
         return f"{_name(dataset)}: no collapse"
-    when = "as" if found.index[0] == "open" else found.index[0]  # or "after" or "before"
+    when = "as" if found.index[0] == "open" else found.index[0]  # "as", "after" or "before"
     among = "" if found.iloc[0] == len(events) else f" ({found.iloc[0]} of {len(events)})"
     return f"{_name(dataset)}: collapse {when} the losses settled{among}"
 
@@ -183,7 +183,7 @@ def _key(splits: list[str]) -> list[Line2D]:
 
 
 def _face(split: str, colour: Any) -> Any:
-    """Dots of random splits are full, those of other splits hollow."""
+    """Colour inside a dot: dots of random splits are full, dots of other splits are hollow."""
     return colour if split == "random" else "none"
 
 
@@ -198,7 +198,7 @@ def _brackets(axis: Axes, row: int, events: pd.DataFrame, colour: str, end: int)
 
 
 def _first(orders: pd.DataFrame) -> str:
-    """Which condition set in first, where the networks agree, and which never did."""
+    """The condition that set in first, if the networks agree, and the conditions that never set in."""
     firsts = {order.split(", ")[0] for order in orders["order"]}
     names = [name.upper() for name in CONDITIONS]
     never = [name for name in names if all(name in row for row in orders["never"])]

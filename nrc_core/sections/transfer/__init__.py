@@ -1,1 +1,1 @@
-"""What pre-trained features are worth in another task."""
+"""How well pre-trained features do in another task."""

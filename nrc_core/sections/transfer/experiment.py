@@ -1,4 +1,4 @@
-"""What pre-trained features are worth in another task: its networks."""
+"""The networks of the section on pre-trained features in another task."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from nrc_core.sections.grid import check_all, classifiers
 from nrc_core.sections.parameters import takes_lists
 
 PRETRAINING_ITERATIONS = 100_000
-STARTS = (20_000, 40_000, 70_000, 80_000, 90_000)  # of fine-tuning, figure 5 (left)
+STARTS = (20_000, 40_000, 70_000, 80_000, 90_000)  # iterations at which fine-tuning starts, figure 5 (left)
 
 
 @takes_lists
@@ -40,8 +40,8 @@ def transfer(
 
     The paper fine-tunes the checkpoints `starts` of one pre-training, so that collapse and training time vary
     together. The control fine-tunes networks pre-trained for equally many iterations, `starts[0]`, with other
-    weight decays or label smoothing, so that collapse varies and training time does not. Every network has its
-    learning rate searched, and is tested on all test rows; `test_per_class` is of the pre-training.
+    weight decays or label smoothing, so that collapse varies and training time does not. The learning rate is searched
+    for every network, and every network is tested on all test rows; `test_per_class` applies to the pre-training only.
 
     Raises:
         ConfigError: a data set without superclasses, an unknown architecture, or a value out of range.

@@ -1,4 +1,4 @@
-"""The figure of transfer: what features are worth downstream, by how far they had collapsed."""
+"""The figure of transfer: accuracy of fine-tuned networks against the collapse of the pre-training."""
 
 from __future__ import annotations
 
@@ -18,7 +18,10 @@ CHOICES: dict[str, tuple[dict[str, Any], str]] = {
 
 
 def transfer_by_collapse(results: Results) -> Picture:
-    """Fine-tuned accuracy by TrainVariance of the pre-training: checkpoints of one run, and networks of equal age."""
+    """Fine-tuned accuracy by TrainVariance of the pre-training.
+
+    One panel shows checkpoints of one pre-training; the other shows networks that were trained for equally long.
+    """
     table = by_checkpoint(results)
     start = table["start"].min()
     panels = [("Checkpoints of one pre-training", "variance", table[~table["control"]])]

@@ -1,4 +1,4 @@
-"""What became of every pre-trained network."""
+"""The table of all pre-trained networks that were fine-tuned."""
 
 from __future__ import annotations
 
@@ -9,14 +9,15 @@ from nrc_core.sections.collapse import NETWORK, last_hidden
 
 
 def by_checkpoint(results: Results) -> pd.DataFrame:
-    """One row for each pre-trained network that was fine-tuned.
+    """One row for each checkpoint of a pre-trained network that was fine-tuned.
 
     Returns:
-        Columns `pretraining_key`, those of the network, `start` (the iteration it was taken at), `control` (pre-trained
-        with other options for the equal-time control), `variance` (TrainVariance of the pre-training at `start`) and
-        `variance_current` (by the class means of that moment, which networks of different ends have in common),
-        test accuracies `by_validation` and `by_test` (which rows the learning rate was chosen on) and `probe`, and
-        `learning_rate`, the one chosen on validation rows.
+        Columns `pretraining_key`, those in `NETWORK`, `start` (the iteration of the checkpoint), `control` (whether it
+        was pre-trained with other options for the equal-time control), `variance` (TrainVariance of the pre-training at
+        `start`) and `variance_current` (the same with the class means at `start`, so that networks whose pre-training
+        ends at different iterations can be compared). Test accuracies are `by_validation` and `by_test` (learning rate
+        chosen on validation rows and on test rows) and `probe` (linear probe). `learning_rate` is the rate that was
+        chosen on validation rows.
     """
     transfers = results.runs[results.runs["task"] == "transfer"]
     hidden = last_hidden(results.where(task="classification"))

@@ -1,4 +1,4 @@
-"""The same network at several weight decays: its networks."""
+"""The networks of the section on weight decay."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The same network at several weight decays: a map first, then lines, then what it costs."""
+"""The figures of the same network at several weight decays: a map, lines by site, and errors."""
 
 from __future__ import annotations
 
@@ -17,16 +17,16 @@ from nrc_core.sections.canvas import COLOURS, FLOOR, NETWORK, NEUTRAL, Picture, 
 from nrc_core.sections.sweeps import by_network
 
 METRICS = {"nrc1": "Noise (NRC1)", "nrc2": "Targets (NRC2)", "nrc3": "Weights (NRC3)"}
-LEAST_SHOWN = 1e-4  # of the noise, in colours
-# Seen on the darkest and the brightest cell alike.
+LEAST_SHOWN = 1e-4  # least noise that has its own colour
+# Markers that are visible on the darkest and on the brightest cell.
 MARK: dict[str, Any] = {"linestyle": "none", "markerfacecolor": "white", "markeredgecolor": "black", "color": "white"}
 SINGLE, ALL_FOUR = MARK | {"marker": "o", "markersize": 4}, MARK | {"marker": "*", "markersize": 11}
 
 
 def weight_decay_map(results: Results) -> Picture:
-    """Site by weight decay, a panel a condition: means over the networks, marks where conditions hold in half of them.
+    """Maps of site by weight decay, one panel for each condition: means over the networks.
 
-    Brighter is more collapsed in every panel.
+    A mark means that a condition holds in at least half of the networks. Brighter cells are more collapsed.
     """
     sites = _sites(results)
     flags = holds(sites)
@@ -69,10 +69,10 @@ def weight_decay_map(results: Results) -> Picture:
 
 
 def weight_decay_lines(results: Results) -> Picture:
-    """Noise, alignment with the weights, and stable rank of the weights by site, one line a weight decay."""
+    """Noise, alignment with the weights and stable rank of the weights by site, one line for each weight decay."""
     sites = _sites(results)
     panels = {"nrc1": "Noise (NRC1)", "nrc3": "Alignment (NRC3)", "weight_stable_rank": "Stable rank of weights"}
-    # Grey without weight decay.
+    # Networks without weight decay are grey.
     colours = {0.0: NEUTRAL} | canvas.shades(sites.loc[sites["weight_decay"] > 0, "weight_decay"], 0.3, 0.8)
     flags = holds(sites)
     noise, aligned = (_where(_half(sites, flags[name]).any(axis=1)) for name in ("nrc1", "nrc3"))
@@ -100,7 +100,10 @@ def weight_decay_lines(results: Results) -> Picture:
 
 
 def weight_decay_errors(results: Results) -> Picture:
-    """Training and test error by weight decay; and the noise, with over-collapse by shape. Dots are networks."""
+    """Training and test error by weight decay, and the noise by weight decay.
+
+    Dots are networks. In the panel of the noise, the shape of a dot shows over-collapse.
+    """
     networks = by_network(results)
     tried = sorted(networks["weight_decay"].unique())
     networks["place"] = networks["weight_decay"].map(tried.index)
@@ -153,7 +156,7 @@ def _sites(results: Results) -> pd.DataFrame:
 
 
 def _grid(sites: pd.DataFrame, values: pd.Series) -> pd.DataFrame:
-    """Means over the networks, one row a weight decay and one column a site."""
+    """Means over the networks, one row for each weight decay and one column for each site."""
     return values.groupby([sites["weight_decay"], sites["site"]]).mean().unstack()
 
 
@@ -162,7 +165,7 @@ def _half(sites: pd.DataFrame, flags: pd.Series) -> pd.DataFrame:
 
 
 def _where(held: pd.Series) -> str:
-    """At which weight decays a condition holds, in as few words as are exact."""
+    """Weight decays at which a condition holds, in few words."""
     tried, found = list(held.index), [f"{value:g}" for value in held.index[held]]
     if not found or len(found) == len(tried):
         return "at every weight decay" if found else "at none of the weight decays"

@@ -1,4 +1,4 @@
-"""Weight decays side by side."""
+"""The table of weight decays."""
 
 from __future__ import annotations
 
@@ -9,10 +9,10 @@ from nrc_core.sections.sweeps import by_network
 
 
 def by_weight_decay(results: Results) -> pd.DataFrame:
-    """One row a weight decay: medians over its networks, ranges in brackets where there are several.
+    """One row for each weight decay: medians over its networks, and ranges in brackets if there are several networks.
 
-    *All four from* is the first site from which on all four conditions hold to the last; *noise* and
-    *NRC3* are at the last weight site; *train* and *test* the shares of the target variance left
+    *All four from* is the first site such that all four conditions hold from there to the last site. *noise* and
+    *NRC3* are at the last weight site. *train* and *test* are the shares of the target variance that are left
     unexplained.
     """
     rows = [

@@ -1,4 +1,4 @@
-"""Networks that differ from the recipe in one respect each, and what the activation does to their noise."""
+"""The figures of networks that differ from the recipe in one respect each, and of their noise at the activation."""
 
 from __future__ import annotations
 
@@ -27,11 +27,11 @@ PANELS = {
 }
 THRESHOLD: dict[str, Any] = {"color": NEUTRAL, "linestyle": ":", "linewidth": 1.4}
 CONE: dict[str, Any] = {"color": NEUTRAL, "linestyle": "--", "linewidth": 1.4}
-NOISE_FLOOR = 1e-8  # of the curves in the rank, which are kept in single precision
+NOISE_FLOOR = 1e-8  # least noise shown in curves by rank, which are stored in single precision
 
 
 def variants(results: Results) -> Picture:
-    """The four conditions at the last site: a row a variant, a dot a network, the threshold dotted."""
+    """The four conditions at the last site: one row for each variant, one dot for each network, dotted thresholds."""
     table = at_last_site(results)
     flags, limits = holds(table), thresholds()
     limits_of = dict(zip(PANELS, (limits["noise_most"], *[limits["alignment_least"]] * 2, 1.0), strict=True))
@@ -67,7 +67,7 @@ def variants(results: Results) -> Picture:
 
 
 def noise_before_and_after(results: Results) -> Picture:
-    """NRC1 at the last site before and after the activation: a row a variant, a bar a network."""
+    """NRC1 at the last site before and after the activation: one row for each variant, one bar for each network."""
     table = at_last_site(results)
     names = list(dict.fromkeys(table["variant"]))
     with canvas.canvas(1, 1, size=(7.6, 1.6 + 0.36 * len(names))) as (figure, [[axis]]):
@@ -94,7 +94,7 @@ def noise_before_and_after(results: Results) -> Picture:
 
 
 def cone(results: Results) -> Picture:
-    """NRC1 at the last site as a curve in the rank, before and after the activation, without and with biases."""
+    """NRC1 at the last site by rank, before and after the activation, without and with biases."""
     names = variant_names(results)
     keys = {words: list(names.index[names == words]) for words in (RECIPE, "with a bias", "without a bias")}
     shown = {words: chosen for words, chosen in keys.items() if chosen}
@@ -135,7 +135,7 @@ def _levels() -> list[Line2D]:
 
 
 def _last_curves(results: Results, keys: list[str], features: str) -> pd.DataFrame:
-    """NRC1 by rank at the last site that feeds a weight, of some runs."""
+    """NRC1 by rank at the last site that feeds a weight, for the runs with the given keys."""
     last = weight_sites(results.final()).groupby("key")["site"].max()
     curves = results.final_spectra(features=features)
     chosen = curves["key"].isin(keys) & (curves["site"] == curves["key"].map(last))
@@ -143,7 +143,7 @@ def _last_curves(results: Results, keys: list[str], features: str) -> pd.DataFra
 
 
 def _spread(seeds: pd.Series, among: pd.Series) -> np.ndarray:
-    """Heights within a row, the same for a seed in every row."""
+    """Vertical shifts within a row; a seed has the same shift in every row."""
     order = sorted(set(among))
     return canvas.spread(len(order), 0.2)[[order.index(seed) for seed in seeds]]
 

@@ -13,9 +13,9 @@ RECIPE = "the recipe"
 
 
 def variant_names(results: Results) -> pd.Series:
-    """By key, in the order of the runs, how a run differs from the first: "with a bias", "4 layers", ...
+    """Difference of each run from the first run, by key in the order of the runs: "with a bias", "4 layers", ...
 
-    Only bias, initial scale, depth and width are compared; a run that has those of the first is "the recipe".
+    Only bias, initial scale, depth and width are compared. A run with the same values as the first is "the recipe".
     """
     first = results.runs.iloc[0]
     return pd.Series({row["key"]: _difference(row, first) for _, row in results.runs.iterrows()}, name="variant")
@@ -32,12 +32,12 @@ def _difference(row: pd.Series, first: pd.Series) -> str:
 
 
 def at_last_site(results: Results) -> pd.DataFrame:
-    """The last site that feeds a weight in every network, at the end of training: one row a run.
+    """The last site that feeds a weight in every network, at the end of training: one row for each run.
 
     Returns:
         Columns of `measure`, with `key`, `seed`, `variant`, `before` (NRC1 before the activation), `at_2t` (NRC1
-        at a rank of twice the number of targets), `error_share` (NRC4 over the largest that counts as
-        predictable: the condition holds up to 1), `collapsed_from` and `over_collapsed` as in `Verdict`.
+        at a rank of twice the number of targets), `error_share` (NRC4 divided by its limit: the condition holds up to
+        1), `collapsed_from` and `over_collapsed` as in `Verdict`.
     """
     last, before = last_sites(results.final()), last_sites(results.final(features="pre"))
     judged = verdict_table(results)
@@ -57,10 +57,11 @@ def by_variant(results: Results) -> pd.DataFrame:
     """One row for each variant; numbers are medians over its networks.
 
     Returns:
-        Index `variant`; columns `networks`, `all_four` (for every network the first site from which on the four
-        conditions hold together, or no), `noise_after`, `noise_after_2t` and `noise_before` (NRC1 at the last
-        site after the activation, at once and twice the number of targets, and before it), `over_collapsed`
-        (how many) and `unexplained` (training error as a share of the target variance).
+        Index `variant`; columns `networks` (number of networks), `all_four` (for every network the first site from
+        which on the four conditions hold together, or "no"), `noise_after` and `noise_after_2t` (NRC1 at the last site
+        after the activation, at a rank of t and of 2t for t targets), `noise_before` (NRC1 before the activation at a
+        rank of t), `over_collapsed` (number of networks) and `unexplained` (training error as a share of the target
+        variance).
     """
     table = at_last_site(results)
     rows = []
@@ -81,7 +82,7 @@ def by_variant(results: Results) -> pd.DataFrame:
 
 
 def words(results: Results) -> str:
-    """Which variants collapse or over-collapse, and what the activation does to the noise, in Markdown."""
+    """Variants that collapse or over-collapse, and the effect of the activation on the noise, in Markdown."""
     table, most = at_last_site(results), thresholds()["noise_most"]
     deep = (table["collapsed_from"] < table["site"]).fillna(False)
     lines = [f"* All four conditions hold below the last layer in {_where(table, deep)}."]
@@ -98,7 +99,7 @@ def words(results: Results) -> str:
 
 
 def _where(table: pd.DataFrame, flags: pd.Series) -> str:
-    """How many networks are flagged, and of which variants."""
+    """Number of flagged networks, and the variants to which they belong."""
     counts = flags.groupby(table["variant"], sort=False).agg(["sum", "size"])
     named = [f"{variant} ({row['sum']} of {row['size']})" for variant, row in counts.iterrows() if row["sum"]]
     return f"{flags.sum()} of {len(flags)} networks" + (f": {', '.join(named)}" if named else "")
