@@ -1,12 +1,12 @@
-"""Does a run agree with reference runs, which differ from it in the seed only? One number for all its quantities.
+"""Agreement of a run with reference runs, which differ from it in the seed only, as one number for all quantities.
 
-The unit of a quantity is its spread w between seeds: on its scale, the median difference of two references (which a
-single odd one does not move) over 0.954, that of two draws of a normal distribution of unit spread. With n
-references it is moderated towards the median u over quantities of its kind, as variances in moderated t-statistics
-(Smyth, 2004): w^2 <- (d u^2 + (n - 1) w^2) / (d + n - 1).
+The unit of a quantity is its spread w between seeds, on the scale of the quantity. w is the median difference of two
+references over 0.954, which is the median difference of two draws from a normal distribution of unit spread. A single
+unusual reference does not change this median. With n references, w is moderated towards the median u over quantities
+of the same kind, like variances in moderated t-statistics (Smyth, 2004): w^2 <- (d u^2 + (n - 1) w^2) / (d + n - 1).
 
-The distance of two runs is the root mean square over all quantities of their differences in these units, over the
-root of 2, so that two seeds are about 1 apart. The number of a run is its distance to the nearest reference.
+The distance of two runs is the root mean square of their differences in these units, over all quantities, divided by
+the root of 2, so that two seeds are about 1 apart. The number of a run is its distance to the nearest reference.
 """
 
 from __future__ import annotations
@@ -22,23 +22,24 @@ from jaxtyping import Float
 
 from nrc_core.claims.quantities import SCALES
 
-PRIOR_FREEDOM = 4.0  # d: the median of a kind counts as much as so many degrees of freedom
+PRIOR_FREEDOM = 4.0  # d: weight of the median of a kind, in degrees of freedom
 NORMAL = 0.953872552417  # median of |a - b| of two independent standard normal numbers
-FEWEST = 4  # references that a setting must have
-# A run whose seed is among the references differs if its number is above this: arithmetic alone moves a run by less,
-# see the page on machines. A new seed that went another way is above it too, and some seeds do go another way.
+FEWEST = 4  # least number of references of a setting
+# A run whose seed is among the references differs if its number is above this limit: arithmetic alone changes a run by
+# less, see the page on machines. A new seed can be above the limit without an error, since some trainings end
+# differently.
 LIMIT = 1.5
-BEYOND = 2.0  # a further seed may lie this many spreads beyond the references
+BEYOND = 2.0  # number of spreads by which a new seed may lie beyond the references
 
 
 @dataclass(frozen=True)
 class Setting:
-    """The references of one setting on their scales: a row a run, a column a quantity.
+    """The references of one setting: one row for each run, one column for each quantity.
 
     Attributes:
-        seeds: of the rows.
-        names: kind and place of the quantities that every reference has.
-        values: on the scales of their kinds.
+        seeds: seeds of the rows.
+        names: kind and place of each quantity that every reference has.
+        values: values of the quantities, on the scales of their kinds.
         floors: the least spreads.
     """
 
@@ -49,7 +50,7 @@ class Setting:
 
     @classmethod
     def of(cls, runs: Mapping[int, pd.DataFrame]) -> Setting:
-        """Make it from the tables of `quantities` of the runs, by seed.
+        """Make a setting from the tables of `quantities` of its runs, by seed.
 
         Raises:
             ValueError: fewer than `FEWEST` runs.
@@ -74,16 +75,16 @@ class Setting:
         return np.sqrt(moderated.to_numpy())
 
     def differences(self, run: pd.DataFrame) -> Float[np.ndarray, "n q"]:
-        """What a run differs by from every reference, in units of two seeds; NaN where it lacks a quantity.
+        """Differences of a run from every reference, in units of two seeds; NaN if the run lacks a quantity.
 
         Args:
-            run: its `quantities`.
+            run: the `quantities` of the run.
         """
         values = run.set_index(["kind", "place"])["value"].reindex(self.names)
         return (on_scales(values.to_frame())[:, 0] - self.values) / (math.sqrt(2) * self.spread)
 
     def compare(self, run: pd.DataFrame) -> Comparison:
-        """A run, given by its `quantities`, against the references."""
+        """Compare a run, given by its `quantities`, with the references."""
         values = run.set_index(["kind", "place"])["value"].reindex(self.names)
         if lacking := [name for name, value in values.items() if math.isnan(value)]:
             return Comparison(math.inf, pd.DataFrame(), [", ".join(map(str, name)) for name in lacking])
@@ -111,13 +112,13 @@ class Setting:
 
 @dataclass(frozen=True)
 class Comparison:
-    """A run against the references of its setting.
+    """Comparison of a run with the references of its setting.
 
     Attributes:
-        number: distance to the nearest reference; infinite where the run lacks a quantity.
-        table: `kind`, `place`, `value`, `low` and `high`, between which a further seed is expected, and `z`, the
+        number: distance to the nearest reference; infinite if the run lacks a quantity.
+        table: `kind`, `place`, `value`, `low` and `high` (a new seed is expected between them), and `z`, the
             difference from the nearest reference in units of two seeds.
-        lacking: quantities that all references have and the run has not.
+        lacking: quantities that all references have and the run lacks.
     """
 
     number: float
@@ -130,6 +131,6 @@ class Comparison:
 
 
 def on_scales(values: pd.DataFrame) -> Float[np.ndarray, "q n"]:
-    """Values, a row a quantity that its index names, on the scales of their kinds."""
+    """Values on the scales of their kinds: one row for each quantity, whose kind and place are the index."""
     kinds = values.index.get_level_values(0)
     return np.array([SCALES[kind].forward(row) for kind, row in zip(kinds, values.to_numpy(float), strict=True)])

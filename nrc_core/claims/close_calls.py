@@ -1,4 +1,4 @@
-"""Would another machine give another verdict? That depends on how close the networks are to the limit."""
+"""The chance of another verdict on another machine, which depends on how close the networks are to the limit."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import pandas as pd
 
 from nrc_core.claims.checks.observation import Observation
 
-CLOSE = 0.05  # a verdict is a close call if its chance of being another one is at least this
+CLOSE = 0.05  # a verdict is a close call if the chance of another verdict is at least this
 DRAWS = 4000
 FEWEST = 3  # a spread needs at least this many networks
 
@@ -19,14 +19,14 @@ def chance_of_change(
 ) -> float | None:
     """The chance that the same networks, trained on another machine, give another verdict.
 
-    Each value is moved by a normal random number. Its spread is the spread between the seeds of the group, times
-    `share`. A network whose value passes the limit though it fails for another reason stays as it is. So does a
-    network whose value is exactly the limit, as counts can be.
+    A normal random number is added to each value. The spread of the random number is the spread between the seeds of
+    the group, times `share`. A network keeps its result if its value is within the limit but the network fails for
+    another reason, or if its value is exactly the limit, as counts can be.
 
     Args:
-        verdict: gives the verdict from rows like those of the observation.
+        verdict: function from rows like the rows of the observation to the verdict.
         share: the spread between machines over the spread between seeds, see `machine_share`.
-        draws: how many times the networks are drawn.
+        draws: number of random draws.
 
     Returns:
         None if no group has enough networks to estimate a spread.

@@ -1,4 +1,4 @@
-"""The claims of the papers as data: one file a paper, one entry a claim."""
+"""The claims of the papers as data: one file for each paper, one entry for each claim."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ class Claim:
 
 @cache
 def read_entries() -> tuple[dict[str, Any], ...]:
-    """The entries of all files as they are written.
+    """The entries of all files, unchanged.
 
     Raises:
         ConfigError: a file cannot be read.
@@ -51,7 +51,7 @@ def read_claims() -> tuple[Claim, ...]:
     """All claims, in the order of the ledger.
 
     Raises:
-        ConfigError: an entry lacks a field, has an unknown one, or names an unknown check or threshold.
+        ConfigError: an entry lacks a field, has an unknown field, or names an unknown check or threshold.
 
     Example:
         >>> read_claims()[0].id

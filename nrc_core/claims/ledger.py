@@ -1,4 +1,4 @@
-"""The ledger: every claim of the papers, the networks that speak for or against it, and the verdict."""
+"""The ledger: every claim of the papers, the networks that are evidence for or against it, and the verdict."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ UNJUDGED = (UNTESTABLE, UNLIKE, WAITING)
 
 @dataclass(frozen=True)
 class Group:
-    """What the networks of one data set (or width, or split) say: in how many of them the claim holds."""
+    """The networks of one data set (or width, or split): in how many of them the claim holds, and their values."""
 
     name: str
     networks: int
@@ -47,7 +47,7 @@ class Group:
     @property
     def interval(self) -> tuple[float, float]:
         """Exact 95 % interval (Clopper and Pearson) of the share of networks in which the claim holds."""
-        from scipy.stats import binomtest  # here, since it takes a second to import and is seldom needed
+        from scipy.stats import binomtest  # imported here because it takes a second and is seldom needed
 
         share = binomtest(self.held, self.networks).proportion_ci(0.95, method="exact")
         return float(share.low), float(share.high)
@@ -64,12 +64,12 @@ class Judged:
 
     Attributes:
         verdict: one of `VERDICTS`.
-        reason: why there is no verdict, or what is missing from it.
+        reason: why there is no verdict, or what evidence is missing.
         observation: the numbers, if there are any.
-        groups: the same by data set.
-        moved: by threshold and value, the verdicts that would differ.
-        weaker: its pages whose networks give no verdict, and why: their size or their data are not the paper's.
-        keys: of the runs that are the evidence.
+        groups: the numbers by group, such as a data set.
+        moved: verdicts that other values of a threshold would change, by threshold and value.
+        weaker: pages of the claim whose networks give no verdict, with the reason: size or data are not the paper's.
+        keys: keys of the runs that are the evidence.
         change: the chance of another verdict on another machine, see `chance_of_change`; None if not known.
     """
 
@@ -104,12 +104,12 @@ class Judged:
 
 @dataclass(frozen=True)
 class PageResults:
-    """What the store has of a page.
+    """The results of a page that are in the store.
 
     Attributes:
-        results: None if the store has no run of it.
-        missing: how many runs the store lacks.
-        weaker: why its networks give no verdict, see `weakness`; empty if they do.
+        results: None if the store has no run of the page.
+        missing: number of runs that the store lacks.
+        weaker: why the networks of the page give no verdict, see `weakness`; empty if they give one.
     """
 
     results: Results | None
@@ -120,19 +120,19 @@ class PageResults:
 def judge(
     profile: Profile, store: Store, share: float | None = None, *, names: Sequence[str] = (), moved: bool = True
 ) -> list[Judged]:
-    """Every claim against what the store has of a profile's pages; nothing is trained.
+    """Judge every claim on the results of a profile's pages that are in the store; nothing is trained.
 
-    Networks smaller than the paper's, or trained on a stand-in for its data, give no verdict: where there
-    are others they are left out, where there are none the claim is "not yet as in the paper", with what they would
-    say.
+    Networks that are smaller than the paper's, or that are trained on a stand-in for the paper's data, give no verdict.
+    They are left out if a claim also has other networks. If it has no other networks, the verdict is "not yet as in the
+    paper", and the reason states the verdict that they would give.
 
     Args:
-        share: the spread between machines over that between seeds; None leaves open what another machine changes.
-        names: the claims that are judged; all unless given.
+        share: the spread between machines over the spread between seeds; without it, `change` is None in the results.
+        names: the claims that are judged; by default all claims.
         moved: whether to try the other values of the thresholds, which takes several times as long as the verdicts.
 
     Raises:
-        ConfigError: a name that is no claim.
+        ConfigError: a name is not a claim.
     """
     claims = read_claims()
     known = {claim.id: claim for claim in claims}
@@ -144,7 +144,7 @@ def judge(
 
 
 def _evidence(profile: Profile, store: Store, claims: Sequence[Claim]) -> dict[str, PageResults]:
-    """What the store has of each page that a claim names, with only the tables that the checks of its claims read."""
+    """The stored results of each page that a claim names, with only the tables that the checks of its claims read."""
     evidence = {}
     for page in profile.pages:
         checks = {claim.check for claim in claims if page.name in claim.pages}
@@ -161,11 +161,11 @@ def _evidence(profile: Profile, store: Store, claims: Sequence[Claim]) -> dict[s
 
 
 def verdict_of(observation: Observation, claim: Claim, limits: Limits) -> str:
-    """The verdict that numbers give.
+    """The verdict from the numbers of an observation.
 
-    A group of networks reproduces a claim when it holds in at least `reproduced_least` of them, and
-    does not when it holds in at most one minus that. Groups that disagree make "partly", unless the
-    claim is that something happens in any of them.
+    A group of networks reproduces a claim if the claim holds in at least a share `reproduced_least` of the networks. It
+    does not reproduce the claim if the claim fails in at least this share. If groups disagree, the verdict is "partly",
+    unless one group is enough for the claim (`holds_in` is "any").
     """
     if observation.rows.empty:
         return WAITING
@@ -180,7 +180,7 @@ def verdict_of(observation: Observation, claim: Claim, limits: Limits) -> str:
 def judge_claim(
     claim: Claim, evidence: Mapping[str, PageResults], share: float | None = None, *, moved: bool = True
 ) -> Judged:
-    """One claim against the results of pages, by their names. The other arguments are those of `judge`."""
+    """Judge one claim on the results of pages, given by name; the other arguments are as in `judge`."""
     if claim.check is None:
         return Judged(claim, UNTESTABLE, claim.reason)
     pages = {name: evidence[name] for name in claim.pages if name in evidence}
@@ -238,7 +238,7 @@ def _groups(observation: Observation) -> tuple[Group, ...]:
 
 
 def _moved(claim: Claim, used: Evidence, verdict: str) -> dict[str, str]:
-    """The verdicts that other values of the thresholds would give, where they differ."""
+    """Verdicts that other values of the thresholds would give, if they differ from the verdict."""
     verdicts = {}
     for name in (*claim.thresholds, "reproduced_least"):
         for other in read_thresholds()[name].others:
@@ -248,7 +248,7 @@ def _moved(claim: Claim, used: Evidence, verdict: str) -> dict[str, str]:
 
 
 def weakness(results: Results, experiment: str) -> str:
-    """Why the networks of a page give no verdict on the paper's; empty if they do."""
+    """The reason why the networks of a page give no verdict on the paper; empty if they give one."""
     smaller = is_smaller(results, experiment)
     stand_in = any(record["data"]["kind"] == STAND_IN for record in results.provenance.values())
     if not (smaller or stand_in):
@@ -258,7 +258,7 @@ def weakness(results: Results, experiment: str) -> str:
 
 
 def is_smaller(results: Results, experiment: str) -> bool:
-    """Whether networks had less width, depth, epochs or iterations, rows or pixels than the paper's on their data."""
+    """Whether networks have less width, depth, epochs, iterations, rows or pixels than the paper's on the same data."""
     if trains_classifiers(experiment):
         return bool(shortfalls(results.runs, experiment))
     low_rank = experiment == "low_rank_targets"
@@ -275,12 +275,12 @@ def is_smaller(results: Results, experiment: str) -> bool:
 
 
 def score(judged: list[Judged]) -> dict[str, int]:
-    """How many claims have each verdict."""
+    """Number of claims with each verdict."""
     return {verdict: sum(one.verdict == verdict for one in judged) for verdict in VERDICTS}
 
 
 def regressions(judged: list[Judged], expected: Mapping[str, str]) -> list[str]:
-    """What held when the verdicts were recorded and no longer does, a line each."""
+    """Claims that were reproduced when the verdicts were recorded and are no longer, one line for each."""
     now = {one.claim.id: one.verdict for one in judged}
     return [
         f"{name}: was {REPRODUCED}, is {now.get(name, 'gone')}"

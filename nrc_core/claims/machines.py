@@ -1,4 +1,4 @@
-"""The same runs on other machines: how far arithmetic alone moves a result, in units of what a seed does."""
+"""The same runs on other machines: how much arithmetic alone changes a result, compared with the effect of a seed."""
 
 from __future__ import annotations
 
@@ -17,11 +17,11 @@ RUN = ["machine", "page", "setting", "seed"]
 
 
 def differences(references: References, machines: Mapping[str, References]) -> pd.DataFrame:
-    """Every quantity of every run on another machine against the reference of the same seed.
+    """Difference of every quantity of every run on another machine from the reference of the same seed.
 
     Returns:
-        Columns `machine, page, setting, seed, kind, place` and `z`, the difference in units of two seeds: where
-        arithmetic moved a result as far as another seed does, z is about 1.
+        Columns `machine, page, setting, seed, kind, place` and `z`, the difference in units of two seeds: z is about 1
+        if arithmetic changed a result as much as another seed does.
     """
     parts = [pd.DataFrame(columns=[*RUN, "kind", "place", "z"])]
     for run, own, setting in _runs(references, machines):
@@ -32,11 +32,12 @@ def differences(references: References, machines: Mapping[str, References]) -> p
 
 
 def reruns(references: References, machines: Mapping[str, References]) -> pd.DataFrame:
-    """Every run on another machine as `nrc check` sees it.
+    """Every run on another machine, compared with the references as in `nrc check`.
 
     Returns:
         Columns `machine, page, setting, seed`, `published` (whether a reference has this seed), `number` (distance to
-        the nearest reference), `nearest` (whether that is the one of the same seed) and `outside` (beyond the limit).
+        the nearest reference), `nearest` (whether the nearest reference has the same seed) and `outside` (whether the
+        number is above the limit).
     """
     rows = []
     for run, own, setting in _runs(references, machines):
@@ -52,7 +53,8 @@ def reruns(references: References, machines: Mapping[str, References]) -> pd.Dat
 def machine_share(references: References, machines: Mapping[str, References]) -> float | None:
     """The spread between machines over the spread between seeds: the root mean square of all `differences`.
 
-    A run counts as much as another, however many quantities it has. None where no machine has a seed of the references.
+    All runs have the same weight, whatever their number of quantities. The result is None if no machine has a run with
+    a seed of the references.
     """
     found = differences(references, machines)
     if found.empty:

@@ -1,4 +1,4 @@
-"""What a rerun is compared by: the numbers of one run that its page shows, on scales where spreads are alike."""
+"""The quantities by which runs are compared: numbers of a run that its page shows, on scales with similar spreads."""
 
 from __future__ import annotations
 
@@ -19,20 +19,21 @@ from nrc_core.results.thresholds import thresholds
 from nrc_core.sections.collapse import half_time
 
 COLUMNS = ["kind", "place", "value", "floor"]
-# Spreads below these say nothing: one per cent of a positive number, half of the way between two measurements in
-# the logarithm of the time, half a wrong answer of a share.
+# Smaller spreads than these have no meaning: one per cent for a positive number, half of the step between two
+# measurements (in the logarithm of the time) for a time, half a wrong answer for a share of wrong answers.
 FLOOR = 0.01
-NEVER = 2.0  # an event that did not happen stands at so many times the length of the training
+NEVER = 2.0  # an event that did not happen gets this multiple of the length of the training as its time
 
 
 @dataclass(frozen=True)
 class Scale:
-    """How a kind of quantity is compared.
+    """The scale on which a kind of quantity is compared.
 
     Attributes:
-        name: "log" of the value; "rest", the logarithm of what it lacks to 1, for cosines and the like; "share",
-            the arcsine of its root, whose binomial spread is the same everywhere; "plain", as it is.
-        least: smaller values (of "rest": smaller distances to 1) are rounding, and count as this.
+        name: "log" is the logarithm of the value. "rest" is the logarithm of 1 minus the value, for example for
+            cosines. "share" is the arcsine of the root of the value, whose binomial spread does not depend on the
+            value. "plain" is the value itself.
+        least: smaller values (for "rest": smaller distances to 1) are rounding errors and count as this.
     """
 
     name: str
@@ -82,7 +83,7 @@ SCALES = {
     "wrong answers, share": Scale("share"),
     "normalised margin": Scale("plain"),
 }
-# Columns of the measurements, by the kind they are.
+# Columns of the measurements and their kinds.
 AT_SITES = {
     "nrc1": "NRC1",
     "nrc2": "NRC2",
@@ -91,14 +92,14 @@ AT_SITES = {
     "feature_stable_rank": "stable rank of features",
     "weight_stable_rank": "stable rank of weight",
 }
-OF_DATA = ("nrc1", "nrc2", "nrc4_unexplained", "feature_stable_rank")  # where the site is the raw input
+OF_DATA = ("nrc1", "nrc2", "nrc4_unexplained", "feature_stable_rank")  # at the raw input, depend on the data only
 MARGINS = {"normalised_margin_10": "lowest tenth", "normalised_margin_50": "median"}
 
 
 def setting(config: Configuration) -> str:
-    """What runs of different seeds have in common: a fingerprint of the configuration without its seeds.
+    """Setting that runs with different seeds have in common: a hash of the configuration without its seeds.
 
-    When it is measured is part of it, since onsets depend on that; which version of its data was used is not.
+    The times of measurements are included, since onsets depend on them. The version of the data is not included.
 
     Example:
         >>> from nrc_core.config.regression import RunConfig
@@ -119,21 +120,22 @@ def _without_seed(identity: dict[str, Any]) -> dict[str, Any]:
 
 
 def quantities(result: RunResult, wanted: Configuration) -> pd.DataFrame:
-    """The compared numbers of a run at its end: one row each.
+    """The quantities by which a run is compared, at its end: one row for each.
 
-    On the training data, at every site: NRC1 to NRC4 (NRC4 as a share of the target variance) and both stable
-    ranks; of the raw input only what the first weight decides. Of regression: training and test error, as shares
-    of the variance, and when noise falls below the `noise_most` of the claims for good, at every hidden site. Of
-    classifiers: variances, their half-times, loss, wrong answers and margins, on training and test data. Of
-    transfers: wrong answers of every fine-tuned or probed network.
+    Regression networks and classifiers have, on the training data at every site, NRC1 to NRC4 (NRC4 as a share of the
+    target variance) and both stable ranks; at the raw input only quantities that depend on the first weight. Regression
+    networks also have training and test error, as shares of the variance, and, for every hidden site, the time at which
+    noise falls below the threshold `noise_most` and stays there. Classifiers also have variances, their half-times,
+    loss, wrong answers and margins, on training and test data. Transfers have the wrong answers of every fine-tuned or
+    probed network.
 
     Args:
-        result: of a run that did not diverge; it may have been measured at more times than wanted.
-        wanted: the configuration whose times count.
+        result: result of a run that did not diverge; it may have been measured at more times than wanted.
+        wanted: the configuration whose times of measurement are used.
 
     Returns:
-        Columns `kind`, one of `SCALES`; `place`, what tells it from others of its kind; `value`; and `floor`, the
-        spread on the scale of its kind below which differences say nothing.
+        Columns `kind`, one of `SCALES`; `place`, which identifies a quantity among all quantities of its kind; `value`;
+        and `floor`, the spread, on the scale of the kind, below which differences have no meaning.
     """
     if isinstance(wanted, TransferConfig):
         rows = list(_downstream(result))
@@ -176,15 +178,16 @@ def _regressed(m: pd.DataFrame, last: int) -> Iterator[Row]:
 
 
 def _between(times: pd.Series) -> float:
-    """Half of the widest step between measurements, in the logarithm of the time; an event is known no better."""
+    """Half of the widest step between measurements, in the logarithm of the time: the precision of an event's time."""
     steps = np.diff(np.log(np.unique(times.to_numpy(float))))
     return float(steps.max() / 2) if len(steps) else math.log(NEVER) / 2
 
 
 def crossing(times: pd.Series, values: pd.Series, limit: float) -> float:
-    """When positive values fall to a limit and stay, between two measurements interpolated in logarithms.
+    """Time at which positive values fall to a limit and stay there; logarithms are interpolated between measurements.
 
-    The first time where they are never above it; `NEVER` times the last where they end above it.
+    The result is the first time if no value is above the limit, and `NEVER` times the last time if the last value is
+    above the limit.
 
     Example:
         >>> crossing(pd.Series([1, 100]), pd.Series([1.0, 0.01]), 0.1)

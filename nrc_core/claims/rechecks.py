@@ -1,4 +1,4 @@
-"""Pages that were run here, compared with the reference runs: a page agrees, differs or is not compared, and why."""
+"""Comparison of pages that were run here with the reference runs: a page agrees, differs or is not compared."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ NEW_SEEDS = 3  # if at least this many new seeds of one setting are all outside,
 
 @dataclass(frozen=True)
 class Compared:
-    """One run of a page: how far it is from the references of its setting."""
+    """One run of a page, compared with the references of its setting."""
 
     words: str
     setting: str
@@ -45,11 +45,11 @@ class PageCheck:
     """The outcome for one page.
 
     Attributes:
-        page: its name.
+        page: name of the page.
         outcome: one of `OUTCOMES`.
-        reason: why it is not compared, or what differs besides its quantities.
+        reason: why the page is not compared, or what differs besides its quantities.
         runs: the runs that were compared.
-        other_data: whether the data here differ from those of the references in any bit.
+        other_data: whether the data here differ from the data of the references in any bit.
     """
 
     page: str
@@ -92,12 +92,12 @@ class PageCheck:
 
 
 def check_page(page: Page, store: Store, references: References) -> PageCheck:
-    """One page against the references; nothing is trained.
+    """Compare one page with the references; nothing is trained.
 
-    It differs if a run of a published seed is outside. It also differs if a setting has three or more new seeds and
-    all of them are outside. One or two new seeds outside are no sign: training sometimes ends differently (on Swimmer
-    with two seeds of five), and five references do not show all possible ends. A diverged run differs if no reference
-    diverged.
+    A page differs if a run with a published seed is outside the limit. It also differs if a setting has three or more
+    new seeds and all of them are outside. One or two new seeds outside are no evidence: training sometimes ends
+    differently (on Swimmer with two seeds of five), and five references do not show all possible ends. A page also
+    differs if a run diverged and no reference of its setting diverged.
     """
     wanted = list(EXPERIMENTS[str(page.experiment)](**page.parameters))
     known = [(config, there) for config in wanted if (there := references.of(setting(config))) is not None]
@@ -161,7 +161,7 @@ def _in_words(row: dict[str, Any]) -> str:
 
 
 def summary(checked: Sequence[PageCheck]) -> str:
-    """A line for every page that differs or is not compared, and a count."""
+    """One line for every page that differs or is not compared, and the number of pages with each outcome."""
     lines = []
     for one in checked:
         if one.outcome == DIFFERS:

@@ -1,4 +1,4 @@
-"""Reference runs: the runs of pages with other seeds, as a table of runs and a small one of their quantities."""
+"""Reference runs: the runs of pages with several seeds, as a table of runs and a table of their quantities."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ QUANTITIES = [*RUN, *COLUMNS]
 
 
 def default_folder(machine: str | None = None) -> Path:
-    """Where the published references are; of another machine, the same runs made there."""
+    """Folder of the published references, or, for another machine, of the same runs made on that machine."""
     results = project_folder() / "results"
     return results / "references" if machine is None else results / "machines" / machine
 
@@ -43,9 +43,9 @@ class References:
     """Reference runs.
 
     Attributes:
-        runs: a row a run: `setting` (what it has in common with those of other seeds), `seed`, `page` it was made
-            for, and from its provenance `key, device, torch, seconds, date, commit, data, failure, config`.
-        quantities: a row a run and quantity: `setting`, `seed` and the columns of `quantities`.
+        runs: one row for each run: `setting` (the same for all seeds), `seed`, `page` (the page for which the run was
+            made), and from its provenance `key, device, torch, seconds, date, commit, data, failure, config`.
+        quantities: one row for each run and quantity: `setting`, `seed` and the columns of `quantities`.
     """
 
     runs: pd.DataFrame
@@ -53,10 +53,10 @@ class References:
 
     @classmethod
     def read(cls, folder: Path | None = None) -> References:
-        """Read them from a folder; no rows if the folder does not exist.
+        """Read references from a folder; there are no rows if the folder does not exist.
 
         Raises:
-            DataDamaged: a file that is not what `write` wrote.
+            DataDamaged: a file was not written by `write`.
         """
         folder = default_folder() if folder is None else folder
         if not folder.is_dir():
@@ -71,7 +71,7 @@ class References:
             ) from None
 
     def write(self, folder: Path) -> None:
-        """Write them into a folder, in one step, sorted: the order in which they were made does not show."""
+        """Write the references into a folder in one step, sorted, so that the order of the runs has no effect."""
         with atomic_folder(folder) as partial:
             for name, table, order in (("runs", self.runs, RUNS), ("quantities", self.quantities, QUANTITIES)):
                 ordered = table[order].sort_values(order[:2] if name == "runs" else QUANTITIES[:4], kind="stable")
@@ -79,7 +79,7 @@ class References:
 
     @cached_property
     def tables(self) -> dict[str, dict[int, pd.DataFrame]]:
-        """By setting and seed, the `quantities` of every run that did not diverge."""
+        """The `quantities` of every run that did not diverge, by setting and seed."""
         tables: dict[str, dict[int, pd.DataFrame]] = {}
         for (name, seed), rows in self.quantities.groupby(RUN):
             tables.setdefault(str(name), {})[int(seed)] = rows[COLUMNS]
@@ -90,21 +90,21 @@ class References:
         return bool((self.runs.loc[self.runs["setting"] == name, "failure"] != "").any())
 
     def same_data(self, name: str, result: RunResult) -> bool:
-        """Whether the references of a setting were trained on the same data as a run, to the bit."""
+        """Whether the references of a setting were trained on exactly the same data as a run, bit for bit."""
         return _data(result.provenance) in set(self.runs.loc[self.runs["setting"] == name, "data"])
 
     def has(self, config: Configuration) -> bool:
-        """Whether this very run is there."""
+        """Whether the run of a configuration is among the references."""
         same = (self.runs["setting"] == setting(config)) & (self.runs["seed"] == config.seed)
         return bool(same.any())
 
     def of(self, name: str) -> Setting | None:
-        """The references of a setting, None where they are too few."""
+        """The references of a setting; None if there are too few."""
         tables = self.tables.get(name, {})
         return Setting.of(tables) if len(tables) >= FEWEST else None
 
     def with_run(self, config: Configuration, result: RunResult, page: str) -> References:
-        """These reference runs and one more."""
+        """These reference runs with one run added."""
         name, record = setting(config), result.provenance
         row = {
             "setting": name,
@@ -115,7 +115,7 @@ class References:
             "failure": result.failure or "",
             "config": json.dumps(config.identity(), sort_keys=True),
             **{name: record[name] for name in ("key", "device", "seconds", "date")},
-            "instructions": record.get("instructions", ""),  # which older runs do not say
+            "instructions": record.get("instructions", ""),  # older runs do not have this entry
             "commit": record["commit"] or "",
         }
         found = pd.DataFrame(columns=COLUMNS) if result.failure else quantities(result, config)
@@ -124,25 +124,25 @@ class References:
 
 
 def _data(record: Mapping[str, Any]) -> str:
-    """The data of a run, by its provenance: the checksum of the table, or the identity of synthetic data."""
+    """Identity of the data of a run from its provenance: the checksum of a table, or the identity of synthetic data."""
     return str(record["data"].get("table_sha256") or record["data"].get("identity", ""))
 
 
 def read_machines() -> dict[str, References]:
-    """The same runs made on other machines, by the name of the machine; empty where there are none.
+    """The same runs made on other machines, by the name of the machine; empty if there are none.
 
     Raises:
-        DataDamaged: a folder that holds something else.
+        DataDamaged: a folder contains no references.
     """
     folder = project_folder() / "results" / "machines"
     return {path.name: References.read(path) for path in sorted(folder.glob("[!.]*")) if path.is_dir()}
 
 
 def seeds_of(page: Page, seeds: Sequence[int]) -> list[Configuration]:
-    """The runs of a page with other seeds.
+    """Configurations of the runs of a page with other seeds.
 
     Raises:
-        ConfigError: a page that trains nothing.
+        ConfigError: the page trains nothing.
     """
     if page.experiment is None:
         raise ConfigError(f"page {page.name} trains nothing, so it has no references")
@@ -156,16 +156,16 @@ def seeds_of(page: Page, seeds: Sequence[int]) -> list[Configuration]:
 def make(
     pages: Sequence[Page], seeds: Sequence[int], folder: Path, store: Store, published: Store | None = None
 ) -> list[str]:
-    """Add the missing references of pages: runs of the stores, and those that no store has are trained first.
+    """Add the missing references of pages; runs that no store has are trained first.
 
-    The references are written after every page, so that what was computed is never lost.
+    The references are written after every page, so that no finished page is lost.
 
     Args:
-        store: new runs go there, and runs that it has are not trained again.
-        published: a store that is asked first; None for runs of this machine only.
+        store: new runs are stored there, and runs that it has are not trained again.
+        published: a store in which runs are looked up first; None for runs of this machine only.
 
     Returns:
-        What could not be made, a line each: pages whose data are not on this machine.
+        One line for each page whose references could not be made, because its data are not on this machine.
     """
     lacking = []
     locks = folder.parent / ".locks"
@@ -196,10 +196,10 @@ def _find(config: Configuration, stores: Sequence[Store]) -> RunResult | None:
 
 
 def trained_pages(profile: Profile, names: Sequence[str] = ()) -> list[Page]:
-    """The pages of a profile that train something, or those of them that are named.
+    """The pages of a profile that train networks, or the named pages among them.
 
     Raises:
-        ConfigError: a name that is no page, or a page that trains nothing.
+        ConfigError: a name is not a page, or a named page trains nothing.
     """
     known = {page.name: page for page in profile.pages}
     if unknown := [name for name in names if name not in known]:

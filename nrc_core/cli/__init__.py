@@ -1,1 +1,1 @@
-"""The command line `nrc`: `parser` declares every command, and the module of its name has `execute`."""
+"""The command line `nrc`: `parser` declares all commands; each has a module of its name with a function `execute`."""

@@ -1,4 +1,4 @@
-"""`nrc check`: do the runs of a store agree with the reference runs?"""
+"""`nrc check`: check whether the runs of a store agree with the reference runs."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from nrc_core.errors import NrcError
 
 
 def execute(given: argparse.Namespace) -> None:
-    """Compare every page; fails if one differs."""
+    """Compare every page with its references; raise an error if a page differs."""
     profile = profile_of(given, "quick")
     pages = trained_pages(profile, given.pages)
     store, references = store_of(given, profile), References.read(given.references)

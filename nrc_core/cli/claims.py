@@ -1,4 +1,4 @@
-"""`nrc claims`: judge the claims of the papers on the store, or show some of them in full."""
+"""`nrc claims`: judge the claims of the papers on the runs of a store, or show some claims in full."""
 
 from __future__ import annotations
 
@@ -16,14 +16,14 @@ from nrc_core.cli.given import profile_of, store_of
 from nrc_core.errors import ConfigError, NrcError
 from nrc_core.results.thresholds import read_thresholds
 
-WIDTH = 100  # of a line of text
+WIDTH = 100  # number of characters in a line of text
 INDENT = " " * 4
-MOST_VALUES = 12  # of a group that are printed
-MOST_KEYS = 3  # of runs that are printed
+MOST_VALUES = 12  # largest number of values of a group that are printed
+MOST_KEYS = 3  # largest number of run keys that are printed
 
 
 def execute(given: argparse.Namespace) -> None:
-    """Judge and print; fails if a claim that was reproduced no longer is."""
+    """Judge the claims and print the verdicts; raise an error if a claim is no longer reproduced."""
     if given.claims and (given.record or given.against):
         raise ConfigError("--record and --against take the verdicts of all claims: leave the names out")
     gc.disable()  # collecting garbage takes a tenth of the time, and a process this short needs none
@@ -36,7 +36,7 @@ def execute(given: argparse.Namespace) -> None:
 def _judge(given: argparse.Namespace) -> None:
     profile = profile_of(given, "paper")
     expected = _read_verdicts(given.against) if given.against else {}
-    full = bool(given.json or given.claims)  # only these show which other thresholds would change a verdict
+    full = bool(given.json or given.claims)  # only these outputs show which other thresholds would change a verdict
     share = machine_share(References.read(), read_machines()) if full else None
     judged = judge(profile, store_of(given, profile), share, names=given.claims, moved=full)
     if given.json:
@@ -60,7 +60,7 @@ def _judge(given: argparse.Namespace) -> None:
 
 
 def _in_full(one: Judged) -> Iterator[str]:
-    """The lines on a claim and on everything that its verdict rests on."""
+    """Yield the lines about a claim and all the evidence for its verdict."""
     claim, seen = one.claim, one.observation
     yield f"{claim.id}: {one.verdict}"
     yield from textwrap.wrap(claim.statement, WIDTH)

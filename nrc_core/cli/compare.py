@@ -1,4 +1,4 @@
-"""`nrc compare`: two stored runs, what they differ in and what they gave."""
+"""`nrc compare`: compare two stored runs, in what they differ and in their results."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ from nrc_core.files import project_folder
 from nrc_core.results.records import all_keys
 from nrc_core.results.store import RunResult, Store
 
-SHORTEST = 4  # letters of a key that are enough
+SHORTEST = 4  # least number of letters of a key that the user must give
 
 
 def execute(given: argparse.Namespace) -> None:
-    """Print what differs between the two runs, and their quantities."""
+    """Print the differences between the two runs, and their quantities."""
     published = (project_folder() / "results").resolve()
     stores = [Store(folder) for folder in dict.fromkeys([Store(given.store).folder.resolve(), published])]
     runs = [_find(name, stores) for name in (given.first, given.second)]
@@ -69,7 +69,7 @@ def _described(run: RunResult) -> dict[str, Any]:
 def _quantities(run: RunResult) -> dict[tuple[str, str], Any]:
     """The quantities of a run by kind and place; none if it diverged.
 
-    An onset that was not reached, or that a single measurement cannot date, is given in words.
+    An onset is given in words if it was not reached, or if the run has only one measurement.
     """
     if run.failure:
         return {}
@@ -87,7 +87,7 @@ def _quantities(run: RunResult) -> dict[tuple[str, str], Any]:
 
 
 def _paired(first: dict[Any, Any], second: dict[Any, Any]) -> list[tuple[Any, tuple[Any, Any]]]:
-    """The entries of both by name; None where one has no such entry."""
+    """The entries of both dictionaries by name; None if a dictionary lacks an entry."""
     return [(name, (first.get(name), second.get(name))) for name in dict.fromkeys([*first, *second])]
 
 

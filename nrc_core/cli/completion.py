@@ -1,4 +1,4 @@
-"""Names that the shell completes; `argcomplete` asks for them while a command is typed."""
+"""Names that the shell completes; `argcomplete` uses them while the user types a command."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ def _keys() -> list[str]:
 
 
 def _claims() -> list[str]:
-    from nrc_core.claims.entries import read_entries  # with pandas, which takes a second to import
+    from nrc_core.claims.entries import read_entries  # imports pandas, which takes a second
 
     return [entry["id"] for entry in read_entries()]
 
@@ -41,6 +41,6 @@ class Completer(BaseCompleter):
     """Every name that an argument can take; files and folders for arguments that take a path."""
 
     def __call__(self, *, prefix: str, action: argparse.Action, **other: Any) -> Iterable[str]:
-        """What may follow."""
+        """Return the words that may follow."""
         names = NAMES.get(action.dest)
         return FilesCompleter()(prefix, action=action, **other) if names is None else names()

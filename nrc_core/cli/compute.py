@@ -1,4 +1,4 @@
-"""`nrc compute`: fill the store without a notebook, for nodes that have torch only."""
+"""`nrc compute`: fill the store without a notebook, for nodes on which only torch is installed."""
 
 from __future__ import annotations
 
@@ -22,9 +22,9 @@ logger = logging.getLogger(__name__)
 
 
 def execute(given: argparse.Namespace) -> None:
-    """Train what the store lacks; a missing data set does not stop the other pages of a profile."""
+    """Train the runs that the store lacks; a missing data set does not stop the other pages of a profile."""
     if given.device:
-        from nrc_core.training.computing import chosen_device  # with torch, which takes seconds to import
+        from nrc_core.training.computing import chosen_device  # imports torch, which takes seconds
 
         chosen_device(given.device)
     store = Store(given.store)

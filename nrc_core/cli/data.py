@@ -1,4 +1,4 @@
-"""`nrc data`: fetch or simulate data sets and verify them."""
+"""`nrc data`: fetch or simulate data sets, and verify them."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ logger = logging.getLogger(__name__)
 
 
 def execute(given: argparse.Namespace) -> None:
-    """Prepare and verify each data set; one that fails does not stop the others."""
+    """Prepare and verify each data set; if one fails, the remaining data sets are still prepared."""
     folder = data_folder(given.data_dir)
     failed: list[NrcError] = []
     for name in given.names:
@@ -44,7 +44,7 @@ def execute(given: argparse.Namespace) -> None:
 
 
 def _prepared(folder: Path, given: argparse.Namespace) -> tuple[pd.DataFrame, Manifest]:
-    """The data set of a folder, made first if it is not there, damaged or wanted anew."""
+    """The data set of a folder; it is made first if it is missing or damaged, or if the user asks for it again."""
     if not (given.again or given.from_dir):
         try:
             return read_prepared(folder)

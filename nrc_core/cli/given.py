@@ -1,4 +1,4 @@
-"""What the arguments of a command stand for: parameters, a profile, a store."""
+"""Read the arguments of a command: parameters, a profile, a store."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ from nrc_core.workflow.profiles import Profile, read_profile
 
 
 def pairs(words: list[str]) -> dict[str, str]:
-    """Name -> text of words like name=value.
+    """Split words like name=value into a dictionary from names to texts.
 
     Raises:
-        ConfigError: a word without = or without a name, or a name that is given twice.
+        ConfigError: a word has no = or no name, or a name is given twice.
 
     Example:
         >>> pairs(["note=a=b"])
@@ -35,7 +35,7 @@ def pairs(words: list[str]) -> dict[str, str]:
 
 
 def profile_of(given: argparse.Namespace, name: str) -> Profile:
-    """The profile that is given, or the one of the project that has this name.
+    """The given profile, or else the project's profile of this name.
 
     Raises:
         ConfigError: there is no such file, or it is not a profile.
@@ -50,5 +50,5 @@ def profile_of(given: argparse.Namespace, name: str) -> Profile:
 
 
 def store_of(given: argparse.Namespace, profile: Profile) -> Store:
-    """The store that is given, or that of NRC_STORE, or the profile's."""
+    """The given store, or else the store in NRC_STORE, or else the store of the profile."""
     return Store(given.store or os.environ.get("NRC_STORE") or project_folder() / profile.store)

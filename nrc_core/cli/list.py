@@ -1,4 +1,4 @@
-"""`nrc list`: the notebooks, data sets and experiments there are, and what is in the store."""
+"""`nrc list`: list the available notebooks, data sets and experiments, and the runs in the store."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ Record = dict[str, Any]
 
 
 def execute(given: argparse.Namespace) -> None:
-    """Print the lists that are asked for."""
+    """Print the requested lists."""
     for kind in given.kinds:
         if kind not in KINDS:
             raise ConfigError(f"there is no list of {kind!r}: {suggestion(kind, KINDS, 'there is')}")
@@ -68,7 +68,7 @@ def _experiments() -> Iterator[str]:
 
 
 def _store(store: Store, *, each: bool) -> Iterator[str]:
-    """Runs by their data set, task and network; `each` adds a line for each run."""
+    """Yield one line for each data set, task and network; `each` adds one line for each run."""
     keys, whole = store.all_keys(), list(read_records(store.folder))
     yield f"Store {store.folder}: {counted(len(keys), 'run')} (`nrc compare KEY KEY` compares two)"
     for (dataset, network), group in groupby(sorted(whole, key=_kind), _kind):
@@ -84,7 +84,7 @@ def _store(store: Store, *, each: bool) -> Iterator[str]:
 
 
 def _runs(records: list[Record]) -> Iterator[str]:
-    """A line a run, oldest first: key, date, and the parameters in which runs of this kind differ."""
+    """Yield one line for each run, oldest first: key, date, and the parameters in which runs of this kind differ."""
     flat = [_flat(record["config"]) for record in records]
     names = dict.fromkeys(name for one in flat for name in one)
     varied = [name for name in names if len({json.dumps(one.get(name)) for one in flat}) > 1]
@@ -103,7 +103,7 @@ def _flat(config: Record) -> Record:
 
 def _kind(record: Record) -> tuple[str, str]:
     config = record["config"]
-    network = config.get("pretraining", config).get("architecture", "mlp")  # older records do not name the only one
+    network = config.get("pretraining", config).get("architecture", "mlp")  # older records, all of MLPs, lack the name
     return config["dataset"], f"{config.get('task', 'regression')}, {network}"
 
 

@@ -1,4 +1,4 @@
-"""The command line `nrc`: reads the words and hands them to a command; errors that a user can mend are one line."""
+"""The command line `nrc`: read the arguments and run a command; errors that a user can correct take one line."""
 
 # PYTHON_ARGCOMPLETE_OK
 from __future__ import annotations
@@ -22,9 +22,9 @@ INTERRUPTED = (
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Run one command; errors that a user can mend are one line and a non-zero exit."""
+    """Run one command and return its exit status; an error that a user can correct takes one line."""
     parser = make_parser()
-    if "_ARGCOMPLETE" in os.environ:  # the shell asks what can follow
+    if "_ARGCOMPLETE" in os.environ:  # the shell asks which words may follow
         import argcomplete
 
         argcomplete.autocomplete(parser, default_completer=import_module("nrc_core.cli.completion").Completer())
@@ -61,7 +61,7 @@ def main(arguments: list[str] | None = None) -> int:
 
 
 class _Lines(logging.StreamHandler):
-    """Log lines on stderr, above a progress bar if there is one."""
+    """Write log lines to stderr, above a progress bar if there is one."""
 
     def emit(self, record: logging.LogRecord) -> None:
         if "tqdm" not in sys.modules:
@@ -74,7 +74,7 @@ class _Lines(logging.StreamHandler):
 
 @contextmanager
 def _logging(given: argparse.Namespace) -> Iterator[None]:
-    """Log as much as is asked for; afterwards the levels are as they were before."""
+    """Set the log levels that the user asks for, and restore the previous levels at the end of the block."""
     logging.basicConfig(level=logging.INFO, format="%(message)s", handlers=[_Lines(sys.stderr)])
     ours = [logging.getLogger(name) for name in ("nrc_core", "data_scripts")]
     before = [logger.level for logger in ours]

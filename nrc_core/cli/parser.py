@@ -1,4 +1,4 @@
-"""The commands of `nrc`, their arguments and their help. Imports nothing that takes time."""
+"""The commands of `nrc`, their arguments and their help. Imports nothing that is slow."""
 
 from __future__ import annotations
 
@@ -6,8 +6,8 @@ import argparse
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
-MOST_SEEDS = 100  # of references; more would take days
-KINDS = ("notebooks", "data", "experiments", "store")  # of lists
+MOST_SEEDS = 100  # largest number of seeds of references; more seeds would take days
+KINDS = ("notebooks", "data", "experiments", "store")  # kinds of lists
 DEFAULT_STORE = "NRC_STORE, or build/store"
 PROFILE_STORE = "NRC_STORE, or the profile's"
 
@@ -106,7 +106,7 @@ def _version() -> str:
 def _add_volume(parser: argparse.ArgumentParser) -> None:
     """Add `-q` and `-v`, which may stand before the name of a command or after it.
 
-    They have no default: that of the command would replace an option that stands before the name.
+    They have no default, because the default of the command would replace an option that stands before the name.
     """
     volume = parser.add_mutually_exclusive_group()
     for names, text in (

@@ -1,4 +1,4 @@
-"""`nrc references`: make the reference runs of pages that are missing."""
+"""`nrc references`: make the missing reference runs of pages."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from nrc_core.training.progress import heartbeat
 
 
 def execute(given: argparse.Namespace) -> None:
-    """Train what is missing, page by page."""
+    """Train the missing reference runs, page by page."""
     machine, project = given.machine, project_folder()
     pages = trained_pages(profile_of(given, "quick"), given.pages)
     published = Store(project / "results") if machine is None else None

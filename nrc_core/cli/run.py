@@ -14,7 +14,7 @@ from nrc_core.workflow.notebooks import check_output, run_notebook
 
 
 def execute(given: argparse.Namespace) -> None:
-    """Execute the notebook, print its findings, and say where to look at it."""
+    """Execute the notebook, and print its findings and the path of the output."""
     values, notebook = pairs(given.parameters), find_notebook(given.notebook)
     output = given.output or project_folder() / "build" / "runs" / notebook.name
     check_output(notebook, output)

@@ -1,4 +1,4 @@
-"""`nrc show`: what a notebook asks, which parameters it takes, and how long it took."""
+"""`nrc show`: show the question, the parameters and the run time of a notebook."""
 
 from __future__ import annotations
 
@@ -33,13 +33,13 @@ def execute(given: argparse.Namespace) -> None:
 
 
 def _times(path: Path, store: Store) -> Iterator[str]:
-    """How long the notebook took, and how long it would take with the defaults."""
+    """Yield how long the last run of the notebook took, and how long a run with the defaults would take."""
     executed = project_folder() / "build" / "runs" / path.name
     try:
         recorded = json.loads(executed.read_text())["metadata"]["papermill"]
         yield f"Last executed {str(recorded['end_time'])[:10]} in {duration(float(recorded['duration']))}: {executed}"
     except (OSError, ValueError, KeyError, TypeError):
-        pass  # the notebook was not executed, or does not say when
+        pass  # the notebook was not executed, or has no record of its run
     if path.stem in EXPERIMENTS:
         configs = EXPERIMENTS[path.stem]()
         lacking = [config for config in configs if find(config, store, tables=()) is None]

@@ -1,1 +1,1 @@
-"""Statements that need no training."""
+"""Theoretical statements about collapse, which need no training."""

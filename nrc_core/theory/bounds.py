@@ -9,7 +9,7 @@ import math
 
 
 def reverse_bound(cka: float, target_rank: int, target_stable_rank: float) -> float:
-    """The largest share of the target variance that features can leave unpredicted, given their CKA with the targets.
+    """Bound on the share of the target variance that features leave unpredicted, from their CKA with the targets.
 
     ``||(I - P_H) Y||_F^2 / ||Y||_F^2 <= sqrt(t / s) sqrt(1 - CKA^2)``, hence ``<= sqrt(t) sqrt(1 - CKA^2)``: the lemma
     of `nrc_core.theory.statements` with A = Y. The CKA may be that of any projection of the features (NRC2),
@@ -17,7 +17,7 @@ def reverse_bound(cka: float, target_rank: int, target_stable_rank: float) -> fl
     nothing.
 
     Args:
-        cka: between 0 and 1; a value that rounding put above 1 counts as 1, NaN gives NaN.
+        cka: between 0 and 1; a value above 1 by rounding counts as 1; NaN gives NaN.
         target_rank: t, the rank of Y or a larger number.
         target_stable_rank: s, the stable rank of Y or a smaller number.
 
@@ -49,16 +49,17 @@ def decay_beyond_targets(strongest: float, target_dim: int, depth: int) -> float
 
     This is `nrc_core.theory.statements.deep_ufm_threshold` solved for the decay. The first weight takes the place of
     the free features, which is correct for white inputs. The mean squared error per entry is 2 / t times the objective
-    there, hence ``t / 2 weight_decay = (a (m - 1) / m)^(2m / (m + 1)) / (m - 1)``, with m = L - 1 and a the largest
-    standard deviation of the targets. It is a theorem for linear networks on white inputs, and a guide for others.
+    of that function, hence ``t / 2 weight_decay = (a (m - 1) / m)^(2m / (m + 1)) / (m - 1)``, with m = L - 1 and a the
+    largest standard deviation of the targets. This is a theorem for linear networks on white inputs, and a guide for
+    other networks.
 
     Args:
         strongest: the largest eigenvalue of the target covariance.
-        target_dim: t.
-        depth: L, at least 3.
+        target_dim: t, number of targets.
+        depth: L, number of layers, at least 3.
 
     Raises:
-        ValueError: fewer layers, because their formula is another one.
+        ValueError: fewer than three layers, which need another formula.
 
     Example:
         >>> round(decay_beyond_targets(1.9, target_dim=2, depth=8), 3)
@@ -71,11 +72,11 @@ def decay_beyond_targets(strongest: float, target_dim: int, depth: int) -> float
 
 
 def share_bound(gap: float, rank: int, stable_rank: float) -> float:
-    """The largest share of a variance outside a span: ``sqrt(m / s) sqrt(1 - c^2)``, the second bound of the lemma.
+    """Bound on the share of a variance outside a span: ``sqrt(m / s) sqrt(1 - c^2)``, the second bound of the lemma.
 
     Args:
-        gap: ``1 - c^2``.
-        rank: m.
-        stable_rank: s.
+        gap: ``1 - c^2``, with the CKA c.
+        rank: m, the rank.
+        stable_rank: s, the stable rank.
     """
     return math.sqrt(rank / stable_rank * gap)

@@ -1,11 +1,11 @@
-"""Statements about regression collapse that need no training: Proposition 1, and unconstrained features models.
+"""Theoretical statements about regression collapse: Proposition 1, and unconstrained features models.
 
 Sources: Rangamani and Unal, *Deep Neural Regression Collapse* (2026), section 4.4 and Appendix C;
 Andriopoulos et al., *The Prevalence of Neural Collapse in Neural Multivariate Regression* (2024),
-Theorems 4.1 and 4.3. Arrays have samples in rows and are centred here; everything is in float64.
+Theorems 4.1 and 4.3. Arrays have samples in rows. The functions centre them and compute in float64.
 
 The lemma behind the bounds. Let K = A A^T and G = B B^T be Gram matrices of two sets of features, c their
-CKA, P the projection on the columns of B, Q = I - P. Then ||Q K||_F^2 <= (1 - c^2) ||K||_F^2.
+CKA, P the projection on the columns of B, and Q = I - P. Then ||Q K||_F^2 <= (1 - c^2) ||K||_F^2.
 Proof: G = P G P, so c ||K|| ||G|| = <K, G> = <P K P, G> <= ||P K P|| ||G||, hence ||P K P||^2 >= c^2 ||K||^2; and
 ||Q K||^2 <= ||K||^2 - ||P K P||^2, because P K P and Q K are orthogonal parts of K.
 With eigenvalues k_i and eigenvectors u_i of K, m of them non-zero, and q_i = ||Q u_i||^2 in [0, 1] the lemma reads
@@ -43,14 +43,14 @@ class Proposition1:
         residual: ``||(I - P_Y) H|| / ||H||``, the quantity that the proposition bounds.
         printed_bound: ``sqrt(epsilon_1) + sqrt(epsilon_2)``, the bound of the paper, which is false.
         flat_bound: ``sqrt(e_1 + (1 - e_1) (1 - cka_signal^2))``, for an H_sig with equal singular values. The
-            lemma bounds the share of H_sig outside the span of Y; H_sig and H_noise have orthogonal rows, so
-            their residuals add as squares, and that of H_noise is at most its norm. It is at most the
-            sum of roots ``sqrt(e_1) + sqrt(1 - cka_signal^2)``.
-        general_bound: the same for any spectrum, with ``sqrt(t / s) sqrt(1 - cka_signal^2)`` in place of
-            ``1 - cka_signal^2``, but at most 1 there; s is the stable rank of H_sig.
+            lemma bounds the share of H_sig outside the span of Y. H_sig and H_noise have orthogonal rows, so
+            the squares of their residuals add, and the residual of H_noise is at most its norm. The bound is at
+            most the sum of roots ``sqrt(e_1) + sqrt(1 - cka_signal^2)``.
+        general_bound: the bound for any spectrum, with ``min(1, sqrt(t / s) sqrt(1 - cka_signal^2))`` in place of
+            ``1 - cka_signal^2``; s is the stable rank of H_sig.
         unpredicted: ``||(I - P_H) Y||^2 / ||Y||^2``, NRC4 as a share of the target variance.
-        reverse_bound: a bound of `unpredicted` for any spectrum, see `nrc_core.theory.bounds.reverse_bound`.
-        white_bound: a bound of `unpredicted` for a Y with equal singular values, ``1 - cka_signal^2``.
+        reverse_bound: a bound on `unpredicted` for any spectrum, see `nrc_core.theory.bounds.reverse_bound`.
+        white_bound: a bound on `unpredicted` for a Y with equal singular values, ``1 - cka_signal^2``.
     """
 
     target_rank: int
@@ -67,14 +67,14 @@ class Proposition1:
 
 
 def proposition_1(features: Matrix, targets: Matrix) -> Proposition1:
-    """All quantities of Proposition 1, for given features and targets.
+    """Compute all quantities of Proposition 1 for given features and targets.
 
     ``1 - CKA`` and ``1 - CKA^2`` are computed as squared distances of Gram matrices of unit norm, so they do
     not lose digits near CKA = 1.
 
     Args:
         features: (n, h), any real dtype.
-        targets: (n, t), of any rank from 1 on.
+        targets: (n, t), any rank from 1 on.
 
     Raises:
         ValueError: different numbers of rows, values that are not finite, or features or targets without variance.
@@ -127,11 +127,11 @@ def counter_example(delta: float, samples: int) -> tuple[Float[Tensor, "n 2"], F
     ``sqrt(1 - 1 / sqrt 2)``.
 
     Args:
-        delta: not zero, because Y would have rank 1.
+        delta: not zero, because Y would then have rank 1.
         samples: a multiple of 4; the entries of a, b, c are +1 and -1, so their inner products are exact.
 
     Raises:
-        ValueError: delta zero or not finite, or samples not a positive multiple of 4.
+        ValueError: delta is zero or not finite, or samples is not a positive multiple of 4.
 
     Example:
         >>> counter_example(0.5, samples=4)[1].tolist()
@@ -152,7 +152,7 @@ class UfmMinimum:
 
     Attributes:
         weight_gram: (t, t), W W^T.
-        rank: of W, the number of target directions kept.
+        rank: rank of W, the number of target directions that the minimum keeps.
         loss: the value of the objective.
     """
 
@@ -172,7 +172,7 @@ def ufm_minimum(target_covariance: Float[Tensor, "t t"], feature_decay: float, w
     the remaining problem in Z is the proximal map of the nuclear norm.
 
     Raises:
-        ValueError: a decay that is not positive.
+        ValueError: a decay is not positive.
 
     Example:
         >>> found = ufm_minimum(torch.eye(2), feature_decay=0.25, weight_decay=1.0)
@@ -189,18 +189,18 @@ def ufm_minimum(target_covariance: Float[Tensor, "t t"], feature_decay: float, w
 
 
 def deep_ufm_threshold(feature_decay: float, weight_decays: Sequence[float]) -> float:
-    """The standard deviation a target direction needs to survive in a deep linear unconstrained features model.
+    """The least standard deviation of a target direction that a deep linear unconstrained features model keeps.
 
-    The model has L weights in a row on free features, each weight with its own decay; the rest of the objective is
-    that of `ufm_minimum`. With
+    The model has a product of L weights on free features, and each weight has its own decay. The rest of the objective
+    is as in `ufm_minimum`. With
     ``c = (feature_decay prod(weight_decays))^(1 / (L + 1))`` a direction of standard deviation a solves
     ``min_u (u - a)^2 / 2 + (L + 1) / 2 c u^(2 / (L + 1))``, by the inequality of means between the L + 1 factors.
-    For L = 1 the minimum moves away from zero at a = c, without a jump. For L > 1 zero is always a local minimum. It
-    is the global one up to ``a = L / (L - 1) ((L - 1) c)^((L + 1) / 2L)``, where u jumps to (L - 1) / L of a.
+    For L = 1 the minimum moves away from zero at a = c, without a jump. For L > 1 zero is always a local minimum. Zero
+    is the global minimum up to ``a = L / (L - 1) ((L - 1) c)^((L + 1) / 2L)``, where u jumps to (L - 1) / L of a.
     Proof: u > 0 is no worse than 0 iff a >= u / 2 + (L + 1) / 2 c u^((1 - L) / (1 + L)); minimise over u.
 
     Raises:
-        ValueError: no weight, or a decay that is not positive.
+        ValueError: there is no weight, or a decay is not positive.
 
     Example:
         >>> round(deep_ufm_threshold(0.04, [1.0]), 12), round(deep_ufm_threshold(0.001, [1.0, 1.0]), 12)
@@ -217,7 +217,7 @@ def deep_ufm_threshold(feature_decay: float, weight_decays: Sequence[float]) -> 
 
 
 def deep_ufm_kept(target_covariance: Float[Tensor, "t t"], feature_decay: float, weight_decays: Sequence[float]) -> int:
-    """How many target directions the minimum of a deep linear unconstrained features model keeps.
+    """Number of target directions that the minimum of a deep linear unconstrained features model keeps.
 
     Example:
         >>> deep_ufm_kept(torch.diag(torch.tensor([1.0, 0.1])), 0.001, [1.0, 1.0])
@@ -235,12 +235,12 @@ def unregularised_solution(weight: Matrix, targets: Matrix, free: Matrix) -> Flo
     null space. Therefore zero loss does not decide NRC3.
 
     Args:
-        weight: (t, h), of rank t.
-        targets: (n, t).
-        free: (n, h), Z.
+        weight: (t, h), the weight W, of rank t.
+        targets: (n, t), the targets Y.
+        free: (n, h), the matrix Z.
 
     Raises:
-        ValueError: a weight without full row rank, which cannot give all targets.
+        ValueError: the weight does not have full row rank, so that it cannot fit all targets.
 
     Example:
         >>> found = unregularised_solution(np.array([[2.0, 0.0]]), np.array([[6.0]]), np.array([[7.0, 5.0]]))
@@ -264,7 +264,7 @@ def _centred(array: Matrix, name: str) -> Tensor:
 
 
 def _rank(singular_values: Tensor) -> int:
-    """How many singular values are larger than rounding errors."""
+    """Number of singular values that are larger than rounding errors."""
     tolerance = 100 * torch.finfo(torch.float64).eps * len(singular_values) * singular_values.max()
     return int((singular_values > tolerance).sum())
 

@@ -1,1 +1,1 @@
-"""Notebooks and profiles: checked, executed, made into pages."""
+"""Check and execute notebooks and profiles, and make pages from them."""

@@ -1,4 +1,4 @@
-"""An executed notebook as a page of its own, to open in a browser."""
+"""Export of an executed notebook as a single HTML page for a browser."""
 
 from __future__ import annotations
 
@@ -19,8 +19,8 @@ CITATION = re.compile(r"\{cite:(?P<kind>[tp])\}`(?P<key>[^`]+)`")
 def export(executed: Path) -> Path:
     """Write the page beside an executed notebook and return its path.
 
-    What the book hides is hidden here too: logs, and code that is marked as hidden. Formulas are drawn by MathJax,
-    which the page fetches from the network; without a network they are shown as they are written.
+    Logs and code that is marked as hidden are hidden, as in the book. Formulas are drawn by MathJax, which the page
+    fetches from the network; without a network, their source is shown.
     """
     import nbformat
     from nbconvert import HTMLExporter
@@ -44,7 +44,7 @@ def export(executed: Path) -> Path:
 
 
 def _cited(citation: re.Match[str]) -> str:
-    """A citation as the book prints it: authors and year; the key where the list of references is not at hand."""
+    """A citation with authors and year, as in the book; with the key if the list of references lacks it."""
     entry = _references().get(citation["key"])
     if entry is None:
         return f"*{citation['key']}*"

@@ -1,4 +1,4 @@
-"""The notebooks of the project: where they are, by name or by path, and what they ask. Executes nothing."""
+"""The notebooks of the project: their paths and names, questions and findings. Executes nothing."""
 
 from __future__ import annotations
 
@@ -10,26 +10,26 @@ from typing import Any
 from nrc_core.errors import ConfigError, suggestion
 from nrc_core.files import project_folder
 
-# The block that begins with this word, and a list after it.
+# The block that begins with the word "Question", and the list after it.
 QUESTION = re.compile(r"^\*\*Question\.\*\*(.*?)(?:\n(\n\* .*?))?(?:\n\n|\Z)", re.MULTILINE | re.DOTALL)
-FINDINGS = ("The verdict", "What we found")  # headings over what a notebook says of its results
+FINDINGS = ("The verdict", "What we found")  # headings above the findings of a notebook
 
 
 def folder() -> Path:
-    """Where the project's notebooks are."""
+    """Folder of the project's notebooks."""
     return project_folder() / "notebooks"
 
 
 def all_notebooks() -> dict[str, Path]:
-    """The project's notebooks by name; none outside a checkout."""
+    """The project's notebooks by name; empty outside a checkout."""
     return {path.stem: path for path in sorted(folder().glob("*.ipynb"))}
 
 
 def find_notebook(given: str) -> Path:
-    """A notebook by its path, or one of the project's by its name.
+    """Find a notebook by its path, or one of the project's notebooks by its name.
 
     Raises:
-        ConfigError: there is none; the message says which one may have been meant.
+        ConfigError: there is no such notebook; the message suggests a similar name.
     """
     path = Path(given)
     if path.is_file():
@@ -44,10 +44,10 @@ def find_notebook(given: str) -> Path:
 
 
 def opening(path: Path) -> tuple[str, str]:
-    """Title and question of a notebook, from its first cell; empty where it has none.
+    """Title and question of a notebook, from its first cell; empty if there is none.
 
     Raises:
-        ConfigError: the file is no notebook.
+        ConfigError: the file is not a notebook.
     """
     try:
         content = json.loads(path.read_text())
@@ -59,7 +59,7 @@ def opening(path: Path) -> tuple[str, str]:
 
 
 def findings(cells: list[dict[str, Any]]) -> list[str]:
-    """What an executed notebook says under its heading of `FINDINGS`, a line each, without Markdown's emphasis."""
+    """Lines of output that an executed notebook has under its heading of `FINDINGS`, without Markdown's emphasis."""
     heading, lines = "", []
     for cell in cells:
         if cell["cell_type"] == "markdown":

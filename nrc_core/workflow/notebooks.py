@@ -1,4 +1,4 @@
-"""Run a parameterised notebook: checked before it starts, taken for a result only when it is whole."""
+"""Run a parameterised notebook: it is checked before it starts, and its output appears only when it is complete."""
 
 from __future__ import annotations
 
@@ -26,15 +26,16 @@ if TYPE_CHECKING:
     from nbformat import NotebookNode
 
 logger = logging.getLogger(__name__)
-PARTIAL = ".partial.ipynb"  # what a run that failed had written
-STARTS_WITHIN = 600  # seconds in which a kernel must answer; papermill's 60 are too few on a busy machine
+PARTIAL = ".partial.ipynb"  # ending of the file with the output of a failed run
+STARTS_WITHIN = 600  # seconds within which a kernel must answer; papermill's 60 are too few on a busy machine
 
 
 def parameters_of(notebook: Path) -> Declared:
     """Name -> {type, default, help} of the cell tagged `parameters`, see `read_parameters`.
 
     Raises:
-        ConfigError: no such notebook, not a notebook, no parameters cell, or a line in it that declares none.
+        ConfigError: there is no such file, it is not a notebook, it has no parameters cell, or a line in this cell
+            declares no parameter.
     """
     check_installed("nbformat")
     import nbformat
@@ -44,7 +45,7 @@ def parameters_of(notebook: Path) -> Declared:
     try:
         cells = nbformat.read(notebook, as_version=4).cells
         tagged = [str(cell.source) for cell in cells if "parameters" in cell.get("metadata", {}).get("tags", [])]
-    except Exception as error:  # many kinds for files that are not notebooks
+    except Exception as error:  # files that are not notebooks raise many kinds of exceptions
         raise ConfigError(f"{notebook} is not a notebook ({type(error).__name__})") from None
     if not tagged:
         raise ConfigError(f"{notebook} has no cell tagged 'parameters': it takes none")
@@ -54,15 +55,15 @@ def parameters_of(notebook: Path) -> Declared:
 def check_parameters(notebook: Path, given: Mapping[str, Any]) -> tuple[dict[str, Any], list[Configuration]]:
     """Check parameters as far as possible without a kernel.
 
-    Where the notebook is named after an experiment, its configurations are built, and their data are looked for unless
-    the store has the results. So a value out of range or a missing data set is found here.
+    If the notebook has the name of an experiment, the configurations of the experiment are built. Their data are looked
+    for unless the store has the results. So a value out of range or a missing data set is found here.
 
     Returns:
         The parameters with their declared types, and the runs of the notebook's experiment that the store lacks.
 
     Raises:
-        ConfigError: an unknown name, a wrong type, a value out of range.
-        DataUnavailable, DataDamaged: from loading the data.
+        ConfigError: an unknown name, a wrong type, or a value out of range.
+        DataUnavailable, DataDamaged: the data cannot be loaded.
     """
     declared = parameters_of(notebook)
     values = {}
@@ -78,7 +79,7 @@ def check_parameters(notebook: Path, given: Mapping[str, Any]) -> tuple[dict[str
 
 
 def check_output(notebook: Path, output: Path) -> None:
-    """Raise ConfigError unless an executed notebook can be written there without overwriting the notebook itself."""
+    """Raise ConfigError unless `output` is a possible path of a notebook and does not overwrite the notebook itself."""
     if output.is_dir():
         raise ConfigError(f"the output must be a file, and {output} is a folder: give {output / notebook.name}")
     if output.suffix != ".ipynb":
@@ -91,12 +92,12 @@ def check_output(notebook: Path, output: Path) -> None:
 def run_notebook(notebook: Path, output: Path, given: Mapping[str, Any], *, timeout: int | None = None) -> NotebookNode:
     """Execute a notebook with parameters; `output` appears only when every cell has run.
 
-    A failed run leaves `<output>.partial.ipynb` beside it for reading. If several runs write one output at once, each
-    writes a file of its own, and the one that ends last stays. The kernel listens on a unix socket, so that notebooks
-    that run at the same time cannot take each other's ports.
+    A failed run leaves `<output>.partial.ipynb` for reading. If several runs have the same output at the same time,
+    each writes its own file, and the output is the file of the run that ends last. The kernel listens on a unix socket,
+    so that notebooks that run at the same time cannot take each other's ports.
 
     Args:
-        timeout: seconds a cell may take; None for no limit.
+        timeout: the longest time a cell may take, in seconds; None for no limit.
 
     Returns:
         The executed notebook, as it was written.
@@ -105,7 +106,7 @@ def run_notebook(notebook: Path, output: Path, given: Mapping[str, Any], *, time
         ConfigError: as `check_parameters` and `check_output`, for a timeout below a second, or for a package that
             is not installed.
         DataUnavailable, DataDamaged: as `check_parameters`.
-        NotebookFailed: a cell failed, timed out, left early, or the kernel died.
+        NotebookFailed: a cell failed or timed out, the notebook ended early, or the kernel died.
         OSError: the output cannot be written.
     """
     check_output(notebook, output)
@@ -116,7 +117,7 @@ def run_notebook(notebook: Path, output: Path, given: Mapping[str, Any], *, time
     logger.debug("%s with %s", notebook, values or "its defaults")
     output.parent.mkdir(parents=True, exist_ok=True)
     with _unfinished(output) as partial:
-        partial.write_text("")  # an unwritable folder or a full disk shows now, not after the training
+        partial.write_text("")  # an unwritable folder or a full disk raises an error now, not after the training
         if lacking:
             (store := Store()).check_writable()
             logger.info("%s", announcement(lacking, store.folder, gpu=has_gpu()))
@@ -130,7 +131,7 @@ def run_notebook(notebook: Path, output: Path, given: Mapping[str, Any], *, time
 
 @contextmanager
 def _unfinished(output: Path) -> Iterator[Path]:
-    """A file that only this process writes to, even if others make the same output; kept if the run fails."""
+    """A file that only this process writes, even if other processes make the same output; kept if the run fails."""
     own, kept = output.with_name(f".{output.stem}.{uuid4().hex[:8]}.ipynb"), output.with_suffix(PARTIAL)
     try:
         yield own

@@ -10,20 +10,21 @@ from nrc_core.errors import ConfigError, shown
 from nrc_core.sections.parameters import kind_of
 
 Declared = dict[str, dict[str, str]]
-PLAIN = {bool: "bool", int: "number", float: "number", str: "str"}  # types of defaults, in the words of `coerce`
+PLAIN = {bool: "bool", int: "number", float: "number", str: "str"}  # types of defaults, as `coerce` names them
 
 
 def read_parameters(source: str, owner: str) -> Declared:
     """Name -> {type, default, help} of a cell with a line ``name: type = default  # help`` for each parameter.
 
-    Where no type is declared, the default gives it: a number, text, a list of either; none if the default is None
-    or computed. The help is the comment at the end of the line, or of the last one if there are several.
+    If no type is declared, it is the type of the default: number, text, or a list of one of these. The type is empty if
+    the default is None or computed. The help is the comment at the end of the line, or at the end of the last line if a
+    parameter has several lines.
 
     Args:
-        owner: in errors, whose cell it is.
+        owner: the owner of the cell, for error messages.
 
     Raises:
-        ConfigError: a line that is no Python, or that declares anything but a parameter with a default.
+        ConfigError: a line is not Python, or declares anything but a parameter with a default.
 
     Example:
         >>> read_parameters("note: str = 'a=b'  # kept\\nrate = 1e-3", "a notebook")["note"]
@@ -57,7 +58,7 @@ def read_parameters(source: str, owner: str) -> Declared:
 
 
 def _kind_of_default(default: ast.expr) -> str:
-    """The type of a parameter that declares none; empty for None, a computed default or a list of several types."""
+    """The type of a default; empty for None, a computed default or a list of several types."""
     try:
         value = ast.literal_eval(default)
     except (ValueError, TypeError, MemoryError, RecursionError):
@@ -70,7 +71,7 @@ def _kind_of_default(default: ast.expr) -> str:
 
 
 def _comments(source: str) -> dict[int, str]:
-    """By line, the text of its comment."""
+    """The text of the comment on each line, by line number."""
     tokens = tokenize.generate_tokens(io.StringIO(source).readline)
     return {token.start[0]: token.string.lstrip("# ").strip() for token in tokens if token.type == tokenize.COMMENT}
 

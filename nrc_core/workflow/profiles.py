@@ -1,4 +1,4 @@
-"""Profiles: which pages a book has and with which parameters."""
+"""Profiles: the pages of a book and their parameters."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from nrc_core.errors import ConfigError, shown, suggestion
 from nrc_core.sections.experiments import EXPERIMENTS
 from nrc_core.sections.parameters import experiment_parameters
 
-# The entries that a profile may have, and those of a page in it.
+# The entries that a profile may have, and the entries that a page of a profile may have.
 PROFILE = ("name", "note", "store", "headline", "gpu", "pages")
 PAGE = ("title", "notebook", "parameters", "gpu")
 
@@ -30,12 +30,12 @@ class Page:
 
     @property
     def experiment(self) -> str | None:
-        """The experiment named like the notebook; None for a page that trains nothing."""
+        """The experiment with the name of the notebook; None for a page that trains nothing."""
         return self.notebook if self.notebook in EXPERIMENTS else None
 
     @property
     def datasets(self) -> list[str]:
-        """The data sets of its networks; none if it trains nothing."""
+        """The data sets of the page's networks; empty if the page trains nothing."""
         if self.experiment is None:
             return []
         return list(dict.fromkeys(config.dataset for config in EXPERIMENTS[self.experiment](**self.parameters)))
@@ -43,7 +43,12 @@ class Page:
 
 @dataclass(frozen=True)
 class Profile:
-    """A named set of pages; `store` is where their results are, `headline` the page shown on the landing page."""
+    """A named set of pages.
+
+    Attributes:
+        store: folder of the results of the pages.
+        headline: the page that is shown on the landing page.
+    """
 
     name: str
     note: str
@@ -56,8 +61,8 @@ def read_profile(path: Path) -> Profile:
     """Read and check a profile file.
 
     Raises:
-        ConfigError: it cannot be read, lacks an entry, or a page has an entry or a parameter that is unknown
-            or of the wrong type.
+        ConfigError: the file cannot be read or lacks an entry, or a page has an entry or a parameter that is unknown or
+            has the wrong type.
     """
     try:
         content = yaml.safe_load(path.read_text())
@@ -77,7 +82,7 @@ def read_profile(path: Path) -> Profile:
 
 
 def _page(name: str, entry: Mapping[str, Any], gpu: Any) -> Page:
-    """A page from its entry; `gpu` is what the profile says of all its pages."""
+    """Make a page from its entry in a profile; `gpu` is the value of the profile for all its pages."""
     title, notebook, gpu = entry["title"], entry["notebook"], entry.get("gpu", gpu)
     _check_entries(f"page {name}", entry, PAGE)
     if not isinstance(gpu, bool):

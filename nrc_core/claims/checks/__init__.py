@@ -1,6 +1,6 @@
-"""How claims are checked: functions from measured networks and thresholds to observations, by name.
+"""Checks of claims: functions from measured networks and thresholds to observations, by name.
 
-The modules of this room register their checks in `CHECKS`, see `nrc_core.claims.checks.observation.check`.
+The modules of this package register their checks in `CHECKS`, see `nrc_core.claims.checks.observation.check`.
 """
 
 from nrc_core.claims.checks import classification, low_rank, networks, theory, transfer, weight_decay  # noqa: F401

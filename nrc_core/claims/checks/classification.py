@@ -1,4 +1,4 @@
-"""Checks on classifiers: collapse on training and on test data, by the size of the training set and by layer."""
+"""Checks of classifiers: collapse on training and on test data, by the size of the training set and by layer."""
 
 from __future__ import annotations
 
@@ -18,13 +18,13 @@ from nrc_core.sections.train_size.tables import by_size
 
 NAMES = {"mlp": "MLP", "resnet": "ResNet", "vgg": "VGG", "densenet": "DenseNet"}
 FAMILY = ["dataset", "architecture", "weight_decay", "seed"]
-SIGNS = {"strong": -1, "train": 1}  # how the variances go with the size of the training set, by the paper
-FEWEST = 3  # points of a rank correlation
+SIGNS = {"strong": -1, "train": 1}  # sign of the trend of a variance with the size of the training set, in the paper
+FEWEST = 3  # least number of points of a rank correlation
 LATE = 0.25  # share of the training after which both test variances are compared
 
 
 def classifiers(results: Results, **fields: Any) -> Iterator[Results]:
-    """The classification networks of a page with these fields, if it has some."""
+    """The classification networks of a page that have the given values of fields, if there are any."""
     part = results.where(task="classification")
     part = part.where(**fields) if len(part.runs) else part
     if len(part.runs):
@@ -32,13 +32,13 @@ def classifiers(results: Results, **fields: Any) -> Iterator[Results]:
 
 
 def named(row: Any) -> dict[str, Any]:
-    """Group and seed of a network from a row that has its fields."""
+    """Group and seed of a network, from a row with the fields of the network."""
     name = f"{row['dataset']}, {NAMES[row['architecture']]}, weight decay {row['weight_decay']:g}"
     return {"group": name, "seed": int(row["seed"])}
 
 
 def trend(a: pd.Series, b: pd.Series) -> float:
-    """Spearman's correlation without the rounding that puts 0.9, of one swap among five, below 0.9."""
+    """Spearman's correlation, rounded, so that 0.9 (one swap among five) does not come out below 0.9."""
     return round(rank_correlation(a, b), 9)
 
 
@@ -47,9 +47,9 @@ Curves = Iterator[tuple[dict[str, Any], pd.DataFrame]]
 
 @kept
 def _all_curves(results: Results) -> Curves:
-    """Every classifier: group and seed, and its last hidden layer, a row a measured iteration.
+    """Yield for every classifier its group and seed, and the measurements of its last hidden layer by iteration.
 
-    Columns `train`, `strong` and `weak` variance, `loss` (training), `train_error`, `test_error`.
+    Columns: `train`, `strong` and `weak` (variances), `loss` (on training data), `train_error`, `test_error`.
     """
     for part in classifiers(results):
         train, test = (last_hidden(part, split) for split in ("train", "test"))
@@ -62,7 +62,7 @@ def _all_curves(results: Results) -> Curves:
 
 
 def _curves(results: Results, dataset: str = "", architecture: str = "", datasets: Sequence[str] = ()) -> Curves:
-    """The same of classifiers on one data set or several, and of one architecture, where these are given."""
+    """Yield the same as `_all_curves`, only for the given data set or data sets and the given architecture, if any."""
     for network, rows in _all_curves(results):
         first = rows.iloc[0]
         chosen = dataset in ("", first["dataset"]) and architecture in ("", first["architecture"])
@@ -121,7 +121,7 @@ def train_variance_remains(rows: pd.DataFrame) -> Value:
 
 
 def _learned_by_heart(results: Results) -> Iterator[tuple[dict[str, Any], pd.DataFrame, int]]:
-    """Networks given random labels that have learned them all, with the number of classes; others say nothing."""
+    """Yield the networks that learned all their random labels, with the number of classes."""
     options = results.runs.set_index("key")["dataset_options"]
     classes = target_dimensions(results.final())
     for network, rows in _all_curves(results):
@@ -134,7 +134,8 @@ def _learned_by_heart(results: Results) -> Iterator[tuple[dict[str, Any], pd.Dat
 def random_labels_collapse(rows: pd.DataFrame, classes: int, limits: Limits) -> Found:
     """Train variance left, of that at the start (test accuracy must be chance).
 
-    What is left of the train variance of networks given random labels, whose test accuracy is that of chance.
+    The networks are trained on random labels. The value is their train variance at the end over their train variance
+    at the start. Their test accuracy must be at chance level.
     """
     left = rows["train"].iloc[-1] / rows["train"].iloc[0]
     above_chance = 1 - rows["test_error"].iloc[-1] - 1 / classes
@@ -158,7 +159,7 @@ def weak_collapse_of_decisions() -> Rows:
 
 @kept
 def _by_size(results: Results, rule: str = "loss") -> Iterator[tuple[dict[str, Any], pd.DataFrame]]:
-    """Every seed with several sizes under a rule of when to stop: its networks at the end, a row a size."""
+    """Yield for every seed with three sizes or more under a stopping rule its networks at the end, one row a size."""
     for part in classifiers(results):
         table = by_size(part)
         for _, rows in table[table["rule"] == rule].groupby(FAMILY, sort=False):
@@ -186,7 +187,7 @@ def trend_of_the_stopping(rows: pd.DataFrame) -> Value:
 
 @kept
 def _layers(results: Results) -> Iterator[tuple[dict[str, Any], pd.DataFrame]]:
-    """Every MLP of three hidden layers or more: `half_times`, a row a layer."""
+    """Yield `half_times` of every MLP with three hidden layers or more, one row for each layer."""
     for part in classifiers(results, architecture="mlp"):
         for _, rows in half_times(part).groupby("key", sort=False):
             if len(rows) >= 3:
@@ -194,7 +195,7 @@ def _layers(results: Results) -> Iterator[tuple[dict[str, Any], pd.DataFrame]]:
 
 
 def _least_step(layers: pd.Series) -> float:
-    """First over penultimate, penultimate over last layer, the lesser; NaN if one of them is."""
+    """The lesser ratio of first over penultimate and penultimate over last layer; NaN if one ratio is NaN."""
     values = layers.to_numpy()
     return float(np.min([values[0] / values[-2], values[-2] / values[-1]]))
 
@@ -203,7 +204,8 @@ def _least_step(layers: pd.Series) -> float:
 def cascade_in_size(layers: pd.DataFrame) -> Value:
     """Train variance of first over penultimate and of penultimate over last layer, the lesser one.
 
-    Train variance of the layer before over that of the next, the lesser of the two steps to the last one.
+    The value is the lesser of two ratios: the variance of the first layer over the variance of the penultimate layer,
+    and the variance of the penultimate layer over the variance of the last layer.
     """
     return _least_step(layers["final"])
 
@@ -212,13 +214,14 @@ def cascade_in_size(layers: pd.DataFrame) -> Value:
 def cascade_in_time(layers: pd.DataFrame) -> Value:
     """Time of half the decrease, first over penultimate and penultimate over last layer, the lesser one.
 
-    The same of the times at which the layers have done half of their decrease; none if one does not decrease.
+    The value is the lesser of the same two ratios for the times at which layers have done half of their decrease. It is
+    NaN if one of the layers does not decrease.
     """
     return _least_step(layers["half_time"])
 
 
 def _one_hot(results: Results) -> Iterator[tuple[dict[str, Any], pd.DataFrame]]:
-    """Every classifier trained with the squared error: its weight sites."""
+    """Yield the weight sites of every classifier that was trained with the squared error."""
     for part in classifiers(results, loss="mse"):
         for network, rows in networks(part):
             group = f"{network['group']}, weight decay {rows['weight_decay'].iloc[0]:g}"

@@ -1,6 +1,6 @@
-"""Cases that are constructed, not trained: what they gave is recorded, as making them takes torch and seconds.
+"""Cases that are constructed, not trained; their results are recorded, because making them needs torch and seconds.
 
-`python -m nrc_core.claims.checks` records them again; a test makes them anew and compares.
+`python -m nrc_core.claims.checks` records them again; a test makes them again and compares.
 """
 
 from __future__ import annotations
@@ -15,22 +15,23 @@ from nrc_core.claims.checks.observation import Check, Found, check
 from nrc_core.files import project_folder
 from nrc_core.results.store import RESULTS_VERSION
 
-Rows = list[dict[str, Any]]  # `group`, `seed`, `value` and, where more than the limit decides, `holds`
+Rows = list[dict[str, Any]]  # `group`, `seed`, `value` and, if the result depends on more than the limit, `holds`
 MAKERS: dict[str, Callable[[], Rows]] = {}
 
 
 def recorded_file() -> Path:
-    """Where the cases are recorded, beside the published runs."""
+    """File in which the cases are recorded, beside the published runs."""
     return project_folder() / "results" / "constructed.json"
 
 
 def case(**rule: Any) -> Callable[[Callable[[], Rows]], Check]:
-    """A function that makes the rows of a case becomes a check of the recorded ones, if there are any.
+    """Make a check from a function that makes the rows of a case.
 
-    As with runs in a store, those of another version of the results do not count.
+    The check uses the recorded rows, if there are any. Rows of another version of the results do not count, like runs
+    in a store.
 
     Args:
-        rule: what `check` takes, but for `over`; a case needs no networks.
+        rule: arguments of `check` except `over`; a case needs no networks.
     """
 
     def registered(maker: Callable[[], Rows]) -> Check:

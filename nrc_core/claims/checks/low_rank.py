@@ -1,4 +1,4 @@
-"""Checks on networks with targets of lower rank than their number, and on their control with shuffled targets."""
+"""Checks of networks with targets of lower rank than their number, and of their control with shuffled targets."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ NOISE = "noise_at_rank"
 
 @kept
 def _at_rank(results: Results, *, shuffled: bool = False) -> Iterator[tuple[dict[str, Any], pd.DataFrame, int]]:
-    """Every network of a low-rank page: its weight sites with the metrics at the intrinsic rank, and that rank."""
+    """Yield for every network its weight sites with the metrics at the intrinsic rank, and the intrinsic rank."""
     columns = ["key", "site", "seed", "feature_stable_rank", "target_stable_rank", "feature_effective_rank"]
     sites = weight_sites(results.final())[columns]
     for dataset in results.runs["dataset"].unique():

@@ -1,4 +1,4 @@
-"""Checks on networks of one configuration: where the conditions hold, ranks, losses."""
+"""Checks of networks of one configuration: sites at which the conditions hold, ranks, losses."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from nrc_core.results.results import Results
 from nrc_core.sections import dynamics
 
 ALIGNMENTS = ("nrc2", "nrc3")
-# By condition, the limit of its worst value, and the words for that.
+# For each condition, the limit of its worst value and the name of this quantity.
 ONCE_COLLAPSED: dict[str, tuple[str | float, str]] = {
     "nrc1": ("noise_most", "noise at the last site"),
     "nrc2": ("alignment_least", "lowest alignment with the targets in the collapsed sites"),
@@ -89,7 +89,7 @@ def feature_rank_of_targets(rows: pd.DataFrame, limits: Limits) -> Found:
 
 
 def rank_distance(sites: pd.DataFrame) -> Value:
-    """The largest relative distance of the features' stable rank from the targets'."""
+    """The largest relative distance of the stable rank of the features from the stable rank of the targets."""
     return float((sites["feature_stable_rank"] / sites["target_stable_rank"] - 1).abs().max())
 
 
@@ -103,7 +103,7 @@ def low_rank_weights(rows: pd.DataFrame, limits: Limits) -> Found:
 
 
 def _targets(results: Results) -> Iterator[tuple[dict[str, Any], float]]:
-    """The stable rank of the targets of a page, which its networks have in common."""
+    """Yield the stable rank of the targets of a page, which is the same for all its networks."""
     last = results.label(results.final(), "dataset").iloc[0]
     yield {"group": last["dataset"], "seed": -1}, last["target_stable_rank"]
 
@@ -115,7 +115,7 @@ def rank_one_targets(stable_rank: float) -> Value:
 
 
 def _gaps(results: Results, limits: Limits) -> Iterator[tuple[dict[str, Any], float, bool]]:
-    """Of every network the generalisation gap, and whether its losses have settled."""
+    """Yield for every network its generalisation gap, and whether its losses have settled."""
     settled = dynamics.timing(results, limits).set_index("key")["settled"].notna()
     for row in dynamics.generalisation_gap(results).itertuples():
         yield {"group": row.dataset, "seed": row.seed}, row.gap, settled[row.key]
@@ -125,13 +125,13 @@ def _gaps(results: Results, limits: Limits) -> Iterator[tuple[dict[str, Any], fl
 def losses_settle(gap: float, settled: bool | np.bool) -> Found:
     """Test error less training error, over the target variance (both losses must have settled too).
 
-    The generalisation gap, where both losses have also settled by the end of training.
+    The value is the generalisation gap. Both losses must also have settled by the end of training.
     """
     return gap, settled
 
 
 def _splits(evidence: Evidence) -> Iterator[tuple[dict[str, Any], float]]:
-    """The generalisation gap by data set and split; each network once."""
+    """Yield the generalisation gap of each network once, grouped by data set and split."""
     gaps = pd.concat([dynamics.generalisation_gap(results) for results in evidence.values()]).drop_duplicates("key")
     for row in gaps.itertuples():
         yield {"group": f"{row.dataset}, {row.split} split", "seed": row.seed}, row.gap
@@ -144,7 +144,7 @@ def generalisation_gap(gap: float) -> Value:
 
 
 def _events(results: Results, limits: Limits) -> Iterator[tuple[dict[str, Any], Any]]:
-    """Of every network whose losses settle, when they did and when it collapsed."""
+    """Yield for every network whose losses settle the row of `timing`: when they settled and when it collapsed."""
     for row in dynamics.timing(results, limits).dropna(subset="settled").itertuples():
         yield {"group": row.dataset, "seed": row.seed}, row
 
@@ -153,7 +153,7 @@ def _events(results: Results, limits: Limits) -> Iterator[tuple[dict[str, Any], 
 def collapse_after_settling(row: Any) -> Value | None:
     """Epoch at which NRC1 has set in over the epoch at which both losses have settled.
 
-    Networks that never collapse, or whose losses never settle, say nothing, nor do those where the
-    measured epochs leave open which came first.
+    A network gives no value if it never collapses, if its losses never settle, or if the measured epochs do not show
+    which came first.
     """
     return row.at_most / row.settled if row.collapse in ("before", "after") else None

@@ -1,4 +1,4 @@
-"""What a check returns: one number a network, and the limit it is held against."""
+"""The result of a check: one number for each network, and the limit with which it is compared."""
 
 from __future__ import annotations
 
@@ -21,14 +21,14 @@ Evidence = Mapping[str, Results]
 
 @dataclass(frozen=True)
 class Observation:
-    """The numbers a verdict is made of.
+    """The numbers from which a verdict is made.
 
     Attributes:
-        quantity: what was measured, in words.
-        limit: what it is held against.
-        at_least: whether the claim holds at or above the limit, else at or below it.
-        rows: one row a network, or whatever the claim is about: `group` (data set, width, ...), `seed`,
-            `value` and `holds`. No rows: nothing here can speak for or against the claim.
+        quantity: the measured quantity, in words.
+        limit: the limit with which values are compared.
+        at_least: True if the claim holds at or above the limit, False if it holds at or below the limit.
+        rows: one row for each network, or for each other subject of the claim: `group` (data set, width, ...), `seed`,
+            `value` and `holds`. Without rows, there is no evidence for or against the claim.
     """
 
     quantity: str
@@ -39,11 +39,11 @@ class Observation:
 
 Check = Callable[..., Observation]
 Value = float | int | np.floating | np.integer
-Found = tuple[Value, bool | np.bool]  # the value of a network, and whether it has what else the claim asks for
+Found = tuple[Value, bool | np.bool]  # the value of a network, and whether it meets the claim's other requirements
 Networks = Callable[..., Iterable[Any]]
 CHECKS: dict[str, Check] = {}
 READERS: dict[str, set[str]] = {"spectra": set(), "losses": set(), "downstream": set()}
-# Of the measurements, what checks look at, and what is needed to take them apart.
+# Columns of the measurements that checks read, and columns that identify a row.
 COLUMNS = (
     "site", "name", "split", "features", "convention", "epoch", "iteration", "width", "rank", "nrc1", "nrc2", "nrc3",
     "nrc4", "nrc4_unexplained", "network_mse", "target_variance", "target_stable_rank", "feature_stable_rank",
@@ -61,21 +61,24 @@ def check(
     reads: str = "",
     quantity: Callable[..., str] | None = None,
 ) -> Callable[[Callable[..., Any]], Check]:
-    """A function of one network becomes a check of all that there are, known by its name in `CHECKS`.
+    """Make a check of all networks from a function of one network, and register it by its name in `CHECKS`.
 
-    Its docstring begins with the quantity, in words, in which the arguments of the claim can be named. The function
-    returns the value of the network, which is held against the limit. Where the claim asks for something else too, it
-    returns the value and whether the network has that. It returns None where the network says nothing. It takes what
-    `over` yields besides group and seed, and by their names `limits` and the arguments of the claim.
+    The docstring of the function begins with the quantity in words, and these words can contain arguments of the claim.
+    The function returns the value of the network, which is compared with the limit. If the claim has other
+    requirements, the function returns the value and whether the network meets them. It returns None if the network is
+    no evidence. The function takes the items that `over` yields after group and seed, and by name `limits` and the
+    arguments of the claim.
 
     Args:
-        limit: the name of a threshold, a number, or a function that gives one of them from the arguments.
-        over: yields a dictionary of `group` and `seed`, then what the function is of. It takes by their names the
-            `results` of one page, or the `evidence` of all pages, or neither; `limits`; and the arguments of the claim.
-        at_least: whether the claim holds at or above the limit, else at or below it; or a function that says so.
-        strict: not at the limit itself.
-        reads: a table that is looked at besides the measurements.
-        quantity: what is measured, where it depends on the arguments by more than their values.
+        limit: the name of a threshold, a number, or a function that returns one of them from the arguments.
+        over: function that yields a dictionary of `group` and `seed`, then the inputs of the function. It takes by name
+            the `results` of one page, or the `evidence` of all pages, or neither; `limits`; and the arguments of the
+            claim.
+        at_least: True if the claim holds at or above the limit, False if it holds at or below the limit; or a function
+            that returns this.
+        strict: whether the claim fails at the limit itself.
+        reads: a table that the check reads besides the measurements.
+        quantity: function that returns the quantity in words, if the words depend on more than the arguments' values.
 
     Example:
         >>> @check(limit="noise_most", over=networks)
@@ -113,25 +116,25 @@ def check(
 
 
 def _every(over: Networks, evidence: Evidence, given: Mapping[str, Any]) -> Iterator[Any]:
-    """What there is of each page, or of all of them, for a check to look at."""
+    """Yield all items of `over` for a check, from each page or from all pages together."""
     parts = [{"results": page} for page in evidence.values()] if "results" in signature(over).parameters else [{}]
     for part in parts:
         yield from over(**_taken(over, {"evidence": evidence, **given, **part}))
 
 
 def _taken(function: Callable[..., Any], given: Mapping[str, Any]) -> dict[str, Any]:
-    """What a function takes of the arguments that there are."""
+    """The given arguments that a function takes."""
     known = signature(function).parameters
     return {name: value for name, value in given.items() if name in known}
 
 
 def _said(value: Any, given: Mapping[str, Any]) -> Any:
-    """A value, or what a function of the arguments makes of them."""
+    """The value itself, or, if it is a function of the arguments, its result."""
     return value(**_taken(value, given)) if callable(value) else value
 
 
 def _in_words(function: Callable[..., Any], arguments: Mapping[str, Any]) -> str:
-    """The first paragraph of a docstring as a part of a sentence, with the arguments in their places."""
+    """The first paragraph of a docstring as a part of a sentence, with the values of arguments filled in."""
     text = " ".join(str(getdoc(function)).partition("\n\n")[0].split()).removesuffix(".")
     defaults = {one.name: one.default for one in signature(function).parameters.values()}
     start = text[0].lower() if text[1].islower() else text[0]
@@ -144,7 +147,7 @@ def _within(value: Value, limit: float, *, at_least: bool, strict: bool) -> bool
 
 
 def kept(over: Networks) -> Networks:
-    """What a function takes from the results of a page is kept with them: many checks look at the same."""
+    """Make a function store its items with the results of a page, because many checks use the same items."""
 
     @wraps(over)
     def taken(results: Results, **arguments: Any) -> Any:
@@ -155,28 +158,28 @@ def kept(over: Networks) -> Networks:
 
 @kept
 def networks(results: Results) -> Iterator[tuple[dict[str, Any], pd.DataFrame]]:
-    """Every network: its group (the data set) and seed, and its weight sites at the end of training."""
+    """Yield for every network its group (the data set) and seed, and its weight sites at the end of training."""
     table = weight_sites(results.label(results.final(), "dataset", "weight_decay"))
     for _, rows in table.groupby("key", sort=False):
         yield {"group": rows["dataset"].iloc[-1], "seed": int(rows["seed"].iloc[-1])}, rows.sort_values("site")
 
 
 def collapsed_sites(rows: pd.DataFrame, limits: Limits, noise: str = "nrc1") -> pd.DataFrame:
-    """The sites from the first collapsed one (by its noise, as in the paper) to the last; none if the last is not."""
+    """The sites from the first collapsed site (by noise, as in the paper) to the last; none if the last fails."""
     first = first_site(rows[noise] <= limits["noise_most"], rows["site"])
     return rows.iloc[:0] if first is None else rows[rows["site"] >= first]
 
 
 def judged_sites(rows: pd.DataFrame, limits: Limits, noise: str = "nrc1") -> tuple[pd.DataFrame, bool]:
-    """The collapsed sites, or the last one where none is; and whether there are any."""
+    """The collapsed sites, or the last site if no site is collapsed; and whether there are collapsed sites."""
     collapsed = collapsed_sites(rows, limits, noise)
     return (collapsed, True) if len(collapsed) else (rows.tail(1), False)
 
 
 def rank_correlation(a: pd.Series, b: pd.Series) -> float:
-    """Spearman's; 0 where one of the two does not vary.
+    """Spearman's rank correlation; 0 if one of the two series is constant.
 
-    The correlation of the ranks: `scipy.stats.spearmanr` gives the same, but takes a second to import.
+    `scipy.stats.spearmanr` gives the same, but takes a second to import.
 
     Example:
         >>> round(rank_correlation(pd.Series([1, 2, 3, 4]), pd.Series([1, 3, 2, 4])), 12)

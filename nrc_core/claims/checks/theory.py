@@ -1,4 +1,4 @@
-"""Checks of statements that are theory: by counter-example, by construction, or on trained networks."""
+"""Checks of theoretical statements: by counter-example, by construction, or on trained networks."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from nrc_core.claims.checks.observation import Value, check
 from nrc_core.results.results import Results
 from nrc_core.sections.proposition_1.tables import site_bounds
 
-# Rounding of CKA near 1, where a bound is the square root of one minus its square.
+# Rounding error of a bound for CKA near 1: the bound is the square root of 1 - CKA^2.
 ROUNDING = 1e-6
 
 
@@ -41,7 +41,7 @@ def reverse_bound_on_networks(rows: pd.DataFrame) -> Value:
 def zero_loss_without_alignment() -> Rows:
     """NRC3 of a solution of zero loss.
 
-    NRC3 of features that fit the targets exactly, with most of their variance where the weight is blind.
+    The features fit the targets exactly, and most of their variance is in the null space of the weight.
     """
     import torch
 

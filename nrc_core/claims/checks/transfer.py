@@ -1,4 +1,4 @@
-"""Checks on the accuracy of pre-trained classifiers in a downstream task."""
+"""Checks of the accuracy of pre-trained classifiers in a downstream task."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from nrc_core.sections.transfer.tables import by_checkpoint
 
 @kept
 def _checkpoints(results: Results) -> Iterator[pd.DataFrame]:
-    """`by_checkpoint` of a page with fine-tuned networks.
+    """Yield the table `by_checkpoint` of a page with fine-tuned networks.
 
     Transfer runs are left out if their pre-training is missing, or if every learning rate diverged.
     """
@@ -32,8 +32,11 @@ def _checkpoints(results: Results) -> Iterator[pd.DataFrame]:
 
 
 def _pretrainings(results: Results) -> Iterator[tuple[dict[str, Any], pd.DataFrame, str]]:
-    """Every pre-training by its checkpoints, with the column of the accuracy: once with the learning rate chosen on
-    validation rows, and once on the test rows, as in the paper."""
+    """Yield for every pre-training its checkpoints, with the name of the column of the accuracy.
+
+    Each pre-training comes twice: with learning rates chosen on validation rows, and with learning rates chosen on the
+    test rows, as in the paper.
+    """
     for column, rows_of in (("by_validation", "validation"), ("by_test", "test")):
         for table in _checkpoints(results):
             for _, rows in table[~table["control"]].groupby([*FAMILY, "pretraining_key"]):
@@ -49,7 +52,7 @@ def collapse_hurts_transfer(rows: pd.DataFrame, column: str) -> Value | None:
 
 
 def _equally_long(results: Results) -> Iterator[tuple[dict[str, Any], pd.DataFrame]]:
-    """Networks pre-trained equally long, whose collapse differs by weight decay or label smoothing."""
+    """Yield groups of networks that were pre-trained equally long, with different weight decay or label smoothing."""
     for table in _checkpoints(results):
         stopped = table.loc[table["control"], "start"].unique()
         alike = table[table["start"].isin(stopped)]
@@ -61,9 +64,10 @@ def _equally_long(results: Results) -> Iterator[tuple[dict[str, Any], pd.DataFra
 def equal_time_control(rows: pd.DataFrame) -> Value | None:
     """Rank correlation of train variance and fine-tuned test accuracy after equally long pre-training.
 
-    The same over networks pre-trained equally long, whose collapse differs by weight decay or label smoothing.
+    The networks were pre-trained equally long, and their collapse differs by weight decay or label smoothing.
 
-    With the current class means: the final class means of a network that trains on belong to a later time.
+    The train variance uses the current class means, because a network that is trained further has its final class means
+    at a later time.
     """
     return trend(rows["variance_current"], rows["by_validation"]) if len(rows) >= FEWEST else None
 
@@ -78,7 +82,8 @@ def _each_checkpoint(results: Results) -> Iterator[tuple[dict[str, Any], dict[st
 def probing_is_worse(row: dict[str, Any]) -> Value:
     """Points by which fine-tuning beats the linear probe.
 
-    Fine-tuned test accuracy less that of a linear probe, a checkpoint each, both chosen on validation rows.
+    The value is fine-tuned test accuracy minus the test accuracy of a linear probe, for each checkpoint. Both are
+    chosen on validation rows.
     """
     return 100 * (row["by_validation"] - row["probe"])
 
@@ -87,7 +92,7 @@ def probing_is_worse(row: dict[str, Any]) -> Value:
 def superclass_cap() -> Rows:
     """Best accuracy on ten classes.
 
-    Best accuracy on ten classes from features that are one of two points: the best map from these to classes.
+    The features are one of two points. The value is the accuracy of the best map from these points to classes.
     """
     from nrc_core.metrics.classes import weak_test_variance
 

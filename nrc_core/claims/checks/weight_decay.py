@@ -12,13 +12,13 @@ from nrc_core.results.criteria import first_site, holds, last_sites
 from nrc_core.results.results import Results
 from nrc_core.theory.bounds import decay_beyond_targets
 
-Sites = dict[float, pd.DataFrame]  # of one seed, the weight sites of its networks by weight decay
+Sites = dict[float, pd.DataFrame]  # weight sites of the networks of one seed, by weight decay
 Others = list[pd.DataFrame]
 
 
 @kept
 def _by_seed(results: Results) -> Iterator[tuple[dict[str, Any], Sites]]:
-    """Every seed of every data set with several weight decays: its networks' weight sites by weight decay."""
+    """Yield for every data set and seed with several weight decays the weight sites of its networks by weight decay."""
     families: dict[tuple[str, int], Sites] = {}
     for network, rows in networks(results):
         family = families.setdefault((network["group"], network["seed"]), {})
@@ -29,14 +29,14 @@ def _by_seed(results: Results) -> Iterator[tuple[dict[str, Any], Sites]]:
 
 
 def _against_others(results: Results, weight_decay: float) -> Iterator[tuple[dict[str, Any], pd.DataFrame, Others]]:
-    """Every seed that has a network at one weight decay: its sites, and those of the networks at all others."""
+    """Yield for every seed the sites of its network at one weight decay and the sites at all other weight decays."""
     for network, sites in _by_seed(results):
         if weight_decay in sites:
             yield network, sites[weight_decay], [rows for value, rows in sites.items() if value != weight_decay]
 
 
 def _losses(results: Results, weight_decay: float) -> Iterator[tuple[dict[str, Any], pd.DataFrame]]:
-    """Every seed with a network at one weight decay and others: training and test loss, a column a weight decay."""
+    """Yield for every seed training and test loss with one column for each weight decay, if one is `weight_decay`."""
     tables = [results.label(results.final(split), "dataset", "weight_decay") for split in ("train", "test")]
     losses = pd.concat([table.groupby("key", sort=False).first() for table in tables])
     for (dataset, seed), rows in losses.groupby(["dataset", "seed"], sort=False):
@@ -46,9 +46,9 @@ def _losses(results: Results, weight_decay: float) -> Iterator[tuple[dict[str, A
 
 
 def _sweeps(results: Results) -> Iterator[tuple[dict[str, Any], pd.Series, pd.Series]]:
-    """Of a page with three weight decays or more: noise at the last site and generalisation gap of its networks."""
+    """Yield noise at the last site and generalisation gap of all networks of a page with three weight decays or more."""
     train, test = (last_sites(results.label(results.final(split), "dataset")) for split in ("train", "test"))
-    train = train.dropna(subset="nrc1")  # a network that vanished has no noise to speak of
+    train = train.dropna(subset="nrc1")  # a network whose features vanished has no noise
     gap = (test["network_mse"] - train["network_mse"])[train.index] / train["target_variance"]
     if results.runs["weight_decay"].nunique() > 2:
         yield {"group": train["dataset"].iloc[0], "seed": -1}, train["nrc1"], gap
@@ -97,7 +97,7 @@ def collapse_without_targets(sites: Sites, limits: Limits) -> Value:
 
 
 def _lowest_among(sites: Sites, limits: Limits, conditions: list[str], column: str) -> float:
-    """The lowest value of a column at the last site among the networks of a seed at which conditions hold there."""
+    """The lowest value of a column at the last site, among the networks of a seed whose last site meets conditions."""
     ends = pd.concat([rows.tail(1) for rows in sites.values()])
     return float(ends.loc[holds(ends, limits)[conditions].all(axis=1), column].min())
 
@@ -118,7 +118,8 @@ def noise_at_every(sites: Sites, excluded: float) -> Value:
 def earlier_collapse_at(rows: pd.DataFrame, others: Others, limits: Limits) -> Value:
     """Sites by which collapse (NRC1) starts earlier at weight decay {weight_decay:g} than at any other.
 
-    Sites by which the first collapsed one lies before the earliest of all other weight decays.
+    The value is the number of sites by which the first collapsed site lies before the earliest first collapsed site of
+    all other weight decays.
     """
     firsts = [first_site(holds(one, limits)["nrc1"], one["site"]) for one in (rows, *others)]
     none = int(rows["site"].iloc[-1]) + 1
@@ -130,7 +131,7 @@ def earlier_collapse_at(rows: pd.DataFrame, others: Others, limits: Limits) -> V
 def alignment_only_at(rows: pd.DataFrame, others: Others, limits: Limits) -> Found:
     """Sites with NRC3 at weight decay {weight_decay:g}, less the most at any other.
 
-    Aligned sites (NRC3) at one weight decay, which must be enough while they are too few at all others.
+    There must be enough aligned sites (NRC3) at this weight decay and too few at every other weight decay.
     """
     here, *there = (int(holds(one, limits)["nrc3"].sum()) for one in (rows, *others))
     return here - max(there), here >= limits["sites_least"] > max(there)
@@ -146,7 +147,8 @@ def lower_weight_rank_at(rows: pd.DataFrame, others: Others) -> Value:
 def noisier_than_at(rows: pd.DataFrame, others: Others, last: int = 4) -> Value:
     """Least noise at any other weight decay over that at {weight_decay:g}, means over the last {last} sites.
 
-    Least mean noise over the last sites among the other weight decays, over that at one.
+    The value is the least mean noise over the last sites among the other weight decays, divided by the mean noise at
+    this weight decay.
     """
     return min(one["nrc1"].tail(last).mean() for one in others) / rows["nrc1"].tail(last).mean()
 
@@ -155,7 +157,8 @@ def noisier_than_at(rows: pd.DataFrame, others: Others, last: int = 4) -> Value:
 def misaligned_but_at(rows: pd.DataFrame, others: Others, limits: Limits, last: int = 4) -> Found:
     """Largest NRC3 at any weight decay but {weight_decay:g} (where it must be high), last {last} sites' mean.
 
-    Largest mean NRC3 over the last sites among the other weight decays; at the one it must be high.
+    The value is the largest mean NRC3 over the last sites among the other weight decays. At this weight decay, the mean
+    NRC3 must be high.
     """
     here, *there = (one["nrc3"].tail(last).mean() for one in (rows, *others))
     return max(there), here >= limits["alignment_least"]
@@ -165,7 +168,8 @@ def misaligned_but_at(rows: pd.DataFrame, others: Others, limits: Limits, last: 
 def weight_rank_falls(sites: Sites) -> Value:
     """Steps up in weight decay without a fall of the weights' mean stable rank.
 
-    Steps from one weight decay to the next larger at which the mean stable rank of the weights does not fall.
+    The value is the number of steps from one weight decay to the next larger weight decay at which the mean stable rank
+    of the weights does not fall.
     """
     ranks = pd.Series([sites[value]["weight_stable_rank"].mean() for value in sorted(sites)])
     return int((ranks.diff().dropna() >= 0).sum())
@@ -175,6 +179,7 @@ def weight_rank_falls(sites: Sites) -> Value:
 def loss_as_low_as_at(errors: pd.DataFrame, weight_decay: float) -> Value:
     """Largest loss at any other weight decay over that at {weight_decay:g} (training or test, the larger ratio).
 
-    Loss at the worst of the other weight decays over that at one, the larger ratio of training and test loss.
+    The value is the largest loss at the other weight decays over the loss at this weight decay. Of the ratios for
+    training and test loss, the larger one counts.
     """
     return float((errors.drop(columns=weight_decay).max(axis=1) / errors[weight_decay]).max())
