@@ -1,4 +1,4 @@
-"""Data scripts: each makes data sets on disk, from the original source, a local copy or a simulator."""
+"""Data scripts, which make data sets on disk from the original source, a local copy or a simulator."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from pathlib import Path
 from nrc_core.data.prepared import Manifest
 from nrc_core.errors import ConfigError
 
-# Each of these modules has a function `prepare(name, data_dir, from_dir)`, and is imported when it is needed.
+# The module of each data set. Each module has a function `prepare(name, data_dir, from_dir)` and is imported if needed.
 SCRIPTS = {
     "swimmer": "mujoco_rollouts",
     "reacher": "mujoco_rollouts",
@@ -30,14 +30,14 @@ def prepare(name: str, data_dir: Path, *, from_dir: Path | None = None) -> Manif
     """Make `data_dir/name` and return its manifest.
 
     Args:
-        name: a data set that lives on disk.
+        name: name of a data set that is stored on disk.
         data_dir: the folder of prepared data sets.
-        from_dir: the folder of local copies of the original files. None: the folder `name` in NRC_DATA_MIRROR if
-            there is one, else the original source.
+        from_dir: the folder of local copies of the original files. If None, this is the folder `name` in
+            NRC_DATA_MIRROR if it exists, else the original source is used.
 
     Raises:
         ConfigError: there is no script for this name.
-        DataUnavailable, DataDamaged: as the script says.
+        DataUnavailable, DataDamaged: as documented in the script.
     """
     if name not in SCRIPTS:
         raise ConfigError(f"no data script for {name!r}: there is one for {', '.join(SCRIPTS)}")

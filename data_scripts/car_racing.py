@@ -1,10 +1,10 @@
 """CarRacing: pictures of a car on a track, 84 x 96 -> steering and speed of a scripted driver.
 
-A stand-in for CARLA, whose data take 14 GB: gymnasium's CarRacing seen from above, driven along one track an
-episode. The bar of instruments under the picture is cut off, since it shows speed and wheels as such. Steering
-is what the driver wants, as a share of full lock, positive to the right, while pushes at random times take the
-car out of its way, so that there is something to steer against. Speed is in the simulator's units of length a
-second; the road is 13 of them wide, the car 5 long.
+This data set stands in for CARLA, whose data take 14 GB. It is gymnasium's CarRacing seen from above, with one
+track for each episode. The bar of instruments under the picture is cut off, since it shows speed and wheels directly.
+The target steering is the driver's command as a share of full lock, positive to the right. Pushes at random times
+turn the car away from its path, so that the driver has to correct it. Speed is in the simulator's units of length
+per second; the road is 13 units wide, and the car is 5 units long.
 """
 
 from __future__ import annotations
@@ -33,38 +33,42 @@ from nrc_core.data.prepared import Manifest, write_prepared
 from nrc_core.errors import ConfigError, DataUnavailable
 
 logger = logging.getLogger(__name__)
-FRAMES, FIRST_SEED = 20_000, 0  # episode i is the track of seed FIRST_SEED + i
-ROWS_KEPT = 84  # of 96; the instruments are under them
-FIRST_STEP = 51  # the picture zooms in during the first second
-# 25 frames a second: the car moves by about a quarter of its length between two of them, and there are close to
-# thirty tracks.
+FRAMES, FIRST_SEED = 20_000, 0  # episode i is on the track of seed FIRST_SEED + i
+ROWS_KEPT = 84  # number of rows kept of the 96 rows of a picture; the instruments are in the rows below
+FIRST_STEP = 51  # first recorded step; the picture zooms in during the first second
+# Every second step is recorded, which gives 25 frames a second. The car moves by about a quarter of its length between
+# two frames, and there are nearly thirty tracks.
 EVERY = 2
-FRAMES_A_LAP = 720  # about
-LONGEST = 4_000  # steps of an episode; a lap takes about 1,500
+FRAMES_A_LAP = 720  # approximate
+LONGEST = 4_000  # largest number of steps of an episode; a lap takes about 1,500 steps
 LOG_EVERY_SECONDS = 15.0
-# A shape whose first corner lies further from the car is out of the picture: it reaches 48 units, a shape at most 24.
+# A shape is outside the picture if its first corner is further from the car than this distance: the picture reaches 48
+# units from the car, and a shape is at most 24 units long.
 NEAR = 75.0
 HEADLESS = {"SDL_VIDEODRIVER": "dummy", "PYGAME_HIDE_SUPPORT_PROMPT": "1"}
 
 
 @dataclass(frozen=True)
 class Episode:
-    """Pictures as PNG, targets (frames, 2) of steering and speed, and the share of the track that was driven."""
+    """One episode: pictures as PNG, targets (frames, 2), and the share of the track that was driven.
+
+    The targets are steering and speed.
+    """
 
     pictures: list[bytes]
     targets: np.ndarray
     lap_progress: float
 
     def first(self, frames: int) -> Episode:
-        """The same lap, of which at most so many frames are recorded."""
+        """The same lap with at most `frames` frames."""
         return replace(self, pictures=self.pictures[:frames], targets=self.targets[:frames])
 
 
 def prepare(name: str, data_dir: Path, from_dir: Path | None) -> Manifest:
-    """Make `data_dir/name` by driving.
+    """Make the data set in `data_dir/name` by simulation.
 
     Raises:
-        ConfigError: a folder is given, though no original file is needed.
+        ConfigError: a folder is given, but the simulation needs no original files.
         DataUnavailable: the simulator is not installed.
     """
     if from_dir is not None:
@@ -95,10 +99,10 @@ def prepare(name: str, data_dir: Path, from_dir: Path | None) -> Manifest:
 
 
 def roll_out(frames: int) -> tuple[pd.DataFrame, list[float]]:
-    """Frames in order of episodes, and the share of its track that each episode drove.
+    """Frames in the order of episodes, and for each episode the share of its track that was driven.
 
-    Episodes are driven on all cores at once. Each has a seed of its own, so the frames are those of driving one
-    episode after the other.
+    Episodes are driven in parallel on all cores. Each episode has its own seed, so the frames are the same as if the
+    episodes were driven one after another.
     """
     episodes: list[Episode] = []
     done, logged = 0, time.monotonic()
@@ -126,7 +130,7 @@ def roll_out(frames: int) -> tuple[pd.DataFrame, list[float]]:
 
 
 def drive(seed: int, frames: int) -> Episode:
-    """One lap of the track of a seed, of which at most so many frames are recorded."""
+    """Drive one lap of the track of a seed and record at most `frames` frames."""
     with _simulator() as environment:
         environment.shown = False
         environment.reset(seed=seed)
@@ -152,7 +156,10 @@ def drive(seed: int, frames: int) -> Episode:
 
 @contextmanager
 def _simulator() -> Iterator[Any]:
-    """CarRacing without a screen. It draws when `shown` and only what is near: drawing takes nearly all the time."""
+    """Make CarRacing without a screen.
+
+    Drawing takes nearly all the time, so the simulator draws only if `shown` is set, and only shapes near the car.
+    """
     before = {name: os.environ.get(name) for name in HEADLESS}
     os.environ.update(HEADLESS)
     try:
@@ -169,7 +176,7 @@ def _simulator() -> Iterator[Any]:
 
 def _environment() -> Any:
     with warnings.catch_warnings():
-        # Box2D's bindings warn while they are imported, and crash the process where warnings are errors.
+        # Box2D's bindings warn while they are imported, and crash the process if warnings are errors.
         warnings.filterwarnings("ignore", "builtin type .* has no __module__ attribute", DeprecationWarning)
         try:
             from gymnasium.envs.box2d.car_racing import CarRacing
@@ -191,7 +198,7 @@ def _environment() -> Any:
             self.road_poly = road
 
         def _draw_colored_polygon(self, surface: Any, poly: Any, *view: Any, **options: Any) -> None:
-            if options or math.dist(poly[0], self.here) < NEAR:  # only the lawn as a whole has options
+            if options or math.dist(poly[0], self.here) < NEAR:  # only the call for the whole lawn has options
                 super()._draw_colored_polygon(surface, poly, *view, **options)
 
     return OnDemand()

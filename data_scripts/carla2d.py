@@ -28,7 +28,7 @@ from nrc_core.files import sha256
 logger = logging.getLogger(__name__)
 PAGE = "https://github.com/carla-simulator/imitation-learning"
 FRAMES = 50_000  # Table 2 of the Deep NRC paper
-PICTURES, NAMES = (200, 88, 200, 3), ("rgb", "images_center")  # their shape, and their possible names in a file
+PICTURES, NAMES = (200, 88, 200, 3), ("rgb", "images_center")  # shape of the pictures, and possible names in a file
 COLUMNS = (27, 28)  # the possible numbers of columns of `targets`
 TARGETS = {"steering": 0, "speed": 10}
 LOG_EVERY_SECONDS = 15.0
@@ -42,8 +42,8 @@ def prepare(name: str, data_dir: Path, from_dir: Path | None) -> Manifest:
     """Make `data_dir/name` from the HDF5 files in `from_dir`, in order of their paths, up to 50,000 frames.
 
     Raises:
-        DataUnavailable: no folder is given, or it holds no HDF5 file.
-        DataDamaged: none of its files is usable.
+        DataUnavailable: no folder is given, or it contains no HDF5 file.
+        DataDamaged: no file in the folder is usable.
     """
     remedy = f"unpack the data set (14 GB) of {PAGE} and pass its folder with --from-dir"
     if from_dir is None:
@@ -76,7 +76,7 @@ def prepare(name: str, data_dir: Path, from_dir: Path | None) -> Manifest:
 
 
 def read_files(paths: list[Path], folder: Path) -> tuple[pd.DataFrame, list[str], Counter[str]]:
-    """Frames as PNG with their targets, checksums of the files read, and how many were skipped, by reason."""
+    """Frames as PNG with their targets, checksums of the files, and the number of skipped files by reason."""
     pictures: list[bytes] = []
     targets: list[np.ndarray] = []
     recordings: list[int] = []
@@ -126,7 +126,7 @@ def _read(path: Path, folder: Path) -> tuple[np.ndarray, np.ndarray]:
 
 
 def _dataset(file: h5py.File, name: str) -> h5py.Dataset:
-    """A dataset of the file; it must lie in this file, not in another file that this one refers to."""
+    """A dataset of a file; it must be stored in this file, not in another file to which this file refers."""
     found = file[name] if isinstance(file.get(name, getlink=True), h5py.HardLink) else None
     if not isinstance(found, h5py.Dataset) or found.is_virtual or found.external:
         raise _Unusable(f"lacks {name}")

@@ -1,7 +1,7 @@
 """CIFAR-10: photographs, 32 x 32 in colour -> one of ten classes.
 
-The source is the binary version of the original archive, or two Parquet files of JPEG pictures. (The version for
-Python is pickled. It is never read.)
+The source is the binary version of the original archive, or two Parquet files of JPEG pictures. The version for
+Python is pickled and is never read.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ PAGE, ARCHIVE = "https://www.cs.toronto.edu/~kriz/cifar.html", "cifar-10-binary.
 CHECKSUM = "c4a38c50a1bc5f3a1c5537f2155ab9d68f9f25eb1ed8d9ddda3db29a59bca1dd"
 BATCHES = {"train": [f"data_batch_{number}" for number in range(1, 6)], "test": ["test_batch"]}
 SIDE, ROWS, BATCH_ROWS = 32, {"train": 50_000, "test": 10_000}, 10_000
-RECORD_BYTES = 1 + 3 * SIDE**2  # label, then all of red, green and blue
+RECORD_BYTES = 1 + 3 * SIDE**2  # the label, then all red, all green and all blue values
 PARQUET = {
     "train-00000-of-00001.parquet": "81135e3854b09d8e7b442c427f5a4ee9edc4bff17089187ce93d7b980640e901",
     "test-00000-of-00001.parquet": "62d16f2245495c9064c1be0f72b3d24e89678aa6f2aa0f2c1b43dee3a0abd8ca",
@@ -34,10 +34,10 @@ CLASSES = ["airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "hors
 
 
 def prepare(name: str, data_dir: Path, from_dir: Path | None) -> Manifest:
-    """Make `data_dir/name` from the original archive, in `from_dir` or downloaded, or the Parquet files there.
+    """Make `data_dir/name` from the original archive, in `from_dir` or downloaded, or from Parquet files in `from_dir`.
 
     Raises:
-        DataUnavailable: neither of them is in `from_dir`, or the archive cannot be downloaded.
+        DataUnavailable: neither the archive nor the Parquet files are in `from_dir`, or the download fails.
         DataDamaged: the files are not the original archive or the known Parquet files.
     """
     source = f"CIFAR-10 (Krizhevsky, 2009), {PAGE}"
@@ -87,8 +87,8 @@ def read_parquet(folder: Path) -> dict[str, tuple[list[bytes], np.ndarray]]:
     """Pictures and labels of each part from the Parquet files in a folder; the JPEG bytes stay as they are.
 
     Raises:
-        DataUnavailable: a file is not there.
-        DataDamaged: a file is not the known one, or one of its pictures is not a JPEG of the right size.
+        DataUnavailable: a file is missing.
+        DataDamaged: a file is not the known file, or one of its pictures is not a JPEG of the right size.
     """
     parts = {}
     for part, (file, checksum) in zip(ROWS, PARQUET.items(), strict=True):

@@ -1,4 +1,4 @@
-"""Files from their original source: downloads go on after a break, and checksums are compared."""
+"""Get files from their original source: interrupted downloads are continued, and checksums are compared."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ CHUNK, LOG_EVERY_SECONDS, TIMEOUT_SECONDS = 1 << 20, 15.0, 30.0
 
 
 def obtain(url: str, checksum: str, downloads: Path, from_dir: Path | None) -> Path:
-    """The path of a file with the right checksum: in `from_dir` if that is given, else downloaded into `downloads`.
+    """The path of a file with the right checksum: in `from_dir` if it is given, else downloaded into `downloads`.
 
     An interrupted download leaves a `.part` file that the next call continues.
 

@@ -9,21 +9,21 @@ import numpy as np
 from safetensors.numpy import load_file, save_file
 
 EXPERTS = Path(__file__).parent / "experts"
-OBSERVATION_CLIP = 10.0  # in standard deviations, as in training
+OBSERVATION_CLIP = 10.0  # limit of observations in standard deviations, as in training
 
 
 @dataclass(frozen=True)
 class ExpertPolicy:
     """A deterministic policy: action = clip(W3 tanh(W2 tanh(W1 z + b1) + b2) + b3, low, high).
 
-    z is the observation less `observation_mean` over `observation_scale`, clipped to +-10; the
-    parameters are in double precision, so that rollouts do not depend on a network library.
+    z = (observation - `observation_mean`) / `observation_scale`, clipped to +-10. The parameters are numpy arrays in
+    double precision, so that rollouts do not depend on a network library.
     """
 
     parameters: dict[str, np.ndarray]
 
     def __call__(self, observation: np.ndarray) -> np.ndarray:
-        """The action (t,) the expert takes in one raw observation (d,)."""
+        """The action (t,) of the expert for one raw observation (d,)."""
         p = self.parameters
         z = (observation - p["observation_mean"]) / p["observation_scale"]
         hidden = np.clip(z, -OBSERVATION_CLIP, OBSERVATION_CLIP)

@@ -1,4 +1,4 @@
-"""Pictures in prepared data sets: read safely out of archives, checked, and kept without loss."""
+"""Pictures in prepared data sets: they are read safely from archives, checked, and stored without loss."""
 
 from __future__ import annotations
 
@@ -22,14 +22,14 @@ MEMBERS, UNPACKED_BYTES = 100, 5_000_000_000
 
 
 def png(pixels: np.ndarray) -> bytes:
-    """A picture of uint8, (height, width, 3) or (height, width) if grey, as PNG, which loses nothing."""
+    """Encode a picture of uint8, (height, width, 3) or (height, width) if grey, as PNG, without loss."""
     buffer = io.BytesIO()
     Image.fromarray(pixels).save(buffer, "PNG")
     return buffer.getvalue()
 
 
 def fault(content: bytes, encoding: str, size: tuple[int, int]) -> str | None:
-    """Why bytes are not a complete colour picture of the size (width, height), or None if they are.
+    """The reason why bytes are not a complete colour picture of the size (width, height), or None if they are one.
 
     Example:
         >>> fault(b"nonsense", "JPEG", (200, 200))
@@ -39,7 +39,7 @@ def fault(content: bytes, encoding: str, size: tuple[int, int]) -> str | None:
     """
     try:
         with Image.open(io.BytesIO(content), formats=[encoding]) as image:
-            if image.size != size or image.mode != "RGB":  # checked before the pixels are read, which may be many
+            if image.size != size or image.mode != "RGB":  # checked before the pixels are read: there may be many
                 return f"not {size[0]} x {size[1]} pixels in colour"
             image.load()
     except Exception:  # Pillow may raise any error on bytes that it does not expect
@@ -53,10 +53,10 @@ def labelled(
     """The table of a data set of images in classes: encoded pictures, their labels from 0, and their parts.
 
     Args:
-        parts: for each part its pictures and labels; the parts follow one another in the table.
-        rows: how many pictures each part must have.
-        classes: how many classes there are.
-        remedy: what to do if the data are wrong, for the message.
+        parts: pictures and labels of each part; the table has the parts in this order.
+        rows: number of pictures that each part must have.
+        classes: number of classes.
+        remedy: what to do if the data are wrong, for the error message.
 
     Raises:
         DataDamaged: a part has another number of pictures or labels, or a label is out of range.
@@ -88,12 +88,12 @@ def write_labelled(
     """Write the table that `labelled` returns and its manifest; the data set has the name of the folder.
 
     Args:
-        folder: of the prepared data set.
+        folder: folder of the prepared data set.
         table: pictures, labels and parts.
-        source: who made the data, and where they are described.
-        licence: of the data.
+        source: authors of the data, and where the data are described.
+        licence: licence of the data.
         identity: checksum of the original files.
-        facts: `classes`, the names of the classes in the order of the labels, and what else is worth knowing.
+        facts: `classes`, the names of the classes in the order of the labels, and any other facts.
     """
     manifest = Manifest(
         name=folder.name,
@@ -119,8 +119,8 @@ def tar_members(archive: Path, wanted: dict[str, int], remedy: str) -> Iterator[
 
     Args:
         archive: the archive.
-        wanted: full names of the members, and how many bytes each may have at most.
-        remedy: what to do if the archive is wrong, for the message.
+        wanted: full names of the members, and the largest number of bytes of each.
+        remedy: what to do if the archive is wrong, for the error message.
 
     Raises:
         DataDamaged: the archive is truncated, not a tar.gz, too large, or without a wanted member.
@@ -145,14 +145,14 @@ def tar_members(archive: Path, wanted: dict[str, int], remedy: str) -> Iterator[
                     missing.remove(member.name)
                     yield member.name, file.read() if file else b""
                     if not missing:
-                        return  # the rest need not be unpacked; of STL-10 it is most of the archive
+                        return  # the rest is not needed; in STL-10 it is most of the archive
     except (tarfile.TarError, EOFError, zlib.error, gzip.BadGzipFile, UnicodeError, ValueError) as error:
         raise DataDamaged(f"{archive} is truncated or no tar.gz ({error}): {remedy}") from None
     raise DataDamaged(f"{archive} lacks the file {min(missing)}: {remedy}")
 
 
 class Bounded:
-    """A compressed file that may unpack to `limit` bytes at most, because a hostile one could go on without end."""
+    """A compressed file that may unpack to `limit` bytes at most, because a hostile file could have no end."""
 
     def __init__(self, file: gzip.GzipFile, limit: int, message: str):
         self.file, self.message, self.left = file, message, limit

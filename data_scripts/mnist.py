@@ -1,7 +1,7 @@
 """MNIST and Fashion-MNIST: grey pictures of handwritten digits or of clothes, 28 x 28 -> one of ten classes.
 
-Each consists of four compressed IDX files, and both use the same names of files. Copies are compressed in different
-ways, so the checksum of a local copy is that of its unpacked content.
+Each data set consists of four compressed IDX files, with the same file names in both. Copies are compressed in
+different ways, so the checksum of a local copy is the checksum of its unpacked content.
 """
 
 from __future__ import annotations
@@ -24,12 +24,12 @@ from nrc_core.errors import DataDamaged, DataUnavailable
 SIDE, ROWS = 28, {"train": 60_000, "test": 10_000}
 PREFIXES = {"train": "train", "test": "t10k"}
 MOST_BYTES = 50_000_000  # the largest of the files unpacks to 47 MB
-DEBIAN = Path("/usr/share/datasets/fashion-mnist")  # of Debian's package dataset-fashion-mnist
+DEBIAN = Path("/usr/share/datasets/fashion-mnist")  # folder of Debian's package dataset-fashion-mnist
 
 
 @dataclass(frozen=True)
 class Original:
-    """Where a data set comes from, and the names of its classes in order of their labels."""
+    """Origin of a data set, and the names of its classes in the order of the labels."""
 
     url: str
     source: str
@@ -51,7 +51,7 @@ ORIGINALS = {
         ("T-shirt/top", "Trouser", "Pullover", "Dress", "Coat", "Sandal", "Shirt", "Sneaker", "Bag", "Ankle boot"),
     ),
 }
-# For each file the SHA-256 of the original download, and the MD5 of its unpacked content.
+# For each file, the SHA-256 of the original download and the MD5 of the unpacked content.
 CHECKSUMS = {
     "mnist": {
         "train-images-idx3-ubyte.gz": (
@@ -93,11 +93,11 @@ CHECKSUMS = {
 
 
 def prepare(name: str, data_dir: Path, from_dir: Path | None) -> Manifest:
-    """Make `data_dir/name` from the four IDX files: those in `from_dir`, else Debian's, else downloaded ones.
+    """Make `data_dir/name` from the four IDX files: from `from_dir`, else from Debian's package, else downloaded.
 
     Raises:
         DataUnavailable: a file is not in `from_dir`, or cannot be downloaded.
-        DataDamaged: a file is truncated, or its content is not the known one.
+        DataDamaged: a file is truncated, or its content is not the known content.
     """
     original, checksums = ORIGINALS[name], CHECKSUMS[name]
     if from_dir is None and name == "fashion_mnist" and all((DEBIAN / file).is_file() for file in checksums):
@@ -123,7 +123,7 @@ def read_idx(content: bytes, shape: tuple[int, ...]) -> np.ndarray:
     """The bytes of an unpacked IDX file as an array. Torchvision's reader would need the file unpacked on disk.
 
     Raises:
-        DataDamaged: the file holds an array of another shape or type, or is cut off.
+        DataDamaged: the file contains an array of another shape or type, or is cut off.
 
     Example:
         >>> read_idx(bytes([0, 0, 8, 1, 0, 0, 0, 2, 7, 9]), (2,))
@@ -136,9 +136,9 @@ def read_idx(content: bytes, shape: tuple[int, ...]) -> np.ndarray:
 
 
 def _content(name: str, file: str, data_dir: Path, from_dir: Path | None) -> bytes:
-    """The unpacked content of one of the compressed files, after its checksum was compared."""
+    """The unpacked content of one of the compressed files; its checksum is compared first."""
     url, (packed, unpacked) = ORIGINALS[name].url + file, CHECKSUMS[name][file]
-    if from_dir is None:  # each data set has its own folder, because both use the same names of files
+    if from_dir is None:  # each data set has its own folder, because both have the same file names
         path = obtain(url, packed, data_dir / "downloads" / name, None)
     elif not (path := from_dir / file).is_file():
         raise DataUnavailable(f"{path} is not there: put {file} from {url} into {from_dir}")

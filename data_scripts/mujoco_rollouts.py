@@ -1,4 +1,4 @@
-"""Swimmer, Reacher and Hopper: states -> expert actions, rolled out in MuJoCo or from your own demonstrations."""
+"""Swimmer, Reacher and Hopper: states -> expert actions, simulated in MuJoCo or from your own demonstrations."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ class Rollout:
     targets: int
 
 
-# Reacher-v4 has the paper's 11 inputs; in version 5 one that is always zero was dropped.
+# Reacher-v4 has the paper's 11 inputs; version 5 dropped one input that is always zero.
 ROLLOUTS = {
     "swimmer": Rollout("Swimmer-v5", 1_000, 8, 2),
     "reacher": Rollout("Reacher-v4", 1_000, 11, 2),
@@ -39,10 +39,10 @@ ROLLOUTS = {
 
 
 def prepare(name: str, data_dir: Path, from_dir: Path | None) -> Manifest:
-    """Make `data_dir/name`: from demonstrations in `from_dir`, else by rolling out the expert policy.
+    """Make `data_dir/name` from demonstrations in `from_dir`, or else by simulation with the expert policy.
 
     Raises:
-        DataUnavailable: `from_dir` holds no demonstrations.
+        DataUnavailable: `from_dir` contains no demonstrations.
         DataDamaged: the demonstrations are not arrays `observations` and `actions` of equal length.
     """
     demonstrations = None if from_dir is None else find_demonstrations(name, from_dir)
@@ -71,8 +71,8 @@ def prepare(name: str, data_dir: Path, from_dir: Path | None) -> Manifest:
 
 
 def roll_out(name: str) -> tuple[pd.DataFrame, dict[str, Any]]:
-    """Raw states with the actions that the expert takes in them, and the facts that decide these numbers."""
-    import gymnasium  # here, so that demonstrations can be read without a simulator
+    """Raw states with the actions of the expert, and the facts on which these numbers depend."""
+    import gymnasium  # imported here, so that demonstrations can be read without a simulator
     import mujoco
 
     from data_scripts.expert_policy import EXPERTS, ExpertPolicy
@@ -125,8 +125,8 @@ def find_demonstrations(name: str, folder: Path) -> Path:
 def read_demonstrations(path: Path) -> pd.DataFrame:
     """Demonstrations as a table: arrays `observations` (n, d), `actions` (n, t) and, if there, `episode` (n,).
 
-    HDF5 and NPZ hold arrays of these names (the layout of D4RL); Parquet holds them as columns of
-    lists, or one column each called observation0, ..., action0, ...
+    HDF5 and NPZ files contain arrays with these names (the layout of D4RL). Parquet files contain them as columns of
+    lists, or as separate columns observation0, ..., action0, ...
     """
     try:
         arrays = _arrays(path)

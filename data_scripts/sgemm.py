@@ -13,12 +13,12 @@ from nrc_core.errors import DataDamaged
 
 URL = "https://archive.ics.uci.edu/ml/machine-learning-databases/00440/sgemm_product_dataset.zip"
 CHECKSUM = "8d3ee0d82708df11b54debc6a4fbade77c604a047f019fa7940413032eb7b096"
-MEMBER, MEMBER_BYTES = "sgemm_product.csv", 20_000_000  # the most this member may unpack to
+MEMBER, MEMBER_BYTES = "sgemm_product.csv", 20_000_000  # the largest unpacked size of this member
 ROWS, INPUTS, TARGETS = 241_600, 14, 4
 
 
 def prepare(name: str, data_dir: Path, from_dir: Path | None) -> Manifest:
-    """Make `data_dir/name` from the UCI archive; only the table in it is read.
+    """Make `data_dir/name` from the UCI archive; only the table in the archive is read.
 
     Raises:
         DataUnavailable: the archive is not in `from_dir`, or cannot be downloaded.

@@ -1,4 +1,4 @@
-"""STL-10: photographs, 96 x 96 in colour -> one of ten classes. The unlabelled ones in the archive are not read."""
+"""STL-10: photographs, 96 x 96 in colour -> one of ten classes. Unlabelled photographs in the archive are not read."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ def read_archive(archive: Path) -> tuple[dict[str, tuple[list[bytes], np.ndarray
     They are read with numpy, because torchvision's reader needs the archive unpacked on disk.
 
     Raises:
-        DataDamaged: the archive is truncated, not a tar.gz, or does not hold complete pictures in ten classes.
+        DataDamaged: the archive is truncated, not a tar.gz, or does not contain complete pictures in ten classes.
     """
     remedy = f"get it again from {URL}"
     limits = {f"{FOLDER}/{NAMES}": NAMES_BYTES}
@@ -61,7 +61,7 @@ def read_archive(archive: Path) -> tuple[dict[str, tuple[list[bytes], np.ndarray
             images = np.frombuffer(content, np.uint8).reshape(-1, 3, SIDE, SIDE).transpose(0, 3, 2, 1)  # column-major
             pictures[member] = [png(image) for image in images]
         elif member.endswith("_y.bin"):
-            labels[member] = np.frombuffer(content, np.uint8).astype(np.int64) - 1  # they start from 1
+            labels[member] = np.frombuffer(content, np.uint8).astype(np.int64) - 1  # labels in the file start from 1
         else:
             classes = content.decode("ascii", "replace").split()
     if len(set(classes)) != CLASSES:

@@ -47,12 +47,12 @@ def prepare(name: str, data_dir: Path, from_dir: Path | None) -> Manifest:
 def read_matlab(path: Path, rows: int) -> tuple[list[bytes], np.ndarray]:
     """Pictures as PNG and digits of a file. In the file the digit 0 has the label 10.
 
-    They are read with scipy, as in torchvision. But torchvision's reader does not check the shapes before it unpacks
+    The file is read with scipy, as in torchvision. But torchvision's reader does not check the shapes before it unpacks
     the arrays.
 
     Raises:
-        DataDamaged: the file is truncated, not a MATLAB file, or does not hold `rows` pictures with labels from 1 to
-            10.
+        DataDamaged: the file is truncated, not a MATLAB file, or does not contain `rows` pictures with labels from 1
+            to 10.
     """
     remedy = f"get it again from {PAGE}"
     try:

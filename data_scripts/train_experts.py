@@ -1,11 +1,11 @@
-"""Train the MuJoCo expert policies once with PPO; the small networks it writes are committed.
+"""Train the MuJoCo expert policies once with PPO; the resulting small networks are committed.
 
     python -m data_scripts.train_experts hopper
 
-Proximal policy optimisation from stable-baselines3, with normalised observations and rewards. The
-policy is evaluated on ten episodes every 50,000 steps, the best one is kept, and training stops when
-it is good enough; the reported return is then measured on 100 episodes with seeds that were never
-used to choose it.
+The algorithm is proximal policy optimisation from stable-baselines3, with normalised observations and
+rewards. The policy is evaluated on ten episodes every 50,000 steps, and the best policy is kept. Training
+stops when the policy is good enough. The reported return is then measured on 100 episodes with seeds that
+were never used to choose the policy.
 """
 
 from __future__ import annotations
@@ -36,17 +36,17 @@ SELECTION_SEED, REPORT_SEED = 10_000, 20_000
 
 @dataclass(frozen=True)
 class Recipe:
-    """How one expert is trained; values that differ between environments only."""
+    """Values for the training of one expert that differ between environments."""
 
     environment: str
     steps: int
     environments: int
-    rollout: int  # steps in each environment between updates
+    rollout: int  # number of steps in each environment between updates
     batch: int
-    rate: float  # learning rate, falling linearly to zero at the planned steps
+    rate: float  # initial learning rate, which falls linearly to zero over the planned steps
     discount: float
     gae: float  # lambda of generalised advantage estimation
-    enough: float  # training stops once the policy returns this much
+    enough: float  # training stops when the policy reaches this return
 
 
 RECIPES = {
@@ -57,7 +57,7 @@ RECIPES = {
 
 
 def episode_returns(policy: ExpertPolicy, environment: str, episodes: int, seed: int) -> np.ndarray:
-    """Undiscounted returns (episodes,) of the deterministic policy, one seed an episode."""
+    """Undiscounted returns (episodes,) of the deterministic policy, with another seed for each episode."""
     env = gymnasium.make(environment)
     returns = np.zeros(episodes)
     for episode in range(episodes):
@@ -89,7 +89,7 @@ def extract(model: PPO, normaliser: VecNormalize) -> ExpertPolicy:
 
 
 class KeepBest(BaseCallback):
-    """Evaluate every `EVALUATE_EVERY` steps, save the best policy so far, stop when it is good enough."""
+    """Evaluate the policy every `EVALUATE_EVERY` steps, save the best policy, and stop when it is good enough."""
 
     def __init__(self, normaliser: VecNormalize, recipe: Recipe, path: Path):
         super().__init__()
@@ -109,7 +109,7 @@ class KeepBest(BaseCallback):
 
 
 def train(name: str, recipe: Recipe, seed: int, folder: Path) -> dict[str, Any]:
-    """Train one expert, write `<name>.safetensors` and `<name>.json`, return the report."""
+    """Train one expert, write `<name>.safetensors` and `<name>.json`, and return the report."""
     started = time.time()
     torch.set_num_threads(1)
     vector = make_vec_env(recipe.environment, n_envs=recipe.environments, seed=seed)
@@ -146,7 +146,7 @@ def train(name: str, recipe: Recipe, seed: int, folder: Path) -> dict[str, Any]:
 
 
 def main() -> None:
-    """Command line: train one expert by name."""
+    """Train one expert, given by name on the command line."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("name", choices=sorted(RECIPES))
     parser.add_argument("--steps", type=int, help="environment steps (default: the recipe's)")

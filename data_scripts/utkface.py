@@ -1,8 +1,8 @@
 """UTKFace: photographs of faces, 200 x 200 -> age in years.
 
 The aligned and cropped faces are for non-commercial research. They must be downloaded by hand from
-https://susanqq.github.io/UTKFace/. Their names are `age_gender_race_date.jpg.chip.jpg`; in the original archive three
-names lack a field.
+https://susanqq.github.io/UTKFace/. The file names are `age_gender_race_date.jpg.chip.jpg`; in the original archive
+three names lack a field.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ def prepare(name: str, data_dir: Path, from_dir: Path | None) -> Manifest:
 
     Raises:
         DataUnavailable: there is no local copy of the archive.
-        DataDamaged: the archive is truncated, not a tar.gz, or holds no usable face.
+        DataDamaged: the archive is truncated, not a tar.gz, or contains no usable face.
     """
     if from_dir is None or not (from_dir / ARCHIVE).is_file():
         where = "UTKFace is not downloaded automatically" if from_dir is None else f"{from_dir / ARCHIVE} is not there"
@@ -66,7 +66,7 @@ def prepare(name: str, data_dir: Path, from_dir: Path | None) -> Manifest:
 
 
 def read_archive(archive: Path) -> tuple[pd.DataFrame, Counter[str]]:
-    """The faces and ages in the order of the names, and for each reason how many members were left out.
+    """The faces and ages in the order of the names, and the number of members that were left out, by reason.
 
     The archive is read once from start to end. Nothing is unpacked to disk.
     """
@@ -102,7 +102,7 @@ def read_archive(archive: Path) -> tuple[pd.DataFrame, Counter[str]]:
 
 
 def _refusal(member: tarfile.TarInfo) -> str | None:
-    """Why a member is left out before it is read, or None if it is a folder or may be a face."""
+    """The reason why a member is left out before it is read, or None if it is a folder or may be a face."""
     path = PurePosixPath(member.name)
     if path.is_absolute() or ".." in path.parts:
         return "unsafe member name"

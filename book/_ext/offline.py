@@ -1,4 +1,4 @@
-"""Keep the book offline, in a folder and on a server: MathJax comes from an installed wheel, nothing from elsewhere."""
+"""Make the book work offline, in a folder and on a server: MathJax is from a wheel, and nothing is downloaded."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import Any
 from sphinx.application import Sphinx
 from sphinx.util.fileutil import copy_asset_file
 
-MATHJAX = "tex-svg.js"  # one file, equations drawn as SVG, no fonts to fetch
+MATHJAX = "tex-svg.js"  # a single file, which draws equations as SVG and needs no fonts
 
 
 def _mathjax() -> Path:
@@ -28,15 +28,15 @@ def _copy(app: Sphinx, error: Exception | None) -> None:
         copy_asset_file(str(_mathjax()), str(folder))
 
 
-# Browsers do not preload fonts for a page that is a local file, and complain of it. Fonts load without.
+# Browsers do not preload fonts for a page that is a local file, and show a warning. Fonts load without preloading.
 PRELOADED_FONT = re.compile(r'<link rel="preload" as="font"[^>]*>\n?')
-# Tables of results and of Markdown, which scroll where they are wide.
+# Tables of results and tables in Markdown, which scroll if they are too wide.
 WIDE_TABLE = re.compile(r'<table (?=id="T_|class="table")')
-CITATIONS = '<div role="list" class="citation-list">'  # has the role of a list, but its entries are not list items
+CITATIONS = '<div role="list" class="citation-list">'  # this has the role of a list, but contains no list items
 
 
 def _mend(app: Sphinx, error: Exception | None) -> None:
-    """Mend what the themes get wrong: preloaded fonts, wide tables that no key scrolls, and a list without items."""
+    """Correct errors of the themes: preloaded fonts, tables that keys cannot scroll, and a list without items."""
     if error is None and app.builder.format == "html":
         for page in Path(app.outdir).rglob("*.html"):
             text = page.read_text()
@@ -47,8 +47,8 @@ def _mend(app: Sphinx, error: Exception | None) -> None:
 
 
 def _drop_thebe(app: Sphinx, page: str, template: str, context: dict[str, Any], doctree: Any) -> None:
-    """Remove the script of the live-code button: the button is off, but its script would name an outside host."""
-    context.setdefault("default_mode", "auto")  # light or dark as on the reader's machine; the theme wants a value
+    """Remove the script of the live-code button: the button is off, but the script contains an outside address."""
+    context.setdefault("default_mode", "auto")  # light or dark as on the reader's machine; the theme needs a value
     context["script_files"] = [
         script
         for script in context.get("script_files", [])
@@ -58,7 +58,7 @@ def _drop_thebe(app: Sphinx, page: str, template: str, context: dict[str, Any], 
 
 
 def setup(app: Sphinx) -> dict[str, bool]:
-    """Register with Sphinx."""
+    """Register this extension with Sphinx."""
     app.config.mathjax_path = f"mathjax/{MATHJAX}"
     app.connect("build-finished", _copy)
     app.connect("build-finished", _mend)

@@ -1,4 +1,4 @@
-"""Load the scripts and styles of a page on that page only; Jupyter Book puts all of `_static` on every page.
+"""Load the scripts and styles of a page on this page only; Jupyter Book loads all of `_static` on every page.
 
 uPlot draws the explorer. It has the MIT licence, is maintained, and has logarithmic axes. It takes 51 kB; Bokeh takes
 1.2 MB. The files are those of release 1.6.32; `uPlot.sha256` has their checksums.
@@ -31,6 +31,6 @@ def _name(file: Any) -> str:
 
 
 def setup(app: Sphinx) -> dict[str, bool]:
-    """Register with Sphinx."""
+    """Register this extension with Sphinx."""
     app.connect("html-page-context", _only_there, priority=900)
     return {"parallel_read_safe": True, "parallel_write_safe": True}

@@ -18,7 +18,7 @@ Others = list[pd.DataFrame]
 
 @kept
 def _by_seed(results: Results) -> Iterator[tuple[dict[str, Any], Sites]]:
-    """Yield for every data set and seed with several weight decays the weight sites of its networks by weight decay."""
+    """Yield for every data set and seed with several weight decays the weight sites of networks by weight decay."""
     families: dict[tuple[str, int], Sites] = {}
     for network, rows in networks(results):
         family = families.setdefault((network["group"], network["seed"]), {})
@@ -46,7 +46,7 @@ def _losses(results: Results, weight_decay: float) -> Iterator[tuple[dict[str, A
 
 
 def _sweeps(results: Results) -> Iterator[tuple[dict[str, Any], pd.Series, pd.Series]]:
-    """Yield noise at the last site and generalisation gap of all networks of a page with three weight decays or more."""
+    """Yield noise at the last site and generalisation gap of networks, for pages with three weight decays or more."""
     train, test = (last_sites(results.label(results.final(split), "dataset")) for split in ("train", "test"))
     train = train.dropna(subset="nrc1")  # a network whose features vanished has no noise
     gap = (test["network_mse"] - train["network_mse"])[train.index] / train["target_variance"]
