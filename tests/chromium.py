@@ -1,4 +1,4 @@
-"""Pages in a real Chromium: their errors, and the addresses that they load."""
+"""Open pages in a real Chromium and record their errors and the addresses that they load."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ SIZES = {"desktop": (1300, 900), "phone": (390, 800)}
 
 
 class Visit:
-    """A page that is open, and what it complained of and asked for."""
+    """An open page, with the errors that it reported and the addresses that it requested."""
 
     def __init__(self, browser: Browser, address: str, *, size: str = "desktop", scheme: str = "light", **options: Any):
         width, height = SIZES[size]
@@ -31,5 +31,5 @@ class Visit:
         return [url for url in self.requests if not url.startswith(("file:", "data:", "blob:"))]
 
     def close(self) -> None:
-        """Close the page and forget it."""
+        """Close the page and its browser data."""
         self.page.context.close()

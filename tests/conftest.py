@@ -1,4 +1,4 @@
-"""The book at toy size, built once for all tests of it, a browser to read it in, and arithmetic of double precision."""
+"""Fixtures: the book at toy size, built once for all its tests, a browser, and arithmetic in double precision."""
 
 from __future__ import annotations
 
@@ -24,9 +24,9 @@ BUILDS_THE_BOOK = "test_book.py"
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Order the files: first the one that builds the book; those that only read it come after a third of the others.
+    """Order the files: the file that builds the book is first; files that read the book come after a third of the rest.
 
-    With several processes, one builds the book, which takes minutes, and the others need not wait for it.
+    Building the book takes minutes. With several processes, one process builds it and the rest need not wait for it.
     """
     files = dict.fromkeys(item.path for item in items)
     reading = dict.fromkeys(item.path for item in items if "build" in getattr(item, "fixturenames", ()))
@@ -41,7 +41,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 @pytest.fixture(scope="session")
 def shared(tmp_path_factory: pytest.TempPathFactory, worker_id: str) -> Path:
-    """A folder that all processes of a run of the tests share."""
+    """A folder that all processes of one test run share."""
     base = tmp_path_factory.getbasetemp()
     folder = (base if worker_id == "master" else base.parent) / "toy book"
     folder.mkdir(exist_ok=True)
@@ -50,13 +50,13 @@ def shared(tmp_path_factory: pytest.TempPathFactory, worker_id: str) -> Path:
 
 @pytest.fixture(scope="session")
 def environment(shared: Path) -> dict[str, str]:
-    """Own data and store; SGEMM and CARLA are deliberately not there, CarRacing is noise."""
+    """Environment with its own data and store; SGEMM and CARLA are missing on purpose, CarRacing is noise."""
     return {"NRC_DATA_DIR": str(shared / "data"), "NRC_STORE": str(shared / "store"), "NRC_DATA_MIRROR": ""}
 
 
 @pytest.fixture(scope="session")
 def build(shared: Path, environment: dict[str, str]) -> Path:
-    """The folder that the book is built in."""
+    """The folder in which the book is built."""
     folder = shared / "build"
     with FileLock(shared / "lock"):
         if not folder.exists():
@@ -90,10 +90,10 @@ def browser() -> Iterator[Browser]:
 
 @pytest.fixture
 def double() -> Iterator[Callable[[Dataset], Dataset]]:
-    """New networks are in double precision; the function that is given converts a data set.
+    """Make new networks in double precision; the value of the fixture is a function that converts a data set.
 
-    For tests that reach the same network in two ways. In single precision the two drift apart, more on some processors:
-    a sample that falls on the other side of a ReLU changes a gradient by far more than rounding does.
+    This is for tests that compute the same network in two ways. In single precision the two networks drift apart, more
+    on some processors: a sample on the other side of a ReLU changes a gradient much more than rounding does.
     """
 
     def doubled(data: Dataset) -> Dataset:

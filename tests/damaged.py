@@ -8,7 +8,7 @@ from nrc_core.cli.main import main
 
 
 def check_made_again(folder: Path, caplog: pytest.LogCaptureFixture) -> None:
-    """The command that made the data set of a folder says that its table is damaged, and makes the same bytes again."""
+    """Check that the command that made a data set reports its damaged table and makes the same bytes again."""
     table = folder / "table.parquet"
     whole = table.read_bytes()
     table.write_bytes(whole[:-1])

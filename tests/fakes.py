@@ -1,4 +1,4 @@
-"""Results made by hand: networks with the numbers that a test wants; and images that are quickly learned."""
+"""Results made by hand: networks with the numbers that a test needs; and images that are quickly learned."""
 
 import io
 from pathlib import Path
@@ -25,7 +25,7 @@ def network(
     spectra: dict | None = None,
     **columns,
 ) -> dict:
-    """One network; a column of its sites is one value for all sites, or a list with a value for each weight site."""
+    """One network; each column has one value for all sites, or a list with a value for each weight site."""
     return {
         "dataset": dataset, "seed": seed, "sites": sites, "train": train, "test": test, "losses": losses,
         "shuffled": shuffled, "spectra": spectra, "columns": columns,
@@ -33,7 +33,7 @@ def network(
 
 
 def results(*networks: dict) -> Results:
-    """Tidy results of such networks; configuration fields are taken from the columns that name them."""
+    """Results of networks made by `network`; a column with the name of a configuration field sets this field."""
     runs, measurements, spectra, losses = [], [], [], []
     for number, one in enumerate(networks):
         key = f"{number:016x}"
@@ -70,7 +70,7 @@ def results(*networks: dict) -> Results:
 
 
 def prepare_images(folder: Path, name: str = "car_racing", *, n: int = 48, size: tuple[int, int] = (36, 32)) -> None:
-    """Noise whose brightness and left half tell two targets, prepared as the data set `name` of a data folder."""
+    """Prepare noise as the data set `name` of a data folder; brightness and left half determine two targets."""
     generator = np.random.default_rng(0)
     targets = generator.standard_normal((n, 2))
     images = []

@@ -1,4 +1,4 @@
-"""Results made by hand of classification networks, and of what became of them in a downstream task."""
+"""Results made by hand of classification networks and of their transfer to a downstream task."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -31,10 +31,10 @@ def classifier(
 ) -> dict[str, Any]:
     """One network, measured at `times`.
 
-    Its last hidden layer has the variances `train`, `strong` and `weak`, and `current` by the class means of the
-    moment (else `train`); the hidden layers before it have the train variances `before`. `errors` on training
-    and test samples and `final_loss` are those at the end. `sites` are columns of the sites that feed a weight,
-    `transfers` made by `transfer`.
+    The last hidden layer has the variances `train`, `strong` and `weak`, and `current` with the current class means (by
+    default `train`). The hidden layers before it have the train variances `before`. `errors` (on training and test
+    samples) and `final_loss` are values at the end. `sites` are columns of the sites that feed a weight. `transfers`
+    are made by `transfer`.
     """
     return {
         "times": times, "train": train, "strong": strong, "weak": weak, "current": current, "before": before,
@@ -44,12 +44,12 @@ def classifier(
 
 
 def transfer(start: int, *, tuned: dict[float, tuple[float, float]], probed: dict[float, tuple[float, float]]) -> dict:
-    """What became of a checkpoint: by learning rate, or by penalty, the validation and the test error."""
+    """Transfer of a checkpoint: validation and test error by learning rate (tuned) and by penalty (probed)."""
     return {"start": start, "tuned": tuned, "probed": probed}
 
 
 def results(*networks: dict[str, Any]) -> Results:
-    """Tidy results of such networks and of their transfers."""
+    """Results of networks made by `classifier`, and of their transfers."""
     runs, measurements, downstream, provenance = [], [], [], {}
     for number, one in enumerate(networks):
         key = f"{number:016x}"

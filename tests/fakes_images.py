@@ -24,12 +24,12 @@ def prepare_classes(
     noise: float = 25.0,
     seed: int = 0,
 ) -> pd.DataFrame:
-    """Each class has a pattern of bright and dark pixels, with noise on it; the table that was written is returned.
+    """Write pictures, with a noisy pattern of bright and dark pixels for each class, and return their table.
 
     Classes come in a random order, as in the originals, and no two pictures are alike.
 
     Args:
-        folder: of the data sets, `NRC_DATA_DIR`.
+        folder: folder of the data sets, `NRC_DATA_DIR`.
         size: width and height in pixels.
         colours: 1 for grey pictures, 3 for colour.
     """

@@ -1,4 +1,4 @@
-"""The checks by the module that has them."""
+"""The names of checks by module."""
 
 from nrc_core.claims.checks import CHECKS
 

@@ -1,4 +1,4 @@
-"""A private Slurm of one node that pretends to have a GPU, for as long as a test needs it."""
+"""A private Slurm of one node, which reports a GPU that does not exist, for the time of a test."""
 
 import importlib.util
 import os
@@ -50,7 +50,7 @@ PartitionName=other Nodes=ALL MaxTime=INFINITE State=UP
 
 
 def lacking() -> str | None:
-    """Why a private Slurm cannot be started here, if so."""
+    """The reason why a private Slurm cannot be started here, or None."""
     if os.geteuid() != 0:
         return "Slurm's daemons need root"
     if absent := [name for name in PROGRAMS if shutil.which(name) is None]:
@@ -64,7 +64,7 @@ def lacking() -> str | None:
 
 @contextmanager
 def one_node_slurm() -> Iterator[None]:
-    """Slurm with the node idle; its jobs, daemons and files are gone afterwards."""
+    """Start Slurm with an idle node; its jobs, daemons and files are removed at the end of the block."""
     host = socket.gethostname().split(".")[0]
     folder = Path(tempfile.mkdtemp(prefix="nrc-slurm-"))
     with ExitStack() as undo:
@@ -90,19 +90,19 @@ def one_node_slurm() -> Iterator[None]:
 
 
 def jobs(*states: str) -> list[str]:
-    """The numbers of the jobs that are in one of these states."""
+    """The numbers of the jobs in the given states."""
     return sorted(_says("squeue", "--noheader", "--format=%i", f"--states={','.join(states)}"))
 
 
 def cancel(*states: str) -> None:
-    """End the jobs that are in one of these states."""
+    """Cancel the jobs in the given states."""
     if numbers := jobs(*states):
         subprocess.run(["scancel", *numbers], check=True, capture_output=True, timeout=60)
     wait_until(lambda: not jobs(*states), "the end of cancelled jobs", seconds=60)
 
 
 def wait_until(holds: Callable[[], object], what: str, *, seconds: float = 400) -> None:
-    """Look again and again until it holds."""
+    """Wait until a condition holds, and check it repeatedly."""
     end = time.monotonic() + seconds
     while not holds():
         assert time.monotonic() < end, f"waited {seconds:g} s for {what}"
@@ -130,7 +130,7 @@ def _munged(folder: Path) -> Iterator[None]:
 
 @contextmanager
 def _daemon(command: list[str], folder: Path, **owner) -> Iterator[None]:
-    """A program in the foreground, until the block ends."""
+    """Run a program in the foreground until the block ends."""
     with (folder / f"{command[0]}.out").open("wb") as output:
         process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=output, stderr=output, **owner)
     try:

@@ -33,14 +33,14 @@ def mean_cosine(features: np.ndarray, weight: np.ndarray, rank: int) -> float:
 
 
 def prediction_error(features: np.ndarray, targets: np.ndarray) -> float:
-    """Least squares with a column of ones, by numpy."""
+    """Error of least squares with a column of ones, by numpy."""
     design = np.hstack([np.asarray(features, np.float64), np.ones((len(features), 1))])
     solution = np.linalg.lstsq(design, targets, rcond=None)[0]
     return float(((design @ solution - targets) ** 2).mean())
 
 
 def released_cka(features: np.ndarray, targets: np.ndarray) -> float:
-    """As the released code of the paper: first t columns, a guard inside the root."""
+    """CKA as in the released code of the paper: first t columns, with a small constant inside the root."""
     kept = centred(features[:, : targets.shape[1]])
     first, second = kept @ kept.T, centred(targets) @ centred(targets).T
     scale = np.sqrt(np.trace(first @ first) * np.trace(second @ second) + 1e-12)
@@ -48,6 +48,6 @@ def released_cka(features: np.ndarray, targets: np.ndarray) -> float:
 
 
 def released_error(features: np.ndarray, targets: np.ndarray) -> float:
-    """As the released code of the paper: uncentred features, singular values cut at a thousandth."""
+    """Error as in the released code of the paper: uncentred features, singular values cut at a thousandth."""
     solution = np.linalg.pinv(features, rcond=1e-3) @ centred(targets)
     return float(((features @ solution - centred(targets)) ** 2).mean())

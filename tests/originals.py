@@ -1,4 +1,4 @@
-"""Tiny files in the formats of the originals of classified pictures, and what must come out of them."""
+"""Tiny files in the formats of the originals of classified pictures, and the expected data from them."""
 
 import gzip
 import hashlib
@@ -23,7 +23,7 @@ NAMES = ["airplane", "bird", "car", "cat", "deer", "dog", "horse", "monkey", "sh
 
 @dataclass
 class Originals:
-    """A folder of tiny original files, and what must come out of them."""
+    """A folder of tiny original files, and the expected data from them."""
 
     name: str
     folder: Path
@@ -41,7 +41,7 @@ def digest(path: Path) -> str:
 
 
 def drawn(last: int, side: int, *colours: int) -> tuple[dict[str, np.ndarray], dict[str, np.ndarray]]:
-    """Random pictures and their labels, the last of which is given."""
+    """Random pictures and their labels; the last label is given."""
     random = np.random.default_rng(0)
     pictures = {part: random.integers(0, 256, (rows, side, side, *colours), np.uint8) for part, rows in ROWS.items()}
     return pictures, {"train": np.array([0, 9, 3, 0, 1]), "test": np.array([7, 0, last])}
@@ -161,7 +161,7 @@ def prepared(originals: Originals, tmp_path: Path) -> tuple[pd.DataFrame, Manife
 
 
 def refused(originals: Originals, tmp_path: Path, error: type[Exception], match: str) -> str:
-    """It is refused in one line, which is returned, and nothing is left half-written."""
+    """Check that the originals are refused in one line and leave no incomplete file; return the line."""
     with pytest.raises(error, match=match) as raised:
         prepare(originals.name, tmp_path / "data", from_dir=originals.folder)
     assert "\n" not in str(raised.value)

@@ -1,4 +1,4 @@
-"""Checks of figures: what every figure must be, and figures that are not drawn."""
+"""Checks that hold for every figure, and figures without drawing."""
 
 import importlib
 import xml.etree.ElementTree
@@ -10,7 +10,7 @@ from nrc_core.sections.canvas import Picture
 
 
 def check_picture(draw: Callable[[], Picture]) -> None:
-    """A figure is vector graphics with its message in words, and is the same each time it is drawn."""
+    """Check that a figure is vector graphics with its message in words, and is the same each time it is drawn."""
     picture = draw()
     assert xml.etree.ElementTree.fromstring(picture.svg).tag.endswith("svg")
     assert len(picture.alt) > 60
@@ -20,6 +20,6 @@ def check_picture(draw: Callable[[], Picture]) -> None:
 
 
 def draw_nothing(monkeypatch: pytest.MonkeyPatch, section: str) -> None:
-    """The figures of a section keep their words, without the seconds that drawing takes."""
+    """Switch off the drawing of a section's figures, which takes seconds; their texts are still made."""
     module = importlib.import_module(f"nrc_core.sections.{section}.figures")
     monkeypatch.setattr(module, "picture", lambda figure, alt: Picture("", b"", alt))

@@ -1,6 +1,6 @@
-"""Write what every claim measures on the published runs, one line of JSON per claim: `python -m tests.recorded_claims`.
+"""Write the values of every claim on the published runs, one line of JSON per claim: `python -m tests.recorded_claims`.
 
-Write it again when results, claims or checks change on purpose, and look at the difference before it is committed.
+Write them again when results, claims or checks change on purpose, and check the difference before the commit.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ def measured(one: Judged) -> dict[str, Any]:
 
 
 def read() -> list[dict[str, Any]]:
-    """What was recorded."""
+    """The recorded values."""
     return [json.loads(line) for line in FILE.read_text().splitlines()]
 
 

@@ -12,7 +12,7 @@ class Stop(Exception):
 
 
 def stop_after(writes: int, call: Callable[[], object], monkeypatch: pytest.MonkeyPatch) -> None:
-    """Call until so many checkpoints are written, then stop as an exception does."""
+    """Call a function and stop it by an exception after `writes` checkpoints."""
     left = [writes]
     write = Checkpoint.write
 

@@ -45,7 +45,7 @@ def test_the_number_is_the_distance_to_the_nearest_reference():
 
 
 def test_two_seeds_are_about_one_apart():
-    """A root mean square of 200 independent quantities: its standard error is 1 / sqrt(400) = 0.05."""
+    """The root mean square of 200 independent quantities has a standard error of 1 / sqrt(400) = 0.05."""
     references = Setting.of(dict(enumerate(normal(0, 30, 200))))
     each = [np.sqrt(np.mean(np.square(references.differences(run)[3]))) for run in normal(1, 20, 200)]
     assert np.mean(each) == pytest.approx(1, abs=0.1)
@@ -106,7 +106,7 @@ def test_scales_go_there_and_back(name):
 
 
 def test_the_binomial_spread_of_a_share_is_the_same_everywhere():
-    """On the scale of shares it is 1 / (2 sqrt(n)), whatever the share (delta method)."""
+    """On the scale of shares the spread is 1 / (2 sqrt(n)), whatever the share (delta method)."""
     generator = np.random.default_rng(0)
     for share in (0.1, 0.3, 0.5):
         drawn = generator.binomial(1000, share, 4000) / 1000
@@ -137,7 +137,7 @@ def test_the_quantities_of_a_network_are_those_of_its_sites_and_errors():
     measured = made.measurements.drop(columns=["key", "seed"])
     found = quantities(RunResult("0", {"measurements": measured}, {}), config()).set_index(["kind", "place"])["value"]
     assert found["NRC3"].to_dict() == {"site 0": 0.5, "site 1": 0.6, "site 2": 0.7}
-    assert list(found["NRC1"].index) == ["site 1", "site 2"]  # of the raw input it is a fact about the data
+    assert list(found["NRC1"].index) == ["site 1", "site 2"]  # at the raw input NRC1 depends on the data only
     assert found["error, share of variance"].to_dict() == {"train": 0.01, "test": 0.02}
     assert "output" in found["NRC2"].index
     assert "output" not in found["NRC3"].index

@@ -26,7 +26,7 @@ def data(n: int = 200, d: int = 6) -> tuple[torch.Tensor, torch.Tensor]:
 
 
 def assert_site(row: pd.Series, features: torch.Tensor, y: torch.Tensor, weight: torch.Tensor | None = None) -> None:
-    """A row of the table against features (n, h), computed by hand, and the weight they enter."""
+    """Compare a row of the table with features (n, h), computed by hand, and the weight that they enter."""
     h, targets, t = features.detach().double().numpy(), y.double().numpy(), y.shape[1]
     assert row["width"] == h.shape[1]
     assert row["nrc1"] == pytest.approx(oracle.noise(h, t), rel=1e-5)
@@ -74,7 +74,7 @@ def test_a_network_that_writes_to_its_inputs_leaves_those_of_its_user():
 
 
 def test_before_the_activation_is_what_made_the_features_not_what_ran_last():
-    """Query, key and value all take the output of one layer; none takes that of another."""
+    """Query, key and value all take the output of the same layer; none takes the output of another one of them."""
     tokens, (_, y) = torch.randn(200, 5, 3), data()
 
     def run(self, inputs):
@@ -104,7 +104,7 @@ def test_tokens_in_one_axis_with_samples_are_those_of_their_sample(by, options):
 
 @pytest.mark.parametrize("length", [7, 8, 200])
 def test_tokens_first_are_not_taken_for_samples(length):
-    """As many tokens as samples, or as the probe has: the shapes of one batch do not tell them apart."""
+    """The number of tokens equals the number of samples, or of probe samples, so that shapes do not identify them."""
     tokens = torch.randn(200, length, 3)
     y = tokens[:, 0, :2].contiguous()
     model = Apply(lambda s, x: s.b(s.a(x.transpose(0, 1)).relu().mean(0)), a=nn.Linear(3, 8), b=nn.Linear(8, 2))
@@ -119,7 +119,7 @@ def test_frames_in_one_axis_with_samples_are_those_of_their_sample():
 
 
 def test_which_rows_are_of_which_sample_is_told_or_refused():
-    """All tokens equal: no value tells one order from the other."""
+    """All tokens are equal, so that no value shows their order."""
     tokens, (_, y) = torch.randn(1, 1, 3).expand(50, 5, -1), data(50)
     with pytest.raises(ConfigError, match=r"'embed' takes \(250, 3\) for 50 samples, and which rows"):
         measure(folded("token"), tokens, y)
@@ -177,7 +177,7 @@ CONVOLUTIONS = {
 
 @pytest.mark.parametrize("kind", CONVOLUTIONS, ids=lambda kind: kind.__name__)
 def test_every_convolution_is_a_site_with_a_column_an_input_channel(kind):
-    """The columns from what the layer does: a unit of one channel in one place gives that channel's filters."""
+    """The columns come from the layer's outputs: a unit in one channel at one place gives the channel's filters."""
     shape = CONVOLUTIONS[kind]
     x, (_, y) = torch.randn(200, *shape), data()
     layer = kind(4, 7, 2)
@@ -301,7 +301,7 @@ def test_a_layer_that_runs_for_some_batches_only_is_refused():
 
 
 def test_the_first_call_imports_nothing_heavy():
-    """Beside torch and pandas, less than it takes to see; the machinery of torch.compile takes seconds."""
+    """Only torch and pandas take noticeable time to import; the modules of torch.compile would take seconds."""
     code = (
         "import sys, torch, pandas, nrc_core; before = set(sys.modules);"
         "nrc_core.measure(torch.nn.Linear(3, 2), torch.randn(9, 3), torch.randn(9, 2));"
@@ -313,7 +313,7 @@ def test_the_first_call_imports_nothing_heavy():
 
 
 def test_padding_is_computed_as_it_is_written():
-    """Torch would leave the padding out of its arithmetic in evaluation, in tensors whose rows have no one length."""
+    """In evaluation, torch would use tensors whose rows have different lengths, and so leave out the padding."""
     given = padded()
     model, (tokens, padding) = given["model"].double().eval(), given["x"]
     tokens = tokens.double()  # so that the rank that LayerNorm leaves is no matter of rounding
@@ -327,7 +327,7 @@ def test_padding_is_computed_as_it_is_written():
 
 
 def test_what_cannot_be_followed_is_told(caplog):
-    """The weights of an ensemble are applied within a transformation, where nothing sees them."""
+    """The weights of an ensemble are applied within a transformation of torch, where no hook sees them."""
     model = ensemble()
     measure(model, *data())
     assert "Apply: how the input of head is made cannot be followed" in caplog.text

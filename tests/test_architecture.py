@@ -1,4 +1,4 @@
-"""The rooms of the core: who may import whom, and how deep a reader must go."""
+"""The packages of the core: which may import which, and how long chains of imports are."""
 
 import subprocess
 import sys
@@ -62,7 +62,7 @@ def test_the_core_has_few_entries():
 
 
 def test_no_chain_of_imports_is_long(core):
-    """Imports within functions count, those for type checkers only do not."""
+    """Imports within functions count; imports for type checkers only do not count."""
     chain = longest_chain(core)
     print(f"{len(chain) - 1} imports: {' > '.join(chain)}")
     assert len(chain) - 1 <= LONGEST_CHAIN

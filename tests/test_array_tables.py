@@ -203,7 +203,7 @@ def test_npy_and_npz_under_each_others_names_are_told(tmp_path):
 
 @pytest.mark.parametrize("words", [("{}_tr", "{}_te"), ("{}_training", "{}_testing"), ("trn_{}", "tst_{}")])
 def test_parts_of_equal_length_are_no_inputs_of_each_other(tmp_path, words):
-    """Else the targets of the test would be an input."""
+    """Otherwise the test targets would count as an input."""
     train, test = words
     names = [train.format("X"), test.format("x"), train.format("y"), test.format("Y")]
     np.savez(tmp_path / "t.npz", **dict(zip(names, [A[:20], A[20:], A[:20, 0] ** 2, A[20:, 0] ** 2], strict=True)))

@@ -1,4 +1,4 @@
-"""Data in the forms that people have them in: the same samples in any of them, and what no number can be made of."""
+"""Data in common forms: every form gives the same samples, and data without a well-defined result are refused."""
 
 import numpy as np
 import pandas as pd

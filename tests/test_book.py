@@ -24,7 +24,7 @@ PROFILES = sorted((ROOT / "book" / "profiles").glob("*.yml"))
 
 
 class Tags(html.parser.HTMLParser):
-    """Addresses in script, link, img and iframe tags, and pictures without words."""
+    """Addresses in script, link, img and iframe tags, and pictures without alternative text."""
 
     def __init__(self):
         super().__init__()
@@ -271,6 +271,6 @@ def test_published_notebooks_hide_their_parameter_cells(build):
 
 
 def test_the_folder_that_slurm_is_tested_in_lacks_no_input(tmp_path):
-    """That test is run by hand only; this one tells when a rule wants a new file."""
+    """The Slurm test is run by hand only; this test fails if a rule needs a new file."""
     project = ToyProject(tmp_path, tmp_path)
     assert project.snakemake("--dry-run", "--cores", "1") == 0, project.log

@@ -66,7 +66,7 @@ def test_the_search_finds_what_the_papers_call_it(browser, site):
 
 
 def test_the_landing_page_is_readable_within_a_second(browser, site):
-    """Loads from disk, each time in a new browser profile. The fastest counts, since other work only adds to a time."""
+    """The page loads from disk, each time in a new browser profile. The shortest time counts: other work adds time."""
     times: dict[str, list[float]] = {"first words or picture": [], "whole text": [], "all loaded": []}
     for _ in range(LOADS):
         visited = Visit(browser, (site / "index.html").as_uri())

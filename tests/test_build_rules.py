@@ -1,4 +1,4 @@
-"""What makes a page run again: its parameters, its data, and the core, by what its files hold."""
+"""A page is run again if its parameters, its data, or the content of files of the core change."""
 
 import shutil
 from pathlib import Path
@@ -18,7 +18,7 @@ def project(tmp_path, data_dir):
 
 
 def plan(project: ToyProject) -> None:
-    """Ask Snakemake what it would do for the page; its log says it."""
+    """Ask Snakemake for the steps it would run for the page; they are in its log."""
     assert project.snakemake(TARGET, "--dry-run", "--cores", "1") == 0, project.log
 
 

@@ -1,4 +1,4 @@
-"""CarRacing: the script drives, sees the same twice, and is named as the stand-in that it is."""
+"""CarRacing: the script drives, gives the same data twice, and marks the data as a stand-in."""
 
 import io
 import os
@@ -17,7 +17,7 @@ from tests.damaged import check_made_again
 
 
 def test_driving_is_the_same_twice_and_on_any_number_of_cores(monkeypatch):
-    """A lap more or less than expected, driven beside the others or after them, changes no row."""
+    """The rows do not depend on the number of laps, or on whether laps are driven in parallel or one after another."""
     first, laps = car_racing.roll_out(900)
     monkeypatch.setattr(car_racing, "FRAMES_A_LAP", 900)
     monkeypatch.setattr(car_racing, "cpu_count", lambda: 1)
@@ -45,7 +45,7 @@ def test_the_driver_stays_on_tracks_it_never_saw(seed):
 
 
 def test_the_instruments_are_cut_off():
-    """The bar is black; no row of the pictures is."""
+    """The bar of instruments is black; no row of the pictures is black."""
     pixels = np.asarray(Image.open(io.BytesIO(car_racing.drive(0, 1).pictures[0])))
     assert pixels.shape == (84, 96, 3)
     assert (pixels.max(axis=(1, 2)) > 50).all()
@@ -70,7 +70,7 @@ def test_the_stand_in_reads_no_files(tmp_path, capsys):
 
 
 def circle(radius: float) -> np.ndarray:
-    """A track anticlockwise round the origin that starts on the first axis."""
+    """A circular track around the origin, anticlockwise, which starts on the first axis."""
     angles = np.linspace(0, 2 * np.pi, round(2 * np.pi * radius / 3.5), endpoint=False)
     return radius * np.stack([np.cos(angles), np.sin(angles)], axis=1)
 

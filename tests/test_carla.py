@@ -1,4 +1,4 @@
-"""CARLA's HDF5 files: frames kept without loss; what is damaged is named, skipped and counted."""
+"""CARLA's HDF5 files: frames are kept without loss; damaged files are named, skipped and counted."""
 
 import io
 from pathlib import Path
@@ -20,7 +20,7 @@ def short_files(monkeypatch):
 
 
 def recording(path: Path, seed: int = 0, **replaced) -> Path:
-    """A file of random frames and targets; a dataset replaced by None is left out."""
+    """A file with random frames and targets; a dataset that is replaced by None is left out."""
     generator = np.random.default_rng(seed)
     content = {
         "rgb": generator.integers(0, 256, carla2d.PICTURES, np.uint8),

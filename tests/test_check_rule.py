@@ -1,4 +1,4 @@
-"""The rule that re-checks a build: pages that differ are a result, a check that failed stops the build."""
+"""The rule that re-checks a build: pages that differ are a valid result, but a check that fails stops the build."""
 
 import json
 
@@ -15,7 +15,7 @@ VALID = json.dumps({"profile": "toy", "pages": [DIFFERS]})
 
 @pytest.fixture
 def project(tmp_path) -> ToyProject:
-    """A project whose pages are there, and newer than all that they are made of."""
+    """A project whose pages exist and are newer than all their inputs."""
     project = ToyProject(tmp_path, tmp_path)
     (tmp_path / "build" / "pages").mkdir(parents=True)
     for name in PAGES:

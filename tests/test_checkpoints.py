@@ -1,4 +1,4 @@
-"""Runs that are killed go on where they were, and end in the same tables bit for bit."""
+"""Runs that are killed continue from their checkpoint, and end with the same tables, bit for bit."""
 
 import logging
 import os
@@ -62,7 +62,7 @@ run(deep_nrc_resnet("car_racing", width=4, epochs=60, measurements=6), store=Sto
 
 
 def test_a_run_killed_at_any_moment_goes_on_to_the_same_result(tmp_path, monkeypatch, every_epoch, caplog):
-    """A real SIGKILL of a process that trains a ResNet, at some moment after a checkpoint, twice over."""
+    """A process that trains a ResNet gets a real SIGKILL at some moment after a checkpoint, twice."""
     prepare_images(tmp_path / "data")
     monkeypatch.setenv("NRC_DATA_DIR", str(tmp_path / "data"))
     configs = deep_nrc_resnet("car_racing", width=4, epochs=60, measurements=6)
@@ -86,14 +86,14 @@ def test_a_run_killed_at_any_moment_goes_on_to_the_same_result(tmp_path, monkeyp
 
 
 def epoch_of(folder: Path) -> int:
-    """How far the checkpoint of the only run is."""
+    """The epoch of the checkpoint of the only run."""
     files = list(folder.glob(".checkpoints/*.pt"))
     return load_state(files[0])["epoch"] if files else 0
 
 
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="no GPU on this machine")
 def test_a_run_on_a_gpu_goes_on_to_nearly_the_same_result(tmp_path, monkeypatch, every_epoch):
-    """Sums of a GPU may be taken in another order each time: metrics agree to a thousandth."""
+    """A GPU may add numbers in another order each time, so metrics agree to a thousandth only."""
     prepare_images(tmp_path / "data")
     monkeypatch.setenv("NRC_DATA_DIR", str(tmp_path / "data"))
     configs = deep_nrc_resnet("car_racing", width=4, epochs=6, measurements=3)
@@ -131,7 +131,7 @@ def test_nothing_pickled_is_loaded(tmp_path, caplog):
 
 
 def test_an_altered_number_is_found_out(tmp_path):
-    """One bit of a weight: the archive that torch writes is read without complaint."""
+    """One bit of a weight is changed; torch would read the archive without an error."""
     path = tmp_path / "run.pt"
     save_state({"weight": torch.arange(1000.0)}, path)
     assert is_whole(path)

@@ -1,4 +1,4 @@
-"""The ledger: complete, honest about its thresholds, and a verdict that follows from the numbers."""
+"""The ledger is complete, names the thresholds that it uses, and its verdicts follow from the numbers."""
 
 import dataclasses
 import json
@@ -88,7 +88,7 @@ def test_thresholds_have_reasons_and_others_on_both_sides():
 
 
 class Recorder(dict):
-    """Thresholds that remember which of them were read."""
+    """Thresholds that record which of them were read."""
 
     def __init__(self, values):
         super().__init__(values)
@@ -100,7 +100,7 @@ class Recorder(dict):
 
 
 def classified(one: Claim) -> dict:
-    """Classifiers about which every claim on them says something."""
+    """Classifiers for which every claim on classifiers has a value."""
     fields = {"dataset": "cifar10", "architecture": "resnet"} | {
         name: value for name, value in one.arguments.items() if name in ("dataset", "architecture")
     }
@@ -134,7 +134,7 @@ def test_a_claim_names_exactly_the_thresholds_its_check_reads():
         rows = CHECKS[one.check](evidence, limits, **one.arguments).rows
         assert evidence is regression or not rows.empty, one.id
         unread = {"settled_change_most", "noise_most"} if one.check == "collapse_after_settling" else set()
-        # All conditions are looked at together, so that `holds` reads thresholds that cannot matter.
+        # All conditions are computed together, so `holds` also reads thresholds that have no effect.
         assert set(one.thresholds) - unread <= limits.read, one.id
         for name in set(limits.read) - set(one.thresholds):
             moved = [

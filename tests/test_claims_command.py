@@ -1,4 +1,4 @@
-"""What `nrc claims` reads and shows: the tables checks look at and no others, recorded cases, one claim in full."""
+"""Input and output of `nrc claims`: it reads only the tables that checks need, recorded cases, one claim in full."""
 
 import json
 
@@ -18,7 +18,7 @@ from tests.test_claims import PAPER, ROOT, toy_profile
 
 @pytest.mark.parametrize("name", ["F3-2", "F5-3", "B28"])
 def test_checks_are_given_every_table_that_they_look_at(name, monkeypatch):
-    """All tables give the same: spectra, losses and downstream results are read only for checks that need them."""
+    """Verdicts are the same with all tables; spectra, losses and downstream results are read only if needed."""
     profile = read_profile(PAPER)
     (with_few,) = judge(profile, Store(ROOT / profile.store), names=[name])
     monkeypatch.setattr(ledger, "READERS", {})
@@ -69,7 +69,7 @@ def test_cases_recorded_by_another_version_are_made_anew(tmp_path, monkeypatch):
 
 
 def test_one_claim_in_full(capsys):
-    """The claim as in the ledger, with its evidence and what its verdict hangs on."""
+    """The output has the claim as in the ledger, its evidence, and the thresholds that would change its verdict."""
     assert main(["claims", "F2-H3", "--store", str(ROOT / "results")]) == 0
     said = " ".join(capsys.readouterr().out.split())
     one = next(claim for claim in read_claims() if claim.id == "F2-H3")

@@ -1,4 +1,4 @@
-"""Measures of neural collapse: a plain reference, cases by hand, and what must not change them."""
+"""Measures of neural collapse: a plain reference, cases by hand, and invariances."""
 
 import math
 
@@ -15,7 +15,7 @@ EXACT = 1e-10
 
 
 def features(n: int = 300, width: int = 12, classes: int = 5, seed: int = SEED) -> tuple[np.ndarray, np.ndarray]:
-    """Random features far from zero, of unequal classes."""
+    """Random features far from zero, in classes of unequal size."""
     generator = np.random.default_rng(seed)
     labels = np.concatenate([np.arange(classes), generator.choice(classes, n - classes, p=np.arange(1, 6) / 15)])
     return 100 + generator.standard_normal((n, width)) + labels[:, None], labels
@@ -91,7 +91,7 @@ def test_one_hot_decisions_collapse_weakly_whatever_their_errors():
 
 
 def test_two_collapsed_superclasses_cap_accuracy_at_two_tenths():
-    """Section 4.1: any classifier of features that are one of two points tells at most 2 of 10 classes apart."""
+    """Section 4.1: from features that are one of two points, a classifier can identify at most 2 of 10 classes."""
     labels = np.repeat(np.arange(10), 30)
     points = np.array([[1.0, 0.0], [0.0, 1.0]])
     collapsed = points[labels % 2]
@@ -104,7 +104,7 @@ def test_two_collapsed_superclasses_cap_accuracy_at_two_tenths():
 
 
 def test_collapsed_and_random_at_once():
-    """Section 2.1: features of training samples can collapse on labels that mean nothing."""
+    """Section 2.1: features of training samples can collapse on random labels."""
     labels = np.random.default_rng(SEED).integers(0, 3, 100)
     assert cm.train_variance(np.eye(3)[labels], labels) == 0.0
 

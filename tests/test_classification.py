@@ -153,7 +153,7 @@ def test_the_same_seed_gives_the_same_bits_and_another_seed_others(data):
 
 @pytest.mark.parametrize(("architecture", "depth"), [("resnet", 18), ("vgg", 11)])
 def test_so_does_every_kind_of_network_whatever_was_drawn_meanwhile(architecture, depth, data):
-    """VGG has dropout: the seed decides what is dropped, and no other random numbers change."""
+    """VGG has dropout: the seed determines the dropped units, and no other random numbers change."""
     run = config(architecture=architecture, depth=depth, width=2, iterations=3, learning_rate=0.01)
     torch.manual_seed(0)
     first = trained(run, data)

@@ -1,4 +1,4 @@
-"""Archives of STL-10 and files of SVHN that are not as they should be: nothing is unpacked, every fault is told."""
+"""Faulty archives of STL-10 and files of SVHN: nothing is unpacked to disk, and every fault is reported."""
 
 import tarfile
 from collections.abc import Callable

@@ -1,4 +1,4 @@
-"""Checks on classifiers, made by hand: a network for which the claim holds, one for which not, and the number."""
+"""Checks of classifiers made by hand: a network for which the claim holds, one for which it fails, and the value."""
 
 import dataclasses
 import math
@@ -22,7 +22,7 @@ ODD = (0.1, 0.4, 0.3, 0.2, 0.5)  # and 0.6
 
 
 def by_size(train=UP, strong=DOWN, sizes=SIZES, proportional=False, **fields) -> list[dict]:
-    """A network a size with these variances at its end."""
+    """One network for each size, with the given variances at its end."""
     horizon = 80_000
     return [
         classifier(
@@ -193,20 +193,20 @@ def look(name: str, *networks: dict, **arguments):
 
 
 def accuracy(start: int, test: float, other: float = 0.5, probe: float = 0.8) -> dict:
-    """Chosen on validation rows, the accuracy is `test`; the other learning rate and the best probe have theirs."""
+    """A transfer: `test` is the accuracy chosen on validation rows, `other` is for the second rate."""
     tuned = {0.1: (0.2, 1 - test), 0.2: (0.3, 1 - other), 0.4: (math.nan, math.nan)}
     return transfer(start, tuned=tuned, probed={1.0: (0.2, 1 - probe), 10.0: (0.3, 0.0)})
 
 
 def pretrained(accuracies=(0.95, 0.94, 0.93, 0.92, 0.91), others=(0.5,) * 5, **fields) -> dict:
-    """A network that collapses over training, fine-tuned at five moments of it."""
+    """A network that collapses during training and is fine-tuned from five of its iterations."""
     tried = tuple(accuracy(*one) for one in zip(STARTS, accuracies, others, strict=True))
     fields = {"train": (0.5, 0.4, 0.3, 0.2, 0.1), "strong": (1,) * 5, "weak": (1,) * 5} | fields
     return classifier(times=STARTS, transfers=tried, **MLP, **fields)
 
 
 def stopped(variance: float, test: float, **fields) -> dict:
-    """A network of the control, whose pre-training ended at the first of those moments."""
+    """A network of the control, whose pre-training ended at the first of the five iterations of `pretrained`."""
     once = {"times": (20,), "train": (variance,), "strong": (1,), "weak": (1,), "stop_iteration": 20}
     return classifier(transfers=(accuracy(20, test),), **once, **MLP, **fields)
 
@@ -250,7 +250,7 @@ def test_networks_of_the_control_are_no_checkpoints_of_the_pretraining():
 
 
 def test_the_control_is_of_networks_trained_equally_long():
-    """The first checkpoint, at which the main network's variance by the means of the moment is 0.3, and two others."""
+    """The first checkpoint of the main network, with variance 0.3 by its current class means, and two more networks."""
     main = pretrained(current=(0.3, 0.2, 0.2, 0.2, 0.2))
     (good,) = look("equal_time_control", main, stopped(0.4, 0.96), stopped(0.2, 0.9)).to_dict("records")
     assert (good["value"], good["holds"], good["group"]) == (1.0, True, "mnist, MLP")
@@ -267,7 +267,7 @@ def test_the_probe_is_held_against_fine_tuning():
 
 
 def test_what_cannot_be_joined_is_left_out():
-    """A pre-training that is not in the store, and a checkpoint of which every learning rate diverged."""
+    """A missing pre-training is left out, and a checkpoint for which every learning rate diverged."""
     both = results(pretrained(), pretrained(seed=1))
     runs = both.runs[both.runs["key"] != f"{0:016x}"]
     rows = CHECKS["collapse_hurts_transfer"]({"page": dataclasses.replace(both, runs=runs)}, thresholds()).rows
@@ -280,7 +280,7 @@ def test_what_cannot_be_joined_is_left_out():
 
 @pytest.fixture
 def made_anew(monkeypatch, tmp_path):
-    """Cases are not taken as they were recorded."""
+    """Make constructed cases again instead of using the recorded cases."""
     monkeypatch.setattr("nrc_core.claims.checks.constructed.recorded_file", lambda: tmp_path / "none")
 
 

@@ -1,4 +1,4 @@
-"""Classified pictures: whole, damaged, absent and foreign originals of every data set; IDX files and CIFAR-10."""
+"""Classified pictures: complete, damaged, missing and wrong originals of every data set; IDX files and CIFAR-10."""
 
 import dataclasses
 import gzip

@@ -1,4 +1,4 @@
-"""Which rows and which labels of a prepared data set the options of a task pick."""
+"""The rows and labels of a prepared data set that the options of a task select."""
 
 import io
 
@@ -32,7 +32,7 @@ def things(folder) -> pd.DataFrame:
 
 @pytest.fixture
 def task(folder, digits, things):
-    """Load a task made from one of the two."""
+    """Load a task from one of the two prepared data sets."""
 
     def load(name: str = "mnist", **options) -> Dataset:
         return load_dataset(name, data_dir=folder, **options)
@@ -47,13 +47,13 @@ def pixels(encoded: bytes) -> np.ndarray:
 
 
 def rows_of(table: pd.DataFrame, x: torch.Tensor) -> list[int]:
-    """Which rows of the table these pictures are: no two are alike."""
+    """Indices of the rows of the table that contain the pictures; no two pictures are alike."""
     known = {pixels(image).tobytes(): row for row, image in enumerate(table["image"])}
     return [known[one.numpy().tobytes()] for one in x]
 
 
 def first(table: pd.DataFrame, part: str, labels, count: int, skip: int = 0) -> list[int]:
-    """The rows wanted, counted off one by one in the order of the file."""
+    """The expected rows, counted one by one in the order of the file."""
     seen = dict.fromkeys(labels, 0)
     chosen = []
     for row, (label, where) in enumerate(zip(table["label"], table["part"], strict=True)):

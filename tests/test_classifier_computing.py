@@ -1,4 +1,4 @@
-"""A classifier from its configuration to its tables: killed and resumed, and where training bursts."""
+"""A classifier from its configuration to its tables: killed and resumed, and divergence."""
 
 import logging
 from pathlib import Path
@@ -49,7 +49,7 @@ def compute(run: ClassifierConfig, data: Dataset, path: Path | None = None) -> d
 def test_a_stopped_run_ends_in_the_same_tables_wherever_in_an_epoch(
     writes, change, data, tmp_path, monkeypatch, caplog
 ):
-    """An epoch is four batches: one, six and nineteen iterations end within one. VGG has dropout besides."""
+    """An epoch has four batches: one, six and nineteen iterations end within an epoch. VGG also has dropout."""
     run = config(measure_iterations=(1, 6, 17), **change)
     monkeypatch.setattr(classification, "LOSS_ROWS", 4)  # a row is the mean of eight iterations
     whole = compute(run, data)
@@ -101,7 +101,7 @@ def test_a_checkpoint_that_lacks_a_measured_iteration_is_not_gone_on_from(data, 
 
 @pytest.mark.parametrize("rate", [1e15, 1e25])
 def test_a_network_that_is_measured_just_after_it_burst_has_diverged(rate, data):
-    """Its last loss was finite, its weights or logits are not: the same error as a loss that is not finite."""
+    """A finite last loss with infinite weights or logits gives the same error as a loss that is not finite."""
     run = config(learning_rate=rate, measure_iterations=tuple(range(1, 30)))
     with pytest.raises(TrainingDiverged, match=r"fashion_mnist, seed 0: .* finite"):
         compute(run, data)

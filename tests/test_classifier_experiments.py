@@ -1,4 +1,4 @@
-"""The experiments on classification networks: how many runs, the paper's values, the rules of when to stop."""
+"""The experiments on classification networks: number of runs, the paper's values, stopping rules."""
 
 from typing import Any
 
@@ -14,7 +14,7 @@ DATASETS = ("mnist", "fashion_mnist", "cifar10", "svhn", "stl10")
 
 
 def collapse(*given: Any, **options: Any) -> list[Any]:
-    """Its function has a name that pytest would take for a test's."""
+    """Call the experiment `test_vs_train_collapse`, which pytest would otherwise collect as a test."""
     return list(EXPERIMENTS["test_vs_train_collapse"](*given, **options))
 
 

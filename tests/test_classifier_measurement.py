@@ -1,4 +1,4 @@
-"""What is measured of classifiers, against dense recomputation from features captured by hooks."""
+"""Measurements of classifiers, compared with a direct computation from features that hooks capture."""
 
 import copy
 import dataclasses
@@ -46,7 +46,7 @@ def model(data) -> nn.Module:
 
 
 def captured(model: nn.Module, x: torch.Tensor) -> list[np.ndarray]:
-    """The input of every linear layer, pooled where it is a map, and the output, in double precision."""
+    """The input of every linear layer, averaged over positions if it is a feature map, and the output, in float64."""
     seen: list[np.ndarray] = []
     layers = [layer for layer in model.modules() if isinstance(layer, nn.Linear)]
     handles = [layer.register_forward_pre_hook(lambda _, x: seen.append(x[0].double().numpy())) for layer in layers]
@@ -88,7 +88,7 @@ def labels_of(y: torch.Tensor) -> np.ndarray:
 
 
 def table(model, x, seen, *, loss: str, regression: bool) -> pd.DataFrame:
-    """The table of one moment, with what it shares with others of that moment."""
+    """The table of one iteration, with the columns that all tables of this iteration share."""
     inputs = input_spectra(model)
     sites = one_hot_sites(seen, inputs) if regression else []
     return class_table.table(model, x, seen, loss=loss, inputs=inputs, regression=sites)
@@ -212,7 +212,7 @@ def test_feature_maps_are_averaged_over_positions(data):
 
 @pytest.mark.parametrize("seed", range(5))
 def test_nrc1_at_rank_k_less_one_never_exceeds_the_share_within_classes(seed):
-    """A theorem: no K - 1 directions hold more variance than the top ones, those between the means included."""
+    """A theorem: no K - 1 directions, also not those between the class means, have more variance than the top K - 1."""
     generator = torch.Generator().manual_seed(seed)
     for width, number, scale in ((3, 4, 1.0), (12, 4, 0.1), (12, 5, 10.0), (40, 3, 1.0)):
         labels = torch.cat([torch.arange(number), torch.randint(number, (60,), generator=generator)])
@@ -238,7 +238,7 @@ TIMES = (2, 11, 30)
 
 @pytest.fixture(scope="module")
 def computed(data):
-    """Tables of a run measured three times, and its features at these times, captured when it is run again."""
+    """Tables of a run that is measured three times, and the features at these times, captured in a second run."""
     run = config(measure_iterations=TIMES)
     tables = compute_classifier(run, data, device=torch.device("cpu")).tables
     features = {}

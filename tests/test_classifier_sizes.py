@@ -1,4 +1,4 @@
-"""Which classification networks are smaller than the paper's, and so give no verdict."""
+"""Classification networks that are smaller than the paper's, and therefore give no verdict."""
 
 import pytest
 

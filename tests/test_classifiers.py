@@ -29,7 +29,7 @@ def images(n: int, *, channels: int = 3, size: int = 32, low: int = 0, high: int
 
 
 def inputs_of(model: Classifier, names, x: torch.Tensor) -> dict[str, torch.Tensor]:
-    """What the named layers are given, in the order in which they run."""
+    """The inputs of the named layers, in the order in which the layers run."""
     seen: dict[str, torch.Tensor] = {}
     handles = [
         model.get_submodule(name).register_forward_pre_hook(
@@ -218,7 +218,7 @@ def test_images_need_not_be_square(architecture, depth):
 @pytest.mark.parametrize(("architecture", "depth"), [n for n in NETWORKS if n[0] != "mlp"])
 @pytest.mark.parametrize(("width", "order"), [(8, torch.channels_last), (4, torch.contiguous_format)])
 def test_feature_maps_have_one_order_from_the_first_layer_on(architecture, depth, channels, width, order, given):
-    """This includes images of one channel, whose layout torch tells from their strides alone."""
+    """This includes images of one channel, for which torch finds the memory layout from the strides alone."""
     x = images(2, channels=channels, size=28)
     x = x.movedim(1, 3).contiguous().movedim(3, 1) if given == torch.channels_last else x
     model = build(architecture, depth, width=width, channels=channels, size=28)
@@ -238,7 +238,7 @@ for step in range(5):
 
 
 def test_narrow_networks_survive_a_processor_without_avx512():
-    """With other feature maps oneDNN writes past their end there, and the process is killed."""
+    """On such a processor, oneDNN would write past the end of other feature maps, and the process would be killed."""
     done = subprocess.run([sys.executable, "-c", NARROW], env=os.environ | {"ONEDNN_MAX_CPU_ISA": "AVX2"}, timeout=120)
     assert done.returncode == 0
 

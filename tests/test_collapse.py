@@ -1,4 +1,4 @@
-"""What became of the variances of classifiers, from histories made by hand."""
+"""Tables of the variances of classifiers, from histories made by hand."""
 
 import pytest
 
@@ -24,7 +24,7 @@ def test_the_end_of_training_is_told_of_both_splits():
 
 
 def test_half_of_the_way_is_from_the_first_value_to_the_last():
-    """Halfway from 8 to 2 is 5, three quarters of the way from 8 to 4; times are interpolated in their logarithm."""
+    """Half of the way from 8 to 2 is 5, which is three quarters of the way from 8 to 4; log times are interpolated."""
     one = classifier(times=TIMES, train=(4.0, 3.0, 1.0), strong=(2.0,) * 3, weak=(1.0,) * 3, before=((8.0, 4.0, 2.0),))
     found = half_times(results(one)).set_index("layer")
     assert found["first"].tolist() == [8.0, 4.0]

@@ -1,4 +1,4 @@
-"""What the command line lists, shows, compares and completes."""
+"""Lists, comparisons, descriptions and completions of the command line."""
 
 import json
 import os
@@ -116,7 +116,7 @@ def test_two_runs_are_compared(capsys):
 
 
 def test_an_onset_is_told_as_far_as_it_was_measured(capsys):
-    """Untrained weights of so few units leave noise; which one measurement cannot date, if there is none."""
+    """Untrained weights of few units leave noise; with a single measurement, the time of an onset is not known."""
     common = {"samples": 60, "width": 8, "learning_rate": 1e-9, "seeds": [0]}
     configs = [*deep_nrc_mlp("synthetic", epochs=2, **common), *deep_nrc_mlp("synthetic", epochs=3, rank=8, **common)]
     first, second = run(configs, store=Store(), device="cpu").runs["key"]
@@ -186,7 +186,7 @@ def test_what_answers_at_once_imports_neither_pandas_nor_torch(arguments):
 
 
 def test_claims_are_judged_without_torch(tmp_path):
-    """This includes claims that are judged without a network, whose cases torch has made."""
+    """This includes claims that are judged without a network, whose cases are recorded because they need torch."""
     profile = tmp_path / "none.yml"
     page = {"title": "Toy", "notebook": "deep_nrc_mlp", "parameters": {"dataset": "synthetic"}}
     content = {"name": "none", "note": "n", "store": str(tmp_path), "headline": "toy", "pages": {"toy": page}}

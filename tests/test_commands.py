@@ -1,4 +1,4 @@
-"""The commands as users type them: what goes wrong is one line, a non-zero exit, and nothing half-written."""
+"""The commands as users type them: an error gives one line, a non-zero exit status, and no incomplete file."""
 
 import json
 import os
@@ -164,7 +164,7 @@ def test_an_unwritable_folder_is_one_line(tmp_path):
 
 @pytest.fixture
 def full_disk(tmp_path):
-    """A file system of 48 kB, where the user may mount one."""
+    """A file system of 48 kB, if the user may mount one."""
     with small_disk(tmp_path / "disk", 48) as disk:
         if disk is None:
             pytest.skip("needs the right to mount a small file system")
@@ -275,7 +275,7 @@ def test_bad_commands_are_one_line(capsys, arguments, message):
 
 
 def documented() -> list[str]:
-    """Every `nrc` command shown in the README and the book."""
+    """Every `nrc` command in the README and the book."""
     files = [ROOT / "README.md", *sorted((ROOT / "book").glob("*.md"))]
     return sorted({line for path in files for line in path.read_text().splitlines() if line.startswith("nrc ")})
 
@@ -289,7 +289,7 @@ def test_documented_commands_exist(command):
 
 
 def test_a_core_alone_needs_no_notebook_and_no_plot():
-    """On a GPU node: neither papermill, nor seaborn, nor gymnasium is imported by a computation."""
+    """A computation, for example on a GPU node, imports neither papermill nor seaborn nor gymnasium."""
     code = (
         "import sys; from nrc_core.cli.main import main; "
         f"code = main(['compute', 'deep_nrc_mlp', *{TOY!r}]); "

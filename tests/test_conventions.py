@@ -1,4 +1,4 @@
-"""Three definitions of the metrics on the same networks: by hand, and against the paper's formulas in plain numpy."""
+"""Three definitions of the metrics on the same networks, compared with the paper's formulas in plain numpy."""
 
 import dataclasses
 
@@ -44,7 +44,7 @@ def results(tmp_path_factory) -> Results:
 
 
 def with_values(results: Results, **values: dict[str, float]) -> Results:
-    """Measurements with these columns, one value a definition."""
+    """Measurements with the given columns, one value for each definition."""
     m = results.measurements.copy()
     for column, by_definition in values.items():
         m[column] = m["convention"].map(by_definition).astype(float)

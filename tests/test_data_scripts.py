@@ -1,4 +1,4 @@
-"""Data scripts: from local copies, from a server that breaks off, from a simulator, from demonstrations."""
+"""Data scripts with local copies, a server that breaks off, a simulator, and demonstrations."""
 
 import hashlib
 import http.server
@@ -26,7 +26,7 @@ CHECKSUM = hashlib.sha256(CONTENT).hexdigest()
 
 
 class Handler(http.server.BaseHTTPRequestHandler):
-    """Serves CONTENT; `breaks` answers stop half-way, ranges are honoured."""
+    """A server of CONTENT: the first `breaks` answers stop half-way; requests for a range get only this range."""
 
     breaks = 0
     requests: list[str]

@@ -224,7 +224,7 @@ def test_unknown_names_are_refused(name, message):
 
 @pytest.fixture
 def split_table(tmp_path):
-    """A table with its own split, of which the first and third row are for the test."""
+    """A table with its own split; the first and the third row are test rows."""
     path = tmp_path / "own.csv"
     parts = ["test", "train", "test", *["train"] * 5]
     a = [9.0, 1.0, 7.0, 3.0, 5.0, 1.0, 3.0, 5.0]

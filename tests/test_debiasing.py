@@ -15,7 +15,7 @@ from tests.test_metrics import normal, rotation
 
 
 def gram_debiased(x: np.ndarray, y: np.ndarray) -> float:
-    """Song et al. (2012), equation 5, as it is printed."""
+    """Equation 5 of Song et al. (2012), as printed."""
     n = len(x)
     k, m = x @ x.T, y @ y.T
     np.fill_diagonal(k, 0)
@@ -39,7 +39,7 @@ def test_it_is_what_gram_matrices_give(seed, n, h, t):
 
 
 def test_independent_noise_has_none_of_it():
-    """50 rows of 512 features: CKA looks like collapse, whatever the targets are."""
+    """With 50 rows of 512 features, CKA without debiasing looks like collapse for any targets."""
     values = [debiased_cka(normal(seed, 50, 512), normal(seed + 100, 50, 50)) for seed in range(20)]
     assert linear_cka(normal(0, 50, 512), normal(100, 50, 50)) > 0.6
     assert abs(np.mean(values)) < 0.02  # its standard error is 0.007
@@ -58,7 +58,7 @@ def test_it_does_not_see_rotation_scale_or_shift(seed, scale, shift):
 @pytest.mark.parametrize("batch", [7, 100, 2000])
 @pytest.mark.parametrize("drift", [0.0, 50.0])
 def test_it_comes_from_one_pass_whatever_the_batches(batch, drift):
-    """The mean is known in the end only; here it moves far from that of the first batch."""
+    """The mean is known only at the end; here it moves far from the mean of the first batch."""
     x, y = normal(0, 1500, 4) + drift * np.linspace(0, 1, 1500)[:, None], normal(1, 1500, 2)
     features, targets = torch.from_numpy(x), torch.from_numpy(y)
     moments, norms = Moments(4, 2), SquaredNorms()

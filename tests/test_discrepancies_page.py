@@ -1,4 +1,4 @@
-"""The page on where paper and code differ: sentences by hand, what cannot be measured, and entries that are refused."""
+"""The page on differences of paper and code: expected sentences, differences without measurement, refused entries."""
 
 import dataclasses
 from importlib import import_module
@@ -44,7 +44,7 @@ def profile(*names: str) -> Profile:
 
 
 def viewed(made: Results, **views: dict) -> Results:
-    """Measurements once more by other views, as `pre={"nrc1": 0.1}`, for all rows of the first view."""
+    """Measurements with other views added, such as `pre={"nrc1": 0.1}`, for all rows of the first view."""
     frames = [made.measurements]
     for name, columns in views.items():
         column = "convention" if name in ("printed", "released") else "features"
@@ -109,7 +109,7 @@ def test_a_file_without_groups_is_refused(discrepancies, tmp_path):
 
 
 def test_the_page_says_what_changes_a_verdict_and_where(discrepancies, tmp_path):
-    """All four conditions hold in two of three networks: one network would have said otherwise."""
+    """All four conditions hold in two of three networks; the third network alone would give another verdict."""
     three = results(network(seed=0), network(seed=1), network(seed=2, nrc3=0.5))
     differences = discrepancies.read(written(tmp_path, MEASURED, ENTRY | {"id": "two"}))
     text = discrepancies.page(profile("swimmer"), {"swimmer": three}, differences)
@@ -151,7 +151,7 @@ def test_what_changes_no_verdict_is_measured_but_not_in_the_summary(discrepancie
 
 @pytest.fixture
 def three_definitions() -> Results:
-    """One network of four sites and two targets, whose error is 0.01; released NRC2 is silent everywhere."""
+    """One network with four sites, two targets and error 0.01; NRC2 by the released code fails everywhere."""
     made = results(network(nrc2=0.95, nrc4=0.02))
     return viewed(
         made,

@@ -26,7 +26,7 @@ def test_a_rate_that_diverges_is_a_row_without_numbers(tmp_path):
 
 @pytest.mark.parametrize("first", [0, 1])
 def test_a_pretraining_that_diverges_ends_no_other_run(first, tmp_path):
-    """Whether it is wanted itself, or only for its weights."""
+    """This holds if the pre-training itself is wanted, and if only its weights are wanted."""
     store = Store(tmp_path / "store")
     transfer = fine_tunings(tiny())[1]
     diverging = dataclasses.replace(transfer.pretraining, learning_rate=1e25)

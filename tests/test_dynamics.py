@@ -1,4 +1,4 @@
-"""When losses settle and conditions set in: constructed curves with a known answer."""
+"""Times at which losses settle and conditions set in, on constructed curves with a known answer."""
 
 import numpy as np
 import pandas as pd
@@ -71,7 +71,7 @@ def trained(tmp_path_factory) -> Results:
 
 
 def altered(results: Results, *, columns: dict[str, list[float]], train_mse: list[float] | float = 1.0) -> Results:
-    """The same runs with these values at the measured epochs, at every site, and these losses."""
+    """The same runs with the given values at the measured epochs, at every site, and the given losses."""
     epochs = sorted(results.measurements["epoch"].unique())
     at = {name: dict(zip(epochs, values, strict=True)) for name, values in columns.items()}
     values = {name: results.measurements["epoch"].map(by_epoch) for name, by_epoch in at.items()}
@@ -164,7 +164,7 @@ def test_the_message_follows_the_numbers(trained):
 
 
 def test_a_panel_for_every_data_set(trained):
-    """Two data sets side by side: the second a copy of the first under another name."""
+    """Two data sets side by side; the second is a copy of the first under another name."""
     frames = {name: getattr(trained, name) for name in ("runs", "measurements", "spectra", "losses")}
     copies = {name: frame.assign(key=frame["key"] + "x") for name, frame in frames.items()}
     copies["runs"] = copies["runs"].assign(dataset="sgemm")

@@ -1,4 +1,4 @@
-"""The lists of packages agree, and the project's own facts are stated once."""
+"""The lists of packages agree, and facts about the project are stated only once."""
 
 import importlib.util
 import re

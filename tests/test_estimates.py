@@ -1,4 +1,4 @@
-"""How long runs will take, from records whose answer can be computed by hand."""
+"""Estimates of run times, from records for which they can be computed by hand."""
 
 import dataclasses
 

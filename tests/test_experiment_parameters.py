@@ -1,4 +1,4 @@
-"""Every parameter of an experiment has an effect: of the names that it hands on, a misspelled one would be ignored."""
+"""Every parameter of an experiment has an effect; a misspelled name of a parameter would have none."""
 
 import inspect
 from collections.abc import Callable, Sequence
@@ -24,7 +24,7 @@ def another(parameter: inspect.Parameter) -> object:
 
 
 def without_effect(experiment: Callable[..., Sequence[object]], parameters: Sequence[str]) -> list[str]:
-    """The parameters of which another value neither changes the list of configurations nor is refused."""
+    """Parameters for which another value is accepted but does not change the list of configurations."""
     declared, usual = inspect.signature(experiment).parameters, experiment()
     lost = []
     for name in parameters:

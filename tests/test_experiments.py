@@ -1,4 +1,4 @@
-"""Runs through the store: found by content, bit-identical, damage named and mended."""
+"""Runs through the store: they are found by content and are bit-identical; damage is reported and repaired."""
 
 import dataclasses
 import logging
@@ -89,7 +89,7 @@ def test_the_key_is_the_content():
 
 
 def test_defaults_are_what_the_frozen_keys_were_made_with():
-    """Keys leave defaults out: if this fails, raise RESULTS_VERSION."""
+    """Keys do not contain defaults: if this test fails, raise RESULTS_VERSION."""
     assert RESULTS_VERSION == 1
     config = RunConfig("swimmer", epochs=1, learning_rate=0.1, weight_decay=0.0)
     assert config.as_dict() == {
@@ -321,9 +321,9 @@ def test_a_diverged_run_is_reported_and_the_others_go_on(store):
 
 
 def test_a_frozen_run_has_not_changed(store):
-    """If this fails although the science is right, the numbers of all runs changed: raise RESULTS_VERSION.
+    """If this test fails although the computation is correct, the numbers of all runs changed: raise RESULTS_VERSION.
 
-    Then freeze the new values here. The tolerance covers processors, not changes of method.
+    Then write the new values here. The tolerance covers different processors, not changes of method.
     """
     assert RESULTS_VERSION == 1
     table = run(toy(epochs=20), store=store).final()

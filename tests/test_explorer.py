@@ -1,4 +1,4 @@
-"""The explorer: what its script is given, what is there without one, and how it answers to mouse and keys."""
+"""The explorer: the data for its script, its content without scripts, and its reaction to mouse and keys."""
 
 import hashlib
 import json
@@ -28,7 +28,7 @@ def explorer():
 
 
 def at_epochs(made: Results, *epochs: int, run: str) -> Results:
-    """The run measured at more epochs, where its noise is a thousandth of the epoch above that at its end."""
+    """The run with more measured epochs, at which its noise is higher than at its end by a thousandth of the epoch."""
     m = made.measurements
     own = m[m["key"] == run]
     earlier = [own.assign(epoch=epoch, nrc1=own["nrc1"] + epoch / 1000) for epoch in epochs]
@@ -135,7 +135,7 @@ def test_the_library_is_the_released_one():
 
 @pytest.fixture
 def open_page(explorer, swimmer, tmp_path, browser):
-    """Opens the explorer in Chromium, with or without scripts; nothing it does may fail or leave the machine."""
+    """Open the explorer in Chromium, with or without scripts; it must report no error and load nothing from outside."""
     explorer.page(profile("swimmer"), {"swimmer": swimmer}, tmp_path)
     scripts = "".join(
         f'<script src="{(STATIC / name).as_uri()}"></script>'
@@ -234,7 +234,7 @@ def test_without_scripts_there_is_the_picture(open_page):
 
 
 def place(page, site: int, epoch: int) -> tuple[float, float]:
-    """Where the first run's noise at a site and an epoch is drawn on the screen, by the axes of the plot."""
+    """Position on the screen of the first run's noise at a site and an epoch, computed from the axes of the plot."""
     page.locator(".explorer-plots").scroll_into_view_if_needed()
     box = page.locator(".u-over").first.bounding_box()
     noise = {10: [0.31, 0.1335, 0.05, 0.02], 100: [0.4, 0.2235, 0.14, 0.11], 1000: [0.3, 0.1235, 0.04, 0.01]}

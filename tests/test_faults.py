@@ -1,4 +1,4 @@
-"""Kills, two builds at once and a full disk, on a build of seconds; `python -m tests.faults` takes the real ones."""
+"""Kills, two builds at once and a full disk, on a build that takes seconds; `python -m tests.faults` uses the book."""
 
 import os
 import subprocess
@@ -74,7 +74,7 @@ def test_a_full_disk_loses_nothing_that_was_complete(project, reference, tmp_pat
 
 
 def test_tables_that_differ_in_a_bit_or_are_missing_are_told(tmp_path):
-    """Else the tests above could not fail."""
+    """Without this, the tests above could not fail."""
     first, second = tmp_path / "first", tmp_path / "second"
     for folder, value in ((first, 1.0), (second, 1.0 + 2**-52)):
         for name in ("0a", "0b"):

@@ -1,4 +1,4 @@
-"""Images: decoded as Pillow and torchvision do, split before they are decoded, scaled by the network."""
+"""Images are decoded as in Pillow and torchvision, split before they are decoded, and scaled by the network."""
 
 import io
 from dataclasses import replace
@@ -114,7 +114,7 @@ def test_no_episode_is_on_both_sides_of_a_blocked_split(folder):
 
 
 def test_images_without_episodes_have_no_blocked_split(folder):
-    """Faces lie in the order of their names, which begin with the age: the last fifth is old."""
+    """Faces are in the order of their names, which begin with the age, so the last fifth is old."""
     table, manifest = read_prepared(folder / "car_racing")
     write_prepared(folder / "utkface", table, replace(manifest, name="utkface", groups=None))
     assert len(load_dataset("utkface", image_size=32).x_test) == 10

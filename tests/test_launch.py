@@ -1,4 +1,4 @@
-"""The buttons that open a page elsewhere: right addresses, values that its notebook takes, or nothing at all."""
+"""The buttons that open a page on other services: correct addresses, valid values for its notebook, or no button."""
 
 import ast
 import tomllib
@@ -85,7 +85,7 @@ def test_a_page_of_another_profile_has_the_values_of_the_quick_one(launch):
 
 
 def test_binder_finds_an_environment_it_can_make():
-    """What repo2docker takes from the repository: environment.yml, unless a folder of its own hides it."""
+    """repo2docker uses environment.yml from the repository, unless a folder for Binder hides this file."""
     assert not any((ROOT / name).exists() for name in ("binder", ".binder", "Dockerfile"))
     (python, _, pip) = yaml.safe_load((ROOT / "environment.yml").read_text())["dependencies"]
     assert python == "python=3.11"

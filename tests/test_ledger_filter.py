@@ -20,7 +20,7 @@ def claims(build) -> list[dict]:
 
 @pytest.fixture
 def open_ledger(browser, site):
-    """Opens the ledger at an address; nothing it does may fail or leave the machine."""
+    """Open the ledger at an address; it must report no error and load nothing from outside."""
     visits: list[Visit] = []
 
     def opened(address: str = "", page: str = "ledger", **options):
@@ -34,7 +34,7 @@ def open_ledger(browser, site):
 
 
 def shown(page) -> set[str]:
-    """Claims whose rows can be seen."""
+    """The claims whose rows are visible."""
     return {mark.get_attribute("id") for mark in page.locator("tr:visible [data-verdict]").all()}
 
 
@@ -166,7 +166,7 @@ def test_scripts_are_on_their_pages_only(site):
 
 
 def test_what_was_rechecked_here_can_be_chosen(browser, site, build, claims, tmp_path):
-    """On a copy of the page in which one claim has another outcome than the others."""
+    """This uses a copy of the page in which one claim has a different outcome from all other claims."""
     text = (site / "ledger.html").read_text()
     assert text.count("data-here=") == len(claims)
     mark = re.search(r'<span id="A01"[^>]*data-here="([^"]+)"', text)

@@ -1,4 +1,4 @@
-"""The ledger as a page: every claim, its numbers, its doubts, and words beside every picture."""
+"""The ledger as a page: every claim has its numbers and its doubts, and every picture has a text."""
 
 import re
 from importlib import import_module

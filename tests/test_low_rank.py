@@ -29,7 +29,7 @@ def results(tmp_path_factory) -> Results:
 
 
 def with_noise(results: Results, *, true: float, shuffled: float) -> Results:
-    """The results with these shares of noise at every site and rank."""
+    """The results with the given shares of noise at every site and rank."""
     keys = set(by_network(results).query("shuffled")["key"])
     noise = results.spectra["key"].isin(keys).map({True: shuffled, False: true})
     return Results(**{**vars(results), "spectra": results.spectra.assign(nrc1=noise)})
@@ -133,8 +133,8 @@ def test_the_table_is_what_one_computes_by_hand(results):
     table = by_width(Results(**{**vars(results), **frames}), RANK)
     assert table.index.tolist() == [("true", 12), ("true", 16), ("shuffled", 12), ("shuffled", 16)]
     expected = {
-        "noise at r": 0.205,  # of 0.20 and 0.21
-        "noise at t": 0.07,  # of 0.02 and 0.12 at the last weight site, 2
+        "noise at r": 0.205,  # median of 0.20 and 0.21
+        "noise at t": 0.07,  # median of 0.02 and 0.12 at the last weight site, 2
         "feature directions (99 %)": 4,
         "cosine": 0.5,
         "sine": 0.25,

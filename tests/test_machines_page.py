@@ -1,4 +1,4 @@
-"""The page on machines says what its tables hold."""
+"""The text of the page on machines agrees with its tables."""
 
 from importlib import import_module
 
@@ -29,7 +29,7 @@ def references(tmp_path_factory) -> References:
 
 
 def moved(references: References, factor: float, seeds: int) -> References:
-    """The references as another machine would give them, and so many of their seeds."""
+    """The first `seeds` seeds of the references, with values as from another machine."""
     own = references.quantities[references.quantities["seed"] < seeds]
     runs = references.runs[references.runs["seed"] < seeds]
     return References(runs, own.assign(value=own["value"] * factor))
@@ -58,7 +58,7 @@ def test_alarms_are_counted_for_machines_that_the_limit_did_not_know(machines, r
 
 
 def test_three_new_seeds_alarm_where_one_setting_has_all_of_them_outside(machines):
-    """Of four seeds three are outside in one setting, three others in another: 2 of 4 choices."""
+    """Three of four seeds are outside in one setting, another three in a second setting: 2 of 4 choices of three."""
     outside = {"a": [True, True, True, False], "b": [False, True, True, True]}
     rows = [("m", "p", name, seed, out) for name, outs in outside.items() for seed, out in enumerate(outs, start=5)]
     new = pd.DataFrame(rows, columns=["machine", "page", "setting", "seed", "outside"])

@@ -63,7 +63,7 @@ def raising(error: Exception) -> Case:
 
 
 def test_the_watch_sees_what_it_must(watch, tmp_path):
-    """Else the test above could not fail."""
+    """Without this, the test above could not fail."""
     inside, outside = tmp_path / "inside", tmp_path / "outside"
     inside.mkdir()
     assert attempt(watch, "", write(inside / "file"), inside).is_sound
@@ -114,6 +114,6 @@ def test_mutations_are_those_of_their_seed():
 
 
 def test_what_is_harmful_would_do_harm(capfd):
-    """The pickle that no command may load does run a program, here `echo`, when it is loaded."""
+    """The pickle that no command may load runs a program, here `echo`, when it is loaded."""
     assert pickle.loads(pickle.dumps(Harmful())) == 0
     assert capfd.readouterr().out == f"unpickled{os.linesep}"

@@ -1,4 +1,4 @@
-"""What a table of `measure` says in words and as a figure, and what makes a number doubtful."""
+"""The report and the figure of a table of `measure`, and reasons for doubt about a number."""
 
 import pandas as pd
 import pytest
@@ -10,7 +10,7 @@ from nrc_core.results.criteria import holds
 
 
 def collapsed(depth: int = 4, n: int = 100) -> pd.DataFrame:
-    """A network whose hidden layers carry the two targets alone, in its first two units, and are read from there."""
+    """A network whose hidden layers contain only the two targets, in their first two units, which the output reads."""
     torch.manual_seed(0)
     y = torch.randn(n, 2)
     x = torch.cat([y, torch.randn(n, 4)], 1)
@@ -99,7 +99,7 @@ def test_doubts_are_where_numbers_say_nothing():
 
 
 def test_copies_are_no_more_rows_in_maps():
-    """A position a sample: the positions of copies are copies."""
+    """Each position is a sample: the positions of a copied sample are also copies."""
     x, y = torch.randn(10, 3, 4, 4), torch.randn(10, 2)
     model = nn.Sequential(nn.Conv2d(3, 30, 3), nn.ReLU(), nn.Conv2d(30, 2, 1), nn.AdaptiveAvgPool2d(1), nn.Flatten())
     both = x.repeat(4, 1, 1, 1), y.repeat(4, 1)

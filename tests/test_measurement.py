@@ -55,7 +55,7 @@ def test_the_output_predicts_no_worse_than_the_network(network):
 
 
 def test_the_rank_is_a_parameter_and_no_condition_holds_by_it_alone(network):
-    """With more directions asked for than there are, NRC1 would be 0: it looks like perfect collapse."""
+    """If the rank is larger than the number of directions, NRC1 is 0, which looks like perfect collapse."""
     table = measure(*network, rank=3)
     assert table["rank"].tolist() == [3, 3, 3, 3, 3]
     assert (table["nrc1"].iloc[:4] <= measure(*network, rank=2)["nrc1"].iloc[:4]).all()

@@ -71,7 +71,7 @@ def test_float32_features_are_summed_in_float64():
 
 @pytest.mark.parametrize(("rows", "most"), [(3 * BLOCK_ROWS + 1, 1e-14), (BLOCK_ROWS - 1, 1e-12), (100, 1e-12)])
 def test_a_mean_of_ten_thousand_spreads_costs_no_accuracy(rows, most):
-    """Against two passes in extended precision; several batches are combined by means that are rounded at 1e4."""
+    """Comparison with two passes in extended precision; batches are combined by means of about 1e4 with rounding."""
     n, offset = 3 * BLOCK_ROWS + 1, 1e4
     h, y = (part.float() for part in samples(5, n, 6, 2, offset))
     moments = Moments(6, 2)

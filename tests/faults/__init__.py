@@ -1,1 +1,1 @@
-"""Faults on purpose: malformed inputs, kills, two builds at once, a full disk; `python -m tests.faults` counts them."""
+"""Deliberate faults: malformed inputs, kills, two builds at once, a full disk; `python -m tests.faults` counts them."""

@@ -1,9 +1,9 @@
-"""Count what faults do, and write the numbers where the book's page on faults reads them.
+"""Count the effects of faults, and write the numbers into the file that the book's page on faults reads.
 
 python -m tests.faults malformed|kills|two|disk|planted [--n N]
 
-The kills want `build/store` as `make book` leaves it, to compare with; planted faults want the book's data, and
-keep what they trained in `build/planted`, from which they go on.
+The kills are compared with `build/store` as `make book` leaves it. Planted faults need the book's data, and keep their
+runs in `build/planted`, so that an interrupted count can go on.
 """
 
 from __future__ import annotations
@@ -37,13 +37,13 @@ from tests.faults.prepared import prepare_all
 PROJECT = project_folder()
 OUTPUT = PROJECT / "benchmarks" / "faults"
 TOY, QUICK = PROJECT / "tests" / "toy.yml", PROJECT / "book" / "profiles" / "quick.yml"
-LONGEST = 30.0  # seconds from the start of a build to its kill, at most
+LONGEST = 30.0  # longest time from the start of a build to its kill, in seconds
 SIZES = [200, 600, 1500, 4000, 200_000]  # kilobytes
 Row = dict[str, Any]
 
 
 def malformed(folder: Path, n: int) -> tuple[list[Row], bool]:
-    """How many inputs of every kind were refused, accepted, or did harm."""
+    """Number of inputs of every kind that were refused, were accepted, or did harm."""
     watch, rows = Watch(), []
     for kind, make in KINDS.items():
         ends: Counter[str] = Counter()
@@ -65,7 +65,7 @@ def malformed(folder: Path, n: int) -> tuple[list[Row], bool]:
 
 
 def kills(folder: Path, n: int) -> tuple[list[Row], bool]:
-    """The quick build, killed again and again; its tables against those of `build/store`, which was left alone."""
+    """Kill the quick build many times, and compare its tables with `build/store`, which was built without kills."""
     reference, often = PROJECT / "build" / "store", Build(QUICK, folder / "killed")
     moments = killed(often, n, LONGEST)
     different, orphans = different_tables(often.store, reference), leftovers()
@@ -83,7 +83,7 @@ def kills(folder: Path, n: int) -> tuple[list[Row], bool]:
 
 
 def two(folder: Path, n: int) -> tuple[list[Row], bool]:
-    """Two builds started in one folder, so many times."""
+    """Start two builds in one folder, `n` times."""
     reference = Build(TOY, folder / "alone")
     _expect(reference)
     codes: Counter[int] = Counter()
@@ -97,7 +97,7 @@ def two(folder: Path, n: int) -> tuple[list[Row], bool]:
 
 
 def disk(folder: Path, n: int) -> tuple[list[Row], bool]:
-    """A build on a disk that is full again and again, and grows."""
+    """Build on a disk that becomes full several times and grows each time."""
     reference = Build(TOY, folder / "alone")
     _expect(reference)
     with small_disk(folder / "disk", SIZES[0]) as small:
@@ -116,7 +116,7 @@ def disk(folder: Path, n: int) -> tuple[list[Row], bool]:
 
 
 def plant(folder: Path, n: int) -> tuple[list[Row], bool]:
-    """Faults in training, data and metrics, and which pages see them."""
+    """Plant faults in training, data and metrics, and count the pages whose re-check finds them."""
     del folder, n
     pages = trained_pages(read_profile(QUICK))
     return planted(pages, References.read(), PROJECT / "build" / "planted"), True
@@ -127,7 +127,7 @@ def _expect(build: Build) -> None:
         sys.exit(f"a build without faults failed:\n{(build.folder / 'build.log').read_text()[-3000:]}")
 
 
-# What is done to the project; its title, what its table shows, and how often it is done unless told.
+# For each part: its function, its title, the contents of its table, and the default number of repetitions.
 PARTS: dict[str, tuple[Callable[[Path, int], tuple[list[Row], bool]], str, str, int]] = {
     "malformed": (malformed, "Malformed inputs", "What became of them", 500),
     "kills": (kills, "Killed builds", "The quick book, killed at random moments and resumed after each", 50),
@@ -144,7 +144,7 @@ PARTS: dict[str, tuple[Callable[[Path, int], tuple[list[Row], bool]], str, str, 
 
 
 def main() -> None:
-    """One part; exit code 1 if it did harm."""
+    """Run one part; the exit code is 1 if it did harm."""
     parser = argparse.ArgumentParser(prog="python -m tests.faults")
     parser.add_argument("part", choices=PARTS)
     parser.add_argument("--n", type=int)
@@ -153,7 +153,7 @@ def main() -> None:
     logging.disable(logging.WARNING)
     with tempfile.TemporaryDirectory(prefix="faults-") as name:
         folder = Path(name)
-        if given.part not in ("kills", "planted"):  # which want the book's own data
+        if given.part not in ("kills", "planted"):  # these two need the book's own data
             prepare_all(folder / "data")
             os.environ["NRC_DATA_DIR"] = str(folder / "data")
         rows, sound = act(folder, given.n or n)

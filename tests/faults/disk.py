@@ -1,4 +1,4 @@
-"""A disk that is full: a file system of so many kilobytes, which may grow."""
+"""A full disk: a small file system that can grow."""
 
 from __future__ import annotations
 
@@ -22,13 +22,13 @@ class SmallDisk:
     folder: Path
 
     def grow(self, kilobytes: int) -> None:
-        """Make it larger; what is on it stays."""
+        """Make the disk larger; its files stay."""
         subprocess.run(["mount", "-o", f"remount,size={kilobytes}k", str(self.folder)], check=True)
 
 
 @contextmanager
 def small_disk(folder: Path, kilobytes: int) -> Iterator[SmallDisk | None]:
-    """Such a disk while the block runs, or None where the user may not mount one."""
+    """Mount a small disk while the block runs, or yield None if the user may not mount one."""
     folder.mkdir(parents=True, exist_ok=True)
     mount = ["mount", "-t", "tmpfs", "-o", f"size={kilobytes}k", "tmpfs", str(folder)]
     if shutil.which("mount") is None or subprocess.run(mount, capture_output=True).returncode:
@@ -42,16 +42,16 @@ def small_disk(folder: Path, kilobytes: int) -> Iterator[SmallDisk | None]:
 
 @dataclass
 class Filled:
-    """What came of a build on a disk that was full before it was done, `failures` times."""
+    """Outcome of a build that failed `failures` times because the disk was full."""
 
     failures: int
-    complete: int  # runs that were stored when it failed last
-    lost: list[str]  # of those, what was gone or lacked a row after any failure or at the end
-    different: list[str]  # tables at the end that are not those of a build with room
+    complete: int  # number of runs that were stored at the last failure
+    lost: list[str]  # stored runs that were missing or lacked a row after a failure or at the end
+    different: list[str]  # tables at the end that differ from the tables of a build with enough room
 
 
 def fill(build: Build, disk: SmallDisk, sizes: list[int], reference: Path) -> Filled:
-    """Build on a disk of each size in turn, the last of which has room for all of it."""
+    """Build on a disk of each size in turn; the last size has room for the whole build."""
     complete: dict[str, RunResult] = {}
     lost: list[str] = []
     failures = stored = 0
@@ -68,7 +68,7 @@ def fill(build: Build, disk: SmallDisk, sizes: list[int], reference: Path) -> Fi
 
 
 def holds(after: RunResult | None, before: RunResult) -> bool:
-    """Whether every row of an earlier result is there still; another page may have had it measured at more times."""
+    """Whether a result still has every row of an earlier result; it may have more rows, measured for another page."""
     return after is not None and all(
         name in after.tables and _has_rows(after.tables[name], table) for name, table in before.tables.items()
     )

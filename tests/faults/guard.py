@@ -1,4 +1,4 @@
-"""What an attempt does when it is given something malformed: its end, what it writes where, what it unpickles."""
+"""Effects of a malformed input on an attempt to use it: how the attempt ends, where it writes, what it unpickles."""
 
 from __future__ import annotations
 
@@ -18,8 +18,8 @@ from typing import Any, NamedTuple
 from nrc_core.cli.main import main
 from nrc_core.errors import NrcError
 
-LINE = 6000  # characters of an error: ODD values of 5,000 are quoted
-SECONDS = 60  # that an attempt may take: the longest measured took three
+LINE = 6000  # largest number of characters of an error: ODD values of 5,000 characters are quoted
+SECONDS = 60  # longest time of an attempt: the longest measured attempt took three seconds
 # Events that change a folder or a file: which of their arguments are paths, each with the open folder that it may be
 # relative to.
 CHANGES: dict[str, tuple[tuple[int, int | None], ...]] = {
@@ -38,9 +38,9 @@ ACCEPTED, REFUSED, BROKEN = "accepted", "refused", "broken"
 
 
 class Watch:
-    """Looks at all that Python does in this process while a block runs (PEP 578).
+    """Watch all events of Python in this process while a block runs (PEP 578).
 
-    A hook cannot be taken away again, so there is one for good, which looks only within `over`.
+    A hook cannot be removed, so there is one permanent hook, which is active only within `over`.
     """
 
     def __init__(self) -> None:
@@ -50,7 +50,7 @@ class Watch:
 
     @contextmanager
     def over(self, *allowed: Path) -> Iterator[list[str]]:
-        """Notes writes outside the allowed folders, unpickled names and started programs."""
+        """Record writes outside the allowed folders, unpickled names and started programs."""
         self.seen, self._allowed = [], tuple(folder.resolve() for folder in allowed)
         try:
             yield self.seen
@@ -71,9 +71,9 @@ class Watch:
             self.seen.append(f"{event} {arguments[0]}")
 
     def _place(self, event: str, path: Any, folder: int = -1) -> None:
-        """Note a path that is not in an allowed folder; it may be relative to one that is open."""
+        """Record a path that is not in an allowed folder; the path may be relative to an open folder."""
         if not isinstance(path, str | bytes | os.PathLike):
-            return  # a file that is open already
+            return  # the file is already open
         allowed, self._allowed = self._allowed or (), None  # resolving a path is no deed of what is watched
         try:
             within = Path(f"/proc/self/fd/{folder}") if folder >= 0 else Path()
@@ -85,7 +85,7 @@ class Watch:
 
 
 def _writes(mode: Any, flags: Any) -> bool:
-    """Whether a file is opened so that it can change."""
+    """Whether a file is opened for writing."""
     if isinstance(mode, str):
         return any(letter in mode for letter in "wxa+")
     return isinstance(flags, int) and bool(flags & (os.O_WRONLY | os.O_RDWR | os.O_CREAT | os.O_TRUNC | os.O_APPEND))
@@ -100,7 +100,7 @@ class Case(NamedTuple):
 
 @dataclass
 class Outcome:
-    """How an attempt ended: accepted, refused in one line, or broken, and why."""
+    """How an attempt ended: accepted, refused in one line, or broken; and the reason."""
 
     kind: str
     case: str
@@ -110,12 +110,12 @@ class Outcome:
 
     @property
     def is_sound(self) -> bool:
-        """Accepted or refused, and nothing done that must not be."""
+        """Whether the input was accepted or refused, and nothing forbidden was done."""
         return self.end in (ACCEPTED, REFUSED) and not self.deeds
 
 
 def command(*arguments: str | Path) -> None:
-    """Run `nrc` in this process; NrcError with its one line if it refuses, AssertionError if it says it otherwise."""
+    """Run `nrc` in this process; raise NrcError if it refuses in one line, AssertionError if it refuses otherwise."""
     said = io.StringIO()
     with contextlib.redirect_stderr(said), contextlib.redirect_stdout(io.StringIO()):
         code = main([str(argument) for argument in arguments])
@@ -126,7 +126,7 @@ def command(*arguments: str | Path) -> None:
 
 
 def attempt(watch: Watch, kind: str, case: Case, folder: Path) -> Outcome:
-    """Do something that may be refused, within a time, and tell what came of it; it may write in `folder` only."""
+    """Try a case within a time limit and return its outcome; the attempt may write in `folder` only."""
     with watch.over(folder) as deeds:
         end, words = _end(case.act)
     return Outcome(kind, case.words, end, words, deeds)

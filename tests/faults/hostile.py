@@ -1,4 +1,4 @@
-"""Inputs that were made to do harm, or that are well-formed and still not what is asked for."""
+"""Inputs that are made to do harm, or that are well-formed but not of the requested kind."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ CELLS = (
 
 
 class Harmful:
-    """What it is unpickled to is the outcome of a command."""
+    """An object that runs a command when it is unpickled."""
 
     def __reduce__(self) -> tuple:
         return os.system, ("echo unpickled",)
@@ -48,7 +48,7 @@ def pickled() -> bytes:
 
 
 def _array(header: str, content: bytes = b"") -> bytes:
-    """An NPY file with a header of one's own."""
+    """An NPY file with a given header."""
     text = header.encode().ljust(117) + b"\n"
     return b"\x93NUMPY\x01\x00" + struct.pack("<H", len(text)) + text + content
 
@@ -83,7 +83,7 @@ ARRAYS: dict[str, dict[str, bytes]] = {
 
 
 def hostile_npz(random: Random, path: Path) -> str:
-    """Write columns a, y0, y1 of which one is replaced; says by what."""
+    """Write columns a, y0, y1 and replace one of them; return a description of the replacement."""
     name = random.choice(list(ARRAYS))
     members = {"a": _COLUMN, "y0": _COLUMN, "y1": _COLUMN} | ARRAYS[name]
     with zipfile.ZipFile(path, "w") as archive:

@@ -1,4 +1,4 @@
-"""A build that is killed again and again, and each time goes on: SIGKILL at random moments, as a machine that fails."""
+"""Builds that are killed several times and go on each time: SIGKILL at random moments, as if the machine failed."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ import psutil
 
 from nrc_core.files import project_folder
 
-LONGEST = 3600  # seconds that a build may take when it is left alone
+LONGEST = 3600  # longest time of a build that is not killed, in seconds
 
 
 @dataclass
@@ -30,16 +30,16 @@ class Build:
 
     @property
     def store(self) -> Path:
-        """Where its results are."""
+        """The store of the results."""
         return self.folder / "store"
 
     @property
     def page(self) -> Path:
-        """What is there when it is done."""
+        """A file that exists when the build is complete."""
         return self.folder / "_build" / "html" / "index.html"
 
     def start(self) -> subprocess.Popen:
-        """The build at work, in a process group of its own; what it says is added to its log."""
+        """Start the build in its own process group; its output is added to its log."""
         self.folder.mkdir(parents=True, exist_ok=True)
         settings = [str(self.profile), str(self.cores), f"build={self.folder}", f"html={self.folder}"]
         own = {
@@ -54,12 +54,16 @@ class Build:
             )  # fmt: skip
 
     def finish(self) -> int:
-        """Its exit code, when it is left alone."""
+        """Run the build without a kill and return its exit code."""
         return self.start().wait(LONGEST)
 
 
 def kill(process: subprocess.Popen, whole: bool) -> bool:
-    """SIGKILL a build and all it started, or itself only, so that what it started is orphaned; whether it still ran."""
+    """Kill a build and its child processes, or only the build itself, so that the children become orphans.
+
+    Returns:
+        Whether the build was still running.
+    """
     if process.poll() is not None:
         return False
     started = psutil.Process(process.pid).children(recursive=True)
@@ -71,7 +75,7 @@ def kill(process: subprocess.Popen, whole: bool) -> bool:
         except psutil.NoSuchProcess:
             continue
     process.wait()
-    psutil.wait_procs(victims, timeout=60)  # until they have died they hold the lock
+    psutil.wait_procs(victims, timeout=60)  # they hold the lock until they have ended
     return True
 
 
@@ -83,13 +87,13 @@ def _group(process: psutil.Process) -> int | None:
 
 
 def killed(build: Build, kills: int, longest: float, seed: int = 0) -> list[float]:
-    """Start a build and kill it, so many times, then leave it alone; after how many seconds each kill came.
+    """Start a build and kill it `kills` times, then let it finish; return the time of each kill in seconds.
 
-    Moments are uniform up to `longest` seconds after the start; the first start after a kill is the resume. A
-    build that is done before its kill comes is done, and there are fewer kills.
+    The time of a kill is uniform up to `longest` seconds after the start. The next start resumes the build. If a build
+    is complete before its kill, there are fewer kills.
 
     Raises:
-        AssertionError: the build does not end well when it is left alone.
+        AssertionError: the build fails when it is not killed.
     """
     random, moments = Random(seed), []
     for _ in range(kills):
@@ -110,9 +114,9 @@ def killed(build: Build, kills: int, longest: float, seed: int = 0) -> list[floa
 
 
 def different_tables(store: Path, reference: Path) -> list[str]:
-    """Tables of two stores that are not the same bit for bit, or are in one of them only.
+    """Tables that differ between two stores in any bit, or that are in one of the stores only.
 
-    Read as they are: what was damaged must show.
+    The files are read directly, so that damage is found.
     """
     names = {path.relative_to(folder) for folder in (store, reference) for path in folder.glob("[0-9a-f]*/*.parquet")}
     return sorted(str(name) for name in names if not _same(store / name, reference / name))
@@ -123,7 +127,7 @@ def _same(first: Path, second: Path) -> bool:
 
 
 def leftovers(seconds: float = 120) -> list[str]:
-    """Orphans of killed builds that have not ended by themselves within a time."""
+    """Orphans of killed builds that have not ended by themselves within `seconds`."""
     deadline = time.monotonic() + seconds
     while (found := _orphans()) and time.monotonic() < deadline:
         time.sleep(0.5)

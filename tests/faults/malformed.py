@@ -1,4 +1,4 @@
-"""Malformed inputs of every kind that the project reads: each a sound one to which something was done."""
+"""Malformed inputs of every kind that the project reads; each is made from a sound input."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ EPOCH = ("targets=y0,y1", "epochs=1", "width=4", "measurements=1")
 
 
 def archive(random: Random, folder: Path, patch: pytest.MonkeyPatch) -> Case:
-    """An original file as data scripts read it, taken for the known one: its checksum does not save us."""
+    """An original file of a data script, accepted as the known file, so that its checksum gives no protection."""
     name = random.choice(list(SOURCES))
     source = SOURCES[name](name, folder, patch)
     path = random.choice(source.files)
@@ -56,7 +56,7 @@ def archive(random: Random, folder: Path, patch: pytest.MonkeyPatch) -> Case:
 
 
 def table(random: Random, folder: Path, patch: pytest.MonkeyPatch) -> Case:
-    """A table of one's own, on which a network is to be trained."""
+    """A table of the user's own, on which a network is to be trained."""
     draw = np.random.default_rng(random.getrandbits(32))
     frame = pd.DataFrame(draw.standard_normal((30, 5)), columns=["a", "b", "c", "y0", "y1"])
     suffix = random.choice((".csv", ".csv.gz", ".npz", ".parquet"))
@@ -82,7 +82,7 @@ def _write(frame: pd.DataFrame, path: Path) -> None:
 
 
 def _another_table(random: Random, frame: pd.DataFrame, path: Path) -> str:
-    """Write a table that can be parsed, and is none of numbers."""
+    """Write a table that can be parsed but does not consist of numbers."""
     if path.suffix == ".npz":
         return hostile_npz(random, path)
     if path.suffix == ".parquet":

@@ -1,4 +1,4 @@
-"""How a sound file is made a malformed one: its bytes, or one value of the tree that it holds."""
+"""Make a malformed file from a sound file: change its bytes, or one value of the tree that it contains."""
 
 from __future__ import annotations
 
@@ -84,7 +84,7 @@ BYTES: dict[str, Callable[[Random, bytes], bytes]] = {
 
 
 def mutate(random: Random, content: bytes) -> tuple[str, bytes]:
-    """A malformed version of a file's bytes, and in words what was done to it.
+    """A malformed version of a file's bytes, with a word for the change.
 
     Example:
         >>> mutate(Random(1), b"0123456789")
@@ -97,13 +97,13 @@ def mutate(random: Random, content: bytes) -> tuple[str, bytes]:
 
 
 def _places(tree: Any) -> list[tuple[Any, Any]]:
-    """Every container of a tree with every key or index of it."""
+    """Every container of a tree with each of its keys or indices."""
     keys = list(tree) if isinstance(tree, dict) else range(len(tree)) if isinstance(tree, list) else []
     return [place for key in keys for place in ((tree, key), *_places(tree[key]))]
 
 
 def replant(random: Random, tree: Any) -> tuple[str, Any]:
-    """A copy of a tree of plain values in which one is another, gone, renamed or twice.
+    """A copy of a tree of plain values in which one value is changed, removed, renamed or doubled.
 
     Example:
         >>> replant(Random(0), {"a": [1, 2]})

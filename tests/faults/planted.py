@@ -1,4 +1,4 @@
-"""Faults planted into training, data and metrics, one at a time: does the re-check of a page see them?"""
+"""Faults that are planted in training, data and metrics, one at a time, to test whether the re-check finds them."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ Plant = Callable[[pytest.MonkeyPatch], None]
 
 
 def of_stack(**factors: float) -> Plant:
-    """Other learning rates, weight decays or momentum than asked for."""
+    """Train with other learning rates, weight decays or momentum than requested."""
 
     def plant(patch: pytest.MonkeyPatch) -> None:
         def made(networks: Any, *, rates: list[float], weight_decays: list[float], momentum: float, **rest: Any) -> Any:
@@ -49,7 +49,7 @@ def of_stack(**factors: float) -> Plant:
 
 
 def of_configuration(**changes: Any) -> Plant:
-    """A network built from another configuration than the run's."""
+    """Build the network from another configuration than the run's."""
 
     def plant(patch: pytest.MonkeyPatch) -> None:
         build = loop.build_model
@@ -65,7 +65,7 @@ def _changed(config: Any, changes: dict[str, Any]) -> Any:
 
 
 def of_data(change: Callable[[Any], dict[str, Any]]) -> Plant:
-    """Other data than the run's."""
+    """Use other data than the run's."""
 
     def plant(patch: pytest.MonkeyPatch) -> None:
         original = load.load_dataset
@@ -80,7 +80,7 @@ def of_data(change: Callable[[Any], dict[str, Any]]) -> Plant:
 
 
 def of_epoch(change: Callable[[torch.Tensor, int], tuple[torch.Tensor, int]]) -> Plant:
-    """Batches drawn in another way."""
+    """Draw batches in another way."""
 
     def plant(patch: pytest.MonkeyPatch) -> None:
         epoch = StackedMLP.epoch
@@ -90,7 +90,7 @@ def of_epoch(change: Callable[[torch.Tensor, int], tuple[torch.Tensor, int]]) ->
 
 
 def rate_not_divided(patch: pytest.MonkeyPatch) -> None:
-    """The learning rate stays as it begins."""
+    """The learning rate stays at its initial value."""
     patch.setattr(StackedMLP, "scale_rates", lambda self, factor: None)
 
 
@@ -108,7 +108,7 @@ def relu_missing(patch: pytest.MonkeyPatch) -> None:
 
 
 def alignment_not_centred(patch: pytest.MonkeyPatch) -> None:
-    """NRC2 of features around zero."""
+    """NRC2 is computed from features that are not centred."""
     right = table._site
 
     def wrong(site: table.Decomposed, rank: int, tolerance: float) -> dict[str, Any]:
@@ -119,7 +119,7 @@ def alignment_not_centred(patch: pytest.MonkeyPatch) -> None:
 
 
 def other_side(patch: pytest.MonkeyPatch) -> None:
-    """NRC3 with the output directions of square weights."""
+    """NRC3 is computed with the output directions of square weights."""
     right = regression._input_products
     patch.setattr(
         regression, "_input_products", lambda weight: right(weight.T if weight.shape[0] == weight.shape[1] else weight)
@@ -127,13 +127,13 @@ def other_side(patch: pytest.MonkeyPatch) -> None:
 
 
 def squared_ranks(patch: pytest.MonkeyPatch) -> None:
-    """Stable ranks of covariances."""
+    """Stable ranks are computed from covariances."""
     right = regression.spectral_ratio
     patch.setattr(regression, "spectral_ratio", lambda values: right(values.square()))
 
 
 def noise_not_centred(patch: pytest.MonkeyPatch) -> None:
-    """Features of moments around zero."""
+    """Moments of features are computed without centring."""
     centred = Moments.feature_covariance
     patch.setattr(
         Moments,
@@ -143,7 +143,7 @@ def noise_not_centred(patch: pytest.MonkeyPatch) -> None:
 
 
 def of_optimiser(**changes: float) -> Plant:
-    """Other options of a classifier's SGD than asked for."""
+    """Train a classifier with other options of SGD than requested."""
 
     def plant(patch: pytest.MonkeyPatch) -> None:
         right = torch.optim.SGD
@@ -157,12 +157,12 @@ def of_optimiser(**changes: float) -> Plant:
 
 
 def rate_not_annealed(patch: pytest.MonkeyPatch) -> None:
-    """A classifier's learning rate stays as it begins."""
+    """A classifier's learning rate stays at its initial value."""
     patch.setattr(classification.math, "cos", lambda angle: 1.0)
 
 
 def without_rest(order: torch.Tensor, size: int) -> tuple[torch.Tensor, int]:
-    """Whole batches only."""
+    """Only complete batches are used."""
     return order[:, : order.shape[1] // size * size], size
 
 
@@ -172,11 +172,11 @@ def shifted(data: Any) -> dict[str, Any]:
 
 
 def swapped(data: Any) -> dict[str, Any]:
-    """Training and test set."""
+    """Training set and test set are exchanged."""
     return {"x_train": data.x_test, "y_train": data.y_test, "x_test": data.x_train, "y_test": data.y_train}
 
 
-# What is planted, in words; the pages that are run with it.
+# Description of each fault, and the pages that are run with it.
 PLANTED: dict[str, tuple[Plant, tuple[str, ...]]] = {
     "weight decay doubled": (of_stack(decay=2), REGRESSION),
     "weight decay a fifth larger": (of_stack(decay=1.2), (*REGRESSION, "hopper")),
@@ -225,7 +225,7 @@ def planted(pages: Sequence[Page], references: References, folder: Path) -> list
 
 
 def _outcome(page: Page, store: Store, references: References) -> float | str:
-    """The number of a page, or what was wrong besides."""
+    """The number of a page, or the error or reason if the page has no number."""
     try:
         run(EXPERIMENTS[str(page.experiment)](**page.parameters), store=store, device="cpu")
     except NrcError as error:

@@ -14,7 +14,7 @@ from tests.fakes_images import prepare_classes
 
 
 def prepare_all(folder: Path) -> None:
-    """Random numbers for the rolled-out data sets, noise for images."""
+    """Prepare random numbers for the simulated data sets and noise for images."""
     draw = np.random.default_rng(0)
     for name in ROLLOUTS:
         inputs, targets = [f"observation{i}" for i in range(4)], ["action0", "action1"]

@@ -1,4 +1,4 @@
-"""Sound originals, small ones, of every data script that reads files."""
+"""Small sound originals for every data script that reads files."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from tests.test_utkface import face, faces, jpeg
 
 @dataclass
 class Source:
-    """A folder of originals, and how to have them taken for the known ones."""
+    """A folder of originals, and a way to make the scripts accept them as the known files."""
 
     script: str
     folder: Path

@@ -1,4 +1,4 @@
-"""Damaged results and checkpoints: a run comes out as if they had not been there, bit for bit."""
+"""Damaged results and checkpoints: the run gives the same tables, bit for bit, as without them."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def tables_of(store: Store) -> dict[tuple[str, str], pd.DataFrame]:
 
 
 def assert_equal(found: dict[tuple[str, str], pd.DataFrame], expected: dict[tuple[str, str], pd.DataFrame]) -> None:
-    """AssertionError unless the same tables are there, bit for bit."""
+    """Raise AssertionError unless both have the same tables, bit for bit."""
     assert found.keys() == expected.keys(), f"{sorted(found)} instead of {sorted(expected)}"
     for name, table in found.items():
         pd.testing.assert_frame_equal(table, expected[name], check_exact=True)
@@ -38,7 +38,7 @@ def assert_equal(found: dict[tuple[str, str], pd.DataFrame], expected: dict[tupl
 
 @lru_cache(maxsize=1)
 def sound(folder: Path) -> tuple[Path, dict[tuple[str, str], pd.DataFrame]]:
-    """A store with one run and the checkpoint that it had an epoch before its end; and its tables."""
+    """A store with one run and its checkpoint from one epoch before the end; and the tables of the run."""
     store = Store(folder / "sound")
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(Checkpoint, "due", lambda self: True)
@@ -54,13 +54,13 @@ def _copy(folder: Path) -> tuple[Path, dict[tuple[str, str], pd.DataFrame]]:
 
 
 def _again(store: Path, tables: dict[tuple[str, str], pd.DataFrame]) -> None:
-    """Ask for the run: whatever is damaged, what comes out is what came out the first time."""
+    """Request the run again: whatever is damaged, it gives the same tables as the first time."""
     command(*RUN, "--store", store)
     assert_equal(tables_of(Store(store)), tables)
 
 
 def result(random: Random, folder: Path, patch: pytest.MonkeyPatch) -> Case:
-    """A run of the store of which one file was changed."""
+    """A stored run in which one file was changed."""
     store, tables = _copy(folder)
     path = random.choice(sorted(store.glob("[0-9a-f]*/*")))
     if path.name == PROVENANCE and random.random() < 0.7:
@@ -78,7 +78,7 @@ def result(random: Random, folder: Path, patch: pytest.MonkeyPatch) -> Case:
 
 
 def checkpoint(random: Random, folder: Path, patch: pytest.MonkeyPatch) -> Case:
-    """A run under way whose checkpoint was changed."""
+    """An unfinished run whose checkpoint was changed."""
     store, tables = _copy(folder)
     for run in store.glob("[0-9a-f]*"):
         shutil.rmtree(run)
