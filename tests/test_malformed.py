@@ -1,4 +1,4 @@
-"""Hundreds of malformed inputs: an error of one line or a sound result, and nothing written, loaded or run besides."""
+"""Hundreds of malformed inputs give a one-line error or a correct result; nothing else is written, loaded or run."""
 
 import logging
 import os

@@ -1,4 +1,4 @@
-"""Parameters as people write them: on the command line, in Python, in a cell, and as plain papermill gives them."""
+"""Parameters as users write them: on the command line, in Python, in a cell, and as plain papermill passes them."""
 
 from collections.abc import Sequence
 
@@ -90,7 +90,7 @@ def test_whole_numbers_may_be_written_with_an_exponent(text, value):
 
 @pytest.mark.parametrize("text", ["1e-3", "1e400", "nan", "inf", "9e15", "1e", "0x10", "1,000"])
 def test_what_is_no_exact_whole_number_is_refused(text):
-    """9e15 is below 2^53 = 9007199254740992 and 9.1e15 is not: there floats skip whole numbers."""
+    """9e15 is below 2^53 = 9007199254740992, and 9.1e15 is above, where floats skip whole numbers."""
     if text == "9e15":
         assert coerce("epochs", text, "int") == 9 * 10**15
         text = "9.1e15"
@@ -167,7 +167,7 @@ def test_a_parameter_without_a_type_takes_what_its_default_is_like(kind, text, v
     ("given", "seeds"), [(0, [0]), ("0", [0]), ("0,1", [0, 1]), ("[0, 1]", [0, 1]), ([0, 1], [0, 1]), ((2,), [2])]
 )
 def test_experiments_take_lists_as_plain_papermill_gives_them(given, seeds):
-    """`-p seeds 0` gives the number 0, `-p seeds 0,1` the text."""
+    """`-p seeds 0` gives the number 0, and `-p seeds 0,1` gives the text "0,1"."""
     assert [config.seed for config in deep_nrc_mlp("hopper", seeds=given)] == seeds
     assert [config.seed for config in weight_decay("hopper", weight_decays="0.1", seeds=given)] == seeds
 

@@ -1,4 +1,4 @@
-"""Parquet tables: every type of number is taken exactly, others are refused by name; parts in folders are joined."""
+"""Parquet tables: every type of number is read exactly, other types are refused by name, and folders are joined."""
 
 import datetime
 from decimal import Decimal

@@ -41,7 +41,7 @@ def test_it_has_all_pages_and_no_link_into_this_machine(printing, tmp_path):
 @pytest.mark.skipif(shutil.which("chromium") is None, reason="no chromium on this machine")
 @pytest.mark.parametrize("styled", [True, False])
 def test_a_table_goes_on_over_the_page_and_shadows_are_no_pictures(printing, tmp_path, styled):
-    """Without the book's own style the test fails: the page would show the fault."""
+    """Without the book's own style, the page shows the fault, and the test finds it."""
     (tmp_path / "page.html").write_text(TABLE)
     if styled:
         shutil.copy(ROOT / "book" / "_static" / "custom.css", tmp_path)

@@ -1,4 +1,4 @@
-"""What the first samples tell of a network: the order of its samples, what its layers apply, and what it writes to."""
+"""Facts about a network from its first samples: the order of samples, the weights of layers, and what it changes."""
 
 import re
 
@@ -21,7 +21,7 @@ ORDERS = {
 @pytest.mark.parametrize("order", ORDERS)
 @pytest.mark.parametrize("offset", [0.0, 1e4])
 def test_samples_that_a_network_reorders_are_not_paired_with_others_targets(order, offset):
-    """The output is in the order given, so that nothing but the layers' inputs shows it."""
+    """The output is in the original order, so that only the inputs of layers show the new order."""
     x, y = data()
     first, second = nn.Linear(6, 8), nn.Linear(8, 2)
 
@@ -142,7 +142,7 @@ def test_a_sparse_weight_and_a_buffer_without_values_are_refused():
 
 
 class Merging(nn.Linear):
-    """Merges its adapter in eval() and takes it out in train(), in the way of the library loralib."""
+    """A layer that merges its adapter in eval() and removes it in train(), as in the library loralib."""
 
     def __init__(self, *sizes: int):
         super().__init__(*sizes)

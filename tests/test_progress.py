@@ -1,4 +1,4 @@
-"""Bars in a terminal, lines elsewhere, and a line from every process that has to wait."""
+"""Progress bars in a terminal, lines elsewhere, and a line from every process that has to wait."""
 
 import logging
 import os
@@ -43,7 +43,7 @@ def test_outside_a_terminal_there_is_a_line_now_and_then_with_the_time_to_go(tol
 
 
 def test_the_time_to_go_counts_what_was_done_here_only(told, monkeypatch):
-    """Of 100 epochs 60 came from a checkpoint; ten more took 20 s, so 30 more take 60 s."""
+    """Of 100 epochs, 60 came from a checkpoint; ten more took 20 s, so the last 30 take 60 s."""
     now = iter([0.0, 20.0])
     monkeypatch.setattr(time, "monotonic", lambda: next(now))
     Progress("hopper, seed 0", "epoch", 100, done=60).tell(70, lambda: "x")
@@ -101,10 +101,10 @@ def test_a_lock_that_is_free_is_taken_without_a_word(tmp_path, told):
 
 
 def in_a_terminal(command: list[str], until: str, keys: bytes, environment: dict[str, str]) -> tuple[int, str]:
-    """Exit code and output of a command in a terminal 120 wide, where keys are pressed once it shows something."""
+    """Exit code and output of a command in a terminal of width 120; keys are pressed when the text `until` appears."""
     child, terminal = pty.fork()
     if child == 0:
-        signal.signal(signal.SIGINT, signal.SIG_DFL)  # what runs in the background of a shell is to ignore it
+        signal.signal(signal.SIGINT, signal.SIG_DFL)  # a process in the background of a shell ignores this signal
         os.execve(sys.executable, [sys.executable, *command], os.environ | environment)
     ioctl(terminal, termios.TIOCSWINSZ, struct.pack("HHHH", 40, 120, 0, 0))
     said, pressed, end = "", False, time.monotonic() + 200

@@ -1,4 +1,4 @@
-"""The files that are said to decide a result must be those that do."""
+"""The recorded list of files that affect a result must be correct."""
 
 import ast
 from pathlib import Path
@@ -7,13 +7,13 @@ from nrc_core.training.identity import SOURCES
 
 ROOT = Path(__file__).parent.parent
 
-# They keep, find and describe results; none of them computes one.
+# These modules store, find and describe results; none of them computes a result.
 OTHERS = {"errors.py", "files.py", "results"}
 CORE = ROOT / "nrc_core"
 
 
 def modules_used(path: Path) -> set[Path]:
-    """Of the core, by a module of it, inside functions too."""
+    """Modules of the core that a module uses, also inside functions."""
     imports = [node for node in ast.walk(ast.parse(path.read_text())) if isinstance(node, ast.ImportFrom)]
     names = {one.module for one in imports} | {f"{one.module}.{name.name}" for one in imports for name in one.names}
     files = {ROOT / f"{str(name).replace('.', '/')}.py" for name in names if str(name).startswith("nrc_core.")}

@@ -1,4 +1,4 @@
-"""A page whose data are not on this machine: it shows the published runs, and says so."""
+"""A page whose data are not on this machine shows the published runs and states this."""
 
 import os
 from importlib import import_module
@@ -29,7 +29,7 @@ def pages():
 
 
 def prepare(folder, identity: str) -> None:
-    """Noise that is prepared as the data set Hopper."""
+    """Prepare noise as the data set Hopper."""
     table = pd.DataFrame(np.random.default_rng(0).standard_normal((40, 4)), columns=list("abcd"))
     write_prepared(
         folder / "hopper", table, Manifest("hopper", "simulated", "a", "b", identity, ["a", "b"], ["c", "d"], 40)
@@ -38,7 +38,7 @@ def prepare(folder, identity: str) -> None:
 
 @pytest.fixture
 def published(pages, tmp_path, monkeypatch):
-    """A published profile of one page, whose runs are in its store; the data were another version than those here."""
+    """A published profile with one page, whose runs are in its store; its data are not the version on this machine."""
     module = pages.published
     monkeypatch.setenv("NRC_DATA_DIR", str(tmp_path / "data"))
     prepare(tmp_path / "data", "old")
@@ -87,7 +87,7 @@ def test_the_environment_is_as_before_afterwards(published, monkeypatch, tmp_pat
 
 @pytest.fixture
 def executed(pages, published, monkeypatch, tmp_path):
-    """A page that was run where its data are not; instead of executing notebooks, the calls are noted."""
+    """A page that is run without its data; notebooks are not executed, but the calls are recorded."""
     calls = []
 
     def notebook(path, output, parameters):

@@ -1,4 +1,4 @@
-"""The published runs: whole, enough for every page, and judged as recorded."""
+"""The published runs are complete, sufficient for every page, and judged as recorded."""
 
 import json
 from pathlib import Path
@@ -12,7 +12,7 @@ PAPER = ROOT / "book" / "profiles" / "paper.yml"
 
 
 def test_the_published_verdicts_are_those_of_the_committed_results():
-    """The committed store, judged by today's code: a verdict that changes is to be recorded on purpose."""
+    """The committed store is judged by the current code; a changed verdict must be recorded on purpose."""
     profile = read_profile(PAPER)
     recorded = json.loads(PAPER.with_suffix(".verdicts.json").read_text())
     now = {one.claim.id: one.verdict for one in judge(profile, Store(ROOT / profile.store), moved=False)}
@@ -23,7 +23,7 @@ def test_the_published_book_needs_no_training():
     profile = read_profile(PAPER)
     store = Store(ROOT / profile.store)
     for page in profile.pages:
-        # These pages need data that most readers do not have: they say how to get them.
+        # These pages need data that most readers do not have; the pages state how to get the data.
         if page.experiment is not None and page.name not in ("carla2d", "collapse_svhn", "collapse_stl10"):
             assert stored(EXPERIMENTS[page.experiment](**page.parameters), store=store)[1] == 0, page.name
 

@@ -1,4 +1,4 @@
-"""What was trained here against the reference runs: its page, its lines on other pages, and what a build prints."""
+"""Comparison of local runs with the reference runs: its page, its lines on other pages, and the output of a build."""
 
 import json
 from importlib import import_module

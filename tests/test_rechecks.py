@@ -186,7 +186,7 @@ def test_the_command_says_what_differs_and_fails(made, tmp_path, capsys):
     [([1.0, 1.1, 0.9], 5.0, 0.0), ([1.0, 1.1, 0.9], 1.0001, 0.5)],
 )
 def test_the_chance_of_another_verdict(values, limit, expected):
-    """Far from the limit nothing changes; of a network on it, half of its reruns fall on the other side."""
+    """Far from the limit nothing changes; half of the reruns of a network near the limit are on the other side."""
     rows = pd.DataFrame({"group": "a", "seed": range(3), "value": values})
     rows["holds"] = rows["value"] <= limit
     first = chance_of_change(Observation("noise", limit, False, rows), lambda r: str(r["holds"].iloc[0]), 0.5)

@@ -1,4 +1,4 @@
-"""Which layers run and what enters them, against torchlens, which records every operation of a forward pass."""
+"""Layers that run and their inputs, compared with torchlens, which records every operation of a forward pass."""
 
 import pytest
 import torch
@@ -28,7 +28,7 @@ def vision_transformer() -> nn.Module:
 
 
 def swin() -> nn.Module:
-    """Its attention hands the weights of its linear layers to a function."""
+    """A Swin transformer, whose attention passes the weights of its linear layers to a function."""
     return SwinTransformer([2, 2], 8, [1, 1], [2, 2], [2, 2], num_classes=2)
 
 
@@ -57,7 +57,7 @@ ARCHITECTURES = {
 
 
 def recorded(model: nn.Module, x: torch.Tensor) -> tuple[list[tuple[str, torch.Tensor]], set[str]]:
-    """The layers that applied their weight with what entered them, and the parts whose weights something else did."""
+    """Layers that applied their own weight, with their inputs, and parts whose weights another module applied."""
     fused = torch.backends.mha.get_fastpath_enabled()
     torch.backends.mha.set_fastpath_enabled(False)  # without hooks, torch runs this as one operation
     try:
@@ -81,7 +81,7 @@ def recorded(model: nn.Module, x: torch.Tensor) -> tuple[list[tuple[str, torch.T
 
 
 def entering(operation, trace) -> torch.Tensor:
-    """What enters, averaged over the positions of each sample."""
+    """The input of an operation, averaged over the positions of each sample."""
     tensor = trace[operation.parents[0]].out
     rows = tensor.movedim(1, -1) if operation.layer_type in CONVOLUTIONS else tensor
     if rows.shape[0] != N and rows.ndim == 3 and rows.shape[1] == N:  # tokens first

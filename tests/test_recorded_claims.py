@@ -1,4 +1,4 @@
-"""No change of the code changes unnoticed what a claim measures on the published runs."""
+"""A change of the code that changes the values of a claim on the published runs is noticed."""
 
 import json
 from collections import Counter
@@ -10,7 +10,7 @@ from tests import recorded_claims
 
 
 def alike(found, recorded) -> bool:
-    """Equal, and numbers but for rounding."""
+    """Whether two values are equal, numbers up to rounding."""
     if isinstance(recorded, dict):
         return found.keys() == recorded.keys() and all(alike(found[name], recorded[name]) for name in recorded)
     if isinstance(recorded, list):

@@ -1,4 +1,4 @@
-"""What the command line refuses before anything starts, in one line."""
+"""Errors that the command line reports in one line before anything starts."""
 
 import os
 import re
@@ -23,7 +23,7 @@ TOY = ["dataset=synthetic", "samples=60", "width=8", "depth=3", "epochs=3", "mea
 
 
 def one_line(capsys: pytest.CaptureFixture, *arguments: str | Path, code: int = 2) -> str:
-    """The one line that a command ends with."""
+    """Run a command and return the single line of its error."""
     assert main([str(argument) for argument in arguments]) == code
     (line,) = [line for line in capsys.readouterr().err.splitlines() if line.startswith("nrc: ")]
     return line
@@ -41,14 +41,14 @@ def test_an_output_over_the_notebook_itself_is_refused(tmp_path, capsys, link):
 
 
 def test_an_output_whose_leftovers_are_the_notebook_is_refused(tmp_path):
-    """A run that ends well removes what an earlier one left over."""
+    """A successful run removes files that an earlier run left."""
     shutil.copy(NOTEBOOK, tmp_path / "own.partial.ipynb")
     with pytest.raises(ConfigError, match="the output would replace the notebook itself"):
         check_output(tmp_path / "own.partial.ipynb", tmp_path / "own.ipynb")
 
 
 def test_too_few_rows_are_told_before_a_kernel_starts(tmp_path, data_dir):
-    """Of prepared data by their manifest, of a table by its rows."""
+    """For prepared data the manifest has the number of rows; for a table the rows are counted."""
     assert main(["data", "swimmer"]) == 0
     with pytest.raises(ConfigError, match="samples must be between 1 and the 1000 rows there are: got 100000"):
         check_parameters(NOTEBOOK, {"dataset": "swimmer", "samples": "100000"})
@@ -146,7 +146,7 @@ def test_a_package_that_is_missed_in_the_middle_is_one_line_too(capsys, monkeypa
     monkeypatch.setattr("data_scripts.prepare", prepare)
     assert "install the extra `data`" in one_line(capsys, "data", "swimmer", "--again")
     monkeypatch.setattr(errors, "EXTRAS", {})
-    with pytest.raises(ModuleNotFoundError, match="gymnasium"):  # not ours to explain
+    with pytest.raises(ModuleNotFoundError, match="gymnasium"):  # this error is not explained by this project
         main(["data", "swimmer", "--again"])
 
 
@@ -166,7 +166,7 @@ def test_every_folder_of_the_core_is_a_package():
 
 @pytest.fixture(scope="module")
 def elsewhere(tmp_path_factory) -> Path:
-    """The package as an installed wheel has it: without a checkout around."""
+    """The package as in an installed wheel, without a checkout."""
     folder = tmp_path_factory.mktemp("elsewhere")
     for package in ("nrc_core", "data_scripts"):
         shutil.copytree(ROOT / package, folder / "site" / package, ignore=shutil.ignore_patterns("__pycache__"))

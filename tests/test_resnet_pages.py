@@ -1,4 +1,4 @@
-"""What a page on ResNets says and draws: both readings, two kinds of sites, and which data stand in for others."""
+"""Text and figures of a page on ResNets: both readings, two kinds of sites, and data that stand in for other data."""
 
 import math
 

@@ -66,7 +66,7 @@ def test_sizes_that_are_not_offered(depth, width):
 def dense():
     """A narrow ResNet-34 on few images, its table of both readings, and every whole activation, in numpy.
 
-    In double precision, since images in batches of another size may give other last bits.
+    They are in double precision, since a different batch size may change the last bits.
     """
     torch.manual_seed(0)
     network = ResNet(34, 4, 2, **PIXELS).double()
@@ -132,7 +132,7 @@ def test_two_readings_in_one_pass_are_those_of_two(dense):
 
 
 def test_a_batch_is_all_that_is_ever_held(monkeypatch):
-    """Of a layer's activations no more rows than a batch has reach the moments at once."""
+    """The moments get at most one batch of a layer's activations at once."""
     from nrc_core.metrics import moments
 
     rows: list[int] = []

@@ -46,7 +46,7 @@ def data(tmp_path_factory) -> Path:
 
 @pytest.fixture(scope="module")
 def local(tmp_path_factory, data) -> Iterator[ToyProject]:
-    """The book without Slurm."""
+    """The book built without Slurm."""
     with in_folder(tmp_path_factory.mktemp("local"), data) as project:
         assert project.snakemake("--cores", "2") == 0, project.log
         yield project
@@ -54,7 +54,7 @@ def local(tmp_path_factory, data) -> Iterator[ToyProject]:
 
 @pytest.fixture(scope="module")
 def built(tmp_path_factory, data) -> Iterator[ToyProject]:
-    """The book through Slurm."""
+    """The book built through Slurm."""
     with in_folder(tmp_path_factory.mktemp("built"), data) as project:
         assert project.snakemake(*ON_SLURM, "--set-resources", "run:slurm_partition=other") == 0, project.log
         yield project

@@ -1,4 +1,4 @@
-"""The page on speed: whatever a benchmark wrote becomes a section, and what is damaged is named in a line."""
+"""The page on speed: each result of a benchmark becomes a section, and damaged results are named in a line."""
 
 import json
 from importlib import import_module

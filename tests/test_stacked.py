@@ -1,4 +1,4 @@
-"""Stacked networks against one at a time: the plain loop of torch.optim.SGD is the oracle."""
+"""Stacked networks compared with single networks; the reference is a plain loop of torch.optim.SGD."""
 
 import copy
 
@@ -35,7 +35,7 @@ def orders() -> torch.Tensor:
 
 
 def trained_one_by_one(each: list[MLP], epochs: int) -> list[list[float]]:
-    """The losses of every batch; 8 batches an epoch, the last of 7 rows, the rate over 10 in the second half."""
+    """Losses of every batch: 8 batches an epoch, the last with 7 rows; the rate is divided by 10 in the second half."""
     x, y = samples()
     losses = []
     for network, rate, decay, order in zip(each, RATES, DECAYS, orders(), strict=True):
@@ -57,7 +57,7 @@ def trained_one_by_one(each: list[MLP], epochs: int) -> list[list[float]]:
 @pytest.mark.parametrize("bias", [False, True])
 @pytest.mark.parametrize("depth", [1, 4])
 def test_a_stack_does_what_separate_optimisers_do(bias, depth):
-    """After 104 steps in double precision, each network with its own rate, weight decay and order of batches."""
+    """The networks agree after 104 steps in float64; each has its own rate, weight decay and order of batches."""
     stacked, separate = (networks(bias=bias, depth=depth) for _ in range(2))
     stack = StackedMLP(stacked, rates=RATES, weight_decays=DECAYS)
     x, y = samples()

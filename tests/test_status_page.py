@@ -1,4 +1,4 @@
-"""The page of every run's age and origin."""
+"""The page with the age and origin of every run."""
 
 from datetime import UTC, datetime
 from importlib import import_module
@@ -19,7 +19,7 @@ def status():
 
 @pytest.fixture
 def two():
-    """Two runs, of 30 and 60 minutes, one and ten days old, the second by other code."""
+    """Two runs that took 30 and 60 minutes, one and ten days ago; the second used other code."""
     made = results(network("swimmer", 0), network("swimmer", 1))
     made.runs["device"], made.runs["commit"] = ["CPU (toy), one thread", "NVIDIA H100"], ["aaa", "bbb"]
     made.runs["seconds"], made.runs["date"] = (

@@ -1,4 +1,4 @@
-"""Tables that users bring: the same data set in every format, its names, its own split, and what is said of it."""
+"""Tables of users: the same data set in every format, its names, its own split, and its notes."""
 
 import numpy as np
 import pandas as pd
@@ -18,7 +18,7 @@ ROWS = 40
 
 
 def some_floats(generator, shape):
-    """Floats of every size: their bits are drawn."""
+    """Floats of every size, made from random bits."""
     values = np.frombuffer(generator.bytes(8 * np.prod(shape)), np.float64).reshape(shape).copy()
     values[~np.isfinite(values)] = -0.0
     return values

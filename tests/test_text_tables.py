@@ -1,4 +1,4 @@
-"""CSV and TSV: what leaves no doubt is taken, the rest is refused in a line that says how to convert it."""
+"""CSV and TSV: clear files are accepted; other files are refused in a line that states how to convert them."""
 
 import gzip
 import itertools

@@ -1,4 +1,4 @@
-"""Work on several cores gives what one would."""
+"""Work on several cores gives the same result as on one core."""
 
 import threading
 
@@ -21,7 +21,7 @@ def three_cores(monkeypatch):
 
 
 def together(parties: int) -> set[str]:
-    """The threads that so many items were in at the same moment; they wait for each other there."""
+    """Names of the threads that handle `parties` items at the same time; the items wait for each other."""
     meeting = threading.Barrier(parties, timeout=20)
 
     def meet(_: int) -> str:

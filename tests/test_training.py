@@ -55,7 +55,7 @@ def test_the_same_seed_builds_the_same_network_whatever_ran_before(data):
 
 
 def test_training_is_what_a_plain_loop_gives(data, double):
-    """SGD written out: v <- 0.9 v + (g + wd w), w <- w - lr v, the rate over 10 after 1/3 and 2/3."""
+    """SGD written out: v <- 0.9 v + (g + wd w), w <- w - lr v; the rate is divided by 10 after 1/3 and 2/3."""
     run, data = config(epochs=6), double(data)
     weights = [p.detach().clone().requires_grad_() for p in build_model(run, data).parameters()]
     velocity = [torch.zeros_like(w) for w in weights]
@@ -112,7 +112,7 @@ def test_a_loss_that_is_not_finite_stops_the_run_and_names_the_step(data):
 
 
 def test_flushing_denormals_changes_nothing_else(data):
-    """Bit for bit the same network with and without, on a run whose weights stay normal numbers."""
+    """The network is the same, bit for bit, with and without flushing if its weights stay normal numbers."""
     with reproducible_arithmetic():
         flushed = trained(config(), data)
         torch.set_flush_denormal(False)

@@ -40,7 +40,7 @@ def key_of(config: Configuration) -> str:
 
 @pytest.fixture(scope="module")
 def done(folder, tmp_path_factory) -> tuple[Results, Store]:
-    """One run of everything, looked at by several tests, none of which changes the store."""
+    """One run of everything, for several tests that do not change the store."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("NRC_DATA_DIR", str(folder))
         store = Store(tmp_path_factory.mktemp("store"))
@@ -49,7 +49,7 @@ def done(folder, tmp_path_factory) -> tuple[Results, Store]:
 
 @pytest.fixture
 def copy(done, tmp_path) -> Store:
-    """The same results, to be changed."""
+    """A copy of the results, which a test may change."""
     shutil.copytree(done[1].folder, tmp_path / "copy")
     return Store(tmp_path / "copy")
 
@@ -120,7 +120,7 @@ def test_fine_tuning_starts_from_all_weights_but_the_heads(start, done, monkeypa
 
 
 def test_fine_tuning_is_the_pretrainings_optimiser_with_its_own_rate(done):
-    """The row of a rate, from a run written out here."""
+    """The row of one learning rate equals the result of a training loop written out here."""
     results, store = done
     config = fine_tunings(tiny())[1]
     pretraining = config.pretraining
@@ -149,7 +149,7 @@ def test_fine_tuning_is_the_pretrainings_optimiser_with_its_own_rate(done):
 
 
 def captured(model: nn.Module, x: torch.Tensor) -> np.ndarray:
-    """What the last linear layer is given."""
+    """The input of the last linear layer."""
     seen: list[np.ndarray] = []
     head = [layer for layer in model.modules() if isinstance(layer, nn.Linear)][-1]
     with torch.no_grad(), head.register_forward_pre_hook(lambda _, inputs: seen.append(inputs[0].double().numpy())):
@@ -239,7 +239,7 @@ class Stop(Exception):
 
 
 def test_a_pretraining_that_goes_on_from_a_checkpoint_without_weights_has_them_in_the_end(done, copy, monkeypatch):
-    """The checkpoint is of a run whose weights nobody asked for, or whose weights were removed since."""
+    """The checkpoint is from a run whose weights were not requested, or whose weights were removed later."""
     configs = tiny()
     remove(copy, configs[0], configs[1])
     shutil.rmtree(copy.folder / ".weights")

@@ -1,4 +1,4 @@
-"""Trials of `measure` that the book lists: every outcome is as recorded, and none is a traceback."""
+"""Trials of `measure` in the book: every outcome is as recorded, and no outcome is a traceback."""
 
 import json
 from importlib import import_module

@@ -1,4 +1,4 @@
-"""The tutorials of the book: every block of code runs, in the order of its page, to the output that is shown."""
+"""The tutorials of the book: the blocks of code run in the order of the page and give the output on the page."""
 
 import ast
 import re
@@ -17,12 +17,12 @@ BLOCK = re.compile(r"^```(\w+)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 
 
 def blocks(page: str) -> list[tuple[str, str]]:
-    """Language and text of every block."""
+    """Language and text of every block of a page."""
     return BLOCK.findall((ROOT / "book" / f"{page}.md").read_text())
 
 
 def value(code: str, names: dict[str, Any]) -> Any:
-    """Run a block; the value of its last line, if that is an expression."""
+    """Run a block and return the value of its last line, if the line is an expression."""
     tree = ast.parse(code)
     last = tree.body.pop() if isinstance(tree.body[-1], ast.Expr) else None
     exec(compile(tree, "block", "exec"), names)

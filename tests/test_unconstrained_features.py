@@ -1,4 +1,4 @@
-"""Unconstrained features models, and the noise a ReLU makes: closed forms against minimisation and samples."""
+"""Unconstrained features models and the noise from a ReLU: closed forms compared with minimisation and samples."""
 
 import math
 
@@ -170,7 +170,7 @@ def test_noise_after_a_relu_without_bias_is_at_most_the_share_of_the_even_part(s
 @pytest.mark.parametrize("depth", [3, 8])
 @pytest.mark.parametrize("target_dim", [1, 2, 10])
 def test_the_decay_beyond_the_targets_is_where_a_deep_linear_network_gives_up(depth, target_dim):
-    """By the closed form of the deep model, and by the loss of the best network on a grid just below and above."""
+    """The closed form of the deep model agrees with the loss of the best network on a grid just below and above."""
     strongest = 1.7
     decay = decay_beyond_targets(strongest, target_dim, depth)
     features = decay * target_dim / 2

@@ -1,4 +1,4 @@
-"""UTKFace: read in place from archives of every kind of badness; nothing is written but the data set."""
+"""UTKFace is read without unpacking from archives with many kinds of faults; only the data set is written."""
 
 import gzip
 import hashlib
@@ -40,7 +40,7 @@ def add(
 
 
 def faces(folder: Path, members: list[tuple] | dict[str, bytes]) -> Path:
-    """An archive UTKFace.tar.gz of these members, each the arguments of `add`."""
+    """Write an archive UTKFace.tar.gz with the given members, each given by arguments of `add`."""
     folder.mkdir(exist_ok=True)
     with tarfile.open(folder / utkface.ARCHIVE, "w:gz") as archive:
         for member in members.items() if isinstance(members, dict) else members:

@@ -16,7 +16,7 @@ from tests.pictures import check_picture
 
 @pytest.fixture(scope="module")
 def results(tmp_path_factory) -> Results:
-    """The recipe, and one variant of each kind, two networks each; three targets."""
+    """The recipe and one variant of each kind, with two networks each and three targets."""
     options = {"init_scales": [0.5], "depths": [4], "widths": [16], "epochs": 2, "samples": 60, "seeds": [0, 1]}
     configs = what_decides_collapse("synthetic", **options)
     small = [dataclasses.replace(config, width=16 if config.width == 16 else 20) for config in configs]
@@ -77,7 +77,7 @@ def test_features_that_vanish_have_no_noise_not_that_of_the_site_before(known):
 
 def test_networks_that_learned_nothing_are_told_from_those_that_over_collapsed(known):
     m = known.measurements.copy()
-    lost = m["key"].isin(known.runs["key"].iloc[2:4])  # those with a bias
+    lost = m["key"].isin(known.runs["key"].iloc[2:4])  # the networks with a bias
     m.loc[lost, "network_mse"] = 2.0
     m.loc[lost, ["nrc1", "nrc2", "nrc3"]] = np.nan
     changed = Results(**{**vars(known), "measurements": m})

@@ -1,4 +1,4 @@
-"""What is said follows from the numbers, and the figures carry their message."""
+"""The text follows from the numbers, and the figures contain their message."""
 
 import dataclasses
 

@@ -25,7 +25,7 @@ def results(tmp_path_factory) -> Results:
 
 
 def altered(results: Results, chosen: pd.Series | bool = True, **columns: object) -> Results:
-    """The results with other numbers in the chosen rows of the measurements."""
+    """The results with given values in the chosen rows of the measurements."""
     m = results.measurements.copy()
     rows = pd.Series(chosen, m.index)
     for name, value in columns.items():
@@ -133,9 +133,9 @@ def test_the_table_is_what_one_computes_by_hand(results):
     row = table.loc[1e-3]
     assert row["networks"] == 2
     assert row["all four from"] == "0"
-    assert row["noise"] == pytest.approx(0.04)  # of 0.03 and 0.05 at site 3
+    assert row["noise"] == pytest.approx(0.04)  # median of 0.03 and 0.05 at site 3
     assert row["NRC3"] == pytest.approx(0.94)
-    assert row["stable rank of weights"] == 2.5  # of 1 and 4 at sites 1 and 2
+    assert row["stable rank of weights"] == 2.5  # mean of 1 and 4 at sites 1 and 2
     assert row["train"] == "0.2 (0.1 to 0.3)"
     assert row["test"] == "0.1 (0.05 to 0.15)"
     assert row["over-collapsed"] == 1

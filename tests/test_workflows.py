@@ -1,4 +1,4 @@
-"""The workflows of GitHub: sound, with few rights, and their scripts do what their names say."""
+"""The workflows of GitHub: they are valid and have few rights, and the steps do what the names of the steps say."""
 
 import os
 import re
@@ -29,7 +29,7 @@ def script(workflow: str, name: str) -> str:
 
 
 def bash(text: str, folder: Path, **environment: str | Path) -> subprocess.CompletedProcess:
-    """A script as GitHub runs it."""
+    """Run a script in the same way as GitHub."""
     values = os.environ | {name: str(value) for name, value in environment.items()}
     command = ["bash", "--noprofile", "--norc", "-eo", "pipefail", "-c", text]
     return subprocess.run(command, cwd=folder, env=values, capture_output=True, text=True, timeout=60)
@@ -105,7 +105,7 @@ def test_a_slice_that_is_cut_off_is_no_failure(tmp_path, nrc, code, said):
 
 @pytest.fixture
 def checkout(tmp_path) -> Path:
-    """A clone with one published run, of a repository in another folder."""
+    """A clone of a repository in another folder, with one published run."""
     git = "git -c user.name=me -c user.email=me@example.org"
     made = bash(
         "git init --quiet --bare --initial-branch main origin && git clone --quiet origin here 2> /dev/null && cd here"

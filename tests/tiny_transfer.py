@@ -1,4 +1,4 @@
-"""A small pre-training with two fine-tunings, and when the files of a store were written."""
+"""A small pre-training with two fine-tunings, and the times at which the files of a store were written."""
 
 from nrc_core import EXPERIMENTS, Store
 from nrc_core.config.base import Configuration
@@ -22,5 +22,5 @@ def fine_tunings(configs: list[Configuration]) -> list[TransferConfig]:
 
 
 def written(store: Store) -> dict[str, int]:
-    """When each file of the store was written."""
+    """The time at which each file of the store was written."""
     return {str(path): path.stat().st_mtime_ns for path in store.folder.rglob("*") if path.is_file()}

@@ -1,4 +1,4 @@
-"""How the tests build a book."""
+"""Build a book in tests."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ TOY = ROOT / "tests" / "toy.yml"
 
 
 def snakemake(build: Path, profile: Path, *more: str, environment: dict[str, str]) -> subprocess.CompletedProcess[str]:
-    """Build a profile in a folder of its own."""
+    """Build a profile in its own folder."""
     command = [
         sys.executable, "-m", "snakemake", "--cores", "2", "--quiet", "rules", "--show-failed-logs", "--nolock", *more,
         "--config", f"profile={profile}", f"build={build}", f"html={build}",

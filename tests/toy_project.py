@@ -1,4 +1,4 @@
-"""A folder that is the project to Snakemake, with three pages, a store of its own and notes on what its jobs did."""
+"""A folder that Snakemake uses as the project, with three pages, its own store and notes of its jobs."""
 
 import os
 import re
@@ -34,7 +34,7 @@ while [ -e "{notes}/hold-$4" ]; do sleep 0.1; done
 
 
 class ToyProject:
-    """Started anew for every test; `folder` is empty before."""
+    """A new project for every test; `folder` must be empty."""
 
     def __init__(self, folder: Path, data: Path):
         self.folder, self.data, self.profile = folder, data, folder / "toy.yml"
@@ -52,7 +52,7 @@ class ToyProject:
         self.profile.write_text(yaml.safe_dump(profile | {"headline": PLAIN, "pages": pages}))
 
     def start(self, *options: str) -> subprocess.Popen:
-        """Snakemake at work, in a process group of its own."""
+        """Start Snakemake in its own process group."""
         settings = ["--config", f"profile={self.profile}", "build=build", "html=html"]
         paths = [str(self.folder / "programs"), str(Path(sys.executable).parent), os.environ["PATH"]]
         own = {"PATH": ":".join(paths), "NRC_DATA_DIR": str(self.data), "NRC_STORE": str(self.folder / "store")}
@@ -72,30 +72,30 @@ class ToyProject:
                 head.wait()
 
     def snakemake(self, *options: str) -> int:
-        """The exit code of Snakemake, when it has ended."""
+        """Run Snakemake to its end and return its exit code."""
         return self.start(*options).wait(600)
 
     @property
     def log(self) -> str:
-        """The end of all that Snakemake said."""
+        """The end of Snakemake's output."""
         return (self.folder / "snakemake.log").read_text()[-4000:]
 
     @property
     def executed(self) -> set[str]:
-        """The pages that are there."""
+        """The pages that exist."""
         return {name for name in PAGES if (self.folder / "build" / "pages" / f"{name}.ipynb").is_file()}
 
     def notes(self, page: str) -> list[str]:
-        """What each job of a page that has started noted."""
+        """The notes of all jobs of a page that have started."""
         return [path.read_text() for path in (self.folder / "notes").glob(f"{page}.*")]
 
     def trained(self, page: str) -> int:
-        """How often the jobs of a page trained a network, or several together, to the last epoch."""
+        """Number of trainings, of one network or of several together, that jobs of a page ran to the last epoch."""
         return sum(len(re.findall(r"epoch (\d+) of \1,", note)) for note in self.notes(page))
 
     @contextmanager
     def held(self, *pages: str) -> Iterator[None]:
-        """Jobs of these pages wait before they do anything while the block runs."""
+        """Make jobs of the given pages wait at their start while the block runs."""
         holds = [self.folder / "notes" / f"hold-{page}" for page in pages]
         for hold in holds:
             hold.touch()

@@ -1,6 +1,6 @@
-"""What `measure` was tried on: networks and data of many kinds, and what became of each.
+"""Trials of `measure` on many kinds of networks and data, with the outcome of each trial.
 
-`python -m tests.tried` writes the outcomes to `benchmarks/tried`, from where the book takes them; a test runs all of it
+`python -m tests.tried` writes the outcomes to `benchmarks/tried`, where the book reads them. A test runs all trials
 again.
 """
 
@@ -21,14 +21,14 @@ MEASURED, WARNED, REFUSED = "measured", "measured with a warning", "refused, bec
 
 @dataclass(frozen=True)
 class Trial:
-    """A network or data of one kind, and what makes the arguments of `measure` from them."""
+    """A network or data of one kind, and a function that makes the arguments of `measure`."""
 
     kind: str
     make: Callable[[], dict[str, Any]]
 
 
 def outcome(trial: Trial) -> dict[str, str]:
-    """One row of the table: what was tried, what became of it, and what was said."""
+    """One row of the table: the trial, its outcome, and its messages."""
     torch.manual_seed(0)
     said = _Said()
     logger = logging.getLogger("nrc_core")
@@ -48,7 +48,7 @@ def outcome(trial: Trial) -> dict[str, str]:
 
 
 class _Said(logging.Handler):
-    """Keeps what is logged."""
+    """A handler that keeps all log messages."""
 
     def __init__(self) -> None:
         super().__init__()

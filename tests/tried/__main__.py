@@ -1,4 +1,4 @@
-"""Try everything, and write what became of it where the book's page on own networks reads it."""
+"""Run all trials, and write the outcomes into the file that the book's page on own networks reads."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ TRIALS = {
 
 
 def tables() -> list[dict]:
-    """A table a kind of trials."""
+    """One table for each kind of trials."""
     return [{"caption": caption, "rows": [outcome(trial) for trial in trials]} for caption, trials in TRIALS.items()]
 
 

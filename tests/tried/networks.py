@@ -21,7 +21,7 @@ class Chain(nn.Sequential):
 
 
 class Apply(nn.Module):
-    """Parts, and a function of them and the input."""
+    """A module with parts, whose output is a function of the parts and the input."""
 
     def __init__(self, function: Callable[..., Any], **parts: nn.Module | nn.Parameter):
         super().__init__()
@@ -38,7 +38,7 @@ def weight(*shape: int) -> nn.Parameter:
 
 
 def on(model: nn.Module, *shape: int, t: int = 2, **options: Any) -> dict[str, Any]:
-    """A network, normal inputs of a shape and targets that depend on them."""
+    """A network, normally distributed inputs of a shape, and targets that depend on the inputs."""
     x = torch.randn(N, *shape)
     flat = x.flatten(1)
     return {"model": model, "x": x, "y": torch.stack([flat[:, i] + flat[:, -1] ** 2 for i in range(t)], 1), **options}
@@ -170,7 +170,7 @@ def tied() -> nn.Module:
 
 
 def ensemble() -> nn.Module:
-    """Three networks whose weights are stacked, and a layer that reads the mean of what they give."""
+    """Three networks whose weights are stacked, and a layer that reads the mean of their outputs."""
     one, members = mlp(), [mlp() for _ in range(3)]
     stacked, _ = torch.func.stack_module_state(members)
 

@@ -1,4 +1,4 @@
-"""Networks that something was done to: adapters, reparametrised and quantised weights, compilers, wrappers, outputs."""
+"""Modified networks: adapters, reparametrised and quantised weights, compilers, wrappers, outputs."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from tests.tried.networks import Apply, mlp, on, weight
 
 
 class LoRALinear(nn.Linear):
-    """A linear layer with an adapter, in the way of the library loralib."""
+    """A linear layer with an adapter, as in the library loralib."""
 
     def __init__(self, *sizes: int):
         super().__init__(*sizes)
@@ -25,7 +25,7 @@ class LoRALinear(nn.Linear):
 
 
 class Adapter(nn.Module):
-    """A linear layer with an adapter around it, in the way of the library peft."""
+    """A linear layer with an adapter around it, as in the library peft."""
 
     def __init__(self, layer: nn.Linear):
         super().__init__()
@@ -110,7 +110,7 @@ def named() -> nn.Module:
 
 
 class Around(nn.Module):
-    """A wrapper of one's own, around a network that names its sites."""
+    """A user's wrapper around a network that names its sites."""
 
     def __init__(self) -> None:
         super().__init__()
