@@ -95,6 +95,17 @@ def test_faces_are_spoken_of_in_years(results):
     assert "stands in" not in text
 
 
+def test_simulated_data_need_no_expert(results):
+    key = results.runs["key"].iloc[0]
+    data = {name: value for name, value in results.provenance[key]["data"].items() if name != "expert"}
+    spring = results.where(key=key)
+    spring.provenance[key] = results.provenance[key] | {"data": data | {"kind": "simulated"}}
+    spring.runs["dataset"], spring.runs["split"] = "spring", "random"
+    text = page_parts.caveats(spring)
+    assert "fall on both sides of a random split" in text
+    assert "expert" not in text
+
+
 def test_the_layers_are_listed_by_number(results):
     text = page_parts.sites(results)
     assert "| 0 | `layer1.0.conv1` | 4 | residual stream |" in text

@@ -167,7 +167,7 @@ def caveats(results: Results) -> str:
             "episodes; the page on training dynamics has a blocked split too."
         )
     for one in data:
-        if one["kind"] == "simulated":
+        if "expert" in one:
             expert, episodes = one["expert"], counted(one["episodes"], "episode")
             lines.append(
                 f"* The paper's demonstrations are unpublished. These are from {episodes} of an expert "
