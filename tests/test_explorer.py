@@ -180,7 +180,7 @@ def test_keys_move_the_epoch(open_page):
     assert "epoch 100: Noise suppression (NRC1) from 0.4 at site 0 to 0.11" in summary(page)
     assert "noise at most 0.05 fails at the last site" in summary(page)
     assert page.get_attribute("input[name=epoch]", "aria-valuetext") == "epoch 100"
-    assert "epoch=100" in page.url
+    page.wait_for_url("**epoch=100*")
 
 
 @pytest.mark.browser
@@ -295,7 +295,7 @@ def test_the_built_page_answers_to_clicks_and_keys(browser, site, size):
     assert "HOPPER" in before.upper()  # the network of the landing page
     page.focus("input[name=epoch]")
     page.keyboard.press("ArrowLeft")
-    assert "epoch=1" in page.url
+    page.wait_for_url("**epoch=1*")
     assert summary(page) != before
     page.get_by_label("Metric").select_option("nrc4")
     assert "NRC4" in summary(page)

@@ -109,12 +109,12 @@ def test_an_address_keeps_what_is_chosen(open_ledger):
     page.get_by_label("of section").select_option("weight_decay")
     page.get_by_label("with these words").fill("swimmer")
     chosen = shown(page)
-    assert page.url.endswith("ledger.html?paper=Deep+NRC&section=weight_decay&words=swimmer")
+    page.wait_for_url(lambda url: url.endswith("ledger.html?paper=Deep+NRC&section=weight_decay&words=swimmer"))
     again = open_ledger(page.url.partition("ledger.html")[2])
     assert shown(again) == chosen
     assert again.get_by_label("with these words").input_value() == "swimmer"
     again.get_by_role("button", name="Show all").click()
-    assert again.url.endswith("ledger.html")
+    again.wait_for_url(lambda url: url.endswith("ledger.html"))
 
 
 def test_an_address_with_an_unknown_choice_shows_all(open_ledger, claims):
@@ -135,7 +135,7 @@ def test_a_number_of_the_landing_page_leads_to_its_claims(open_ledger, claims):
 def test_a_link_to_a_claim_shows_it_whatever_is_chosen(open_ledger, claims):
     page = open_ledger("?paper=Deep+NRC#B31")
     assert len(shown(page)) == len(claims)
-    assert page.url.endswith("ledger.html#B31")
+    page.wait_for_url(lambda url: url.endswith("ledger.html#B31"))
     assert page.evaluate("document.getElementById('B31').getBoundingClientRect().top") < SIZES["desktop"][1]
     kept = open_ledger("?paper=Limitations#B31")
     assert shown(kept) == {one["id"] for one in claims if one["id"].startswith("B")}
@@ -180,7 +180,7 @@ def test_what_was_rechecked_here_can_be_chosen(browser, site, build, claims, tmp
     visited = Visit(browser, (tmp_path / "ledger.html").as_uri())
     visited.page.get_by_label("re-checked here").select_option(other)
     assert shown(visited.page) == {"A01"}
-    assert visited.page.url.endswith(f"ledger.html?here={other.replace(' ', '+')}")
+    visited.page.wait_for_url(lambda url: url.endswith(f"ledger.html?here={other.replace(' ', '+')}"))
     visited.page.get_by_label("re-checked here").select_option(mark[1])
     assert shown(visited.page) == {one["id"] for one in claims} - {"A01"}
     visited.close()
