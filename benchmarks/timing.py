@@ -1,4 +1,4 @@
-"""What all benchmarks share: the clock, what they ran on, and the file that the book's page on speed reads."""
+"""Functions that all benchmarks share: the clock, the machine, and the file that the book's page on speed reads."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def make_parser(
 
     Args:
         text: the help, which is the docstring of the benchmark.
-        name: of the file in build/benchmarks that `--output` names by default.
+        name: name of the file in build/benchmarks that is the default of `--output`.
         repeats: the default of `--repeats`; None for a benchmark that measures once.
         device: whether there is an option `--device`.
 
@@ -43,9 +43,9 @@ def make_parser(
 
 
 def seconds(call: Callable[[], object], repeats: int) -> list[float]:
-    """Wall times in seconds of `repeats` calls, after one to warm up.
+    """Wall times in seconds of `repeats` calls, after one call to warm up.
 
-    On a GPU the call itself has to wait for its end (`torch.cuda.synchronize`).
+    On a GPU the call must wait until its work is done (`torch.cuda.synchronize`).
 
     Example:
         >>> len(seconds(lambda: sum(range(10)), repeats=3))
@@ -61,10 +61,10 @@ def seconds(call: Callable[[], object], repeats: int) -> list[float]:
 
 
 def spread(times: Sequence[float]) -> dict[str, float]:
-    """How many times there are, and the least, the median and the most of them.
+    """The number of times, and the smallest, the median and the largest time.
 
     Raises:
-        ValueError: no times.
+        ValueError: there are no times.
 
     Example:
         >>> spread([0.3, 0.1, 0.2])
@@ -76,7 +76,7 @@ def spread(times: Sequence[float]) -> dict[str, float]:
 
 
 def machine(device: torch.device | str = "cpu") -> dict[str, Any]:
-    """Processor in words, threads of torch, and versions.
+    """Processor in words, number of torch's threads, and versions.
 
     Example:
         >>> sorted(machine())
@@ -84,7 +84,7 @@ def machine(device: torch.device | str = "cpu") -> dict[str, Any]:
     """
     name = device_name(torch.device(device))
     return {
-        "device": name.removesuffix(", one thread"),  # results are made with one, benchmarks may have more
+        "device": name.removesuffix(", one thread"),  # results use one thread, benchmarks may use more
         "threads": torch.get_num_threads(),
         "torch": str(torch.__version__),
         "python": platform.python_version(),
@@ -100,7 +100,7 @@ def write(
         output: the file; its folder is made.
         title: the section of the book's page.
         tables: each `{"caption": str, "rows": [flat dictionary, ...]}`.
-        device: what the work ran on.
+        device: the device of the work.
 
     Raises:
         ValueError: a number that is not finite, which JSON does not have.

@@ -86,7 +86,7 @@ def test_every_run_of_a_store_is_listed_if_it_is_asked_for(capsys):
         assert re.search(rf"\n    {key} of 20\d\d-\d\d-\d\d.\d\d:\d\d  weight_decay={decay}\n", said)
 
 
-def test_a_list_that_there_is_not_is_one_line(capsys):
+def test_an_unknown_list_is_refused_in_one_line(capsys):
     assert one_line(capsys, "list", "stor") == "nrc: there is no list of 'stor': did you mean 'store'?"
 
 
@@ -125,7 +125,7 @@ def test_an_onset_is_told_as_far_as_it_was_measured(capsys):
     assert [re.sub(" +", " ", line) for line in onsets] == [" site 1 not by 2 1", " site 2 not by 2 1"]
 
 
-def test_runs_that_are_not_there_or_not_told_apart_are_one_line(capsys):
+def test_unknown_and_ambiguous_runs_are_refused_in_one_line(capsys):
     store = Store()
     for key in ("abcd0", "abcd1"):
         store.save(key, {}, {})
@@ -138,7 +138,7 @@ def test_runs_that_are_not_there_or_not_told_apart_are_one_line(capsys):
     )
 
 
-def test_options_for_parameters_are_met_with_how_they_are_written(capsys):
+def test_an_option_in_place_of_a_parameter_is_refused_with_the_right_spelling(capsys):
     with pytest.raises(SystemExit, match="2"):
         main(["run", "deep_nrc_mlp", "--dataset", "hopper"])
     assert "--dataset hopper: parameters of notebooks and experiments are written name=value" in capsys.readouterr().err
@@ -219,7 +219,7 @@ def test_the_shell_completes_names(tmp_path, line, completed):
     assert [word.strip() for word in out.read_text().splitlines()] == completed
 
 
-def test_a_reader_that_has_seen_enough_is_no_error():
+def test_a_closed_pipe_is_no_error():
     command = f"{sys.executable} -m nrc_core.cli list | head -n 1; exit ${{PIPESTATUS[0]}}"
     result = subprocess.run(["bash", "-c", command], capture_output=True, text=True, timeout=100)
     assert (result.returncode, result.stderr) == (0, "")

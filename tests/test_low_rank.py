@@ -77,7 +77,7 @@ def test_the_control_says_what_it_found(results, true, shuffled, message):
 
 
 @pytest.mark.usefixtures("undrawn")
-def test_no_control_is_said(results):
+def test_a_missing_control_is_refused(results):
     true = set(by_network(results).query("~shuffled")["key"])
     alone = Results(
         **{name: frame[frame["key"].isin(true)] for name, frame in vars(results).items() if hasattr(frame, "columns")},

@@ -11,10 +11,10 @@ from tests.tried.wrappers import WRAPPERS
 
 OUTPUT = project_folder() / "benchmarks" / "tried" / "measure.json"
 TRIALS = {
-    "Each of these is run by the tests; what is said is an error, a line in the log or a doubt. First, networks by "
-    "what they are made of.": NETWORKS,
+    "The tests run each of these. The answer is an error, a line in the log or a doubt. First, networks by their "
+    "parts.": NETWORKS,
     "Networks, by what was done to them.": WRAPPERS,
-    "Data, by what holds them and what is in them.": DATA,
+    "Data, by their container and their content.": DATA,
 }
 
 
