@@ -2,7 +2,7 @@
 
     python -m benchmarks.images [--output FILE] [--samples N]
 
-It runs once (n = 1), since it takes minutes. The process does nothing else, so its peak memory is that of the
+It runs once (n = 1), because it takes minutes. The process does nothing else, so its peak memory is the memory of the
 data, the network, one batch of activations and the moments.
 """
 

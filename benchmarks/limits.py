@@ -1,11 +1,11 @@
-"""How near does the pass of moments come to what the processor can do, and how exact is it?
+"""How close is the speed of the pass of moments to the limit of the processor, and how exact are its results?
 
     python -m benchmarks.limits [--output FILE] [--repeats N]
 
-The limit is the rate of a float64 matrix product of the same size, measured in turn with the pass, so
-that both see the same machine. A rate counts the whole product of n rows, 2 n s^2 operations with
-s = h + t. The pass computes little more than half of this product, n s (s + 1) operations, and fills in the
-rest by symmetry, so its share may be above 100 %. A second share counts that half alone.
+The limit is the rate of a float64 matrix product of the same size. Product and pass are measured in turn, so that both
+run under the same conditions. A rate counts the operations of the whole product of n rows: 2 n s^2 with s = h + t. The
+pass computes only n s (s + 1) operations, about half of this product, and gets the rest by symmetry. So its share of
+the limit may be above 100 %. A second share counts only the operations that the pass computes.
 """
 
 from __future__ import annotations
@@ -23,11 +23,11 @@ from nrc_core import Moments
 
 LAYERS = ((256, 2), (512, 4))
 BATCHES = (4_096, 16_384)
-COPIED = 2**26  # values of float32, 256 MB: far beyond any cache
+COPIED = 2**26  # number of float32 values, 256 MB: much larger than any cache
 
 
 def in_turn(calls: Mapping[str, Callable[[], object]], repeats: int) -> dict[str, list[float]]:
-    """Wall times of the calls, which take turns; a first turn to warm up is not counted."""
+    """Wall times of the calls, which are made in turn; the first turn warms up and is not counted."""
     times: dict[str, list[float]] = {name: [] for name in calls}
     for turn in range(repeats + 1):
         for name, call in calls.items():
@@ -39,7 +39,7 @@ def in_turn(calls: Mapping[str, Callable[[], object]], repeats: int) -> dict[str
 
 
 def share(n: int, width: int, target_dim: int, repeats: int) -> dict[str, Any]:
-    """The rates of the pass and of bare products, in 1e9 operations a second; the share is of the faster product."""
+    """Rates of the pass and of matrix products alone (1e9 operations a second), and the share of the faster product."""
     generator = torch.Generator().manual_seed(0)
     size = width + target_dim
     features = torch.randn(n, width, generator=generator)
@@ -73,7 +73,7 @@ def share(n: int, width: int, target_dim: int, repeats: int) -> dict[str, Any]:
 
 
 def bandwidth(repeats: int) -> dict[str, Any]:
-    """What memory gives: a copy reads and writes; the pass reads each of its float32 features once."""
+    """Memory bandwidth of a copy, which reads and writes, and of the pass, which reads each float32 feature once."""
     values, other = torch.ones(COPIED), torch.empty(COPIED)
     (width, target_dim), n = LAYERS[-1], BATCHES[-1]
     features, targets = torch.randn(n, width), torch.randn(n, target_dim)
@@ -95,7 +95,7 @@ def bandwidth(repeats: int) -> dict[str, Any]:
 
 
 def error(offset: float, batch: int, n: int = 20_000, width: int = 16) -> dict[str, Any]:
-    """Largest error of a covariance, as a share of the two spreads, against two passes in extended precision."""
+    """Largest error of a covariance relative to the two spreads; the reference is two passes in extended precision."""
     features = torch.randn(n, width, generator=torch.Generator().manual_seed(0)) + offset
     moments = Moments(width, 0)
     for start in range(0, n, batch):

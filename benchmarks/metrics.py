@@ -1,13 +1,13 @@
-"""How fast are layer metrics from second moments, against n x n Gram matrices? One run, one machine.
+"""How much faster are layer metrics from second moments than from n x n Gram matrices? One run, one machine.
 
     python -m benchmarks.metrics [--output FILE] [--repeats N]
 
-The Gram method computes CKA from n x n matrices: two Gram matrices, a centring matrix, products of
-them and their traces, in single precision. The frugal Gram method makes the two Gram matrices too, but
-centres them by their means, and takes traces entry by entry. The
-moment method gives CKA, projected CKA, NRC1, NRC4 and both ranks from one pass in double precision. The
-layers of a network are measured at once, each on one core, so the time of a layer among others is compared too.
-Then all rows of the size of SGEMM go through `measure` on an 8 x 512 network, in a process of its own.
+The Gram method computes CKA in single precision from n x n matrices: two Gram matrices, a centring matrix, products of
+them and their traces. The frugal Gram method makes the two Gram matrices too, but it centres them by their means and
+computes traces entry by entry. The moment method computes CKA, projected CKA, NRC1, NRC4 and both ranks in double
+precision from one pass. The layers of a network are measured at the same time, each on one core, so the time of a layer
+in a network is compared too. At the end, `measure` runs in its own process on as many rows as SGEMM has, on a network
+of 8 x 512.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ SGEMM_ROWS, SGEMM_INPUTS, SGEMM_TARGETS = 241_600, 14, 4
 
 
 def gram_cka(features: Tensor, targets: Tensor) -> float:
-    """CKA through products of n x n matrices."""
+    """CKA by products of n x n matrices."""
     n = len(features)
     centring = torch.eye(n) - torch.ones(n, n) / n
     first = centring @ (features @ features.T) @ centring
@@ -44,7 +44,7 @@ def gram_cka(features: Tensor, targets: Tensor) -> float:
 
 
 def frugal_gram_cka(features: Tensor, targets: Tensor) -> float:
-    """CKA through n x n matrices, without a product of two of them."""
+    """CKA from n x n matrices, without a product of two of them."""
     first, second = (part @ part.T for part in (features, targets))
     for gram in (first, second):
         means = gram.mean(0)
@@ -55,7 +55,7 @@ def frugal_gram_cka(features: Tensor, targets: Tensor) -> float:
 
 
 def moment_metrics(features: Tensor, targets: Tensor) -> float:
-    """All metrics of a layer but NRC3, which needs its weight; returns the CKA for comparison."""
+    """Compute all metrics of a layer except NRC3, which needs the weight; returns the CKA for comparison."""
     moments = Moments.of(features, targets)
     spectrum = regression.eigen(moments.feature_covariance)
     regression.noise_curve(spectrum.values)
@@ -67,16 +67,16 @@ def moment_metrics(features: Tensor, targets: Tensor) -> float:
 
 
 def layer(n: int, width: int, target_dim: int) -> tuple[Tensor, Tensor]:
-    """Features (n, width) that hold the targets (n, target_dim) and as much noise, float32, the same every time."""
+    """Features (n, width) that contain the targets (n, target_dim) and equally much noise; float32, always the same."""
     generator = torch.Generator().manual_seed(n)
     targets = torch.randn(n, target_dim, generator=generator)
     mix = torch.randn(target_dim, width, generator=generator)
     features = torch.randn(n, width, generator=generator)
-    return features.addmm_(targets, mix), targets  # in place: the peak of memory after this is that of the data
+    return features.addmm_(targets, mix), targets  # in place, so that the peak of memory is the memory of the data
 
 
 def compare(n: int, repeats: int) -> list[dict[str, Any]]:
-    """A row for each method on the same features: its times, its CKA, and how many times the moments are faster."""
+    """One row for each method on the same features: its times, its CKA, and its time over the time of the moments."""
     features, targets = layer(n, WIDTH, TARGETS)
     methods = {"Gram": gram_cka, "frugal Gram": frugal_gram_cka, "moments": moment_metrics}
     rows = []
@@ -91,10 +91,11 @@ def compare(n: int, repeats: int) -> list[dict[str, Any]]:
 
 
 def share_of_network(n: int, repeats: int, alone: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    """A layer's share of the time of `LAYERS` measured at once, as in training, against the rows of one `alone`.
+    """Time of a layer if `LAYERS` layers are measured at the same time, as in training, beside the rows of one `alone`.
 
-    Those at once have a thread each, of one core; one alone has all of them. The Gram methods are not measured at
-    once: on c cores, that would be at best a c-th of their time with one thread, which `compare` has.
+    Layers that are measured at the same time have one thread each; a layer alone has all threads. The Gram methods are
+    not measured at the same time: on c cores, a layer would take at least 1 / c of the time with one thread, which
+    `compare` reports.
     """
     features, targets = layer(n, WIDTH, TARGETS)
     layers, threads = [features.clone() for _ in range(LAYERS)], torch.get_num_threads()
@@ -117,7 +118,7 @@ def _in_seconds(times: list[float]) -> dict[str, float]:
 
 
 def whole_pass(repeats: int) -> dict[str, Any]:
-    """Passes of `measure` over as many rows as SGEMM has, 8 x 512: seconds and peak memory of this process."""
+    """Passes of `measure` over as many rows as SGEMM has, on a network of 8 x 512: seconds and peak memory."""
     generator = torch.Generator().manual_seed(0)
     x = torch.randn(SGEMM_ROWS, SGEMM_INPUTS, generator=generator)
     y = torch.randn(SGEMM_ROWS, SGEMM_TARGETS, generator=generator)
@@ -140,7 +141,7 @@ def main() -> None:
         [sys.executable, "-m", "benchmarks.metrics", "--whole-pass", "3"], stdout=subprocess.PIPE, text=True, check=True
     )
     rows, threads = [], torch.get_num_threads()
-    for count in sorted({1, threads}):  # results are made with one; the Gram method gains more from a second
+    for count in sorted({1, threads}):  # results use one thread; the Gram method gains more from a second one
         torch.set_num_threads(count)
         rows += [row for n in SIZES for row in compare(n, given.repeats)]
     alone = [row for row in rows if (row["threads"], row["rows"]) == (threads, SIZES[-1])]

@@ -1,8 +1,8 @@
-"""How do time and memory of a layer's metrics grow with the number of rows?
+"""How do the time and memory of a layer's metrics grow with the number of rows?
 
     python -m benchmarks.scaling [--output FILE] [--repeats N]
 
-Every number of rows has a process of its own, so that the peak of its memory is its own.
+Every number of rows has its own process, so that the peak of memory belongs to this number alone.
 """
 
 from __future__ import annotations
@@ -21,15 +21,15 @@ from benchmarks.timing import make_parser, seconds, spread, write
 from nrc_core import Moments
 
 WIDTH, TARGETS = 512, 4
-MOST = 193_280  # rows of SGEMM that are for training
+MOST = 193_280  # number of training rows of SGEMM
 SIZES = tuple(MOST // 2**halvings for halvings in range(7, -1, -1))
-FIT_FROM = 6_000  # with fewer rows, much time goes to the eigendecomposition, which does not grow with them
+FIT_FROM = 6_000  # with fewer rows, the eigendecomposition takes much of the time, and it does not grow with the rows
 
 
 def one_size(n: int, repeats: int) -> dict[str, Any]:
-    """Times of the moments alone and of all metrics of n rows, and by how much the peak memory of this process grew."""
+    """Times of the moments alone and of all metrics for n rows, and the growth of the peak memory of this process."""
     features, targets = layer(n, WIDTH, TARGETS)
-    moment_metrics(features[:2], targets[:2])  # libraries are loaded before the peak is read
+    moment_metrics(features[:2], targets[:2])  # so that libraries are loaded before the peak is read
     before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     metrics = spread(seconds(lambda: moment_metrics(features, targets), repeats))
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
@@ -45,7 +45,7 @@ def one_size(n: int, repeats: int) -> dict[str, Any]:
 
 
 def slope(rows: list[dict[str, Any]], quantity: str) -> dict[str, Any]:
-    """Least-squares slope of log time in log rows, over the sizes from FIT_FROM up."""
+    """Least-squares slope of the logarithm of time by the logarithm of rows, for sizes of at least FIT_FROM."""
     fitted = [row for row in rows if row["rows"] >= FIT_FROM]
     n, times = (np.log([row[name] for row in fitted]) for name in ("rows", quantity))
     exponent, intercept = np.polyfit(n, times, 1)

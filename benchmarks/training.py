@@ -1,10 +1,11 @@
-"""How fast are networks trained, against the loops in wide use, and how many at once? One run, one machine.
+"""How fast are networks trained, compared with common loops, and how many at the same time? One run, one machine.
 
     python -m benchmarks.training [--output FILE] [--repeats N] [--device cpu]
 
-Loop (a) is a Dataset with `__getitem__`, a DataLoader that shuffles, and `.item()` at every step, as the released
-code of the Deep NRC paper has it; loop (b) is plain PyTorch on tensors that lie on the device. Ours is `StackedMLP`,
-of one network and of several. All train the same network on the same rows with the same batches, rate and momentum.
+Loop (a) has a Dataset with `__getitem__`, a DataLoader that shuffles, and `.item()` at every step, like the released
+code of the Deep NRC paper. Loop (b) is plain PyTorch on tensors that are on the device. This project uses `StackedMLP`,
+here with one network and with several. All train the same network on the same rows with the same batches, rate and
+momentum.
 """
 
 from __future__ import annotations
@@ -27,18 +28,18 @@ from nrc_core.training.loop import reproducible_arithmetic, train_together
 from nrc_core.training.stacked import StackedMLP
 
 BATCH, RATE, DECAY = 128, 0.01, 1e-3
-# Rows, inputs, width, depth, targets: Swimmer's, Hopper's, and one small enough to be stacked on a CPU.
+# Rows, inputs, width, depth, targets: as for Swimmer, as for Hopper, and small enough to be stacked on a CPU.
 SHAPES = {
     "8 x 256, 800 rows": (800, 8, 256, 8, 2),
     "8 x 256, 4,000 rows": (4000, 11, 256, 8, 3),
     "4 x 64, 800 rows": (800, 8, 64, 4, 2),
 }
 STACKS = (1, 4, 16, 64)
-MEASUREMENTS, EPOCHS = 70, 1000  # many measurements, over the paper's number of epochs
+MEASUREMENTS, EPOCHS = 70, 1000  # many measurements; the paper's number of epochs
 
 
 class Rows(Dataset[tuple[Tensor, Tensor]]):
-    """Rows one by one, as a DataLoader asks for them."""
+    """A data set that gives rows one by one, as a DataLoader needs them."""
 
     def __init__(self, x: Tensor, y: Tensor):
         self.x, self.y = x, y
@@ -57,7 +58,7 @@ def wait(device: torch.device) -> None:
 
 
 def loop_a(network: nn.Module, rows: Dataset[tuple[Tensor, Tensor]], device: torch.device) -> Callable[[], None]:
-    """An epoch of the loop in wide use."""
+    """Train one epoch with loop (a)."""
     loader = DataLoader(rows, batch_size=BATCH, shuffle=True)
     optimiser = torch.optim.SGD(network.parameters(), RATE, momentum=0.9, weight_decay=DECAY)
 
@@ -74,7 +75,7 @@ def loop_a(network: nn.Module, rows: Dataset[tuple[Tensor, Tensor]], device: tor
 
 
 def loop_b(network: nn.Module, x: Tensor, y: Tensor, device: torch.device) -> Callable[[], None]:
-    """An epoch of a plain loop on tensors that lie on the device."""
+    """Train one epoch with loop (b)."""
     optimiser = torch.optim.SGD(network.parameters(), RATE, momentum=0.9, weight_decay=DECAY)
 
     def epoch() -> None:
@@ -88,7 +89,7 @@ def loop_b(network: nn.Module, x: Tensor, y: Tensor, device: torch.device) -> Ca
 
 
 def stacked(networks: list[MLP], x: Tensor, y: Tensor, device: torch.device) -> Callable[[], None]:
-    """An epoch of a stack."""
+    """Train one epoch with a stack."""
     stack = StackedMLP(networks, rates=[RATE] * len(networks), weight_decays=[DECAY] * len(networks))
 
     def epoch() -> None:
@@ -99,7 +100,7 @@ def stacked(networks: list[MLP], x: Tensor, y: Tensor, device: torch.device) -> 
 
 
 def matrix_rate(device: torch.device, repeats: int) -> float:
-    """Floating-point operations a second of single-precision matrix products, the best of a few large sizes."""
+    """Floating-point operations per second of single-precision matrix products, the best of a few large sizes."""
     best = 0.0
     for size in (512, 1024, 2048):
         a, b = (torch.randn(size, size, device=device) for _ in range(2))
@@ -114,13 +115,13 @@ def matrix_rate(device: torch.device, repeats: int) -> float:
 
 
 def step_operations(inputs: int, width: int, depth: int, targets: int) -> int:
-    """Operations of a step for one sample: forward, and the gradients of weights and of features but the first."""
+    """Operations of a step for one sample: forward, gradients of weights, gradients of features except the inputs."""
     sizes = [inputs * width, *[width * width] * (depth - 2), width * targets]
     return 2 * (3 * sum(sizes) - sizes[0])
 
 
 def compare(name: str, device: torch.device, repeats: int, limit: float) -> list[dict[str, Any]]:
-    """Epochs of the loops and of stacks on one shape."""
+    """Compare epochs of the loops and of stacks for one shape."""
     rows, inputs, width, depth, targets = SHAPES[name]
     x, y = torch.randn(rows, inputs, device=device), torch.randn(rows, targets, device=device)
     operations = rows * step_operations(inputs, width, depth, targets)
@@ -152,7 +153,7 @@ def compare(name: str, device: torch.device, repeats: int, limit: float) -> list
 
 
 def measuring(device: torch.device, repeats: int, networks: int, samples: int) -> dict[str, Any]:
-    """Time of measuring a stack against that of an epoch of its training."""
+    """Compare the time of measuring a stack with the time of an epoch of its training."""
     data = load_dataset("synthetic", samples=samples, target_dim=2).to(device)
     configs = [
         RunConfig("synthetic", epochs=1, learning_rate=RATE, weight_decay=DECAY, seed=seed) for seed in range(networks)

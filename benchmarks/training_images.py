@@ -1,4 +1,4 @@
-"""Images a second in training a ResNet-18: a DataLoader loop, a plain loop, this project's loop, and the same compiled.
+"""Images per second in training a ResNet-18: a DataLoader loop, a plain loop, and this project's loop, also compiled.
 
     python -m benchmarks.training_images [--output FILE] [--repeats N] [--device cuda]
 
@@ -25,11 +25,12 @@ from nrc_core.training.loop import reproducible_arithmetic
 from nrc_core.training.single import SingleNetwork
 
 TARGETS = 2
-SIZES = {"32 x 32": (512, 32), "128 x 128": (128, 128)}  # images, and their sides: CIFAR-10's, and UTKFace's here
+# Number of images, and their sides: as CIFAR-10, and as UTKFace here.
+SIZES = {"32 x 32": (512, 32), "128 x 128": (128, 128)}
 
 
 class Pictures(Dataset[tuple[Tensor, Tensor]]):
-    """Encoded pictures, decoded one by one as a DataLoader asks for them, and their targets."""
+    """Encoded pictures and their targets; each picture is decoded when a DataLoader asks for it."""
 
     def __init__(self, pixels: Tensor, y: Tensor):
         self.files, self.y = [_png(one) for one in pixels.permute(0, 2, 3, 1).cpu().numpy()], y.cpu()
@@ -49,13 +50,13 @@ def _png(pixels: np.ndarray) -> bytes:
 
 
 def ours(network: nn.Module, x: Tensor, y: Tensor) -> Callable[[], None]:
-    """An epoch as this project trains."""
+    """Train one epoch with this project's loop."""
     single = SingleNetwork(network, rate=RATE, weight_decay=DECAY)
     return lambda: single.epoch(x, y, torch.randperm(len(x), device=x.device)[None], BATCH).cpu()  # type: ignore[return-value]
 
 
 def compiled(network: nn.Module, x: Tensor, y: Tensor) -> Callable[[], None]:
-    """As ours, after torch.compile, whose own time is not counted."""
+    """Train one epoch with this project's loop after torch.compile; the time of the compilation is not counted."""
     return ours(torch.compile(network), x, y)  # type: ignore[arg-type]
 
 
@@ -68,7 +69,7 @@ LOOPS: dict[str, Callable[[nn.Module, Tensor, Tensor], Callable[[], None]]] = {
 
 
 def compare(name: str, device: torch.device, repeats: int) -> list[dict[str, Any]]:
-    """A row a loop."""
+    """One row for each loop."""
     count, side = SIZES[name]
     generator = torch.Generator().manual_seed(0)
     x = torch.randint(0, 256, (count, 3, side, side), generator=generator, dtype=torch.uint8).to(device)
