@@ -21,9 +21,9 @@ from nrc_core.metrics.batches import Batch, Copies, batches, errors_in_a_line
 from nrc_core.metrics.debiasing import debiased_covariance_cka
 from nrc_core.metrics.doubts import doubts
 from nrc_core.metrics.layers import WeightLayer, opaque, unwrapped, weight_layers
-from nrc_core.metrics.probe import Layouts, Place, Probe, probe
+from nrc_core.metrics.probe import Place, Probe, ProbedCollector, probe
 from nrc_core.metrics.regression import check_tolerance
-from nrc_core.metrics.sites import FEATURES, Collector, Site, evaluating, forward_pass, keeping_buffers, log_no_site
+from nrc_core.metrics.sites import FEATURES, Site, evaluating, forward_pass, keeping_buffers, log_no_site
 from nrc_core.metrics.table import decompose, tabulate
 from nrc_core.metrics.trace import owners
 
@@ -144,22 +144,21 @@ def _listen(
         with keeping_buffers(network):
             found = probe(network, layers, first, run, place)
         _check_heard(network, layers, found)
-        layouts = Layouts(name, found)
-        collector = Collector((features,), layouts=layouts.known, before=found.before, debias=True)
-        forward_pass(layers, placed(), run, [layouts, collector])
+        collector = ProbedCollector(features, name, found)
+        forward_pass(layers, placed(), run, collector)
         (measured,) = collector.sites().values()
         for site in measured:  # a copy, since an adapter that eval() merged into a weight is removed again below
             site.weight = None if site.weight is None else site.weight.clone()
     if copies.rows < LEAST_ROWS:
         raise ConfigError(f"x has {copies.rows} row: a variance needs {LEAST_ROWS} or more")
-    if lost := [layer for layer in found.lost if layer not in layouts.constant]:
+    if lost := [layer for layer in found.lost if layer not in collector.constant]:
         logger.warning(
             "%s: how the input of %s is made cannot be followed, so weights before it may be no site without a word",
             name,
             ", ".join(lost),
         )
-    if layouts.constant:
-        log_no_site(network, layouts.constant, ", whose input is the same whatever the samples are")
+    if collector.constant:
+        log_no_site(network, collector.constant, ", whose input is the same whatever the samples are")
     for site in measured:
         if not site.moments.scatter.isfinite().all():
             if not site.moments.target_covariance.isfinite().all():

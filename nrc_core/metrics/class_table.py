@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import pandas as pd
 import torch
@@ -17,7 +18,7 @@ from nrc_core.config.base import OUTPUT
 from nrc_core.config.classification import MARGIN_QUANTILES
 from nrc_core.metrics import classes
 from nrc_core.metrics.class_moments import ClassMoments
-from nrc_core.metrics.layers import WeightLayer, weight_matrix
+from nrc_core.metrics.layers import WeightLayer, given_to, weight_layers, weight_matrix
 from nrc_core.metrics.regression import Eigen, alignment, linear_cka
 from nrc_core.metrics.sites import Site, Visitor, pool, visit
 from nrc_core.metrics.table import Decomposed, decompose, tabulate
@@ -30,9 +31,13 @@ class ClassSite:
     """Features by class at the input of a weight layer; at the output, which feeds no weight, the logits."""
 
     name: str
-    weight: Float[Tensor, "rows h"] | None
-    bias: Float[Tensor, " outputs"] | None
+    layer: WeightLayer | None
     moments: ClassMoments
+
+    @property
+    def weight(self) -> Float[Tensor, "rows h"] | None:
+        """The weight of the layer as a matrix."""
+        return None if self.layer is None else weight_matrix(self.layer)
 
 
 @dataclass(frozen=True)
@@ -53,62 +58,42 @@ class Seen:
         return self.sites[-2]
 
 
-class _ByClass(Visitor):
-    """Class moments of every site; for every sample, the input features of the last layer to run and the logits."""
-
-    def __init__(self, classes: int) -> None:
-        self._classes = classes
-        self.sites: dict[str, ClassSite] = {}
-        self.features: list[Tensor] = []
-        self.logits: list[Tensor] = []
+class _Pooled(Visitor):
+    """The features of one batch at every site, feature maps averaged over positions; the last site is the output."""
 
     def begin(self, targets: Tensor) -> None:
-        self._labels = targets
+        super().begin(targets)
+        self.features: dict[str, Tensor] = {}
 
-    def see(self, name: str, layer: WeightLayer, features: Tensor, output: Tensor) -> None:
-        self._last = pool(features, layer)
-        self._add(name, self._last, weight_matrix(layer), layer.bias)
-
-    def end(self, output: Tensor) -> None:
-        self._add(OUTPUT, output)
-        self.features.append(self._last)
-        self.logits.append(output)
-
-    def _add(self, name: str, rows: Tensor, weight: Tensor | None = None, bias: Tensor | None = None) -> None:
-        if name not in self.sites:
-            moments = ClassMoments(rows.shape[1], self._classes, rows.device)
-            self.sites[name] = ClassSite(name, weight, bias, moments)
-        self.sites[name].moments.update(rows, self._labels)
-
-
-class _NearestMean(Visitor):
-    """Counts of samples for every site: the nearest class mean differs from the network, or from the label."""
-
-    def __init__(self, sites: Sequence[ClassSite]) -> None:
-        self._means = {site.name: site.moments.means for site in sites}
-        self.differs, self.errs = Counter[str](), Counter[str]()
-
-    def begin(self, targets: Tensor) -> None:
-        self._labels, self._found = targets, dict[str, Tensor]()
-
-    def see(self, name: str, layer: WeightLayer, features: Tensor, output: Tensor) -> None:
-        self._decide(name, pool(features, layer))
+    def see(self, name: str, layer: WeightLayer, arguments: tuple, keywords: dict, output: Any) -> None:
+        # A copy, since the network may overwrite the input.
+        self.features[name] = pool(given_to(arguments, keywords), layer).clone()
 
     def end(self, output: Tensor) -> None:
-        self._decide(OUTPUT, output)
-        for name, found in self._found.items():
-            self.differs[name] += int((found != output.argmax(1)).sum())
-            self.errs[name] += int((found != self._labels).sum())
+        self.features[OUTPUT] = output
 
-    def _decide(self, name: str, features: Tensor) -> None:
-        self._found[name], _ = classes.nearest(features.double(), self._means[name])
+
+def _batches(model: nn.Module, x: Tensor, labels: Tensor) -> Iterator[tuple[dict[str, Tensor], Tensor]]:
+    """The features at every site, as in `_Pooled`, and the labels, batch by batch."""
+    visitor = _Pooled()
+    for a, b in zip(x.split(ROWS_AT_ONCE), labels.split(ROWS_AT_ONCE), strict=True):
+        visit(model, a, b, visitor, batch_size=ROWS_AT_ONCE)
+        yield visitor.features, b
 
 
 def look(model: nn.Module, x: Tensor, y: Float[Tensor, "n k"]) -> Seen:
     """Class moments of every site in one pass; feature maps are averaged over positions."""
-    visitor, labels = _ByClass(y.shape[1]), y.argmax(1)
-    visit(model, x, labels, [visitor], batch_size=ROWS_AT_ONCE)
-    return Seen(list(visitor.sites.values()), torch.cat(visitor.features), torch.cat(visitor.logits), labels)
+    labels, layers = y.argmax(1), weight_layers(model)
+    sites: dict[str, ClassSite] = {}
+    last: list[list[Tensor]] = []  # last-layer features and logits of each batch
+    for features, own in _batches(model, x, labels):
+        for name, rows in features.items():
+            if name not in sites:
+                sites[name] = ClassSite(name, layers.get(name), ClassMoments(rows.shape[1], y.shape[1], rows.device))
+            sites[name].moments.update(rows, own)
+        last.append(list(features.values())[-2:])
+    hidden, logits = (torch.cat(parts) for parts in zip(*last, strict=True))
+    return Seen(list(sites.values()), hidden, logits, labels)
 
 
 def nearest_mean(model: nn.Module, x: Tensor, seen: Seen) -> tuple[dict[str, float], dict[str, float]]:
@@ -117,10 +102,14 @@ def nearest_mean(model: nn.Module, x: Tensor, seen: Seen) -> tuple[dict[str, flo
     The first share is NC4. The second share is NC4 as in table 1 of the Deep NRC paper; it is to be compared with
     the network's error.
     """
-    visitor = _NearestMean(seen.sites)
-    visit(model, x, seen.labels, [visitor], batch_size=ROWS_AT_ONCE)
-    differs, errs = ({name: n / len(x) for name, n in one.items()} for one in (visitor.differs, visitor.errs))
-    return differs, errs
+    differs, errs = Counter[str](), Counter[str]()
+    for features, labels in _batches(model, x, seen.labels):
+        decisions = features[OUTPUT].argmax(1)
+        for site in seen.sites:
+            nearest, _ = classes.nearest(features[site.name].double(), site.moments.means)
+            differs[site.name] += int((nearest != decisions).sum())
+            errs[site.name] += int((nearest != labels).sum())
+    return {name: n / len(x) for name, n in differs.items()}, {name: n / len(x) for name, n in errs.items()}
 
 
 def table(
@@ -150,7 +139,7 @@ def table(
     for number, site in enumerate(seen.sites):
         moments = site.moments
         norms, angles = classes.frame(moments)
-        head = site is seen.head and site.weight is not None
+        weight = site.weight if site is seen.head else None
         rows.append(
             {
                 "site": number,
@@ -160,7 +149,7 @@ def table(
                 "nc1": classes.variability(moments),
                 "nc2_norms": norms,
                 "nc2_angles": angles,
-                "nc3_duality": classes.duality(moments, site.weight) if head else math.nan,  # type: ignore[arg-type]
+                "nc3_duality": math.nan if weight is None else classes.duality(moments, weight),
                 "nc4_mismatch": mismatch[site.name],
                 "cdnv": classes.pairwise_variance(moments),
                 "nc1_share": classes.within_share(moments),
@@ -200,8 +189,9 @@ def _network(seen: Seen, loss: str) -> dict[str, float]:
     found = {"loss": value.item(), "error": (logits.argmax(1) != seen.labels).double().mean().item()}
     margins = classes.margins(logits, seen.labels)
     found |= _quantiles("margin", margins)
-    if head.weight is not None and head.bias is not None:
-        normalised = classes.normalised_margins(seen.features, seen.labels, head.weight, head.bias)
+    if head.layer is not None and head.layer.bias is not None:
+        weight, bias = weight_matrix(head.layer), head.layer.bias.detach()
+        normalised = classes.normalised_margins(seen.features, seen.labels, weight, bias)
         found |= _quantiles("normalised_margin", normalised)
     return found
 

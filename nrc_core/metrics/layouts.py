@@ -12,6 +12,7 @@ import torch
 from torch import Tensor
 
 from nrc_core.errors import ConfigError
+from nrc_core.metrics.layers import WeightLayer, channels_first
 
 
 @dataclass(frozen=True)
@@ -25,7 +26,7 @@ class Layout:
     axis: int = 0
     folded: str | None = None  # or "by sample", "by position"
 
-    def samples_first(self, activation: Tensor, n: int, *, channels_first: bool) -> Tensor:
+    def samples_first(self, activation: Tensor, n: int, layer: WeightLayer) -> Tensor:
         """The activation of n samples with the sample axis first, and the features on the same side of positions."""
         moved = activation.movedim(self.axis, 0) if self.axis else activation
         if self.folded is None:
@@ -33,7 +34,7 @@ class Layout:
         apart = (
             moved.unflatten(0, (n, -1)) if self.folded == "by sample" else moved.unflatten(0, (-1, n)).transpose(0, 1)
         )
-        return apart.movedim(2, 1) if channels_first else apart
+        return apart.movedim(2, 1) if channels_first(layer) else apart
 
 
 def layout(name: str, few: Tensor, whole: Tensor, k: int, n: int, *, channels_first: bool) -> Layout | None:

@@ -14,7 +14,7 @@ from nrc_core.metrics.arrays import check_finite
 from nrc_core.metrics.batches import Batch
 from nrc_core.metrics.layers import WeightLayer, adapters, channels_first, given_to, kind_of, weight_matrix
 from nrc_core.metrics.layouts import Layout, agree, is_reordered, layout
-from nrc_core.metrics.sites import Visitor, forward_pass, ran_twice
+from nrc_core.metrics.sites import Collector, Visitor, forward_pass
 from nrc_core.metrics.trace import INPUT, MOVED, TRANSPOSED, Trace
 
 logger = logging.getLogger(__name__)
@@ -43,20 +43,18 @@ class Probe(Visitor):
         self.before: dict[str, str] = {}
         self.lost: list[str] = []
         self._keep = keep
-        self._called: dict[str, tuple[tuple[Any, ...], dict[str, Any]]] = {}
 
-    def enter(self, name: str, layer: WeightLayer, arguments: tuple[Any, ...], keywords: dict[str, Any]) -> None:
+    def enter(self, name: str, layer: WeightLayer, arguments: tuple, keywords: dict) -> None:
         """Check that the layer can be measured."""
+        super().enter(name, layer, arguments, keywords)
         self.trace.enter()
-        self._called[name] = arguments, keywords
         check_layer(name, layer, given_to(arguments, keywords))
 
-    def see(self, name: str, layer: WeightLayer, features: Tensor, output: Tensor) -> None:
+    def see(self, name: str, layer: WeightLayer, arguments: tuple, keywords: dict, output: Any) -> None:
         """Check that the layer applied its weight, and find where its input comes from."""
-        if not applies_its_weight(layer, *self._called[name], output):
+        if not applies_its_weight(layer, arguments, keywords, output):
             raise _not_its_weight(name, layer)
-        if name in self.inputs:
-            raise ran_twice(name)
+        features = given_to(arguments, keywords)
         origins = self.trace.origins(features)
         # A copy, since the network may overwrite the input. For a whole batch there is no comparison, so no copy.
         self.inputs[name] = features.clone() if self._keep else features.new_empty(0)
@@ -91,7 +89,7 @@ def probe(model: nn.Module, layers: Mapping[str, WeightLayer], batch: Batch, run
 def _probe(model: nn.Module, layers: Mapping[str, WeightLayer], batch: Batch, run: Run, *, keep: bool) -> Probe:
     found = Probe(model, batch, keep=keep)
     with found.trace:
-        forward_pass(layers, [batch], run, [found])
+        forward_pass(layers, [batch], run, found)
     for adapter in adapters(model):
         base, inside = f"{adapter}.base_layer", f"{adapter}."
         if base in found.inputs and any(
@@ -145,7 +143,7 @@ def check_layer(name: str, layer: WeightLayer, features: Any) -> None:
     check_finite(weight_matrix(layer), f"the weight of layer {name!r}", "did its training diverge?")
 
 
-def applies_its_weight(layer: WeightLayer, arguments: tuple[Any, ...], keywords: dict[str, Any], output: Any) -> bool:
+def applies_its_weight(layer: WeightLayer, arguments: tuple, keywords: dict, output: Any) -> bool:
     """Whether a layer's output is the output of its torch class with the stored weight.
 
     Subclasses may add an adapter (LoRA) to the weight, scale it or round it. Here the product is computed again on
@@ -179,62 +177,64 @@ def _not_its_weight(name: str, layer: nn.Module) -> ConfigError:
     )
 
 
-class Layouts(Visitor):
-    """The layout of the samples in the input of each layer. It is found at the first batch and then kept.
+class ProbedCollector(Collector):
+    """A collector that finds the layout of the samples in each layer's input at the first batch, from a probe.
 
     Args:
+        features: the kind of features, see `collect`.
         network: name of the network.
         probed: the probe of the network.
 
     Attributes:
-        known: the layout of each layer that has run; None if its input does not depend on the samples.
+        layouts: the layout of each layer that has run; None if its input does not depend on the samples.
     """
 
-    def __init__(self, network: str, probed: Probe):
+    def __init__(self, features: str, network: str, probed: Probe):
+        super().__init__([features], debias=True)
         self._network, self._probed = network, probed
-        self.known: dict[str, Layout | None] = {}
+        self.layouts: dict[str, Layout | None] = {}
         self._dependent: list[str] = []  # layers whose input for one sample depends on other samples
         self._is_first = True
 
     @property
     def constant(self) -> list[str]:
         """Layers whose input does not depend on the samples."""
-        return [name for name, layout in self.known.items() if layout is None]
+        return [name for name, layout in self.layouts.items() if layout is None]
 
-    def begin(self, targets: Tensor) -> None:
-        """Keep the number of samples of a new batch."""
-        self._n, self._ran = len(targets), set[str]()
-
-    def see(self, name: str, layer: WeightLayer, features: Tensor, output: Tensor) -> None:
-        """Find the layout of the layer, if it is not known yet."""
-        self._ran.add(name)
-        if name not in self.known:
-            self.known[name] = self._found(name, features, channels_first=channels_first(layer))
-        known = self.known[name]
-        if self._probed.n == 1 < self._n and known is not None and known.folded:
+    def layout(self, name: str, layer: WeightLayer, features: Tensor) -> Layout | None:
+        """The layout of a layer; it is found at the layer's first input and then kept."""
+        if name not in self.layouts:
+            self.layouts[name] = self._found(name, layer, features)
+        known = self.layouts[name]
+        if self._probed.n == 1 < len(self.targets) and known is not None and known.folded:
             raise ConfigError(
                 f"layer {name!r} takes several rows a sample, and their order cannot be told from a first batch of "
                 "one: begin with a larger batch"
             )
+        return known
+
+    def source(self, name: str) -> str:
+        """The only layer from whose output a layer's input is made, as the probe has found."""
+        return self._probed.before.get(name, "")
 
     def end(self, output: Tensor) -> None:
         """Raise ConfigError if other layers ran than in the probe; log once what depends on the rest of the batch."""
         if self._is_first:
             self._is_first = False
             self._log_dependence(output)
-        if lacking := sorted((self._probed.inputs.keys() ^ self._ran) - set(self.constant)):
+        if lacking := sorted((self._probed.inputs.keys() ^ set(self.ran)) - set(self.constant)):
             raise ConfigError(f"layer {lacking[0]!r} ran in some batches only: leave it out with sites=[...]")
+        super().end(output)
 
-    def _found(self, name: str, features: Tensor, *, channels_first: bool) -> Layout | None:
-        few, k, n = self._probed.inputs.get(name), self._probed.n, self._n
+    def _found(self, name: str, layer: WeightLayer, features: Tensor) -> Layout | None:
+        few, k, n = self._probed.inputs.get(name), self._probed.n, len(self.targets)
         if few is None:
             raise ConfigError(f"layer {name!r} runs for some samples only: leave it out with sites=[...]")
-        found = layout(name, few, features, k, n, channels_first=channels_first)
+        found = layout(name, few, features, k, n, channels_first=channels_first(layer))
         if found is None or k == n:
             return found
         # The layer's input for the same samples: alone, and at the end of the batch.
-        alone = found.samples_first(few, k, channels_first=channels_first)
-        rows = found.samples_first(features, n, channels_first=channels_first)
+        alone, rows = found.samples_first(few, k, layer), found.samples_first(features, n, layer)
         if is_reordered(alone, rows):
             raise ConfigError(
                 f"layer {name!r} takes the samples in another order than they were given in, as in a network that "

@@ -47,23 +47,33 @@ def pool(activation: Tensor, layer: WeightLayer) -> Float[Tensor, "n h"]:
     return activation.flatten(2).mean(2) if channels_first(layer) else activation.flatten(1, -2).mean(1)
 
 
-def unfold(activation: Tensor, *, channels_first: bool) -> Float[Tensor, "rows h"]:
-    """Turn every position of a feature map into a row; the positions of one sample follow each other."""
-    last = activation.movedim(1, -1) if channels_first else activation
+def unfold(activation: Tensor, layer: WeightLayer) -> Float[Tensor, "rows h"]:
+    """Turn every position of a layer's input into a row; the positions of one sample follow each other."""
+    last = activation.movedim(1, -1) if channels_first(layer) else activation
     return last.flatten(0, -2)
 
 
 class Visitor:
-    """Observer of a network that runs on batches of samples; each subclass has the methods that it needs."""
+    """Observer of a network that runs on batches of samples; each subclass has the methods that it needs.
+
+    Attributes:
+        targets: targets of the batch.
+        ran: names of the layers that have run on the batch, in order.
+    """
 
     def begin(self, targets: Tensor) -> None:
         """A batch with these targets is about to run."""
+        self.targets = targets
+        self.ran: list[str] = []
 
-    def enter(self, name: str, layer: WeightLayer, arguments: tuple[Any, ...], keywords: dict[str, Any]) -> None:
-        """A layer is about to run."""
+    def enter(self, name: str, layer: WeightLayer, arguments: tuple, keywords: dict) -> None:
+        """A layer is about to run; ConfigError if it has run on the batch."""
+        if name in self.ran:
+            raise ConfigError(f"layer {name!r} ran twice in one pass: a shared layer is not one site, give it copies")
+        self.ran.append(name)
 
-    def see(self, name: str, layer: WeightLayer, features: Tensor, output: Tensor) -> None:
-        """A layer has made an output from its input."""
+    def see(self, name: str, layer: WeightLayer, arguments: tuple, keywords: dict, output: Any) -> None:
+        """A layer has made an output from its arguments; `given_to` finds its input in them."""
 
     def end(self, output: Tensor) -> None:
         """The network has made its output from the batch."""
@@ -71,56 +81,32 @@ class Visitor:
 
 @torch.no_grad()
 def forward_pass(
-    layers: Mapping[str, WeightLayer],
-    batches: Iterable[Batch],
-    run: Callable[[Batch], Tensor],
-    visitors: Sequence[Visitor],
+    layers: Mapping[str, WeightLayer], batches: Iterable[Batch], run: Callable[[Batch], Tensor], visitor: Visitor
 ) -> None:
-    """Run a network on batches, while visitors see the inputs and outputs of its layers.
+    """Run a network on batches, while a visitor sees the inputs and outputs of its layers.
 
-    Nothing of a batch is kept except what visitors keep.
+    Nothing of a batch is kept except what the visitor keeps.
 
     Args:
-        layers: layers that visitors see, by name.
+        layers: layers that the visitor sees, by name.
         run: function that gives the network's output for a batch.
     """
     for batch in batches:
-        for visitor in visitors:
-            visitor.begin(batch.targets)
-        with _listening(layers, visitors):
+        visitor.begin(batch.targets)
+        with ExitStack() as hooks:
+            for name, layer in layers.items():
+                hooks.enter_context(layer.register_forward_pre_hook(partial(visitor.enter, name), with_kwargs=True))
+                hooks.enter_context(layer.register_forward_hook(partial(visitor.see, name), with_kwargs=True))
             output = run(batch)
-        for visitor in visitors:
-            visitor.end(output)
+        visitor.end(output)
 
 
-@contextmanager
-def _listening(layers: Mapping[str, WeightLayer], visitors: Sequence[Visitor]) -> Iterator[None]:
-    def before(name: str, layer: WeightLayer, arguments: tuple[Any, ...], keywords: dict[str, Any]) -> None:
-        for visitor in visitors:
-            visitor.enter(name, layer, arguments, keywords)
-
-    def after(name: str, layer: WeightLayer, arguments: tuple[Any, ...], keywords: dict[str, Any], output: Any) -> None:
-        for visitor in visitors:
-            visitor.see(name, layer, given_to(arguments, keywords), output)
-
-    with ExitStack() as stack:
-        for name, layer in layers.items():
-            for handle in (
-                layer.register_forward_pre_hook(partial(before, name), with_kwargs=True),
-                layer.register_forward_hook(partial(after, name), with_kwargs=True),
-            ):
-                stack.callback(handle.remove)
-        yield
-
-
-def visit(
-    model: nn.Module, x: Tensor, y: Tensor, visitors: Sequence[Visitor], *, batch_size: int | None = None
-) -> None:
-    """Do a `forward_pass` over the rows of x and y in evaluation mode; visitors see the layers of `weight_layers`."""
+def visit(model: nn.Module, x: Tensor, y: Tensor, visitor: Visitor, *, batch_size: int | None = None) -> None:
+    """Do a `forward_pass` over the rows of x and y in evaluation mode, with the layers of `weight_layers`."""
     size = batch_size or rows_at_once(x)
     batches = (Batch((a,), b) for a, b in zip(x.split(size), y.split(size), strict=True))
     with evaluating(model):
-        forward_pass(weight_layers(model), batches, lambda batch: model(*batch.inputs), visitors)
+        forward_pass(weight_layers(model), batches, lambda batch: model(*batch.inputs), visitor)
 
 
 def collect(
@@ -155,10 +141,10 @@ def collect(
     if len(x) != len(y):
         raise ConfigError(f"x and y must have equal rows: got {len(x)} and {len(y)}")
     collector = Collector(features)
-    visit(model, x, y, [collector], batch_size=batch_size)
-    if not collector.seen:
+    visit(model, x, y, collector, batch_size=batch_size)
+    if not collector.ran:
         raise ConfigError(f"{type(model).__name__} has no linear or convolutional layer, hence no site")
-    if absent := sorted(weight_layers(model).keys() - set(collector.seen)):
+    if absent := sorted(weight_layers(model).keys() - set(collector.ran)):
         log_no_site(model, absent)
     return collector.sites()
 
@@ -211,44 +197,40 @@ def keeping_buffers(model: nn.Module) -> Iterator[None]:
 class Collector(Visitor):
     """Adds up the moments of every site as its layer runs.
 
+    Here the samples stand along the first axis of every layer's input, and the input is made from the output of the
+    layer that ran before. A subclass may find other layouts and sources.
+
     Args:
         features: kinds of features, see `collect`.
-        layouts: layout of the samples in each layer's input, None if the input does not depend on the samples; unless
-            given, the first axis of every input is the sample axis.
-        before: for "pre", the only layer from whose output each layer's input is made; unless given, the layer that
-            ran before it.
         debias: also add up the sums that the debiased CKA needs.
     """
 
-    def __init__(
-        self,
-        features: Sequence[str],
-        *,
-        layouts: Mapping[str, Layout | None] | None = None,
-        before: Mapping[str, str] | None = None,
-        debias: bool = False,
-    ):
+    def __init__(self, features: Sequence[str], *, debias: bool = False):
         if unknown := set(features) - set(FEATURES):
             raise ConfigError(f"features must be one of {', '.join(FEATURES)}: got {unknown.pop()!r}")
         self._sites: dict[str, dict[str, Site]] = {kind: {} for kind in features}
-        self._layouts, self._before, self._debias = layouts, before, debias
-        self.seen: list[str] = []
-        self._targets = torch.empty(0)
-        self._given: dict[str, Tensor] = {}  # pooled outputs of layers in this batch
+        self._debias = debias
 
     def begin(self, targets: Tensor) -> None:
         """Start a new batch."""
-        self.seen, self._given, self._targets = [], {}, targets
+        super().begin(targets)
+        self._given: dict[str, Tensor] = {}  # for "pre", pooled outputs of the layers in this batch
 
-    def see(self, name: str, layer: WeightLayer, features: Tensor, output: Tensor) -> None:
+    def layout(self, name: str, layer: WeightLayer, features: Tensor) -> Layout | None:
+        """Layout of the samples in a layer's input; None if the input does not depend on the samples."""
+        return Layout()
+
+    def source(self, name: str) -> str:
+        """The only layer from whose output a layer's input is made, or `INPUT`; "" if there is no such layer."""
+        return next(reversed(self._given), INPUT)
+
+    def see(self, name: str, layer: WeightLayer, arguments: tuple, keywords: dict, output: Any) -> None:
         """Add the input of a weight layer to the moments of its site."""
-        if name in self.seen:
-            raise ran_twice(name)
-        n, first = len(self._targets), channels_first(layer)
-        layout = Layout() if self._layouts is None else self._layouts[name]
+        n, features = len(self.targets), given_to(arguments, keywords)
+        layout = self.layout(name, layer, features)
         if layout is None:
             return
-        rows = layout.samples_first(features, n, channels_first=first)
+        rows = layout.samples_first(features, n, layer)
         if len(rows) != n:
             raise ConfigError(
                 f"layer {name!r} takes {len(rows)} rows for {n} samples: samples must stand along its first axis"
@@ -257,14 +239,12 @@ class Collector(Visitor):
         pooled = pool(rows, layer)
         for kind in self._sites:
             if kind == "positions":
-                self._add(kind, name, layer, unfold(rows, channels_first=first))
+                self._add(kind, name, layer, unfold(rows, layer))
             else:
                 self._add(kind, name, layer, self._pre(name, pooled) if kind == "pre" else pooled)
-        self.seen.append(name)
         if "pre" in self._sites:
-            given = pool(layout.samples_first(output, n, channels_first=first), layer)
             # A copy, since the activation may overwrite the output.
-            self._given = {**({} if self._before is None else self._given), name: given.clone()}
+            self._given[name] = pool(layout.samples_first(output, n, layer), layer).clone()
 
     def end(self, output: Float[Tensor, "n t"]) -> None:
         """Add the network's output, which feeds no weight."""
@@ -278,7 +258,7 @@ class Collector(Visitor):
         return {kind: list(sites.values()) for kind, sites in self._sites.items()}
 
     def _pre(self, name: str, pooled: Tensor) -> Tensor:
-        source = next(iter(self._given), INPUT) if self._before is None else self._before.get(name, "")
+        source = self.source(name)
         if source == INPUT:
             return pooled
         if source not in self._given:
@@ -295,7 +275,7 @@ class Collector(Visitor):
         return before
 
     def _add(self, kind: str, name: str, layer: WeightLayer | None, rows: Tensor) -> None:
-        targets = self._targets.to(rows.device)
+        targets = self.targets.to(rows.device)
         if name not in self._sites[kind]:
             weight = None if layer is None else weight_matrix(layer)
             moments = Moments(rows.shape[1], targets.shape[1], rows.device)
@@ -306,8 +286,3 @@ class Collector(Visitor):
         site.moments.update(rows, repeated)
         if site.norms is not None:
             site.norms.update(rows, repeated)
-
-
-def ran_twice(name: str) -> ConfigError:
-    """The error for a layer that runs more than once in a pass."""
-    return ConfigError(f"layer {name!r} ran twice in one pass: a shared layer is not one site, give it copies")
