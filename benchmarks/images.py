@@ -40,7 +40,7 @@ def main() -> None:
     started = time.perf_counter()
     for x, y in ((dataset.x_train, dataset.y_train), (dataset.x_test, dataset.y_test)):
         for sites in collect(network, x, y, features=("post", "positions")).values():
-            table = tabulate(decompose(sites), rank=None)
+            table = tabulate(*decompose([sites]), rank=None)
     row = {
         "faces": len(dataset.x_train) + len(dataset.x_test),
         "pixels": " x ".join(str(side) for side in dataset.x_train.shape[2:]),

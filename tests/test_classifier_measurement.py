@@ -16,6 +16,7 @@ from nrc_core.data.dataset import Dataset
 from nrc_core.metrics import class_table, classes, regression
 from nrc_core.metrics.class_moments import ClassMoments
 from nrc_core.metrics.class_table import look, nearest_mean, one_hot_sites
+from nrc_core.metrics.layers import weight_matrices
 from nrc_core.metrics.table import input_spectra
 from nrc_core.training.classification import build_classifier, train_classifier
 from nrc_core.training.classifier_computing import compute_classifier
@@ -89,7 +90,7 @@ def labels_of(y: torch.Tensor) -> np.ndarray:
 
 def table(model, x, seen, *, loss: str, regression: bool) -> pd.DataFrame:
     """The table of one iteration, with the columns that all tables of this iteration share."""
-    inputs = input_spectra(model)
+    (inputs,) = input_spectra([weight_matrices(model)])
     sites = one_hot_sites(seen, inputs) if regression else []
     return class_table.table(model, x, seen, loss=loss, inputs=inputs, regression=sites)
 
@@ -202,12 +203,12 @@ def test_feature_maps_are_averaged_over_positions(data):
         layer.register_forward_pre_hook(lambda _, x, name=name: inputs.__setitem__(name, x[0].double().clone()))
     seen = look(network, small.x_train, small.y_train)
     labels = labels_of(small.y_train)
-    assert [site.name for site in seen.sites] == [*network.sites, "output"]
-    for site in seen.sites[:-1]:
-        h = inputs[site.name]
+    assert list(seen.moments) == [*network.sites, "output"]
+    for name, moments in list(seen.moments.items())[:-1]:
+        h = inputs[name]
         pooled = (h.mean((2, 3)) if h.ndim == 4 else h).numpy()
         for label in set(labels):
-            np.testing.assert_allclose(site.moments.means[label], pooled[labels == label].mean(0), rtol=1e-5, atol=1e-6)
+            np.testing.assert_allclose(moments.means[label], pooled[labels == label].mean(0), rtol=1e-5, atol=1e-6)
 
 
 @pytest.mark.parametrize("seed", range(5))
@@ -230,7 +231,8 @@ def test_nrc1_at_rank_k_less_one_never_exceeds_the_share_within_classes(seed):
 def test_in_a_trained_network_too_nrc1_is_below_that_share(model, data):
     found = table(model, data.x_train, look(model, data.x_train, data.y_train), loss="mse", regression=True)
     assert (found["nrc1"] <= found["nc1_share"] + 1e-12).all()
-    assert len(one_hot_sites(look(model, data.x_test, data.y_test), input_spectra(model))) == DEPTH + 1
+    (inputs,) = input_spectra([weight_matrices(model)])
+    assert len(one_hot_sites(look(model, data.x_test, data.y_test), inputs)) == DEPTH + 1
 
 
 TIMES = (2, 11, 30)

@@ -107,7 +107,8 @@ def test_the_sine_is_both_alignments_of_signal_with_noise(rank):
     torch.manual_seed(rank)
     model = nn.Sequential(nn.Linear(10, 9)).double()
     x = torch.randn(60, 10, dtype=torch.float64) @ torch.randn(10, 10, dtype=torch.float64)
-    curves = spectra(decompose(collect(model, x, torch.randn(60, 3, dtype=torch.float64))["post"])).query("site == 0")
+    sites = collect(model, x, torch.randn(60, 3, dtype=torch.float64))["post"]
+    curves = spectra(*decompose([sites])).query("site == 0")
     features = torch.linalg.svd((x - x.mean(0)).T)[0]
     weight = torch.linalg.svd(model[0].weight.detach().T)[0]
     for top, bottom in ((features, weight), (weight, features)):

@@ -6,6 +6,7 @@ import torch
 from torch import nn
 
 from nrc_core import MLP, measure, nrc1, nrc2, nrc3, nrc4, stable_rank
+from nrc_core.metrics.layers import weight_matrices
 from nrc_core.metrics.sites import collect
 from nrc_core.metrics.table import decompose, input_spectra, spectra, tabulate
 from tests import oracle
@@ -96,7 +97,7 @@ def test_the_tolerance_of_nrc4_is_reported(network):
 
 def test_spectra_hold_the_metrics_as_curves_in_the_rank(network):
     model, x, y = network
-    table = spectra(decompose(collect(model, x, y)["post"]), most=6)
+    table = spectra(*decompose([collect(model, x, y)["post"]]), most=6)
     curve = table[table["site"] == 2].set_index("k")
     hidden, weight = model.layers[:4](x).detach(), model.layers[4].weight.detach()
     assert curve.index.tolist() == [1, 2, 3, 4, 5, 6]
@@ -110,7 +111,7 @@ def test_spectra_hold_the_metrics_as_curves_in_the_rank(network):
 def test_the_sines_are_the_alignment_with_the_bottom_directions(network, rank):
     """The top r feature directions against the weight's bottom h - r: the same angles, seen from the other side."""
     model, x, y = network
-    site = decompose(collect(model, x, y)["post"])[2]
+    site = decompose([collect(model, x, y)["post"]])[0][2]
     bottom = site.inputs.vectors[:, rank:]
     expected = torch.linalg.svdvals(site.spectrum.vectors[:, :rank].T @ bottom).mean().item()
     curve = spectra([site], most=rank)
@@ -119,7 +120,7 @@ def test_the_sines_are_the_alignment_with_the_bottom_directions(network, rank):
 
 def test_a_networks_input_spectra_serve_every_view(network):
     model, x, y = network
-    shared = decompose(collect(model, x, y)["post"], input_spectra(model))
+    (shared,) = decompose([collect(model, x, y)["post"]], input_spectra([weight_matrices(model)]))
     table = tabulate(shared, rank=None)
     assert table.equals(measure(model, x, y)[table.columns])
 

@@ -9,7 +9,7 @@ from torch import nn
 
 from nrc_core import MLP, RunConfig, Store, TrainingDiverged, load_dataset, run, stored
 from nrc_core.metrics.sites import collect
-from nrc_core.metrics.table import decompose, decompose_each, tabulate
+from nrc_core.metrics.table import decompose, tabulate
 from nrc_core.training import computing
 from nrc_core.training.computing import compute, stack_size
 from nrc_core.training.loop import train_together
@@ -114,17 +114,16 @@ def test_the_sites_of_a_stack_are_those_that_hooks_see(bias):
     for network, sites in zip(each, found, strict=True):
         for kind, expected in collect(network, x, y, features=("post", "pre")).items():
             assert [site.name for site in sites[kind]] == [site.name for site in expected]
-            pd.testing.assert_frame_equal(
-                tabulate(decompose(sites[kind]), rank=2), tabulate(decompose(expected), rank=2), rtol=1e-8, atol=1e-12
-            )
+            tables = [tabulate(one, rank=2) for one in decompose([sites[kind], expected])]
+            pd.testing.assert_frame_equal(*tables, rtol=1e-8, atol=1e-12)
 
 
 def test_networks_decomposed_at_once_are_decomposed_as_alone():
     x, y = samples()
     each = [collect(network, x, y, features=("post",))["post"] for network in networks()]
-    for sites, together in zip(each, decompose_each(each), strict=True):
+    for sites, together in zip(each, decompose(each), strict=True):
         pd.testing.assert_frame_equal(
-            tabulate(decompose(sites), rank=2), tabulate(together, rank=2), rtol=1e-9, atol=1e-12
+            tabulate(*decompose([sites]), rank=2), tabulate(together, rank=2), rtol=1e-9, atol=1e-12
         )
 
 

@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from nrc_core import MLP, linear_cka, measure, nrc1, nrc2, nrc4, principal_angles, stable_rank
-from nrc_core.metrics.regression import alignment_cosines, eigen, input_spectrum
+from nrc_core.metrics.regression import alignment_cosines, eigen, input_products
 from nrc_core.results.results import Results
 from nrc_core.sections.proposition_1.figures import counter_example_curve, proposition_bounds
 from nrc_core.sections.proposition_1.tables import site_bounds
@@ -269,7 +269,7 @@ def test_projected_and_full_cka_agree_without_noise(seed, noise):
 @some
 def test_alignment_with_the_bottom_subspace_is_the_sine_of_the_top_angles(seed, r, h):
     features, weight = normal(seed, 30, h), normal(seed + 1, h + 1, h)
-    spectrum, inputs = eigen(torch.from_numpy(np.cov(features.T))), input_spectrum(torch.from_numpy(weight))
+    spectrum, inputs = eigen(torch.from_numpy(np.cov(features.T))), eigen(input_products(torch.from_numpy(weight)))
     cosines = alignment_cosines(spectrum, inputs, r, h + 1)
     sines = (1 - cosines.square()).sqrt().sort().values
     first = np.linalg.svd(oracle.centred(features))[2]

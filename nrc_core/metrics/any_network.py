@@ -95,7 +95,7 @@ def measure(
     network, names = unwrapped(model, sites)
     layers = weight_layers(network, names)
     found, copies = _listen(network, layers, batches(x, y, batch_size=batch_size), features, output)
-    table = tabulate(decompose(found), rank=rank, convention=convention, tolerance=tolerance)
+    table = tabulate(*decompose([found]), rank=rank, convention=convention, tolerance=tolerance)
     wanted = len(found[0].moments.target_covariance) if rank is None else rank
     narrow = table["width"] < wanted
     table.loc[narrow, "rank"] = wanted

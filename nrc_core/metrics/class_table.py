@@ -27,35 +27,31 @@ ROWS_AT_ONCE = 512
 
 
 @dataclass(frozen=True)
-class ClassSite:
-    """Features by class at the input of a weight layer; at the output, which feeds no weight, the logits."""
-
-    name: str
-    layer: WeightLayer | None
-    moments: ClassMoments
-
-    @property
-    def weight(self) -> Float[Tensor, "rows h"] | None:
-        """The weight of the layer as a matrix."""
-        return None if self.layer is None else weight_matrix(self.layer)
-
-
-@dataclass(frozen=True)
 class Seen:
-    """Results of one pass over a set of samples: class moments of all sites, and last-layer features and logits.
+    """Results of one pass over a set of samples; features and logits are kept for every sample.
 
-    The features are those of the last site before the output. Features and logits are kept for every sample.
+    Attributes:
+        moments: class moments at the input of each weight layer, in order of execution, and at last of the logits.
+        layers: the weight layers, by the names of their sites.
+        features: input of the head, which is the last layer to run.
+        labels: class of every sample.
     """
 
-    sites: list[ClassSite]
+    moments: dict[str, ClassMoments]
+    layers: Mapping[str, WeightLayer]
     features: Float[Tensor, "n h"]
     logits: Float[Tensor, "n k"]
     labels: Int[Tensor, " n"]
 
     @property
-    def head(self) -> ClassSite:
-        """Site of the last-hidden-layer features, which feed the head."""
-        return self.sites[-2]
+    def weights(self) -> dict[str, Tensor]:
+        """Weights as matrices (rows, h), by the names of the sites; the output feeds no weight."""
+        return {name: weight_matrix(self.layers[name]) for name in self.moments if name in self.layers}
+
+    @property
+    def head(self) -> str:
+        """Name of the site of the last-hidden-layer features, which feed the head."""
+        return list(self.moments)[-2]
 
 
 class _Pooled(Visitor):
@@ -83,17 +79,16 @@ def _batches(model: nn.Module, x: Tensor, labels: Tensor) -> Iterator[tuple[dict
 
 def look(model: nn.Module, x: Tensor, y: Float[Tensor, "n k"]) -> Seen:
     """Class moments of every site in one pass; feature maps are averaged over positions."""
-    labels, layers = y.argmax(1), weight_layers(model)
-    sites: dict[str, ClassSite] = {}
+    labels, moments = y.argmax(1), dict[str, ClassMoments]()
     last: list[list[Tensor]] = []  # last-layer features and logits of each batch
     for features, own in _batches(model, x, labels):
         for name, rows in features.items():
-            if name not in sites:
-                sites[name] = ClassSite(name, layers.get(name), ClassMoments(rows.shape[1], y.shape[1], rows.device))
-            sites[name].moments.update(rows, own)
+            if name not in moments:
+                moments[name] = ClassMoments(rows.shape[1], y.shape[1], rows.device)
+            moments[name].update(rows, own)
         last.append(list(features.values())[-2:])
     hidden, logits = (torch.cat(parts) for parts in zip(*last, strict=True))
-    return Seen(list(sites.values()), hidden, logits, labels)
+    return Seen(moments, weight_layers(model), hidden, logits, labels)
 
 
 def nearest_mean(model: nn.Module, x: Tensor, seen: Seen) -> tuple[dict[str, float], dict[str, float]]:
@@ -105,10 +100,10 @@ def nearest_mean(model: nn.Module, x: Tensor, seen: Seen) -> tuple[dict[str, flo
     differs, errs = Counter[str](), Counter[str]()
     for features, labels in _batches(model, x, seen.labels):
         decisions = features[OUTPUT].argmax(1)
-        for site in seen.sites:
-            nearest, _ = classes.nearest(features[site.name].double(), site.moments.means)
-            differs[site.name] += int((nearest != decisions).sum())
-            errs[site.name] += int((nearest != labels).sum())
+        for name, moments in seen.moments.items():
+            nearest, _ = classes.nearest(features[name].double(), moments.means)
+            differs[name] += int((nearest != decisions).sum())
+            errs[name] += int((nearest != labels).sum())
     return {name: n / len(x) for name, n in differs.items()}, {name: n / len(x) for name, n in errs.items()}
 
 
@@ -135,27 +130,25 @@ def table(
     """
     mismatch, wrong = nearest_mean(model, x, seen)
     network = _network(seen, loss)
-    rows = []
-    for number, site in enumerate(seen.sites):
-        moments = site.moments
+    weights, rows = seen.weights, []
+    for number, (name, moments) in enumerate(seen.moments.items()):
         norms, angles = classes.frame(moments)
-        weight = site.weight if site is seen.head else None
         rows.append(
             {
                 "site": number,
-                "name": site.name,
+                "name": name,
                 "width": moments.means.shape[1],
                 "variance_current": classes.variance_ratio(moments),
                 "nc1": classes.variability(moments),
                 "nc2_norms": norms,
                 "nc2_angles": angles,
-                "nc3_duality": math.nan if weight is None else classes.duality(moments, weight),
-                "nc4_mismatch": mismatch[site.name],
+                "nc3_duality": classes.duality(moments, weights[name]) if name == seen.head else math.nan,
+                "nc4_mismatch": mismatch[name],
                 "cdnv": classes.pairwise_variance(moments),
                 "nc1_share": classes.within_share(moments),
                 "nc2_cka": linear_cka(moments.means, torch.eye(len(moments.means), device=moments.means.device)),
-                "nc3_cosine": _mean_alignment(site, inputs),
-                "nc4_error": wrong[site.name],
+                "nc3_cosine": _mean_alignment(moments, weights[name], inputs[name]) if name in weights else math.nan,
+                "nc4_error": wrong[name],
                 **network,
             }
         )
@@ -166,32 +159,30 @@ def table(
     return found
 
 
-def _mean_alignment(site: ClassSite, inputs: Mapping[str, Eigen]) -> float:
+def _mean_alignment(moments: ClassMoments, weight: Tensor, inputs: Eigen) -> float:
     """Mean cosine of the principal angles between the span of the class means and the weight's top input subspace."""
-    if site.weight is None:
-        return math.nan
-    means = site.moments.centred_means.cpu()  # the spectra of the weights are on the CPU
+    means = moments.centred_means.cpu()  # the spectra of the weights are on the CPU
     _, values, right = torch.linalg.svd(means, full_matrices=False)
     rank = min(len(means) - 1, means.shape[1])
-    return alignment(Eigen(values.square(), right.T), inputs[site.name], rank, len(site.weight))
+    return alignment(Eigen(values.square(), right.T), inputs, rank, len(weight))
 
 
 def one_hot_sites(seen: Seen, inputs: Mapping[str, Eigen]) -> list[Decomposed]:
     """The same sites with the moments that the regression conditions need, for one-hot targets."""
-    sites = [Site(site.name, site.weight, site.moments.with_one_hot_targets()) for site in seen.sites]
-    return decompose(sites, inputs)
+    weights = seen.weights
+    sites = [Site(name, weights.get(name), one.with_one_hot_targets()) for name, one in seen.moments.items()]
+    return decompose([sites], [inputs])[0]
 
 
 def _network(seen: Seen, loss: str) -> dict[str, float]:
     targets = functional.one_hot(seen.labels, seen.logits.shape[1]).double()
-    logits, head = seen.logits.double(), seen.head
+    logits, head = seen.logits.double(), seen.layers[seen.head]
     value = functional.mse_loss(logits, targets) if loss == "mse" else functional.cross_entropy(logits, targets)
     found = {"loss": value.item(), "error": (logits.argmax(1) != seen.labels).double().mean().item()}
     margins = classes.margins(logits, seen.labels)
     found |= _quantiles("margin", margins)
-    if head.layer is not None and head.layer.bias is not None:
-        weight, bias = weight_matrix(head.layer), head.layer.bias.detach()
-        normalised = classes.normalised_margins(seen.features, seen.labels, weight, bias)
+    if head.bias is not None:
+        normalised = classes.normalised_margins(seen.features, seen.labels, weight_matrix(head), head.bias.detach())
         found |= _quantiles("normalised_margin", normalised)
     return found
 

@@ -46,6 +46,11 @@ def weight_matrix(layer: WeightLayer) -> Float[Tensor, "rows h"]:
     return weight.movedim(0 if isinstance(layer, TRANSPOSED) else 1, -1).reshape(-1, layer.in_channels)
 
 
+def weight_matrices(model: nn.Module) -> dict[str, Float[Tensor, "rows h"]]:
+    """The `weight_matrix` of each of the `weight_layers`."""
+    return {name: weight_matrix(layer) for name, layer in weight_layers(model).items()}
+
+
 def channels_first(layer: nn.Module | None) -> bool:
     """Whether the feature axis of a layer's input comes before the position axes; in a linear layer it is last."""
     return not isinstance(layer, nn.Linear)

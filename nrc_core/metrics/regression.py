@@ -103,17 +103,8 @@ def principal_angles(first: Matrix, second: Matrix) -> Float[Tensor, " r"]:
     return torch.linalg.svdvals(a.T @ b).clamp(max=1.0).acos()
 
 
-def input_spectrum(weight: Float[Tensor, "rows h"]) -> Eigen:
-    """Eigendecomposition of W^T W: squared singular values and right singular vectors of a weight."""
-    return eigen(_input_products(weight))
-
-
-def input_spectrum_each(weights: Sequence[Float[Tensor, "_ _"]]) -> list[Eigen]:
-    """`input_spectrum` of several weights, on the CPU, as in `eigen_each`."""
-    return eigen_each([_input_products(weight) for weight in weights])
-
-
-def _input_products(weight: Float[Tensor, "rows h"]) -> Float[Tensor, "h h"]:
+def input_products(weight: Float[Tensor, "rows h"]) -> Float[Tensor, "h h"]:
+    """W^T W: its eigenvalues and eigenvectors are the squared singular values and right singular vectors of W."""
     double = weight.double()
     return double.T @ double
 
@@ -121,7 +112,8 @@ def _input_products(weight: Float[Tensor, "rows h"]) -> Float[Tensor, "h h"]:
 def alignment_cosines(spectrum: Eigen, inputs: Eigen, rank: int, rows: int) -> Float[Tensor, " r"]:
     """Cosines of the principal angles between the top feature and the top input subspace; empty without variance.
 
-    `inputs` is the `input_spectrum` of a weight with `rows` rows. The rows span at most `rows` directions.
+    `inputs` is the decomposition of the `input_products` of a weight with `rows` rows, which span at most `rows`
+    directions.
     """
     return _cosines(_alignment_products(spectrum, inputs, rank, rows))
 
@@ -236,7 +228,7 @@ def nrc3(features: Matrix, weight: Matrix, rank: int) -> float:
             "pass the weight of the layer that takes these features as input"
         )
     _check_rank(rank, h.shape[1])
-    return alignment(eigen(_self_moments(h)), input_spectrum(w), rank, len(w))
+    return alignment(eigen(_self_moments(h)), eigen(input_products(w)), rank, len(w))
 
 
 def nrc4(features: Matrix, targets: Matrix, *, tolerance: float = NUMERICAL_TOLERANCE) -> float:

@@ -10,11 +10,10 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from nrc_core.config.base import NUMERICAL_TOLERANCE
 from nrc_core.metrics import regression
-from nrc_core.metrics.layers import weight_layers, weight_matrix
 from nrc_core.metrics.moments import Moments
 from nrc_core.metrics.regression import SIGNAL_TOLERANCE, Eigen
 from nrc_core.metrics.sites import Site
@@ -27,42 +26,30 @@ class Decomposed:
     name: str
     moments: Moments
     spectrum: Eigen
-    inputs: Eigen | None  # `input_spectrum` of the weight; None at the output
+    inputs: Eigen | None  # one of the `input_spectra`; None at the output
     weight_rows: int
 
 
-def input_spectra(model: nn.Module) -> dict[str, Eigen]:
-    """`input_spectrum` of every weight layer, to share between several calls of `decompose` for one network."""
-    return input_spectra_each([model])[0]
+def input_spectra(each: Sequence[Mapping[str, Tensor]]) -> list[dict[str, Eigen]]:
+    """Eigendecompositions of the `input_products` of all weights of several networks, by the names of the sites."""
+    products = [regression.input_products(weight) for weights in each for weight in weights.values()]
+    spectra = iter(regression.eigen_each(products))
+    return [{name: next(spectra) for name in weights} for weights in each]
 
 
-def input_spectra_each(models: Sequence[nn.Module]) -> list[dict[str, Eigen]]:
-    """`input_spectra` of several networks."""
-    return _input_spectra(
-        [{name: weight_matrix(layer) for name, layer in weight_layers(model).items()} for model in models]
-    )
-
-
-def _input_spectra(each: Sequence[Mapping[str, Tensor]]) -> list[dict[str, Eigen]]:
-    found = iter(regression.input_spectrum_each([weight for weights in each for weight in weights.values()]))
-    return [{name: next(found) for name in weights} for weights in each]
-
-
-def decompose(sites: list[Site], inputs: Mapping[str, Eigen] | None = None) -> list[Decomposed]:
-    """Eigendecompositions of every site's features and weight; `inputs` are the network's `input_spectra`, if known."""
-    return decompose_each([sites], None if inputs is None else [inputs])[0]
-
-
-def decompose_each(
-    each: Sequence[list[Site]], inputs: Sequence[Mapping[str, Eigen]] | None = None
+def decompose(
+    each: Sequence[Sequence[Site]], inputs: Sequence[Mapping[str, Eigen]] | None = None
 ) -> list[list[Decomposed]]:
-    """Results of `decompose` for the sites of several networks, or of several views of one network.
+    """Eigendecompositions of the features and weights at the sites of several networks, or of views of one network.
 
     The results are on the CPU, since the metrics then need a thousand small operations for each network, which a GPU
     would do one by one.
+
+    Args:
+        inputs: `input_spectra` of each network, if they are known.
     """
     if inputs is None:
-        inputs = _input_spectra([{one.name: one.weight for one in sites if one.weight is not None} for sites in each])
+        inputs = input_spectra([{one.name: one.weight for one in sites if one.weight is not None} for sites in each])
     spectra = iter(regression.eigen_each([site.moments.feature_covariance for sites in each for site in sites]))
     return [
         [

@@ -13,8 +13,9 @@ from nrc_core.config.classification import ClassifierConfig
 from nrc_core.data.dataset import Dataset
 from nrc_core.errors import TrainingDiverged
 from nrc_core.metrics import classes
-from nrc_core.metrics.class_table import Seen, look, one_hot_sites, table
+from nrc_core.metrics.class_table import look, one_hot_sites, table
 from nrc_core.metrics.classes import k_means, weak_test_variance
+from nrc_core.metrics.layers import weight_matrices
 from nrc_core.metrics.table import input_spectra, spectra
 from nrc_core.training.checkpoints import Checkpoint, Training, save_state
 from nrc_core.training.classification import train_classifier
@@ -56,7 +57,8 @@ def _measure(training: Training[ClassifierConfig], iteration: int) -> tuple[dict
     """The tables of this iteration, and the values that `_finish` needs for variances around the final class means."""
     config, data, model = training.config, training.dataset, training.model
     view = {"iteration": iteration, "features": "post", "convention": "careful"}
-    tables, means, seen, inputs = [], {}, {}, input_spectra(model)
+    tables, means, seen = [], {}, {}
+    (inputs,) = input_spectra([weight_matrices(model)])
     for split in SPLITS:
         x, y = (data.x_train, data.y_train) if split == "train" else (data.x_test, data.y_test)
         seen[split] = look(model, x, y)
@@ -70,14 +72,9 @@ def _measure(training: Training[ClassifierConfig], iteration: int) -> tuple[dict
         if sites:
             curves = spectra(sites).assign(split=split, iteration=iteration, features="post")
         tables.append(found.assign(split=split, **view))
-        means[split] = [_parts(seen[split], number) for number in range(len(found))]
+        means[split] = [(one.counts.cpu(), one.means.cpu(), one.spreads.cpu()) for one in seen[split].moments.values()]
     values = {"means": means, "test_features": seen["test"].features.cpu()}
     return {"measurements": pd.concat(tables), "spectra": curves}, values
-
-
-def _parts(seen: Seen, number: int) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
-    moments = seen.sites[number].moments
-    return moments.counts.cpu(), moments.means.cpu(), moments.spreads.cpu()
 
 
 def _finish(training: Training[ClassifierConfig]) -> None:

@@ -14,8 +14,9 @@ from nrc_core.config.classification import ClassifierConfig, TransferConfig
 from nrc_core.config.regression import RunConfig
 from nrc_core.data.dataset import Dataset
 from nrc_core.errors import ConfigError, TrainingDiverged, shown
+from nrc_core.metrics.layers import weight_matrices
 from nrc_core.metrics.sites import Site
-from nrc_core.metrics.table import Decomposed, decompose_each, input_spectra_each, spectra, tabulate
+from nrc_core.metrics.table import Decomposed, decompose, input_spectra, spectra, tabulate
 from nrc_core.training.checkpoints import Checkpoint, Training
 from nrc_core.training.identity import Trained, checkpoint_identity
 from nrc_core.training.loop import Together, reproducible_arithmetic, train_together
@@ -143,8 +144,8 @@ def measure_together(together: Together, epoch: int) -> None:
         x, y = (data.x_train, data.y_train) if split == "train" else (data.x_test, data.y_test)
         collected = together.learner.collect(x, y, features=kinds)
         seen |= {(split, kind): [collected[place][kind] for place in together.due] for kind in kinds}
-    inputs = input_spectra_each([training.model for training in trainings])
-    decomposed = iter(decompose_each([sites for each in seen.values() for sites in each], inputs * len(seen)))
+    inputs = input_spectra([weight_matrices(training.model) for training in trainings])
+    decomposed = iter(decompose([sites for each in seen.values() for sites in each], inputs * len(seen)))
     views = [
         [_view(training.config, next(decomposed), epoch, split=split, features=kind) for training in trainings]
         for split, kind in seen

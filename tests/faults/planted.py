@@ -120,9 +120,9 @@ def alignment_not_centred(patch: pytest.MonkeyPatch) -> None:
 
 def other_side(patch: pytest.MonkeyPatch) -> None:
     """NRC3 is computed with the output directions of square weights."""
-    right = regression._input_products
+    right = regression.input_products
     patch.setattr(
-        regression, "_input_products", lambda weight: right(weight.T if weight.shape[0] == weight.shape[1] else weight)
+        regression, "input_products", lambda weight: right(weight.T if weight.shape[0] == weight.shape[1] else weight)
     )
 
 
