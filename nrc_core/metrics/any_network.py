@@ -133,7 +133,10 @@ def _listen(
     copies, name = Copies(), type(network).__name__
 
     def run(batch: Batch) -> Tensor:
-        return predictions(_result(network, batch), output, len(batch), batch.targets.shape[1])
+        shapes = ", ".join(f"{tuple(one.shape)} of {one.dtype}" for one in batch.inputs)
+        with errors_in_a_line(f"{name} cannot run on x of {shapes}"):
+            result = network(*batch.inputs)
+        return predictions(result, output, len(batch), batch.targets.shape[1])
 
     def placed() -> Iterator[Batch]:
         for batch in chain([first], samples):
@@ -189,12 +192,6 @@ def _check_heard(network: nn.Module, layers: Mapping[str, WeightLayer], found: P
         log_no_site(network, unheard)
 
 
-def _result(network: nn.Module, batch: Batch) -> Any:
-    shapes = ", ".join(f"{tuple(one.shape)} of {one.dtype}" for one in batch.inputs)
-    with errors_in_a_line(f"{type(network).__name__} cannot run on x of {shapes}"):
-        return network(*batch.inputs)
-
-
 def predictions(result: Any, output: Output, n: int, t: int) -> Tensor:
     """The predictions (n, t) in the result of a network for n samples.
 
@@ -211,10 +208,8 @@ def predictions(result: Any, output: Output, n: int, t: int) -> Tensor:
         raise ConfigError(f"a network must give a tensor of predictions: got {_described(found)}")
     if found.is_complex() or not found.is_floating_point():
         raise ConfigError(f"a network must give real numbers in floating point: got {found.dtype}")
-    if found.ndim < 2 and found.numel() == n and t == 1:
-        return found.reshape(n, 1)
-    if n == 1 and found.ndim == 1 and len(found) == t:  # a network that squeezes its output
-        return found.reshape(1, t)
+    if found.ndim < 2 and found.numel() == n * t and 1 in (n, t):  # a network that squeezes its output
+        return found.reshape(n, t)
     if found.ndim == 2 and found.shape[0] == n and found.shape[1] != t:
         raise ConfigError(f"a network must give as many outputs as there are targets: got {found.shape[1]} for {t}")
     if tuple(found.shape) != (n, t):

@@ -69,11 +69,8 @@ def checked_matrix(array: Matrix, name: str) -> Tensor:
 
 def check_same_labels(x: Any, y: Any) -> None:
     """Raise ConfigError if two pandas objects have different row labels, since pandas would reorder the rows."""
-    if (
-        isinstance(x, pd.DataFrame | pd.Series)
-        and isinstance(y, pd.DataFrame | pd.Series)
-        and not x.index.equals(y.index)
-    ):
+    labels = [one.index for one in (x, y) if isinstance(one, pd.DataFrame | pd.Series)]
+    if len(labels) == 2 and not labels[0].equals(labels[1]):
         raise ConfigError(
             "the rows of x and y have different labels: give y.loc[x.index], or y.to_numpy() if both are in one order"
         )

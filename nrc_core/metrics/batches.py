@@ -145,12 +145,11 @@ def _other_than_pair(batch: Any) -> str:
 def _batch(x: Any, y: Any, x_name: str, y_name: str) -> Batch:
     """Inputs and targets as tensors with the same number of rows."""
     several = isinstance(x, tuple) or (isinstance(x, list) and any(_is_array(one) for one in x))
-    given = list(x) if several else [x]
-    names = [f"{x_name}[{place}]" for place in range(len(given))] if several else [x_name]
-    for one in given:
+    given = {f"{x_name}[{place}]": one for place, one in enumerate(x)} if several else {x_name: x}
+    for one in given.values():
         check_same_labels(one, y)
-    _check_not_columns(y, given[0], y_name)
-    inputs = [as_tensor(one, name) for one, name in zip(given, names, strict=True)]
+    _check_not_columns(y, next(iter(given.values())), y_name)
+    inputs = {name: as_tensor(one, name) for name, one in given.items()}
     targets = as_tensor(y, y_name)
     targets = targets[:, None] if targets.ndim == 1 else targets
     if targets.ndim != 2 or targets.shape[1] == 0:
@@ -158,18 +157,18 @@ def _batch(x: Any, y: Any, x_name: str, y_name: str) -> Batch:
             f"{y_name} must be (n, t), one row a sample: got shape {tuple(targets.shape)}; targets over several steps "
             "count one by one as y.flatten(1), with output=lambda out: out.flatten(1)"
         )
-    if len(inputs) == len(targets) != len(inputs[0]):
+    if len(inputs) == len(targets) != len(next(iter(inputs.values()))):
         raise ConfigError(
             f"{x_name} is a {type(x).__name__} of {len(inputs)} arrays, as of several inputs: stack them to one"
         )
-    for one, name in zip(inputs, names, strict=True):
+    for name, one in inputs.items():
         if one.ndim == 0 or 0 in one.shape[1:]:
             raise ConfigError(f"{name} must have one row a sample, with columns: got shape {tuple(one.shape)}")
         if len(one) != len(targets):
             raise ConfigError(f"x and y must have equal rows: {name} has {len(one)} and {y_name} {len(targets)}")
-    for one, name in zip([*inputs, targets], [*names, y_name], strict=True):
+    for name, one in {**inputs, y_name: targets}.items():
         check_finite(one, name)
-    return Batch(tuple(inputs), targets)
+    return Batch(tuple(inputs.values()), targets)
 
 
 def _check_not_columns(y: Any, x: Any, name: str) -> None:

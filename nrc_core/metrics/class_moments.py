@@ -30,11 +30,10 @@ class ClassMoments:
     """
 
     def __init__(self, width: int, classes: int, device: torch.device | str = "cpu"):
-        double = {"dtype": torch.float64, "device": device}
-        self.counts = torch.zeros(classes, **double)  # type: ignore[call-overload]
-        self.means = torch.zeros(classes, width, **double)  # type: ignore[call-overload]
-        self.spreads = torch.zeros(classes, **double)  # type: ignore[call-overload]
-        self.within = torch.zeros(width, width, **double)  # type: ignore[call-overload]
+        self.counts = torch.zeros(classes, dtype=torch.float64, device=device)
+        self.means = torch.zeros(classes, width, dtype=torch.float64, device=device)
+        self.spreads = torch.zeros(classes, dtype=torch.float64, device=device)
+        self.within = torch.zeros(width, width, dtype=torch.float64, device=device)
 
     @classmethod
     def of(cls, features: Num[Tensor, "n h"], labels: Int[Tensor, " n"], classes: int) -> ClassMoments:

@@ -57,16 +57,12 @@ class Seen:
 class _Pooled(Visitor):
     """The features of one batch at every site, feature maps averaged over positions; the last site is the output."""
 
-    def begin(self, targets: Tensor) -> None:
-        super().begin(targets)
-        self.features: dict[str, Tensor] = {}
-
     def see(self, name: str, layer: WeightLayer, arguments: tuple, keywords: dict, output: Any) -> None:
         # A copy, since the network may overwrite the input.
-        self.features[name] = pool(given_to(arguments, keywords), layer).clone()
+        self.kept[name] = pool(given_to(arguments, keywords), layer).clone()
 
     def end(self, output: Tensor) -> None:
-        self.features[OUTPUT] = output
+        self.kept[OUTPUT] = output
 
 
 def _batches(model: nn.Module, x: Tensor, labels: Tensor) -> Iterator[tuple[dict[str, Tensor], Tensor]]:
@@ -74,7 +70,7 @@ def _batches(model: nn.Module, x: Tensor, labels: Tensor) -> Iterator[tuple[dict
     visitor = _Pooled()
     for a, b in zip(x.split(ROWS_AT_ONCE), labels.split(ROWS_AT_ONCE), strict=True):
         visit(model, a, b, visitor, batch_size=ROWS_AT_ONCE)
-        yield visitor.features, b
+        yield visitor.kept, b
 
 
 def look(model: nn.Module, x: Tensor, y: Float[Tensor, "n k"]) -> Seen:

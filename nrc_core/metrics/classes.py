@@ -70,9 +70,7 @@ def train_variance(features: Matrix, labels: Labels, *, class_means: Matrix | No
         0.032922
     """
     moments = class_moments(features, labels, None if class_means is None else len(class_means))
-    if class_means is None:
-        return variance_ratio(moments)
-    means = checked_matrix(class_means, "class_means")
+    means = moments.means if class_means is None else checked_matrix(class_means, "class_means")
     if means.shape != moments.means.shape:
         raise ValueError(f"class_means must be of shape {tuple(moments.means.shape)}: got {tuple(means.shape)}")
     return variance_ratio(moments, means)

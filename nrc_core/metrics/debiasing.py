@@ -48,13 +48,13 @@ class SquaredNorms:
 
     def update(self, features: Num[Tensor, "n h"], targets: Num[Tensor, "n t"]) -> None:
         """Add a batch of samples."""
-        given = features, targets
         if not self._centres:
             # The mean is computed around the first row, so that the mean of a constant is exact on every processor.
-            self._centres = [part[0].double() + (part.double() - part[:1].double()).mean(0) for part in given]
-        for start in range(0, len(features), BLOCK_ROWS):
-            rows = slice(start, start + BLOCK_ROWS)
-            z = [part[rows].double() - centre for part, centre in zip(given, self._centres, strict=True)]
+            self._centres = [
+                part[0].double() + (part.double() - part[:1].double()).mean(0) for part in (features, targets)
+            ]
+        for block in zip(features.split(BLOCK_ROWS), targets.split(BLOCK_ROWS), strict=True):
+            z = [part.double() - centre for part, centre in zip(block, self._centres, strict=True)]
             a = torch.stack([torch.linalg.vector_norm(part, dim=1).square() for part in z], dim=1)
             self._squares = self._squares + a.T @ a
             self._mixed = [mixed + part.T @ a for mixed, part in zip(self._mixed, z, strict=True)]

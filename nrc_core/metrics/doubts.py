@@ -7,8 +7,6 @@ from typing import TYPE_CHECKING
 
 import pandas as pd
 
-from nrc_core.config.base import OUTPUT
-
 if TYPE_CHECKING:
     from nrc_core.metrics.batches import Copies
     from nrc_core.metrics.sites import Site
@@ -54,7 +52,7 @@ def _at(row: dict, site: Site, copies: Copies) -> list[str]:
         found.append(f"the targets vary in {directions} (99 % of their variance), fewer than r = {rank}")
     if width < rank:
         found.append(f"fewer features ({width}) than r = {rank}: there are no NRC1 to NRC3")
-    elif width == rank and row["name"] != OUTPUT:
+    elif width == rank and site.weight is not None:
         found.append(f"r = {rank} is all features: NRC1 is 0 whatever they are, and NRC3 1 if the weight has r rows")
     if site.weight is not None and len(site.weight) < min(rank, width):
         found.append(f"fewer rows of the weight ({len(site.weight)}) than r = {rank}: NRC3 is of so many angles only")

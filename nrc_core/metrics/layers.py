@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from itertools import chain
-from typing import Any, get_args
+from typing import Any
 
 import torch
 from jaxtyping import Float
@@ -18,11 +18,6 @@ WeightLayer = (
 )
 TRANSPOSED = (nn.ConvTranspose1d, nn.ConvTranspose2d, nn.ConvTranspose3d)
 QUANTISED = ("torch.ao.nn.quantized", "torch.ao.nn.intrinsic.quantized", "torch.nn.quantized")
-
-
-def kind_of(layer: WeightLayer) -> type[nn.Module]:
-    """The torch class of a layer."""
-    return next(kind for kind in get_args(WeightLayer) if isinstance(layer, kind))
 
 
 def weight_matrix(layer: WeightLayer) -> Float[Tensor, "rows h"]:

@@ -6,6 +6,7 @@ does not show this. The shapes of two batches of different sizes show the axis, 
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
@@ -37,7 +38,7 @@ class Layout:
         return apart.movedim(2, 1) if channels_first(layer) else apart
 
 
-def layout(name: str, few: Tensor, whole: Tensor, k: int, n: int, *, channels_first: bool) -> Layout | None:
+def layout(name: str, layer: WeightLayer, few: Tensor, whole: Tensor, k: int, n: int) -> Layout | None:
     """The layout of a layer's input, from its inputs for n samples and for the last k of these samples.
 
     None if the input has the same shape for any number of samples, so that it does not depend on them. If k is n, the
@@ -46,31 +47,33 @@ def layout(name: str, few: Tensor, whole: Tensor, k: int, n: int, *, channels_fi
     Raises:
         ConfigError: the layout cannot be found with certainty.
     """
+    possible = _possible(layer, few, whole, k, n)
+    if len(possible) != 1:
+        raise ConfigError(
+            f"layer {name!r} takes {tuple(whole.shape)} for {n} samples, and which rows are of which sample cannot be "
+            "told: keep one row a sample, or leave the layer out with sites=[...]"
+        )
+    return possible[0]
+
+
+def _possible(layer: WeightLayer, few: Tensor, whole: Tensor, k: int, n: int) -> Sequence[Layout | None]:
+    """All layouts that fit the inputs of `layout`."""
+    if k == n and len(whole) == n:
+        return [Layout()]
     if k == n:
-        if len(whole) == n:
-            return Layout()
-        if n == 1:
-            return Layout(0, "by sample")
-        raise _uncertain(name, whole, n)
+        return [Layout(0, "by sample")] if n == 1 else []
     changed = [axis for axis, (a, b) in enumerate(zip(few.shape, whole.shape, strict=False)) if a != b]
     if few.ndim == whole.ndim and not changed:
-        return None
-    if few.ndim != whole.ndim or len(changed) != 1 or (channels_first and changed != [0]):
-        raise _uncertain(name, whole, n)
+        return [None]
+    if few.ndim != whole.ndim or len(changed) != 1 or (channels_first(layer) and changed != [0]):
+        return []
     axis = changed[0]
     if (few.shape[axis], whole.shape[axis]) == (k, n):
-        return Layout(axis)
+        return [Layout(axis)]
     if few.shape[axis] * n != whole.shape[axis] * k or whole.shape[axis] % n:
-        raise _uncertain(name, whole, n)
-    rows, last = whole.movedim(axis, 0), few.movedim(axis, 0)
-    orders = {
-        "by sample": rows.unflatten(0, (n, -1))[-k:].flatten(0, 1),
-        "by position": rows.unflatten(0, (-1, n))[:, -k:].flatten(0, 1),
-    }
-    certain = [order for order, candidate in orders.items() if agree(last, candidate)]
-    if len(certain) != 1:
-        raise _uncertain(name, whole, n)
-    return Layout(axis, certain[0])
+        return []
+    folded = [Layout(axis, order) for order in ("by sample", "by position")]
+    return [one for one in folded if agree(one.samples_first(few, k, layer), one.samples_first(whole, n, layer)[-k:])]
 
 
 def agree(a: Tensor, b: Tensor) -> bool:
@@ -97,10 +100,3 @@ def is_reordered(few: Tensor, whole: Tensor) -> bool:
     nearest = rows[torch.stack([(rows - row).float().norm(dim=1).argmin() for row in alone])]
     off = torch.linalg.vector_norm((alone - nearest).double())
     return bool(agree(alone, nearest) and off <= 0.25 * torch.linalg.vector_norm(own.double()))
-
-
-def _uncertain(name: str, whole: Tensor, n: int) -> ConfigError:
-    return ConfigError(
-        f"layer {name!r} takes {tuple(whole.shape)} for {n} samples, and which rows are of which sample cannot be "
-        "told: keep one row a sample, or leave the layer out with sites=[...]"
-    )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Mapping
-from typing import Any
+from typing import Any, get_args
 
 import torch
 from torch import Tensor, nn
@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from nrc_core.errors import ConfigError, NrcError
 from nrc_core.metrics.arrays import check_finite
 from nrc_core.metrics.batches import Batch
-from nrc_core.metrics.layers import WeightLayer, adapters, channels_first, given_to, kind_of, weight_matrix
+from nrc_core.metrics.layers import WeightLayer, adapters, given_to, weight_matrix
 from nrc_core.metrics.layouts import Layout, agree, is_reordered, layout
 from nrc_core.metrics.sites import Collector, Visitor, forward_pass
 from nrc_core.metrics.trace import INPUT, MOVED, TRANSPOSED, Trace
@@ -153,7 +153,7 @@ def applies_its_weight(layer: WeightLayer, arguments: tuple, keywords: dict, out
         return False
     if not output.isfinite().all():  # the features of the next site then give an error
         return True
-    kind: Any = kind_of(layer)
+    kind: Any = next(kind for kind in get_args(WeightLayer) if isinstance(layer, kind))
     if "output_size" in keywords or len(arguments) > 1:
         expected = kind.forward(layer, *arguments, **keywords)
     else:
@@ -230,7 +230,7 @@ class ProbedCollector(Collector):
         few, k, n = self._probed.inputs.get(name), self._probed.n, len(self.targets)
         if few is None:
             raise ConfigError(f"layer {name!r} runs for some samples only: leave it out with sites=[...]")
-        found = layout(name, few, features, k, n, channels_first=channels_first(layer))
+        found = layout(name, layer, few, features, k, n)
         if found is None or k == n:
             return found
         # The layer's input for the same samples: alone, and at the end of the batch.

@@ -115,7 +115,7 @@ def alignment_cosines(spectrum: Eigen, inputs: Eigen, rank: int, rows: int) -> F
     `inputs` is the decomposition of the `input_products` of a weight with `rows` rows, which span at most `rows`
     directions.
     """
-    return _cosines(_alignment_products(spectrum, inputs, rank, rows))
+    return torch.linalg.svdvals(_alignment_products(spectrum, inputs, rank, rows)).clamp(max=1.0)
 
 
 def alignment_curves(
@@ -123,7 +123,7 @@ def alignment_curves(
 ) -> tuple[Float[Tensor, " most"], Float[Tensor, " most"]]:
     """Means of the `alignment_cosines` and of the sines of the same angles at ranks 1 to `most`; NaN without angles."""
     product = _alignment_products(spectrum, inputs, most, rows)
-    cosines = [_cosines(product[:rank, :rank]) for rank in range(1, most + 1)]
+    cosines = [torch.linalg.svdvals(product[:rank, :rank]).clamp(max=1.0) for rank in range(1, most + 1)]
     padded, counts = pad_sequence(cosines, batch_first=True), torch.tensor([len(one) for one in cosines])
     there = torch.arange(padded.shape[1]) < counts[:, None]
     return padded.sum(1) / counts, ((1 - padded.square()).sqrt() * there).sum(1) / counts
@@ -132,10 +132,6 @@ def alignment_curves(
 def _alignment_products(spectrum: Eigen, inputs: Eigen, rank: int, rows: int) -> Float[Tensor, "r _"]:
     has_variance = inputs.values[0] > 0 and spectrum.values[0] > 0
     return spectrum.vectors[:, :rank].T @ inputs.vectors[:, : min(rank, rows) if has_variance else 0]
-
-
-def _cosines(product: Float[Tensor, "_ _"]) -> Float[Tensor, " r"]:
-    return torch.linalg.svdvals(product).clamp(max=1.0)
 
 
 def alignment(spectrum: Eigen, inputs: Eigen, rank: int, rows: int) -> float:

@@ -24,6 +24,7 @@ from nrc_core.metrics.trace import INPUT
 
 logger = logging.getLogger(__name__)
 FEATURES = ("post", "pre", "positions")
+NOT_RUN = ", which did not run as layers (another may have used their weights itself)"
 
 
 @dataclass
@@ -59,12 +60,14 @@ class Visitor:
     Attributes:
         targets: targets of the batch.
         ran: names of the layers that have run on the batch, in order.
+        kept: what a subclass keeps of layers until the batch ends, by their names.
     """
 
     def begin(self, targets: Tensor) -> None:
         """A batch with these targets is about to run."""
         self.targets = targets
         self.ran: list[str] = []
+        self.kept: dict[str, Tensor] = {}
 
     def enter(self, name: str, layer: WeightLayer, arguments: tuple, keywords: dict) -> None:
         """A layer is about to run; ConfigError if it has run on the batch."""
@@ -149,11 +152,7 @@ def collect(
     return collector.sites()
 
 
-def log_no_site(
-    model: nn.Module,
-    names: Sequence[str],
-    why: str = ", which did not run as layers (another may have used their weights itself)",
-) -> None:
+def log_no_site(model: nn.Module, names: Sequence[str], why: str = NOT_RUN) -> None:
     """Log a warning that layers or other parts of a network are no sites."""
     logger.warning("%s: no site at %s%s", type(model).__name__, ", ".join(names), why)
 
@@ -208,13 +207,8 @@ class Collector(Visitor):
     def __init__(self, features: Sequence[str], *, debias: bool = False):
         if unknown := set(features) - set(FEATURES):
             raise ConfigError(f"features must be one of {', '.join(FEATURES)}: got {unknown.pop()!r}")
-        self._sites: dict[str, dict[str, Site]] = {kind: {} for kind in features}
+        self._sites: dict[str, dict[WeightLayer | None, Site]] = {kind: {} for kind in features}  # None: the output
         self._debias = debias
-
-    def begin(self, targets: Tensor) -> None:
-        """Start a new batch."""
-        super().begin(targets)
-        self._given: dict[str, Tensor] = {}  # for "pre", pooled outputs of the layers in this batch
 
     def layout(self, name: str, layer: WeightLayer, features: Tensor) -> Layout | None:
         """Layout of the samples in a layer's input; None if the input does not depend on the samples."""
@@ -222,7 +216,7 @@ class Collector(Visitor):
 
     def source(self, name: str) -> str:
         """The only layer from whose output a layer's input is made, or `INPUT`; "" if there is no such layer."""
-        return next(reversed(self._given), INPUT)
+        return next(reversed(self.kept), INPUT)
 
     def see(self, name: str, layer: WeightLayer, arguments: tuple, keywords: dict, output: Any) -> None:
         """Add the input of a weight layer to the moments of its site."""
@@ -244,7 +238,7 @@ class Collector(Visitor):
                 self._add(kind, name, layer, self._pre(name, pooled) if kind == "pre" else pooled)
         if "pre" in self._sites:
             # A copy, since the activation may overwrite the output.
-            self._given[name] = pool(layout.samples_first(output, n, layer), layer).clone()
+            self.kept[name] = pool(layout.samples_first(output, n, layer), layer).clone()
 
     def end(self, output: Float[Tensor, "n t"]) -> None:
         """Add the network's output, which feeds no weight."""
@@ -261,28 +255,25 @@ class Collector(Visitor):
         source = self.source(name)
         if source == INPUT:
             return pooled
-        if source not in self._given:
-            raise ConfigError(
-                f"features before the activation exist in a chain of layers; {name!r} takes more than what one layer "
-                "gave: use features='post'"
-            )
-        before = self._given[source]
-        if before.shape != pooled.shape:
-            raise ConfigError(
-                f"features before the activation exist in a chain of layers; {name!r} takes {pooled.shape[1]} "
-                f"features but the layer before it gives {before.shape[1]}: use features='post'"
-            )
-        return before
+        before = self.kept.get(source)
+        if before is not None and before.shape == pooled.shape:
+            return before
+        takes = "more than what one layer gave"
+        if before is not None:
+            takes = f"{pooled.shape[1]} features but the layer before it gives {before.shape[1]}"
+        raise ConfigError(
+            f"features before the activation exist in a chain of layers; {name!r} takes {takes}: use features='post'"
+        )
 
     def _add(self, kind: str, name: str, layer: WeightLayer | None, rows: Tensor) -> None:
         targets = self.targets.to(rows.device)
-        if name not in self._sites[kind]:
+        if layer not in self._sites[kind]:
             weight = None if layer is None else weight_matrix(layer)
             moments = Moments(rows.shape[1], targets.shape[1], rows.device)
-            self._sites[kind][name] = Site(name, weight, moments, SquaredNorms() if self._debias else None)
+            self._sites[kind][layer] = Site(name, weight, moments, SquaredNorms() if self._debias else None)
         positions = len(rows) // len(targets)
         repeated = targets if positions == 1 else targets.repeat_interleave(positions, dim=0)
-        site = self._sites[kind][name]
+        site = self._sites[kind][layer]
         site.moments.update(rows, repeated)
         if site.norms is not None:
             site.norms.update(rows, repeated)

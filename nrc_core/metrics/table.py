@@ -7,7 +7,6 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-import numpy as np
 import pandas as pd
 import torch
 from torch import Tensor
@@ -74,21 +73,21 @@ def tabulate(
     wanted = target_dim if rank is None else rank
     if wanted < 1:
         raise ValueError(f"rank must be at least 1: got {wanted}")
-    error = _network_mse(sites[-1].moments)
     targets = regression.eigen(sites[0].moments.target_covariance).values
+    network = {
+        "target_stable_rank": regression.spectral_ratio(targets),
+        "target_effective_rank": regression.effective_rank(targets),
+        "network_mse": _network_mse(sites[-1].moments),
+    }
     rows = []
     for number, site in enumerate(sites):
-        row = _site(site, min(wanted, site.moments.width), tolerance)
-        row |= {
-            "target_stable_rank": regression.spectral_ratio(targets),
-            "target_effective_rank": regression.effective_rank(targets),
-            "network_mse": error,
-        }
+        of_site = _site(site, min(wanted, site.moments.width), tolerance)
+        row = {"site": number, "name": site.name, **of_site, **network}
         if convention == "printed":
             row |= _printed(site.moments, row["cka"], tolerance)
         if convention == "released":
             row |= _released(site, targets)
-        rows.append({"site": number, "name": site.name, **row})
+        rows.append(row)
     return pd.DataFrame(rows)
 
 
@@ -111,13 +110,8 @@ def _curves(site: Decomposed, most: int) -> pd.DataFrame:
     cosines = sines = torch.full((k,), math.nan)
     if site.inputs is not None:
         cosines, sines = regression.alignment_curves(site.spectrum, site.inputs, k, site.weight_rows)
-    shares = {
-        "nrc1": regression.noise_curve(values)[:k].numpy(),
-        "nrc2": cka.numpy(),
-        "nrc3": cosines.numpy(),
-        "nrc3_sine": sines.numpy(),
-    }
-    single = {name: np.asarray(column, np.float32) for name, column in shares.items()}
+    metrics = {"nrc1": regression.noise_curve(values)[:k], "nrc2": cka, "nrc3": cosines, "nrc3_sine": sines}
+    single = {name: curve.float().numpy() for name, curve in metrics.items()}
     return pd.DataFrame({"k": range(1, k + 1), "eigenvalue": values[:k].numpy(), **single})
 
 
