@@ -50,9 +50,7 @@ class SquaredNorms:
         """Add a batch of samples."""
         if not self._centres:
             # The mean is computed around the first row, so that the mean of a constant is exact on every processor.
-            self._centres = [
-                part[0].double() + (part.double() - part[:1].double()).mean(0) for part in (features, targets)
-            ]
+            self._centres = [part[0] + (part - part[0]).mean(0) for part in (features.double(), targets.double())]
         for block in zip(features.split(BLOCK_ROWS), targets.split(BLOCK_ROWS), strict=True):
             z = [part.double() - centre for part, centre in zip(block, self._centres, strict=True)]
             a = torch.stack([torch.linalg.vector_norm(part, dim=1).square() for part in z], dim=1)

@@ -60,7 +60,7 @@ class Visitor:
     Attributes:
         targets: targets of the batch.
         ran: names of the layers that have run on the batch, in order.
-        kept: what a subclass keeps of layers until the batch ends, by their names.
+        kept: tensors that a subclass keeps until the batch ends, by the names of their layers.
     """
 
     def begin(self, targets: Tensor) -> None:
