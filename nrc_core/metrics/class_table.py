@@ -18,7 +18,7 @@ from nrc_core.config.base import OUTPUT
 from nrc_core.config.classification import MARGIN_QUANTILES
 from nrc_core.metrics import classes
 from nrc_core.metrics.class_moments import ClassMoments
-from nrc_core.metrics.layers import WeightLayer, given_to, weight_layers, weight_matrix
+from nrc_core.metrics.layers import WeightLayer, given_to, weight_layers, weight_matrices
 from nrc_core.metrics.regression import Eigen, alignment, linear_cka
 from nrc_core.metrics.sites import Site, Visitor, pool, visit
 from nrc_core.metrics.table import Decomposed, decompose, tabulate
@@ -32,21 +32,16 @@ class Seen:
 
     Attributes:
         moments: class moments at the input of each weight layer, in order of execution, and at last of the logits.
-        layers: the weight layers, by the names of their sites.
+        weights: weights as matrices (rows, h), by the names of their sites; the output feeds no weight.
         features: input of the head, which is the last layer to run.
         labels: class of every sample.
     """
 
     moments: dict[str, ClassMoments]
-    layers: Mapping[str, WeightLayer]
+    weights: dict[str, Float[Tensor, "rows _"]]
     features: Float[Tensor, "n h"]
     logits: Float[Tensor, "n k"]
     labels: Int[Tensor, " n"]
-
-    @property
-    def weights(self) -> dict[str, Tensor]:
-        """Weights as matrices (rows, h), by the names of the sites; the output feeds no weight."""
-        return {name: weight_matrix(self.layers[name]) for name in self.moments if name in self.layers}
 
     @property
     def head(self) -> str:
@@ -84,7 +79,7 @@ def look(model: nn.Module, x: Tensor, y: Float[Tensor, "n k"]) -> Seen:
             moments[name].update(rows, own)
         last.append(list(features.values())[-2:])
     hidden, logits = (torch.cat(parts) for parts in zip(*last, strict=True))
-    return Seen(moments, weight_layers(model), hidden, logits, labels)
+    return Seen(moments, weight_matrices(model), hidden, logits, labels)
 
 
 def nearest_mean(model: nn.Module, x: Tensor, seen: Seen) -> tuple[dict[str, float], dict[str, float]]:
@@ -125,10 +120,11 @@ def table(
     K - 1, the rank of centred one-hot targets.
     """
     mismatch, wrong = nearest_mean(model, x, seen)
-    network = _network(seen, loss)
-    weights, rows = seen.weights, []
+    network = _network(seen, weight_layers(model)[seen.head].bias, loss)
+    rows = []
     for number, (name, moments) in enumerate(seen.moments.items()):
         norms, angles = classes.frame(moments)
+        weight = seen.weights.get(name)
         rows.append(
             {
                 "site": number,
@@ -138,12 +134,12 @@ def table(
                 "nc1": classes.variability(moments),
                 "nc2_norms": norms,
                 "nc2_angles": angles,
-                "nc3_duality": classes.duality(moments, weights[name]) if name == seen.head else math.nan,
+                "nc3_duality": classes.duality(moments, seen.weights[name]) if name == seen.head else math.nan,
                 "nc4_mismatch": mismatch[name],
                 "cdnv": classes.pairwise_variance(moments),
                 "nc1_share": classes.within_share(moments),
                 "nc2_cka": linear_cka(moments.means, torch.eye(len(moments.means), device=moments.means.device)),
-                "nc3_cosine": _mean_alignment(moments, weights[name], inputs[name]) if name in weights else math.nan,
+                "nc3_cosine": math.nan if weight is None else _mean_alignment(moments, weight, inputs[name]),
                 "nc4_error": wrong[name],
                 **network,
             }
@@ -165,20 +161,20 @@ def _mean_alignment(moments: ClassMoments, weight: Tensor, inputs: Eigen) -> flo
 
 def one_hot_sites(seen: Seen, inputs: Mapping[str, Eigen]) -> list[Decomposed]:
     """The same sites with the moments that the regression conditions need, for one-hot targets."""
-    weights = seen.weights
-    sites = [Site(name, weights.get(name), one.with_one_hot_targets()) for name, one in seen.moments.items()]
+    sites = [Site(name, seen.weights.get(name), one.with_one_hot_targets()) for name, one in seen.moments.items()]
     return decompose([sites], [inputs])[0]
 
 
-def _network(seen: Seen, loss: str) -> dict[str, float]:
+def _network(seen: Seen, bias: Tensor | None, loss: str) -> dict[str, float]:
     targets = functional.one_hot(seen.labels, seen.logits.shape[1]).double()
-    logits, head = seen.logits.double(), seen.layers[seen.head]
+    logits = seen.logits.double()
     value = functional.mse_loss(logits, targets) if loss == "mse" else functional.cross_entropy(logits, targets)
     found = {"loss": value.item(), "error": (logits.argmax(1) != seen.labels).double().mean().item()}
     margins = classes.margins(logits, seen.labels)
     found |= _quantiles("margin", margins)
-    if head.bias is not None:
-        normalised = classes.normalised_margins(seen.features, seen.labels, weight_matrix(head), head.bias.detach())
+    if bias is not None:
+        weight = seen.weights[seen.head]
+        normalised = classes.normalised_margins(seen.features, seen.labels, weight, bias.detach())
         found |= _quantiles("normalised_margin", normalised)
     return found
 
