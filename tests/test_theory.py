@@ -270,7 +270,7 @@ def test_projected_and_full_cka_agree_without_noise(seed, noise):
 def test_alignment_with_the_bottom_subspace_is_the_sine_of_the_top_angles(seed, r, h):
     features, weight = normal(seed, 30, h), normal(seed + 1, h + 1, h)
     spectrum, inputs = eigen(torch.from_numpy(np.cov(features.T))), eigen(input_products(torch.from_numpy(weight)))
-    cosines = alignment_cosines(spectrum, inputs, r, h + 1)
+    cosines = alignment_cosines(spectrum, inputs, r)
     sines = (1 - cosines.square()).sqrt().sort().values
     first = np.linalg.svd(oracle.centred(features))[2]
     second = np.linalg.svd(weight)[2]

@@ -30,9 +30,8 @@ class Batch:
     def __len__(self) -> int:
         return len(self.targets)
 
-    def last(self, n: int) -> Batch:
-        """The last n samples of the batch."""
-        return Batch(tuple(one[-n:] for one in self.inputs), self.targets[-n:])
+    def __getitem__(self, rows: slice) -> Batch:
+        return Batch(tuple(one[rows] for one in self.inputs), self.targets[rows])
 
     def placed(self, device: torch.device | None, dtype: torch.dtype | None) -> Batch:
         """A copy on the network's device, with floating-point inputs in its type; a network may change its inputs."""
@@ -79,10 +78,7 @@ def _of_arrays(x: Any, y: Any, batch_size: int | None) -> Iterator[Batch]:
     bounds = [*range(0, len(whole), size), len(whole)]
     if size > 1 and len(bounds) > 2 and bounds[-1] - bounds[-2] == 1:
         del bounds[-2]  # avoid a batch of a single row: some networks squeeze its first axis away
-    return (
-        Batch(tuple(one[start:stop] for one in whole.inputs), whole.targets[start:stop])
-        for start, stop in pairwise(bounds)
-    )
+    return (whole[start:stop] for start, stop in pairwise(bounds))
 
 
 def _of_pairs(x: Any, batch_size: int | None) -> Iterator[Batch]:

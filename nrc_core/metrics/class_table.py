@@ -124,7 +124,6 @@ def table(
     rows = []
     for number, (name, moments) in enumerate(seen.moments.items()):
         norms, angles = classes.frame(moments)
-        weight = seen.weights.get(name)
         rows.append(
             {
                 "site": number,
@@ -139,7 +138,7 @@ def table(
                 "cdnv": classes.pairwise_variance(moments),
                 "nc1_share": classes.within_share(moments),
                 "nc2_cka": linear_cka(moments.means, torch.eye(len(moments.means), device=moments.means.device)),
-                "nc3_cosine": math.nan if weight is None else _mean_alignment(moments, weight, inputs[name]),
+                "nc3_cosine": _mean_alignment(moments, inputs[name]) if name != OUTPUT else math.nan,
                 "nc4_error": wrong[name],
                 **network,
             }
@@ -151,12 +150,12 @@ def table(
     return found
 
 
-def _mean_alignment(moments: ClassMoments, weight: Tensor, inputs: Eigen) -> float:
+def _mean_alignment(moments: ClassMoments, inputs: Eigen) -> float:
     """Mean cosine of the principal angles between the span of the class means and the weight's top input subspace."""
     means = moments.centred_means.cpu()  # the spectra of the weights are on the CPU
     _, values, right = torch.linalg.svd(means, full_matrices=False)
     rank = min(len(means) - 1, means.shape[1])
-    return alignment(Eigen(values.square(), right.T), inputs, rank, len(weight))
+    return alignment(Eigen(values.square(), right.T), inputs, rank)
 
 
 def one_hot_sites(seen: Seen, inputs: Mapping[str, Eigen]) -> list[Decomposed]:

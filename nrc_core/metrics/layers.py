@@ -109,12 +109,11 @@ def unwrapped(model: Any, sites: Sequence[str] | None = None) -> tuple[nn.Module
     """
     if not isinstance(model, nn.Module):
         raise ConfigError(f"model must be a torch module, as in measure(model, x, y): got a {type(model).__name__}")
-    prefixes = []
-    while (inside := _inside(model)) is not None:
-        name, network = inside
+    prefix = ""
+    while name := _inside(model):
         sites = getattr(model, "sites", None) if sites is None else sites
-        prefixes.append(f"{name}.")
-        model = network
+        prefix += f"{name}."
+        model = getattr(model, name)
     if isinstance(model, torch.jit.ScriptModule):
         raise ConfigError(
             "the layers of a scripted or traced network cannot be listened to: give the module it was made of"
@@ -123,17 +122,14 @@ def unwrapped(model: Any, sites: Sequence[str] | None = None) -> tuple[nn.Module
         raise ConfigError(f"{lazy[0]!r} of a lazy layer has no values yet: run the network once before it is measured")
     if absent := [name for name, one in chain(model.named_parameters(), model.named_buffers()) if one.is_meta]:
         raise ConfigError(f"{absent[0]!r} has no values, it is on the meta device: load the weights first")
-    prefix = "".join(prefixes)
     return model, sites if sites is None else [name.removeprefix(prefix) for name in _names(sites)]
 
 
-def _inside(model: nn.Module) -> tuple[str, nn.Module] | None:
-    """The name and the network inside a wrapper; None if the model is not a wrapper."""
-    if isinstance(inner := getattr(model, "_orig_mod", None), nn.Module):
-        return "_orig_mod", inner
-    if isinstance(model, nn.DataParallel | nn.parallel.DistributedDataParallel):
-        return "module", model.module
-    return None
+def _inside(model: nn.Module) -> str | None:
+    """The name of the network inside a wrapper; None if the model is not a wrapper."""
+    if isinstance(getattr(model, "_orig_mod", None), nn.Module):
+        return "_orig_mod"
+    return "module" if isinstance(model, nn.DataParallel | nn.parallel.DistributedDataParallel) else None
 
 
 def opaque(model: nn.Module) -> dict[str, str]:

@@ -79,7 +79,7 @@ def probe(model: nn.Module, layers: Mapping[str, WeightLayer], batch: Batch, run
     few = min(FEW, len(batch) - 1)
     if few > 1:
         try:
-            return _probe(model, layers, batch.last(few).placed(*place), run, keep=True)
+            return _probe(model, layers, batch[-few:].placed(*place), run, keep=True)
         except NrcError as error:
             if not isinstance(error.__cause__, Exception):
                 raise
@@ -184,28 +184,25 @@ class ProbedCollector(Collector):
         features: the kind of features, see `collect`.
         network: name of the network.
         probed: the probe of the network.
-
-    Attributes:
-        layouts: the layout of each layer that has run; None if its input does not depend on the samples.
     """
 
     def __init__(self, features: str, network: str, probed: Probe):
         super().__init__([features], debias=True)
         self._network, self._probed = network, probed
-        self.layouts: dict[str, Layout | None] = {}
+        self._layouts: dict[str, Layout | None] = {}  # None for an input that does not depend on the samples
         self._dependent: list[str] = []  # layers whose input for one sample depends on other samples
         self._is_first = True
 
     @property
     def constant(self) -> list[str]:
         """Layers whose input does not depend on the samples."""
-        return [name for name, layout in self.layouts.items() if layout is None]
+        return [name for name, layout in self._layouts.items() if layout is None]
 
     def layout(self, name: str, layer: WeightLayer, features: Tensor) -> Layout | None:
         """The layout of a layer; it is found at the layer's first input and then kept."""
-        if name not in self.layouts:
-            self.layouts[name] = self._found(name, layer, features)
-        known = self.layouts[name]
+        if name not in self._layouts:
+            self._layouts[name] = self._found(name, layer, features)
+        known = self._layouts[name]
         if self._probed.n == 1 < len(self.targets) and known is not None and known.folded:
             raise ConfigError(
                 f"layer {name!r} takes several rows a sample, and their order cannot be told from a first batch of "

@@ -31,10 +31,17 @@ SIGNAL_TOLERANCE = 1e-6
 
 
 class Eigen(NamedTuple):
-    """Eigenvalues (h,), largest first and clipped at 0, and eigenvectors (h, h) in columns."""
+    """Eigenvalues (h,), largest first and clipped at 0, and eigenvectors (h, h) in columns.
+
+    Of the `input_products` of a weight with fewer rows than columns, only as many eigenvectors as rows are kept.
+    """
 
     values: Tensor
     vectors: Tensor
+
+    def first(self, count: int) -> Eigen:
+        """All eigenvalues, and only the first eigenvectors."""
+        return Eigen(self.values, self.vectors[:, :count])
 
 
 def eigen(covariance: Float[Tensor, "h h"]) -> Eigen:
@@ -109,34 +116,31 @@ def input_products(weight: Float[Tensor, "rows h"]) -> Float[Tensor, "h h"]:
     return double.T @ double
 
 
-def alignment_cosines(spectrum: Eigen, inputs: Eigen, rank: int, rows: int) -> Float[Tensor, " r"]:
+def alignment_cosines(spectrum: Eigen, inputs: Eigen, rank: int) -> Float[Tensor, " r"]:
     """Cosines of the principal angles between the top feature and the top input subspace; empty without variance.
 
-    `inputs` is the decomposition of the `input_products` of a weight with `rows` rows, which span at most `rows`
-    directions.
+    `inputs` is the decomposition of the `input_products` of a weight.
     """
-    return torch.linalg.svdvals(_alignment_products(spectrum, inputs, rank, rows)).clamp(max=1.0)
+    return torch.linalg.svdvals(_alignment_products(spectrum, inputs, rank)).clamp(max=1.0)
 
 
-def alignment_curves(
-    spectrum: Eigen, inputs: Eigen, most: int, rows: int
-) -> tuple[Float[Tensor, " most"], Float[Tensor, " most"]]:
+def alignment_curves(spectrum: Eigen, inputs: Eigen, most: int) -> tuple[Float[Tensor, " _"], Float[Tensor, " _"]]:
     """Means of the `alignment_cosines` and of the sines of the same angles at ranks 1 to `most`; NaN without angles."""
-    product = _alignment_products(spectrum, inputs, most, rows)
+    product = _alignment_products(spectrum, inputs, most)
     cosines = [torch.linalg.svdvals(product[:rank, :rank]).clamp(max=1.0) for rank in range(1, most + 1)]
     padded, counts = pad_sequence(cosines, batch_first=True), torch.tensor([len(one) for one in cosines])
     there = torch.arange(padded.shape[1]) < counts[:, None]
     return padded.sum(1) / counts, ((1 - padded.square()).sqrt() * there).sum(1) / counts
 
 
-def _alignment_products(spectrum: Eigen, inputs: Eigen, rank: int, rows: int) -> Float[Tensor, "r _"]:
+def _alignment_products(spectrum: Eigen, inputs: Eigen, rank: int) -> Float[Tensor, "r _"]:
     has_variance = inputs.values[0] > 0 and spectrum.values[0] > 0
-    return spectrum.vectors[:, :rank].T @ inputs.vectors[:, : min(rank, rows) if has_variance else 0]
+    return spectrum.vectors[:, :rank].T @ inputs.vectors[:, : rank if has_variance else 0]
 
 
-def alignment(spectrum: Eigen, inputs: Eigen, rank: int, rows: int) -> float:
+def alignment(spectrum: Eigen, inputs: Eigen, rank: int) -> float:
     """Mean of the `alignment_cosines` (NRC3); NaN without variance."""
-    return alignment_cosines(spectrum, inputs, rank, rows).mean().item()
+    return alignment_cosines(spectrum, inputs, rank).mean().item()
 
 
 def effective_rank(eigenvalues: Float[Tensor, " h"], energy: float = 0.99) -> int:
@@ -224,7 +228,7 @@ def nrc3(features: Matrix, weight: Matrix, rank: int) -> float:
             "pass the weight of the layer that takes these features as input"
         )
     _check_rank(rank, h.shape[1])
-    return alignment(eigen(_self_moments(h)), eigen(input_products(w)), rank, len(w))
+    return alignment(eigen(_self_moments(h)), eigen(input_products(w)).first(len(w)), rank)
 
 
 def nrc4(features: Matrix, targets: Matrix, *, tolerance: float = NUMERICAL_TOLERANCE) -> float:

@@ -26,14 +26,13 @@ class Decomposed:
     moments: Moments
     spectrum: Eigen
     inputs: Eigen | None  # one of the `input_spectra`; None at the output
-    weight_rows: int
 
 
 def input_spectra(each: Sequence[Mapping[str, Tensor]]) -> list[dict[str, Eigen]]:
     """Eigendecompositions of the `input_products` of all weights of several networks, by the names of the sites."""
     products = [regression.input_products(weight) for weights in each for weight in weights.values()]
     spectra = iter(regression.eigen_each(products))
-    return [{name: next(spectra) for name in weights} for weights in each]
+    return [{name: next(spectra).first(len(weight)) for name, weight in weights.items()} for weights in each]
 
 
 def decompose(
@@ -52,13 +51,7 @@ def decompose(
     spectra = iter(regression.eigen_each([site.moments.feature_covariance for sites in each for site in sites]))
     return [
         [
-            Decomposed(
-                site.name,
-                site.moments.cpu(),
-                next(spectra),
-                None if site.weight is None else known[site.name],
-                0 if site.weight is None else len(site.weight),
-            )
+            Decomposed(site.name, site.moments.cpu(), next(spectra), None if site.weight is None else known[site.name])
             for site in sites
         ]
         for sites, known in zip(each, inputs, strict=True)
@@ -109,7 +102,7 @@ def _curves(site: Decomposed, most: int) -> pd.DataFrame:
     cka = aligned / (values[:k].square().cumsum(0).sqrt() * target)
     cosines = sines = torch.full((k,), math.nan)
     if site.inputs is not None:
-        cosines, sines = regression.alignment_curves(site.spectrum, site.inputs, k, site.weight_rows)
+        cosines, sines = regression.alignment_curves(site.spectrum, site.inputs, k)
     metrics = {"nrc1": regression.noise_curve(values)[:k], "nrc2": cka, "nrc3": cosines, "nrc3_sine": sines}
     single = {name: curve.float().numpy() for name, curve in metrics.items()}
     return pd.DataFrame({"k": range(1, k + 1), "eigenvalue": values[:k].numpy(), **single})
@@ -126,7 +119,7 @@ def _site(site: Decomposed, rank: int, tolerance: float) -> dict[str, Any]:
         "rank": rank,
         "nrc1": regression.noise_curve(spectrum.values)[rank - 1].item(),
         "nrc2": regression.projected_cka(spectrum, moments, rank),
-        "nrc3": math.nan if inputs is None else regression.alignment(spectrum, inputs, rank, site.weight_rows),
+        "nrc3": math.nan if inputs is None else regression.alignment(spectrum, inputs, rank),
         "nrc4": error,
         "cka": regression.covariance_cka(moments.cross_covariance, moments.feature_covariance, targets),
         "nrc4_unexplained": error / variance if variance > 0 else math.nan,
