@@ -30,7 +30,7 @@ SHOWS_PUBLISHED = PROFILE.store == STORE
 BUILD = Path(config.get("build", f"build/{PROFILE.name}"))
 HTML = Path(config.get("html", "book"))  # jupyter-book adds _build/html
 PDF = str(config.get("pdf", "no")).lower() in ("yes", "true")
-CORE = sorted(str(path) for path in Path("nrc_core").rglob("*.py"))
+CORE = sorted(str(path) for path in Path("nrc_core").rglob("*") if path.suffix in (".py", ".mplstyle"))
 SOURCES = sorted(
     str(path)
     for pattern in ("*.md", "builder/*.py", "builder/*.html", "_*.yml", "*.yaml", "*.bib", "_ext/*.py", "_static/*")

@@ -12,7 +12,6 @@ import pandas as pd
 import pytest
 
 from nrc_core.results.results import Results
-from nrc_core.sections.training_dynamics import figures
 from nrc_core.workflow.profiles import Page, Profile
 from tests.chromium import SIZES, Visit
 from tests.fakes import network, results
@@ -122,8 +121,8 @@ def test_a_book_without_such_runs_says_so(explorer, tmp_path):
     assert "No network of this book was measured at several epochs" in (tmp_path / "explorer.md").read_text()
 
 
-def test_the_picture_has_its_message_in_words(swimmer):
-    check_picture(lambda: figures.over_epochs(swimmer.where(key="0" * 16)))
+def test_the_picture_has_its_message_in_words(explorer, swimmer):
+    check_picture(lambda: explorer.over_epochs(swimmer.where(key="0" * 16)))
 
 
 def test_the_library_is_the_released_one():

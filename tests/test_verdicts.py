@@ -1,6 +1,7 @@
 """The text follows from the numbers, and the figures contain their message."""
 
 import dataclasses
+import importlib
 
 import pandas as pd
 import pytest
@@ -156,7 +157,7 @@ def test_provenance_has_a_column_of_devices_only_where_they_differ(results):
     assert text.count("| 2026-11-22 05:04 |") == len(mixed)
 
 
-DRAWN = ["strip", "conditions", "headline", "losses", "stable_ranks", "dynamics", "spectrum", "views"]
+DRAWN = ["strip", "conditions", "losses", "stable_ranks", "dynamics", "spectrum", "views"]
 
 
 @pytest.mark.parametrize("name", DRAWN)
@@ -167,6 +168,12 @@ def test_figures_are_vector_graphics_with_words(results, name):
     assert metadata["image/svg+xml"]["alt"] == picture.alt
     assert data["image/svg+xml"] == picture.svg
     assert len(repr(picture)) < 600
+
+
+def test_the_figure_of_the_landing_page_has_its_message_in_words(results):
+    three_curves = importlib.import_module("book.builder.assemble").three_curves
+    check_picture(lambda: three_curves(results))
+    assert "Three curves by layer. NRC1 " in three_curves(results).alt
 
 
 def test_titles_are_computed(results):

@@ -23,11 +23,13 @@ from nrc_core.claims.references import References, read_machines
 from nrc_core.data.catalogue import CLASSIFIED, ROLLED_OUT, SIMULATED
 from nrc_core.data.prepared import MANIFEST, read_manifest, read_prepared
 from nrc_core.errors import ConfigError, DataDamaged, DataUnavailable
-from nrc_core.results import criteria
+from nrc_core.results.criteria import verdicts, weight_sites, words
 from nrc_core.results.results import Results
 from nrc_core.results.thresholds import thresholds
-from nrc_core.sections import network_figures
+from nrc_core.sections import canvas
+from nrc_core.sections.canvas import COLOURS, Picture
 from nrc_core.sections.markdown import markdown_table
+from nrc_core.sections.network_figures import mark_collapse, title
 from nrc_core.workflow.profiles import Page, Profile, read_profile
 
 BOOK = Path(__file__).resolve().parent.parent
@@ -64,18 +66,32 @@ def headline(page: Page, results: Results | None, origin: str, folder: Path) -> 
         (folder / "headline.md").write_text(f"*[{page.title}](pages/{page.name}.ipynb) was never run.*\n")
         (folder / "verdict.md").write_text("")
         return
-    picture = network_figures.headline(results)
-    (folder / "headline.svg").write_text(picture.svg)
+    drawn = three_curves(results)
+    (folder / "headline.svg").write_text(drawn.svg)
     config = results.runs.iloc[0]
     made = f"{config['device']}, {config['date'][:10]}, content key `{config['key']}`, profile *{origin}*"
     (folder / "headline.md").write_text(
-        f"```{{image}} generated/headline.svg\n:alt: {picture.alt}\n:width: 100%\n```\n\n"
+        f"```{{image}} generated/headline.svg\n:alt: {drawn.alt}\n:width: 100%\n```\n\n"
         f"*{page.title}: {config['depth']} weight layers, {config['width']} wide, after {config['epochs']} epochs. "
         f"The green line is the first layer from which on noise stays below {thresholds()['noise_most']:g}. {made}; "
         f"[the whole page](pages/{page.name}.ipynb).*\n"
     )
     intro = "What this network says, in numbers taken from its results:"
-    (folder / "verdict.md").write_text(f"{intro}\n\n{criteria.words(results)}\n")
+    (folder / "verdict.md").write_text(f"{intro}\n\n{words(results)}\n")
+
+
+def three_curves(results: Results) -> Picture:
+    """The landing page's figure: noise and both alignments by site in one panel, and the first collapsed layer."""
+    table, found = weight_sites(results.final()), verdicts(results.final())
+    labels = {"nrc1": "noise (NRC1)", "nrc2": "alignment with targets (NRC2)", "nrc3": "alignment with weights (NRC3)"}
+    with canvas.canvas(1, 1, 3.9) as (figure, [[axis]]):
+        for name, label in labels.items():
+            canvas.by_site(axis, table, name, COLOURS[name], label=label)
+        mark_collapse(axis, found)
+        axis.set(xlabel="layer, from input to output", ylabel="share, cosine or CKA", ylim=(-0.03, 1.05))
+        figure.legend(loc="outside upper center", ncols=3, fontsize=9)
+        alt = f"Three curves by layer. {' '.join(f'{title(name, found)}.' for name in labels)}"
+        return canvas.picture(figure, alt)
 
 
 def data_table(data_dir: Path) -> str:

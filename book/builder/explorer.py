@@ -16,8 +16,8 @@ from nrc_core.results.criteria import CONDITIONS, error_most, is_inner, rules, w
 from nrc_core.results.results import Results
 from nrc_core.results.runs import REGRESSION
 from nrc_core.results.thresholds import thresholds
-from nrc_core.sections.canvas import AXIS, COLOURS, FLOOR
-from nrc_core.sections.training_dynamics import figures
+from nrc_core.sections import canvas
+from nrc_core.sections.canvas import AXIS, COLOURS, FLOOR, Picture, number, picture
 from nrc_core.workflow.profiles import Profile
 
 TEMPLATE = Path(__file__).with_name("explorer.html")
@@ -73,14 +73,38 @@ def page(profile: Profile, each: Mapping[str, Results | None], folder: Path) -> 
     shown = data["networks"][data["start"]]
     key = next(run["key"] for run in shown["runs"] if len(run["epochs"]) > 1)
     results = next(one for one in each.values() if one is not None and key in set(one.runs["key"]))
-    picture = figures.over_epochs(results.where(key=key))
-    (folder / "explorer.svg").write_text(picture.svg)
+    drawn = over_epochs(results.where(key=key))
+    (folder / "explorer.svg").write_text(drawn.svg)
     (folder / "explorer_controls.html").write_text(markup(data))
     (folder / "explorer.md").write_text(
         "```{raw} html\n:file: generated/explorer_controls.html\n```\n\n"
-        f"```{{image}} generated/explorer.svg\n:alt: {picture.alt}\n:class: explorer-picture\n```\n\n"
+        f"```{{image}} generated/explorer.svg\n:alt: {drawn.alt}\n:class: explorer-picture\n```\n\n"
         f"{{.explorer-picture}}\n*{shown['title']}. The stronger the line, the later the epoch.*\n"
     )
+
+
+def over_epochs(results: Results) -> Picture:
+    """The picture: NRC1 to NRC4 by site at every measured epoch of one network; later epochs have stronger colours."""
+    m = weight_sites(results.history())
+    epochs = sorted(m["epoch"].unique())
+    with canvas.canvas(2, 2, 6.2) as (figure, axes):
+        told = []
+        for axis, name in zip(axes.flat, CONDITIONS, strict=True):
+            for place, epoch in enumerate(epochs, 1):
+                here = m[m["epoch"] == epoch]
+                shade = place / len(epochs)
+                axis.plot(here["site"], here[name].clip(lower=FLOOR), color=COLOURS[name], alpha=shade, lw=0.8 + shade)
+            first, last = (m.loc[m["epoch"] == epoch, name].iloc[-1] for epoch in (epochs[0], epochs[-1]))
+            axis.set(xlabel="site (weight layer)", ylabel=AXIS[name])
+            axis.set_title(f"{name.upper()} at the last site: {number(first)}, then {number(last)}")
+            canvas.site_ticks(axis, pd.Index(m["site"].unique()))
+            told.append(f"{name.upper()} from {number(first)} to {number(last)}")
+        canvas.log_axis(axes[0, 0], axes[1, 1])
+        return picture(
+            figure,
+            f"The four conditions by site, a line a measured epoch from {epochs[0]} to {epochs[-1]}; at the last site, "
+            f"{', '.join(told)}.",
+        )
 
 
 def markup(data: Mapping[str, Any]) -> str:

@@ -57,8 +57,7 @@ def figure(references: References, machines: Mapping[str, References]) -> Pictur
     """The spread between machines over that between seeds: a row for each kind of quantity, a dot for each page."""
     spread = _spreads(differences(references, machines))
     order = list(spread.groupby("kind")["share"].median().sort_values().index)
-    with canvas(1, 1, size=(6.4, 0.35 * len(order) + 1.8)) as (drawing, axes):
-        axis = axes[0, 0]
+    with canvas(1, 1, 0.35 * len(order) + 1.8, width=6.4) as (drawing, [[axis]]):
         for name, rows in spread.groupby("page", sort=False):
             places = [order.index(kind) for kind in rows["kind"]]
             colour, marker = SHOWN.get(str(name), (NEUTRAL, "."))

@@ -26,15 +26,15 @@ def counted(number: int, noun: str) -> str:
     return f"{number} {plural(number, noun)}"
 
 
-def span(values: Iterable[Any], write: Callable[[Any], str]) -> str:
+def span(values: Iterable[Any], write: Callable[[Any], str], between: str = " to ") -> str:
     """The smallest and the largest value, or only one if both have the same text.
 
     Example:
-        >>> span([3, 1, 2], str), span([0.101, 0.102], "{:.1f}".format)
-        ('1 to 3', '0.1')
+        >>> span([3, 1, 2], str), span([3, 1, 2], str, "-"), span([0.101, 0.102], "{:.1f}".format)
+        ('1 to 3', '1-3', '0.1')
     """
     low, high = (write(pick(values)) for pick in (min, max))
-    return low if low == high else f"{low} to {high}"
+    return low if low == high else f"{low}{between}{high}"
 
 
 def either(values: Iterable[Any]) -> str:

@@ -9,21 +9,22 @@ from __future__ import annotations
 import base64
 import io
 import math
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
-from matplotlib.artist import Artist
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.ticker import LogLocator, NullFormatter
 
 from nrc_core.results.criteria import is_inner
+from nrc_core.results.phrases import span
 
 NEUTRAL = "#7a7a7a"
 # One colour for each condition, the same on every page, from the colour-blind-safe palette of Wong (2011).
@@ -32,28 +33,9 @@ COLLAPSE, NETWORK = "#009e73", "#d55e00"
 VERDICTS = {"deep": (COLLAPSE, "o"), "last": (COLOURS["nrc2"], "^"), "no": (NETWORK, "X")}
 PIXELS_PER_INCH = 120  # resolution of the PNG, for slides
 FLOOR = 1e-16  # precision of float64 arithmetic: smaller values are drawn at this value
+THRESHOLD: dict[str, Any] = {"color": NEUTRAL, "linestyle": ":"}
 AXIS = {"nrc1": "noise", "nrc2": "projected CKA", "nrc3": "mean cosine", "nrc4": "mean squared error"}
-STYLE: dict[Any, Any] = {
-    "figure.facecolor": "none",
-    "axes.facecolor": "none",
-    "savefig.facecolor": "none",
-    "text.color": NEUTRAL,
-    "axes.labelcolor": NEUTRAL,
-    "axes.edgecolor": NEUTRAL,
-    "axes.titlecolor": NEUTRAL,
-    "xtick.color": NEUTRAL,
-    "ytick.color": NEUTRAL,
-    "grid.color": NEUTRAL,
-    "grid.alpha": 0.25,
-    "axes.grid": True,
-    "axes.spines.top": False,
-    "axes.spines.right": False,
-    "axes.titlesize": 11,
-    "axes.titlelocation": "left",
-    "font.size": 10.5,
-    "legend.frameon": False,
-    "svg.hashsalt": "nrc",
-}
+STYLE = Path(__file__).with_name("canvas.mplstyle")
 
 
 @dataclass(frozen=True)
@@ -70,14 +52,40 @@ class Picture:
 
 
 @contextmanager
-def canvas(*shape: int, size: tuple[float, float]) -> Iterator[tuple[Figure, Any]]:
-    """Make a figure and its grid of axes in the common style; the figure is closed at the end of the block."""
-    with plt.rc_context(STYLE):
-        figure, axes = plt.subplots(*shape, figsize=size, layout="constrained", squeeze=False)
+def canvas(rows: int, columns: int, height: float, width: float | None = None) -> Iterator[tuple[Figure, Any]]:
+    """Make a figure and its grid of axes in the common style; the figure is closed at the end of the block.
+
+    Args:
+        height: in inches.
+        width: in inches; nearly that of a page's text unless given.
+    """
+    size = width or (8.2 if columns > 1 else 7.6), height
+    with plt.style.context(STYLE):
+        figure, axes = plt.subplots(rows, columns, figsize=size, layout="constrained", squeeze=False)
         try:
             yield figure, axes
         finally:
             plt.close(figure)
+
+
+@contextmanager
+def panels(
+    names: Iterable[Any], height: float, columns: int | None = None, extra: float = 0.0
+) -> Iterator[tuple[Figure, list[tuple[Axes, Any]]]]:
+    """Make a figure with one panel for each different name, and pairs of an axis and its name.
+
+    Args:
+        height: of each row of panels, in inches.
+        columns: number of panels in a row; all panels are in one row unless given.
+        extra: height of the figure beyond its rows, in inches.
+    """
+    different = list(dict.fromkeys(names))
+    columns = min(columns or len(different), len(different))
+    rows = math.ceil(len(different) / columns)
+    with canvas(rows, columns, extra + height * rows) as (figure, axes):
+        for unused in axes.flat[len(different) :]:
+            unused.set_axis_off()
+        yield figure, list(zip(axes.flat, different, strict=False))
 
 
 def picture(figure: Figure, alt: str) -> Picture:
@@ -93,21 +101,37 @@ def number(value: float) -> str:
     return "undefined" if math.isnan(value) else f"{value:.2g}"
 
 
-def log_axis(axis: Axes) -> None:
-    """Make the y axis logarithmic with plain numbers; it stays linear if the data reach 0 or span less than 5 times."""
-    low, high = axis.dataLim.intervaly
-    if low <= 0 or high / low < 5:
-        return
-    axis.set_yscale("log")
-    axis.yaxis.set_major_locator(LogLocator(numticks=8) if high / low > 1e3 else LogLocator(subs=(1.0, 2.0, 5.0)))
-    axis.yaxis.set_major_formatter("{x:g}")
-    axis.yaxis.set_minor_formatter(NullFormatter())
+def from_site(firsts: Sequence[int | None], noun: str = "") -> str:
+    """Words for the sites from which on a condition holds, one for each network; empty if all of them are None.
+
+    Example:
+        >>> from_site([3, 5, None]), from_site([3], " networks")
+        ('from site 3-5 on (2 of 3)', 'from site 3 on')
+    """
+    held = [site for site in firsts if site is not None]
+    if not held:
+        return ""
+    among = "" if len(held) == len(firsts) else f" ({len(held)} of {len(firsts)}{noun})"
+    return f"from site {span(held, str, '-')} on{among}"
 
 
-def unit_axis(axis: Axes) -> None:
-    """Set the y axis for values between 0 and 1, with a line at 1."""
-    axis.axhline(1, color=NEUTRAL, linewidth=0.8)
-    axis.set_ylim(-0.03, 1.05)
+def log_axis(*axes: Axes) -> None:
+    """Make y axes logarithmic with plain numbers, except axes whose data reach 0 or span less than 5 times."""
+    for axis in axes:
+        low, high = axis.dataLim.intervaly
+        if low <= 0 or high / low < 5:
+            continue
+        axis.set_yscale("log")
+        axis.yaxis.set_major_locator(LogLocator(numticks=8) if high / low > 1e3 else LogLocator(subs=(1.0, 2.0, 5.0)))
+        axis.yaxis.set_major_formatter("{x:g}")
+        axis.yaxis.set_minor_formatter(NullFormatter())
+
+
+def unit_axis(*axes: Axes) -> None:
+    """Set y axes for values between 0 and 1, with a line at 1."""
+    for axis in axes:
+        axis.axhline(1, color=NEUTRAL, linewidth=0.8)
+        axis.set_ylim(-0.03, 1.05)
 
 
 def time_axis(axis: Axes, name: str) -> None:
@@ -128,9 +152,12 @@ def spread(count: int, reach: float) -> np.ndarray:
     return np.linspace(-reach, reach, count) if count > 1 else np.zeros(1)
 
 
-def at_foot(axis: Axes, place: float | int, text: str, shift: tuple[int, int], **style: Any) -> None:
-    """Write a text at the foot of a vertical line, moved by a shift in points."""
-    axis.annotate(text, (place, 0), shift, ("data", "axes fraction"), textcoords="offset points", **style)
+def marked_line(
+    axis: Axes, place: float | int, text: str, shift: tuple[int, int], colour: str, **line_style: Any
+) -> None:
+    """Draw a vertical line with a text at its foot; the text is moved by a shift in points."""
+    axis.axvline(place, color=colour, **line_style)
+    axis.annotate(text, (place, 0), shift, ("data", "axes fraction"), textcoords="offset points", color=colour)
 
 
 def shades(values: Iterable[Any], first: float, last: float) -> dict[Any, Any]:
@@ -139,18 +166,20 @@ def shades(values: Iterable[Any], first: float, last: float) -> dict[Any, Any]:
     return dict(zip(ordered, plt.get_cmap("viridis")(np.linspace(first, last, len(ordered))), strict=True))
 
 
-def entry(label: str, **style: Any) -> Line2D:
-    """Entry of a legend: a sample of a style and its name."""
-    return Line2D([], [], label=label, **style)
+def dot(shape: str = "o", **style: Any) -> dict[str, Any]:
+    """Style of a marker without a line, for a legend."""
+    return {"marker": shape, "linestyle": "", "color": NEUTRAL} | style
 
 
-def dot(label: str, shape: str = "o", **style: Any) -> Line2D:
-    """Entry of a legend with a marker and no line."""
-    return entry(label, marker=shape, linestyle="", **{"color": NEUTRAL} | style)
+def legend(
+    figure: Figure, styles: Mapping[str, Mapping[str, Any]], above: bool = True, columns: int | None = None
+) -> None:
+    """Draw one legend for all panels, above or below them, in one row unless a number of columns is given.
 
-
-def legend(figure: Figure, entries: Sequence[Artist], above: bool = True, columns: int | None = None) -> None:
-    """Draw one legend for all panels, above or below them; all entries are in one row if no columns are given."""
+    Args:
+        styles: style of each entry, by its text.
+    """
+    entries = [Line2D([], [], label=label, **style) for label, style in styles.items()]
     loc: Any = f"outside {'upper' if above else 'lower'} center"
     figure.legend(handles=entries, loc=loc, ncols=columns or len(entries), fontsize=9)
 
@@ -175,11 +204,20 @@ def networks_and_mean(
     return mean
 
 
-def by_site(
-    axis: Axes, table: pd.DataFrame, column: str, colour: str, label: str | None = None, line: str = "-"
-) -> None:
-    """Draw the networks and their mean by site; hollow squares are sites inside residual blocks."""
-    mean = networks_and_mean(axis, table, column, colour, line=line, label=label)
+def mean_and_range(axis: Axes, table: pd.DataFrame, column: str, shade: float, **mean_style: Any) -> None:
+    """Draw the mean of the networks by site, and a band from their smallest to their largest value."""
+    sites = table.groupby("site")[column].agg(["mean", "min", "max"]).clip(lower=FLOOR)
+    axis.fill_between(sites.index, sites["min"], sites["max"], color=mean_style["color"], alpha=shade, linewidth=0)
+    axis.plot(sites.index, sites["mean"], **mean_style)
+
+
+def by_site(axis: Axes, table: pd.DataFrame, column: str, colour: str, **style: Any) -> None:
+    """Draw the networks and their mean by site; hollow squares are sites inside residual blocks.
+
+    Args:
+        style: options of `networks_and_mean`.
+    """
+    mean = networks_and_mean(axis, table, column, colour, **style)
     inner = is_inner(table.groupby("site")["name"].first())
     for chosen, marker, face in ((mean[~inner], "o", colour), (mean[inner], "s", "none")):
         axis.plot(chosen.index, chosen, marker, color=colour, markerfacecolor=face, markersize=4)

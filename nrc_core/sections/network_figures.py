@@ -18,7 +18,7 @@ def strip(results: Results) -> Picture:
     """The verdict: one row for each network, one column for each condition; colour, shape and word say the same."""
     found = verdicts(results.final())
     names = [*CONDITIONS, "all four"]
-    with canvas.canvas(1, 1, size=(7.6, 0.9 + 0.35 * len(found))) as (figure, [[axis]]):
+    with canvas.canvas(1, 1, 0.9 + 0.35 * len(found)) as (figure, [[axis]]):
         for row, verdict in enumerate(found):
             for column, site in enumerate([*verdict.first_site.values(), verdict.collapsed_from]):
                 kind = "no" if site is None else "last" if site == verdict.last_site else "deep"
@@ -53,44 +53,28 @@ def measured(table: pd.DataFrame) -> Picture:
 
 def _four_panels(measurements: pd.DataFrame, positions: pd.DataFrame, own_error: str) -> Picture:
     table, found = weight_sites(measurements), verdicts(measurements)
-    with canvas.canvas(2, 2, size=(8.2, 6.2)) as (figure, axes):
-        for axis, name in zip(axes.flat, CONDITIONS, strict=True):
+    with canvas.canvas(2, 2, 6.2) as (figure, [[noise, targets], [weights, errors]]):
+        for axis, name in zip((noise, targets, weights, errors), CONDITIONS, strict=True):
             canvas.by_site(axis, table, name, COLOURS[name])
-            axis.set(title=_title(name, found), xlabel="site (weight layer)", ylabel=AXIS[name])
-            _mark_collapse(axis, found)
+            axis.set(title=title(name, found), xlabel="site (weight layer)", ylabel=AXIS[name])
+            mark_collapse(axis, found)
         if len(each := weight_sites(positions)):
-            canvas.by_site(axes.flat[2], each, "nrc3", NEUTRAL, label="every position a sample", line="--")
-            axes.flat[2].legend()
-        for axis in axes.flat[[0, 3]]:
-            canvas.log_axis(axis)
-        for axis in axes.flat[[1, 2]]:
-            canvas.unit_axis(axis)
+            canvas.by_site(weights, each, "nrc3", NEUTRAL, label="every position a sample", line="--")
+            weights.legend()
+        canvas.log_axis(noise, errors)
+        canvas.unit_axis(targets, weights)
         error = table["network_mse"].mean()
-        axes.flat[3].axhline(error, color=NETWORK, linestyle="--", label="the network's own")
-        axes.flat[3].legend()
-        alt = "Four panels by site. " + " ".join(f"{_title(name, found)}." for name in CONDITIONS)
+        errors.axhline(error, color=NETWORK, linestyle="--", label="the network's own")
+        errors.legend()
+        alt = "Four panels by site. " + " ".join(f"{title(name, found)}." for name in CONDITIONS)
         return picture(figure, f"{alt} {own_error} is {error:.3g}.")
-
-
-def headline(results: Results) -> Picture:
-    """Noise and both alignments by site in one panel, with a mark at the first collapsed layer."""
-    table = weight_sites(results.final())
-    found = verdicts(results.final())
-    labels = {"nrc1": "noise (NRC1)", "nrc2": "alignment with targets (NRC2)", "nrc3": "alignment with weights (NRC3)"}
-    with canvas.canvas(1, 1, size=(7.6, 3.9)) as (figure, [[axis]]):
-        for name, label in labels.items():
-            canvas.by_site(axis, table, name, COLOURS[name], label=label)
-        _mark_collapse(axis, found)
-        axis.set(xlabel="layer, from input to output", ylabel="share, cosine or CKA", ylim=(-0.03, 1.05))
-        figure.legend(loc="outside upper center", ncols=3, fontsize=9)
-        return picture(figure, f"Three curves by layer. {' '.join(f'{_title(name, found)}.' for name in labels)}")
 
 
 def losses(results: Results) -> Picture:
     """Training and test loss by epoch, with a mark at the first measured epoch with a collapsed layer."""
     table = onset(results)
     epochs = [int(epoch) for epoch in table.loc[table["condition"] == "nrc1", "at_most"].dropna()]
-    with canvas.canvas(1, 1, size=(7.6, 3.6)) as (figure, [[axis]]):
+    with canvas.canvas(1, 1, 3.6) as (figure, [[axis]]):
         for column, colour, label in (("train_mse", COLOURS["nrc1"], "training"), ("test_mse", NETWORK, "test")):
             for number, (_, run) in enumerate(results.losses.groupby("key", sort=False)):
                 axis.plot(run["epoch"], run[column], color=colour, linewidth=1.1, label=None if number else label)
@@ -111,8 +95,7 @@ def stable_ranks(results: Results) -> Picture:
     """Stable rank of features and of weights by site, with the stable rank of the targets."""
     table = weight_sites(results.final())
     target = table["target_stable_rank"].iloc[0]
-    with canvas.canvas(1, 2, size=(8.2, 3.2)) as (figure, axes):
-        left, right = axes.flat
+    with canvas.canvas(1, 2, 3.2) as (figure, [[left, right]]):
         canvas.by_site(left, table, "feature_stable_rank", COLOURS["nrc1"])
         left.axhline(target, color=NETWORK, linestyle="--", label=f"targets, {target:.2f}")
         left.set(xlabel="site (weight layer)", ylabel="stable rank")
@@ -121,8 +104,7 @@ def stable_ranks(results: Results) -> Picture:
         left.legend()
         canvas.by_site(right, table, "weight_stable_rank", COLOURS["nrc3"])
         right.set(xlabel="weight layer", ylabel="stable rank")
-        canvas.log_axis(left)
-        canvas.log_axis(right)
+        canvas.log_axis(left, right)
         start, stop = table.groupby("site")["weight_stable_rank"].mean().iloc[[0, -2]]
         weights = f"Weights: {start:.1f} first, {stop:.1f} last but one"
         right.set_title(weights)
@@ -154,7 +136,7 @@ def spectrum(results: Results, most: int = 12) -> Picture:
 
 
 def _heat_map(grid: pd.DataFrame, norm: LogNorm, height: float, unit: str, title: str, alt: str) -> Picture:
-    with canvas.canvas(1, 1, size=(7.6, height)) as (figure, [[axis]]):
+    with canvas.canvas(1, 1, height) as (figure, [[axis]]):
         seaborn.heatmap(grid, ax=axis, cmap="cividis", norm=norm, cbar_kws={"label": unit})
         axis.set_title(title)
         axis.grid(False)
@@ -169,7 +151,7 @@ def views(results: Results) -> Picture:
         ("train", "positions"): ("training, every position a sample", "--"),
         ("test", "post"): ("test, after the activation", ":"),
     }
-    with canvas.canvas(1, 1, size=(7.6, 3.6)) as (figure, [[axis]]):
+    with canvas.canvas(1, 1, 3.6) as (figure, [[axis]]):
         ends = []
         for place, (label, line) in kinds.items():
             table = weight_sites(results.final(*place))
@@ -185,16 +167,13 @@ def views(results: Results) -> Picture:
         return picture(figure, f"Noise by site. At the last site it is {', '.join(ends)}.")
 
 
-def _mark_collapse(axis: Axes, found: list[Verdict]) -> None:
+def mark_collapse(axis: Axes, found: list[Verdict]) -> None:
+    """Draw a vertical line at the first collapsed site of each network, by NRC1."""
     for site in {v.first_site["nrc1"] for v in found} - {None}:
         axis.axvline(float(site), color=COLLAPSE, linewidth=1.6, alpha=0.8)  # type: ignore[arg-type]
 
 
-def _title(name: str, found: list[Verdict]) -> str:
-    sites = [v.first_site[name] for v in found]
-    held = [site for site in sites if site is not None]
-    if not held:
-        return f"{name.upper()} fails at the last site"
-    where = f"{min(held)}" if min(held) == max(held) else f"{min(held)}-{max(held)}"
-    among = "" if len(held) == len(sites) else f" ({len(held)} of {len(sites)})"
-    return f"{name.upper()} holds from site {where} on{among}"
+def title(name: str, found: list[Verdict]) -> str:
+    """Words for the sites at which a condition holds, for example "NRC1 holds from site 3 on"."""
+    where = canvas.from_site([verdict.first_site[name] for verdict in found])
+    return f"{name.upper()} holds {where}" if where else f"{name.upper()} fails at the last site"

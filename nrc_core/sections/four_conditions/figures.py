@@ -13,7 +13,7 @@ def collapsing_cloud(seed: int, samples: int) -> Picture:
 
     generator = np.random.default_rng(seed)
     signal, noise = generator.standard_normal((2, samples))
-    with canvas(1, 3, size=(8.2, 2.9)) as (figure, axes):
+    with canvas(1, 3, 2.9) as (figure, axes):
         titles = []
         for axis, spread in zip(axes.flat, (1.0, 0.4, 0.05), strict=True):
             cloud = np.stack([signal - spread * noise, signal + spread * noise], axis=1)

@@ -9,51 +9,48 @@ from typing import Any
 import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
-from matplotlib.lines import Line2D
 
 from nrc_core.results.criteria import first_site, target_dimensions, weight_sites
+from nrc_core.results.phrases import counted
 from nrc_core.results.results import Results
 from nrc_core.results.thresholds import thresholds
 from nrc_core.sections import canvas
-from nrc_core.sections.canvas import COLLAPSE, COLOURS, NETWORK, NEUTRAL, Picture, picture
+from nrc_core.sections.canvas import COLLAPSE, COLOURS, NETWORK, NEUTRAL, THRESHOLD, Picture, picture
 from nrc_core.sections.low_rank_targets.tables import at_rank, curves_in_rank
 from nrc_core.sections.sweeps import by_network, kinds
 
 # One line style for each width. Dashes are for the rank of the targets, dots are for the threshold.
 LINES = ("-", "-.", (0, (5, 1, 1, 1, 1, 1)))
-CONTROL_MOST = 12
-SINE = "#8e44ad"  # near the colour of NRC3, which uses the same angles
+MOST = 12  # largest rank that is shown
+# Colour and marker. The colour of sines is near that of NRC3, which uses the same angles.
+ANGLES = {"cosine": (COLOURS["nrc3"], "o"), "sine": ("#8e44ad", "s")}
 
 
 def low_rank(results: Results, rank: int) -> Picture:
     """Noise outside the top `rank` directions, stable rank and alignment by site, as in the paper's figure 3."""
-    top = _true(at_rank(results, rank))
-    sites = _true(weight_sites(results.final()).drop(columns="width").merge(kinds(results), on="key"))
+    top = at_rank(results, rank).query("not shuffled")
+    sites = weight_sites(results.final()).drop(columns="width").merge(kinds(results), on="key").query("not shuffled")
     target = sites["target_stable_rank"].mean()
     limit = thresholds()["noise_most"]
     lines = _lines(top["width"])
-    with canvas.canvas(1, 3, size=(8.2, 3.5)) as (figure, axes):
-        noise, ranks, angles = axes.flat
+    with canvas.canvas(1, 3, 3.5) as (figure, [[noise, ranks, angles]]):
         _curves(noise, top, "noise_at_rank", COLOURS["nrc1"], lines)
-        noise.axhline(limit, color=NEUTRAL, linestyle=":")
+        noise.axhline(limit, **THRESHOLD)
         noise.set_title(f"Noise outside the top {rank}")
         _curves(ranks, sites, "feature_stable_rank", COLOURS["nrc1"], lines)
         ranks.axhline(target, color=NETWORK, linestyle="--")
         ranks.set_title("Stable rank of features")
-        _curves(angles, top, "cosine", COLOURS["nrc3"], lines)
-        _curves(angles, top, "sine", SINE, lines, marker="s")
+        for name, (colour, marker) in ANGLES.items():
+            _curves(angles, top, name, colour, lines, marker=marker)
         canvas.unit_axis(angles)
         angles.set_title(f"Angles of the top {rank}")
-        for axis in axes.flat:
+        for axis in (noise, ranks, angles):
             axis.set(xlabel="site (weight layer)", xticks=np.unique(top["site"]))
-        canvas.log_axis(noise)
-        canvas.log_axis(ranks)
-        *widths, threshold = _entries(lines, limit)
-        style = {"linewidth": 2, "markersize": 4}
-        cosine = canvas.entry("mean cosine", color=COLOURS["nrc3"], marker="o", **style)
-        sine = canvas.entry("mean sine", color=SINE, marker="s", **style)
-        rank_of_targets = canvas.entry(f"targets, {target:.3g}", color=NETWORK, linestyle="--")
-        canvas.legend(figure, [*widths, rank_of_targets, threshold, cosine, sine], above=False)
+        canvas.log_axis(noise, ranks)
+        styles = _widths(lines) | {f"targets, {target:.3g}": {"color": NETWORK, "linestyle": "--"}} | _threshold(limit)
+        for name, (colour, marker) in ANGLES.items():
+            styles[f"mean {name}"] = {"color": colour, "marker": marker, "linewidth": 2, "markersize": 4}
+        canvas.legend(figure, styles, above=False)
         message = _message(top, rank)
         figure.suptitle(message, x=0.01, ha="left", fontsize=11)
         last = top[top["site"] == top["site"].max()]
@@ -75,14 +72,13 @@ def low_rank_control(results: Results, rank: int) -> Picture:
     if not networks["shuffled"].any():
         raise ValueError("no network on shuffled targets: run the experiment with control=True")
     last = _last(curves_in_rank(results))
-    last = last[last["k"] <= min(2 * _targets(results), CONTROL_MOST)]
+    last = last[last["k"] <= min(2 * _targets(results), MOST)]
     limit = thresholds()["noise_most"]
     at = _last(at_rank(results, rank)).groupby("shuffled")["noise_at_rank"]
     held = at.agg(lambda noise: (noise <= limit).mean() >= 0.5)
     lines = _lines(networks["width"])
     kind = {False: ("true targets", COLOURS["nrc1"], "o"), True: ("shuffled targets", NEUTRAL, "s")}
-    with canvas.canvas(1, 2, size=(8.2, 3.7)) as (figure, axes):
-        curve, errors = axes.flat
+    with canvas.canvas(1, 2, 3.7) as (figure, [[curve, errors]]):
         for shuffled, (_, colour, shape) in kind.items():
             _curves(curve, last[last["shuffled"] == shuffled], "nrc1", colour, lines, by="k", marker=shape)
             some = networks[networks["shuffled"] == shuffled]
@@ -90,21 +86,20 @@ def low_rank_control(results: Results, rank: int) -> Picture:
                 x = place + (0.12 if shuffled else -0.12)
                 errors.scatter([x] * len(some), some[column], s=30, alpha=0.8, color=colour, marker=shape, linewidths=0)
                 errors.plot([x - 0.09, x + 0.09], [some[column].mean()] * 2, color=colour, linewidth=2.5)
-        curve.axhline(limit, color=NEUTRAL, linestyle=":")
+        curve.axhline(limit, **THRESHOLD)
         _mark(curve, {rank: "r"})
         curve.set(xlabel="rank k", ylabel="noise", title="Noise outside the top k, last site")
         curve.set_xticks(np.unique(last["k"]))
-        canvas.log_axis(curve)
         errors.axhline(1, color=NEUTRAL, linestyle="--", linewidth=0.8)
         errors.set(xlim=(-0.5, 1.5), ylabel="unexplained share of variance")
         errors.set_xticks([0, 1], ["training", "test"])
         errors.set_title("Error; dashed: predicting the mean")
-        canvas.log_axis(errors)
+        canvas.log_axis(curve, errors)
         message = f"Noise outside the top {_directions(rank)} is at most {limit:g} {_which(held)}"
         figure.suptitle(message, x=0.01, ha="left", fontsize=11)
-        style = {"linewidth": 2, "markersize": 5}
-        both = [canvas.entry(label, color=colour, marker=shape, **style) for label, colour, shape in kind.values()]
-        canvas.legend(figure, [*both, *_entries(lines, limit)], above=False)
+        thick = {"linewidth": 2, "markersize": 5}
+        both = {label: {"color": colour, "marker": shape, **thick} for label, colour, shape in kind.values()}
+        canvas.legend(figure, both | _widths(lines) | _threshold(limit), above=False)
         means = networks.groupby("shuffled")[["train", "test"]].mean().assign(noise=at.mean())
         listed = "; ".join(
             f"{kind[bool(row.Index)][0]}: noise {row.noise:.2g}, unexplained {row.train:.3g} in training "
@@ -114,34 +109,28 @@ def low_rank_control(results: Results, rank: int) -> Picture:
         return picture(figure, f"Two panels. {message}, at the last site. Means of {listed}.")
 
 
-def noise_by_rank(results: Results, rank: int, most: int = 12) -> Picture:
+def noise_by_rank(results: Results, rank: int) -> Picture:
     """Noise at the last site by rank, with marks at r = `rank` and at the number of targets t."""
-    last = _true(_last(curves_in_rank(results)))
-    last = last[last["k"] <= most]
+    last = _last(curves_in_rank(results)).query("not shuffled and k <= @MOST")
     targets = _targets(results)
     mean = last.groupby("k")["nrc1"].mean()
     limit = thresholds()["noise_most"]
     lines = _lines(last["width"])
-    with canvas.canvas(1, 1, size=(7.6, 3.6)) as (figure, [[axis]]):
+    with canvas.canvas(1, 1, 3.6) as (figure, [[axis]]):
         _curves(axis, last, "nrc1", COLOURS["nrc1"], lines, by="k")
-        axis.axhline(limit, color=NEUTRAL, linestyle=":")
+        axis.axhline(limit, **THRESHOLD)
         _mark(axis, {rank: "r = t"} if rank == targets else {rank: "r", targets: "t"})
         axis.set(xlabel="rank k", ylabel="noise outside the top k directions", xticks=mean.index)
         canvas.log_axis(axis)
-        canvas.legend(figure, _entries(lines, limit), above=False)
+        canvas.legend(figure, _widths(lines) | _threshold(limit), above=False)
         enough = mean.index[mean <= limit]
-        number = f"{enough[0]}" if len(enough) else f"more than {mean.index[-1]}"
-        noun = "direction" if number == "1" else "directions"
-        message = f"{100 * (1 - limit):g} % of the variance lies in {number} {noun} (r = {rank}, t = {targets})"
+        count = counted(int(enough[0]), "direction") if len(enough) else f"more than {mean.index[-1]} directions"
+        message = f"{100 * (1 - limit):g} % of the variance lies in {count} (r = {rank}, t = {targets})"
         axis.set_title(message)
         return picture(
             figure,
             f"Noise by rank at the last site. {message}. The mean noise is {mean[rank]:.2g} at rank {rank}.",
         )
-
-
-def _true(table: pd.DataFrame) -> pd.DataFrame:
-    return table[~table["shuffled"]]
 
 
 def _last(table: pd.DataFrame) -> pd.DataFrame:
@@ -157,12 +146,12 @@ def _lines(widths: Iterable[int]) -> dict[int, Any]:
     return dict(zip(sorted(set(widths)), cycle(LINES), strict=False))
 
 
-def _entries(lines: dict[int, Any], limit: float) -> list[Line2D]:
-    """Entries of the legend for the widths and, at the end, for the threshold."""
-    widths = [
-        canvas.entry(f"width {width}", color=NEUTRAL, linestyle=line, linewidth=2) for width, line in lines.items()
-    ]
-    return [*widths, canvas.entry(f"threshold, {limit:g}", color=NEUTRAL, linestyle=":")]
+def _widths(lines: dict[int, Any]) -> dict[str, dict[str, Any]]:
+    return {f"width {width}": {"color": NEUTRAL, "linestyle": line, "linewidth": 2} for width, line in lines.items()}
+
+
+def _threshold(limit: float) -> dict[str, dict[str, Any]]:
+    return {f"threshold, {limit:g}": THRESHOLD}
 
 
 def _curves(axis: Axes, table: pd.DataFrame, column: str, colour: str, lines: dict[int, Any], **style: Any) -> None:
@@ -175,20 +164,17 @@ def _curves(axis: Axes, table: pd.DataFrame, column: str, colour: str, lines: di
 def _mark(axis: Axes, places: dict[int, str]) -> None:
     """Draw vertical lines with a letter at the foot of each."""
     for place, letter in places.items():
-        axis.axvline(place, color=COLLAPSE, linewidth=1.4, alpha=0.8)
-        canvas.at_foot(axis, place, letter, (4, 4), color=COLLAPSE)
+        canvas.marked_line(axis, place, letter, (4, 4), COLLAPSE, linewidth=1.4, alpha=0.8)
 
 
 def _message(top: pd.DataFrame, rank: int) -> str:
     limit = thresholds()["noise_most"]
     firsts = [first_site(rows["noise_at_rank"] <= limit, rows["site"]) for _, rows in top.groupby("key", sort=False)]
-    held = [site for site in firsts if site is not None]
+    where = canvas.from_site(firsts, " networks")
     outside = f"Noise outside the top {_directions(rank)}"
-    if not held:
+    if not where:
         return f"{outside} is not suppressed: {_last(top)['noise_at_rank'].mean():.2g} at the last site"
-    where = f"{min(held)}" if min(held) == max(held) else f"{min(held)}-{max(held)}"
-    among = "" if len(held) == len(firsts) else f" ({len(held)} of {len(firsts)} networks)"
-    return f"{outside} is at most {limit:g} from site {where} on{among}"
+    return f"{outside} is at most {limit:g} {where}"
 
 
 def _which(held: pd.Series) -> str:

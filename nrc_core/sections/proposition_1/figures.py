@@ -22,7 +22,7 @@ def counter_example_curve(table: pd.DataFrame) -> Picture:
         table: one row for each delta, with the columns of `Proposition1`.
     """
     broken = table.index[table["residual"] > table["printed_bound"] * (1 + 1e-9)]  # they are equal at delta = 1
-    with canvas(1, 1, size=(7.6, 3.6)) as (figure, [[axis]]):
+    with canvas(1, 1, 3.6) as (figure, [[axis]]):
         for name, (label, colour, line) in CURVES.items():
             axis.plot(table.index, table[name], line, color=colour, linewidth=2, label=label)
         message = f"The printed bound fails for {len(broken)} of {len(table)} values of delta"
@@ -43,7 +43,7 @@ def proposition_bounds(results: Results) -> Picture:
     broken = int((sites["nrc4_unexplained"] > sites["bound"]).sum())
     vacuous = int((sites["bound"] >= 1).sum())
     message = f"The repaired bound {f'fails at {broken} of' if broken else 'holds at all'} {len(sites)} sites"
-    with canvas(1, 1, size=(6.2, 4.6)) as (figure, [[axis]]):
+    with canvas(1, 1, height=4.6, width=6.2) as (figure, [[axis]]):
         unexplained = sites["nrc4_unexplained"].clip(lower=FLOOR)
         points = axis.scatter(sites["bound"], unexplained, c=sites["site"], cmap="cividis", s=28, edgecolors=NEUTRAL)
         figure.colorbar(points, ax=axis, label="site (weight layer)")

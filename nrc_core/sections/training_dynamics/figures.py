@@ -8,14 +8,13 @@ from typing import Any
 import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
-from matplotlib.lines import Line2D
 
 from nrc_core.config.base import log_spaced_epochs
-from nrc_core.results.criteria import CONDITIONS, weight_sites
+from nrc_core.results.criteria import CONDITIONS
 from nrc_core.results.results import Results
 from nrc_core.results.thresholds import thresholds
 from nrc_core.sections import canvas
-from nrc_core.sections.canvas import AXIS, COLLAPSE, COLOURS, FLOOR, NETWORK, NEUTRAL, Picture, number, picture
+from nrc_core.sections.canvas import COLLAPSE, COLOURS, NETWORK, NEUTRAL, Picture, picture
 from nrc_core.sections.dynamics import generalisation_gap, onset, order_of_onset, timing
 
 LINES: dict[str, Any] = {"random": "-", "blocked": "--"}
@@ -27,11 +26,9 @@ def training_curves(results: Results) -> Picture:
     """Losses by epoch and the onset of collapse, one panel for each data set, in the layout of the paper's figure 5."""
     events = timing(results)
     splits = results.runs.set_index("key")["split"]
-    names = list(dict.fromkeys(results.runs["dataset"]))
-    rows, columns = _grid(len(names))
-    with canvas.canvas(rows, columns, size=(8.2 if columns > 1 else 7.6, 0.7 + 2.7 * rows)) as (figure, axes):
+    with canvas.panels(results.runs["dataset"], 2.7, columns=2, extra=0.7) as (figure, panels):
         titles = []
-        for axis, dataset in zip(axes.flat, names, strict=False):
+        for axis, dataset in panels:
             here = events[events["dataset"] == dataset]
             for key, run in results.losses[results.losses["key"].isin(here["key"])].groupby("key", sort=False):
                 # Only epochs evenly spaced on the axis: all epochs would take half a megabyte and look the same.
@@ -43,36 +40,9 @@ def training_curves(results: Results) -> Picture:
             axis.set(ylabel="mean squared error", title=_message(dataset, here))
             canvas.log_axis(axis)
             titles.append(axis.get_title("left"))
-        for axis in axes.flat[len(names) :]:
-            axis.set_axis_off()
-        entries = _key(sorted(set(splits), reverse=True))
-        canvas.legend(figure, entries, columns=len(entries) // 2)
+        styles = _key(sorted(set(splits), reverse=True))
+        canvas.legend(figure, styles, columns=len(styles) // 2)
         return picture(figure, f"Training and test losses by epoch. {'. '.join(titles)}. {_epochs(events)}")
-
-
-def over_epochs(results: Results) -> Picture:
-    """NRC1 to NRC4 by site at every measured epoch of one network; later epochs have stronger colours."""
-    m = weight_sites(results.history())
-    epochs = sorted(m["epoch"].unique())
-    with canvas.canvas(2, 2, size=(8.2, 6.2)) as (figure, axes):
-        told = []
-        for axis, name in zip(axes.flat, CONDITIONS, strict=True):
-            for place, epoch in enumerate(epochs, 1):
-                here = m[m["epoch"] == epoch]
-                shade = place / len(epochs)
-                axis.plot(here["site"], here[name].clip(lower=FLOOR), color=COLOURS[name], alpha=shade, lw=0.8 + shade)
-            first, last = (m.loc[m["epoch"] == epoch, name].iloc[-1] for epoch in (epochs[0], epochs[-1]))
-            axis.set(xlabel="site (weight layer)", ylabel=AXIS[name])
-            axis.set_title(f"{name.upper()} at the last site: {number(first)}, then {number(last)}")
-            canvas.site_ticks(axis, pd.Index(m["site"].unique()))
-            told.append(f"{name.upper()} from {number(first)} to {number(last)}")
-        for axis in axes.flat[[0, 3]]:
-            canvas.log_axis(axis)
-        return picture(
-            figure,
-            f"The four conditions by site, a line a measured epoch from {epochs[0]} to {epochs[-1]}; at the last site, "
-            f"{', '.join(told)}.",
-        )
 
 
 def onset_order(results: Results) -> Picture:
@@ -80,11 +50,9 @@ def onset_order(results: Results) -> Picture:
     events = onset(results)
     events = events[events["condition"] != "all"]
     orders = order_of_onset(results).set_index("key")
-    names = list(dict.fromkeys(results.runs["dataset"]))
-    rows, columns = _grid(len(names))
-    with canvas.canvas(rows, columns, size=(8.2 if columns > 1 else 7.6, 0.4 + 2.5 * rows)) as (figure, axes):
+    with canvas.panels(results.runs["dataset"], 2.5, columns=2, extra=0.4) as (figure, panels):
         titles = []
-        for axis, dataset in zip(axes.flat, names, strict=False):
+        for axis, dataset in panels:
             here = events[events["dataset"] == dataset]
             end = int(results.losses.loc[results.losses["key"].isin(here["key"]), "epoch"].max())
             canvas.time_axis(axis, "epoch")
@@ -94,14 +62,11 @@ def onset_order(results: Results) -> Picture:
                 _brackets(axis, row, here[here["condition"] == condition], COLOURS[condition], end)
             axis.set_title(f"{_name(dataset)}: {_first(orders[orders['dataset'] == dataset])}")
             titles.append(axis.get_title("left"))
-        for axis in axes.flat[len(names) :]:
-            axis.set_axis_off()
-        splits = sorted(set(results.runs["split"]), reverse=True)
-        dots = [
-            canvas.dot(f"sets in by this epoch, {split} split", markerfacecolor=_face(split, NEUTRAL))
-            for split in splits
-        ]
-        canvas.legend(figure, [*dots, canvas.dot("does not hold in the end", "x")])
+        dots = {
+            f"sets in by this epoch, {split} split": canvas.dot(markerfacecolor=_face(split, NEUTRAL))
+            for split in sorted(set(results.runs["split"]), reverse=True)
+        }
+        canvas.legend(figure, dots | {"does not hold in the end": canvas.dot("x")})
         told = "; ".join(
             f"{_name(row.dataset)}, {row.split} split, seed {row.seed}: {row.order or 'none'}"
             for row in orders.itertuples()
@@ -114,14 +79,13 @@ def generalisation(results: Results) -> Picture:
     table = generalisation_gap(results)
     most = thresholds()["gap_most"]
     groups = list(table.groupby(["dataset", "split"], sort=False))
-    with canvas.canvas(1, 1, size=(7.6, 1.3 + 0.42 * len(groups))) as (figure, [[axis]]):
+    with canvas.canvas(1, 1, 1.3 + 0.42 * len(groups)) as (figure, [[axis]]):
         for row, ((_, split), runs) in enumerate(groups):
             colour = np.where(runs["gap"] <= most, COLLAPSE, NETWORK)
             heights = row + canvas.spread(len(runs), 0.25)
             axis.scatter(runs["gap"], heights, s=42, facecolors=_face(split, colour), edgecolors=colour, zorder=3)
-        axis.axvline(most, color=NEUTRAL, linestyle=":", linewidth=1.4)
         axis.axvline(0, color=NEUTRAL, linewidth=0.8)
-        canvas.at_foot(axis, most, f"{most:g}", (3, 3))
+        canvas.marked_line(axis, most, f"{most:g}", (3, 3), NEUTRAL, linestyle=":", linewidth=1.4)
         canvas.row_axis(axis, [f"{_name(dataset)}, {split}" for (dataset, split), _ in groups], margin=0.6)
         axis.set_xlabel("test less training error, as a share of the target variance")
         counts = [
@@ -134,11 +98,6 @@ def generalisation(results: Results) -> Picture:
             for (dataset, split), runs in groups
         )
         return picture(figure, f"Generalisation gaps. {axis.get_title('left')}. {told}.")
-
-
-def _grid(panels: int) -> tuple[int, int]:
-    columns = 1 if panels == 1 else 2
-    return -(-panels // columns), columns
 
 
 def _name(dataset: str) -> str:
@@ -172,14 +131,15 @@ def _epochs(events: pd.DataFrame) -> str:
     return f"Collapse sets in by epoch {held['at_most'].min()} to {held['at_most'].max()}; {calm}."
 
 
-def _key(splits: list[str]) -> list[Line2D]:
-    lines = [canvas.entry(f"{split} split", color=NEUTRAL, linestyle=LINES[split]) for split in splits]
-    return [
-        *(canvas.entry(f"{label} loss", color=colour) for label, colour in CURVES.values()),
-        *(lines if len(lines) > 1 else []),
-        canvas.entry("collapse sets in (NRC1, last site)", color=COLLAPSE, linewidth=1.6),
-        canvas.entry("both losses have settled", **SETTLED),
-    ]
+def _key(splits: list[str]) -> dict[str, dict[str, Any]]:
+    """Styles of the legend of losses; lines of splits are told apart if there are several."""
+    lines = {f"{split} split": {"color": NEUTRAL, "linestyle": LINES[split]} for split in splits}
+    return {
+        **{f"{label} loss": {"color": colour} for label, colour in CURVES.values()},
+        **(lines if len(lines) > 1 else {}),
+        "collapse sets in (NRC1, last site)": {"color": COLLAPSE, "linewidth": 1.6},
+        "both losses have settled": SETTLED,
+    }
 
 
 def _face(split: str, colour: Any) -> Any:

@@ -27,7 +27,7 @@ def transfer_by_collapse(results: Results) -> Picture:
     panels = [("Checkpoints of one pre-training", "variance", table[~table["control"]])]
     if table["control"].any():
         panels.append((f"Networks of equal age ({start:,})", "variance_current", table[table["start"] == start]))
-    with canvas(1, len(panels), size=(8.2 if len(panels) > 1 else 6, 3.6)) as (figure, axes):
+    with canvas(1, len(panels), 3.6, width=None if len(panels) > 1 else 6.0) as (figure, axes):
         told = []
         for axis, (name, variance, rows) in zip(axes.flat, panels, strict=True):
             for (_, run), marker in zip(rows.groupby("seed"), "o^sDv", strict=False):
@@ -45,7 +45,7 @@ def transfer_by_collapse(results: Results) -> Picture:
                 f"seed {row['seed']}, {_age(row['start'])}, {_option(row)}: variance {number(row[variance])}, accuracy "
                 f"{100 * row['by_validation']:.1f} %" for _, row in rows.iterrows()
             ))  # fmt: skip
-        legend(figure, [dot(name, **style) for style, name in CHOICES.values()])
+        legend(figure, {name: dot(**style) for style, name in CHOICES.values()})
         return picture(figure, f"Fine-tuned accuracy by train variance. {'. '.join(told)}.")
 
 

@@ -10,6 +10,7 @@ import pandas as pd
 from matplotlib.colors import LogNorm, Normalize
 
 from nrc_core.results.criteria import holds, weight_sites
+from nrc_core.results.phrases import span
 from nrc_core.results.results import Results
 from nrc_core.results.thresholds import thresholds
 from nrc_core.sections import canvas
@@ -32,8 +33,7 @@ def weight_decay_map(results: Results) -> Picture:
     flags = holds(sites)
     together = _half(sites, flags.all(axis=1))
     rows = len(together)
-    limits = thresholds()
-    with canvas.canvas(1, len(METRICS), size=(8.2, 2.1 + 0.3 * rows)) as (figure, axes):
+    with canvas.canvas(1, len(METRICS), 2.1 + 0.3 * rows) as (figure, axes):
         for axis, (name, title) in zip(axes.flat, METRICS.items(), strict=True):
             noise = name == "nrc1"
             mesh = axis.pcolormesh(
@@ -41,7 +41,7 @@ def weight_decay_map(results: Results) -> Picture:
                 cmap="cividis_r" if noise else "cividis",
                 norm=LogNorm(LEAST_SHOWN, 1) if noise else Normalize(0, 1),
             )
-            limit = limits["noise_most" if noise else "alignment_least"]
+            limit = thresholds()["noise_most" if noise else "alignment_least"]
             ticks = [LEAST_SHOWN, limit, 1] if noise else [0, 0.5, limit]
             bar = figure.colorbar(mesh, ax=axis, location="bottom", extend="min" if noise else "neither", aspect=30)
             bar.set_ticks(ticks, labels=[f"{tick:g}" for tick in ticks])
@@ -61,9 +61,8 @@ def weight_decay_map(results: Results) -> Picture:
         message = f"All four conditions hold together {_where(somewhere)}"
         message += ", never at the last site" if somewhere.any() and not last.any() else ""
         figure.suptitle(message, x=0.01, ha="left", fontsize=11)
-        single = canvas.entry("the panel's condition holds", **SINGLE)
-        all_four = canvas.entry("all four hold (in at least half of the networks)", **ALL_FOUR)
-        canvas.legend(figure, [single, all_four], above=False)
+        styles = {"the panel's condition holds": SINGLE, "all four hold (in at least half of the networks)": ALL_FOUR}
+        canvas.legend(figure, styles, above=False)
         end = "" if last.equals(somewhere) or not last.any() else f" At the last site they do {_where(last)}."
         return picture(figure, f"Heat maps of site by weight decay. {message}.{end} {_ends(sites)}")
 
@@ -76,19 +75,15 @@ def weight_decay_lines(results: Results) -> Picture:
     colours = {0.0: NEUTRAL} | canvas.shades(sites.loc[sites["weight_decay"] > 0, "weight_decay"], 0.3, 0.8)
     flags = holds(sites)
     noise, aligned = (_where(_half(sites, flags[name]).any(axis=1)) for name in ("nrc1", "nrc3"))
-    with canvas.canvas(1, len(panels), size=(8.2, 3.5)) as (figure, axes):
+    with canvas.canvas(1, 3, 3.5) as (figure, axes):
         for axis, (name, title) in zip(axes.flat, panels.items(), strict=True):
             for (value, rows), marker in zip(sites.groupby("weight_decay"), cycle("so^Dv"), strict=False):
-                values = rows[name].clip(lower=FLOOR).groupby(rows["site"])
-                style = {"marker": marker, "linestyle": "-" if value else "--", "label": f"{value:g}"}
-                axis.plot(values.mean(), color=colours[value], linewidth=1.8, markersize=4, **style)
-                low, high = values.min(), values.max()
-                axis.fill_between(low.index, low, high, color=colours[value], alpha=0.18, linewidth=0)
+                style: dict[str, Any] = {"color": colours[value], "marker": marker, "linestyle": "-" if value else "--"}
+                canvas.mean_and_range(axis, rows, name, 0.18, label=f"{value:g}", linewidth=1.8, markersize=4, **style)
             axis.set(title=title, xlabel="site (weight layer)")
             canvas.site_ticks(axis, pd.Index(np.unique(sites["site"])))
-        canvas.log_axis(axes[0, 0])
+        canvas.log_axis(axes[0, 0], axes[0, 2])
         canvas.unit_axis(axes[0, 1])
-        canvas.log_axis(axes[0, 2])
         message = f"NRC1 holds somewhere {noise}, NRC3 {aligned}"
         figure.suptitle(message.replace(", NRC3", ",\nNRC3"), x=0.01, ha="left", fontsize=11)
         handles, labels = axes[0, 0].get_legend_handles_labels()
@@ -110,8 +105,7 @@ def weight_decay_errors(results: Results) -> Picture:
     errors = networks.groupby("weight_decay")[["train", "test"]].mean()
     limits = thresholds()
     over = int(networks["over_collapsed"].sum())
-    with canvas.canvas(1, 2, size=(8.2, 3.6)) as (figure, axes):
-        left, right = axes.flat
+    with canvas.canvas(1, 2, 3.6) as (figure, [[left, right]]):
         for column, colour, label, shift in (
             ("train", COLOURS["nrc1"], "training", -0.07),
             ("test", NETWORK, "test", 0.07),
@@ -119,7 +113,6 @@ def weight_decay_errors(results: Results) -> Picture:
             left.scatter(networks["place"] + shift, networks[column], s=22, alpha=0.8, color=colour, linewidths=0)
             left.plot(np.arange(len(tried)) + shift, errors[column], color=colour, linewidth=1.8, label=label)
         left.axhline(1, color=NEUTRAL, linestyle="--", label="predicting the mean")
-        canvas.log_axis(left)
         learned = errors["test"].min() < limits["nothing_learned_least"]
         best = f"Test error is lowest at weight decay {errors['test'].idxmin():g}"
         left.set_title(best if learned else "Nothing is learned at any weight decay")
@@ -133,16 +126,16 @@ def weight_decay_errors(results: Results) -> Picture:
             some = networks[networks["over_collapsed"] == flag]
             right.scatter(some["place"], some["noise"].clip(lower=FLOOR), s=38, alpha=0.8, color=colour, marker=shape,
                           linewidths=0, label=label)  # fmt: skip
-        right.axhline(limits["noise_most"], color=NEUTRAL, linestyle=":", label=f"threshold, {limits['noise_most']:g}")
-        canvas.log_axis(right)
+        right.axhline(limits["noise_most"], label=f"threshold, {limits['noise_most']:g}", **canvas.THRESHOLD)
         right.set_title(f"Over-collapsed: {over} of {len(networks)} networks")
         targets = networks["target_rank"].iloc[0]
         right.set(xlabel=f"weight decay, output directions (targets: {targets})", ylabel="noise at the last site")
-        ranks = [_range(networks.loc[networks["weight_decay"] == value, "output_rank"]) for value in tried]
-        right.set_xticks(range(len(tried)), [f"{value:g}\n{rank}" for value, rank in zip(tried, ranks, strict=True)])
-        for axis in axes.flat:
+        ranks = networks.groupby("weight_decay")["output_rank"].agg(lambda of_one: span(of_one, str, "-"))
+        right.set_xticks(range(len(tried)), [f"{value:g}\n{rank}" for value, rank in ranks.items()])
+        for axis in (left, right):
             axis.set_xlim(-0.4, len(tried) - 0.6)
             axis.legend(fontsize=9)
+        canvas.log_axis(left, right)
         listed = ", ".join(f"{row.train:.3g} and {row.test:.3g} at {row.Index:g}" for row in errors.itertuples())
         return picture(
             figure,
@@ -185,7 +178,3 @@ def _ends(sites: pd.DataFrame) -> str:
         for row in last.itertuples()
     ]
     return f"Means at the last site, by weight decay: {', '.join(each)}."
-
-
-def _range(values: pd.Series) -> str:
-    return f"{values.min()}" if values.min() == values.max() else f"{values.min()}-{values.max()}"

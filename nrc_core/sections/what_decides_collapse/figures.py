@@ -7,7 +7,6 @@ from typing import Any
 import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
-from matplotlib.lines import Line2D
 from matplotlib.ticker import LogLocator, NullFormatter
 
 from nrc_core.results.criteria import holds, target_dimensions, weight_sites
@@ -25,7 +24,7 @@ PANELS = {
     "nrc3": ("nrc3", "mean cosine"),
     "nrc4": ("error_share", "error over its limit"),
 }
-THRESHOLD: dict[str, Any] = {"color": NEUTRAL, "linestyle": ":", "linewidth": 1.4}
+THRESHOLD = canvas.THRESHOLD | {"linewidth": 1.4}
 CONE: dict[str, Any] = {"color": NEUTRAL, "linestyle": "--", "linewidth": 1.4}
 NOISE_FLOOR = 1e-8  # least noise shown in curves by rank, which are stored in single precision
 
@@ -36,7 +35,7 @@ def variants(results: Results) -> Picture:
     flags, limits = holds(table), thresholds()
     limits_of = dict(zip(PANELS, (limits["noise_most"], *[limits["alignment_least"]] * 2, 1.0), strict=True))
     names = list(dict.fromkeys(table["variant"]))
-    with canvas.canvas(1, 4, size=(8.2, 1.7 + 0.32 * len(names))) as (figure, axes):
+    with canvas.canvas(1, 4, 1.7 + 0.32 * len(names)) as (figure, axes):
         counts = []
         for axis, (condition, (column, label)) in zip(axes.flat, PANELS.items(), strict=True):
             for (variant, over), runs in table.groupby(["variant", "over_collapsed"], sort=False):
@@ -53,8 +52,8 @@ def variants(results: Results) -> Picture:
                 _log(axis)
             counts.append(f"{condition.upper()} holds in {flags[condition].sum()} of {len(table)}")
         over = int(table["over_collapsed"].sum())
-        dots = [canvas.dot("a network"), canvas.dot("over-collapsed", "X")]
-        canvas.legend(figure, [*dots, canvas.entry("threshold", **THRESHOLD)])
+        dots = {"a network": canvas.dot(), "over-collapsed": canvas.dot("X")}
+        canvas.legend(figure, dots | {"threshold": THRESHOLD})
         told = "; ".join(
             f"{variant}, median noise {number(runs['nrc1'].median())}"
             for variant, runs in table.groupby("variant", sort=False)
@@ -70,22 +69,22 @@ def noise_before_and_after(results: Results) -> Picture:
     """NRC1 at the last site before and after the activation: one row for each variant, one bar for each network."""
     table = at_last_site(results)
     names = list(dict.fromkeys(table["variant"]))
-    with canvas.canvas(1, 1, size=(7.6, 1.6 + 0.36 * len(names))) as (figure, [[axis]]):
+    with canvas.canvas(1, 1, 1.6 + 0.36 * len(names)) as (figure, [[axis]]):
         after, before = (table[name].clip(lower=FLOOR) for name in ("nrc1", "before"))
         heights = table["variant"].map(names.index) + _spread(table["seed"], table["seed"])
         axis.hlines(heights, before, after, color=COLOURS["nrc1"], alpha=0.5)
         ends = {"facecolors": "none", "label": "before the activation"}, {"label": "after the activation"}
         for values, style in zip((before, after), ends, strict=True):
             axis.scatter(values, heights, s=34, edgecolors=COLOURS["nrc1"], **{"facecolors": COLOURS["nrc1"]} | style)
-        axis.axvline(thresholds()["noise_most"], **THRESHOLD)
-        axis.axvline(cone_noise(), **CONE)
+        axis.axvline(cone_noise(), label=_pairs(), **CONE)
+        axis.axvline(thresholds()["noise_most"], label="threshold", **THRESHOLD)
         canvas.row_axis(axis, names)
         _log(axis)
         axis.set_xlabel("noise (NRC1) at the last site")
         more = int((table["nrc1"] > table["before"]).sum())
         message = f"The activation adds noise in {more} of {len(table)} networks"
         axis.set_title(message)
-        canvas.legend(figure, [*axis.get_legend_handles_labels()[0], *_levels()], above=False)
+        figure.legend(loc="outside lower center", ncols=4, fontsize=9)
         told = "; ".join(
             f"{variant}: {number(runs['before'].median())} before, {number(runs['nrc1'].median())} after"
             for variant, runs in table.groupby("variant", sort=False)
@@ -100,45 +99,41 @@ def cone(results: Results) -> Picture:
     shown = {words: chosen for words, chosen in keys.items() if chosen}
     t = int(target_dimensions(results.final()).iloc[0])
     most = 2 * t + 4
-    with canvas.canvas(1, len(shown), size=(7.6 if len(shown) == 1 else 8.2, 3.7)) as (figure, axes):
+    with canvas.panels(shown, 3.7) as (figure, panels):
         titles = []
-        for axis, (words, chosen) in zip(axes.flat, shown.items(), strict=True):
+        for axis, words in panels:
             ends = {}
             for features, line in (("post", "-"), ("pre", "--")):
-                curves = _last_curves(results, chosen, features)
-                curves = curves[curves["k"] <= most]
-                ends[features] = canvas.networks_and_mean(
-                    axis, curves, "nrc1", COLOURS["nrc1"], by="k", line=line, marker="o", markersize=4
-                )
+                curves = _last_curves(results, shown[words], features, most)
+                style: dict[str, Any] = {"line": line, "marker": "o", "markersize": 4}
+                ends[features] = canvas.networks_and_mean(axis, curves, "nrc1", COLOURS["nrc1"], by="k", **style)
             for rank, text in ((t, "t"), (2 * t, "2t")):
-                axis.axvline(rank, color=NEUTRAL, linewidth=0.9)
-                canvas.at_foot(axis, rank, text, (3, 4))
+                canvas.marked_line(axis, rank, text, (3, 4), NEUTRAL, linewidth=0.9)
             axis.axhline(thresholds()["noise_most"], **THRESHOLD)
             axis.axhline(cone_noise(), **CONE)
             axis.set(xlabel="rank k", ylabel="noise outside the top k", yscale="log", xticks=range(1, most + 1))
-            title = (
-                f"{words[0].upper()}{words[1:]}: {ends['post'].get(t):.2g} at t, {ends['post'].get(2 * t, 0):.2g} at 2t"
-            )
+            noise = ends["post"]
+            title = f"{words[0].upper()}{words[1:]}: {noise.get(t):.2g} at t, {noise.get(2 * t, 0):.2g} at 2t"
             axis.set_title(title)
             titles.append(f"{title}; before the activation {ends['pre'].get(t):.2g} at t")
-        low = min(axis.get_ylim()[0] for axis in axes.flat)
-        for axis in axes.flat:
+        low = min(axis.get_ylim()[0] for axis in figure.axes)
+        for axis in figure.axes:
             axis.set_ylim(low, 1.5)
         kinds = {"after the activation": "-", "before it": "--"}
-        lines = [canvas.entry(name, color=COLOURS["nrc1"], linestyle=line) for name, line in kinds.items()]
-        canvas.legend(figure, [*lines, *_levels()], above=False)
+        lines = {name: {"color": COLOURS["nrc1"], "linestyle": line} for name, line in kinds.items()}
+        canvas.legend(figure, lines | {_pairs(): CONE, "threshold": THRESHOLD}, above=False)
         return picture(figure, f"Noise at the last site by rank, t = {t}. {'. '.join(titles)}.")
 
 
-def _levels() -> list[Line2D]:
-    return [canvas.entry(f"balanced pairs, {cone_noise():.3f}", **CONE), canvas.entry("threshold", **THRESHOLD)]
+def _pairs() -> str:
+    return f"balanced pairs, {cone_noise():.3f}"
 
 
-def _last_curves(results: Results, keys: list[str], features: str) -> pd.DataFrame:
-    """NRC1 by rank at the last site that feeds a weight, for the runs with the given keys."""
+def _last_curves(results: Results, keys: list[str], features: str, most: int) -> pd.DataFrame:
+    """NRC1 by rank, up to the rank `most`, at the last site that feeds a weight, for the runs with the given keys."""
     last = weight_sites(results.final()).groupby("key")["site"].max()
     curves = results.final_spectra(features=features)
-    chosen = curves["key"].isin(keys) & (curves["site"] == curves["key"].map(last))
+    chosen = curves["key"].isin(keys) & (curves["site"] == curves["key"].map(last)) & (curves["k"] <= most)
     return curves[chosen].assign(nrc1=lambda rows: rows["nrc1"].clip(lower=NOISE_FLOOR))
 
 
