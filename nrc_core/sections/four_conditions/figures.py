@@ -14,10 +14,9 @@ def collapsing_cloud(seed: int, samples: int) -> Picture:
     generator = np.random.default_rng(seed)
     signal, noise = generator.standard_normal((2, samples))
     with canvas(1, 3, 2.9) as (figure, axes):
-        titles = []
         for axis, spread in zip(axes.flat, (1.0, 0.4, 0.05), strict=True):
             cloud = np.stack([signal - spread * noise, signal + spread * noise], axis=1)
             axis.scatter(*cloud.T, s=5, alpha=0.6, color=COLOURS["nrc1"], edgecolors="none")
             axis.set(title=f"NRC1 = {nrc1(cloud, rank=1):.3f}", xlim=(-4, 4), ylim=(-4, 4), aspect="equal")
-            titles.append(axis.get_title("left"))
-        return picture(figure, f"Clouds of points closing in on a line: {', '.join(titles)}.")
+        titles = ", ".join(axis.get_title("left") for axis in figure.axes)
+        return picture(figure, f"Clouds of points closing in on a line: {titles}.")

@@ -27,7 +27,6 @@ def training_curves(results: Results) -> Picture:
     events = timing(results)
     splits = results.runs.set_index("key")["split"]
     with canvas.panels(results.runs["dataset"], 2.7, columns=2, extra=0.7) as (figure, panels):
-        titles = []
         for axis, dataset in panels:
             here = events[events["dataset"] == dataset]
             for key, run in results.losses[results.losses["key"].isin(here["key"])].groupby("key", sort=False):
@@ -39,10 +38,10 @@ def training_curves(results: Results) -> Picture:
             canvas.time_axis(axis, "epoch")
             axis.set(ylabel="mean squared error", title=_message(dataset, here))
             canvas.log_axis(axis)
-            titles.append(axis.get_title("left"))
+        titles = ". ".join(axis.get_title("left") for axis, _ in panels)
         styles = _key(sorted(set(splits), reverse=True))
         canvas.legend(figure, styles, columns=len(styles) // 2)
-        return picture(figure, f"Training and test losses by epoch. {'. '.join(titles)}. {_epochs(events)}")
+        return picture(figure, f"Training and test losses by epoch. {titles}. {_epochs(events)}")
 
 
 def onset_order(results: Results) -> Picture:
@@ -51,7 +50,6 @@ def onset_order(results: Results) -> Picture:
     events = events[events["condition"] != "all"]
     orders = order_of_onset(results).set_index("key")
     with canvas.panels(results.runs["dataset"], 2.5, columns=2, extra=0.4) as (figure, panels):
-        titles = []
         for axis, dataset in panels:
             here = events[events["dataset"] == dataset]
             end = int(results.losses.loc[results.losses["key"].isin(here["key"]), "epoch"].max())
@@ -61,7 +59,7 @@ def onset_order(results: Results) -> Picture:
             for row, condition in enumerate(CONDITIONS):
                 _brackets(axis, row, here[here["condition"] == condition], COLOURS[condition], end)
             axis.set_title(f"{_name(dataset)}: {_first(orders[orders['dataset'] == dataset])}")
-            titles.append(axis.get_title("left"))
+        titles = ". ".join(axis.get_title("left") for axis, _ in panels)
         dots = {
             f"sets in by this epoch, {split} split": canvas.dot(markerfacecolor=_face(split, NEUTRAL))
             for split in sorted(set(results.runs["split"]), reverse=True)
@@ -71,7 +69,7 @@ def onset_order(results: Results) -> Picture:
             f"{_name(row.dataset)}, {row.split} split, seed {row.seed}: {row.order or 'none'}"
             for row in orders.itertuples()
         )
-        return picture(figure, f"When each condition set in. {'. '.join(titles)}. In order of onset: {told}.")
+        return picture(figure, f"When each condition set in. {titles}. In order of onset: {told}.")
 
 
 def generalisation(results: Results) -> Picture:
