@@ -5,11 +5,12 @@ import importlib
 
 import pandas as pd
 import pytest
+from matplotlib import rc_params_from_file
 
 from nrc_core import Store, deep_nrc_mlp, run
 from nrc_core.results.criteria import first_site, holds, summary, verdicts, words
 from nrc_core.results.results import Results
-from nrc_core.sections import network_figures, page_parts
+from nrc_core.sections import canvas, network_figures, page_parts
 from nrc_core.sections.four_conditions.figures import collapsing_cloud
 from tests.pictures import check_picture
 
@@ -174,6 +175,12 @@ def test_the_figure_of_the_landing_page_has_its_message_in_words(results):
     three_curves = importlib.import_module("book.builder.assemble").three_curves
     check_picture(lambda: three_curves(results))
     assert "Three curves by layer. NRC1 " in three_curves(results).alt
+
+
+def test_texts_and_lines_have_a_grey_that_is_visible_on_light_and_on_dark_pages():
+    style = rc_params_from_file(canvas.STYLE, use_default_template=False)
+    assert {style[name] for name in style if name.endswith("color") and "face" not in name} == {canvas.NEUTRAL}
+    assert {style[name] for name in style if name.endswith("facecolor")} == {"none"}
 
 
 def test_titles_are_computed(results):

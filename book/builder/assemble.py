@@ -29,7 +29,7 @@ from nrc_core.results.thresholds import thresholds
 from nrc_core.sections import canvas
 from nrc_core.sections.canvas import COLOURS, Picture
 from nrc_core.sections.markdown import markdown_table
-from nrc_core.sections.network_figures import mark_collapse, title
+from nrc_core.sections.network_figures import condition_title, mark_collapse
 from nrc_core.workflow.profiles import Page, Profile, read_profile
 
 BOOK = Path(__file__).resolve().parent.parent
@@ -90,7 +90,7 @@ def three_curves(results: Results) -> Picture:
         mark_collapse(axis, found)
         axis.set(xlabel="layer, from input to output", ylabel="share, cosine or CKA", ylim=(-0.03, 1.05))
         figure.legend(loc="outside upper center", ncols=3, fontsize=9)
-        alt = f"Three curves by layer. {' '.join(f'{title(name, found)}.' for name in labels)}"
+        alt = f"Three curves by layer. {' '.join(f'{condition_title(name, found)}.' for name in labels)}"
         return canvas.picture(figure, alt)
 
 

@@ -56,7 +56,7 @@ def _four_panels(measurements: pd.DataFrame, positions: pd.DataFrame, own_error:
     with canvas.canvas(2, 2, 6.2) as (figure, [[noise, targets], [weights, errors]]):
         for axis, name in zip((noise, targets, weights, errors), CONDITIONS, strict=True):
             canvas.by_site(axis, table, name, COLOURS[name])
-            axis.set(title=title(name, found), xlabel="site (weight layer)", ylabel=AXIS[name])
+            axis.set(title=condition_title(name, found), xlabel="site (weight layer)", ylabel=AXIS[name])
             mark_collapse(axis, found)
         if len(each := weight_sites(positions)):
             canvas.by_site(weights, each, "nrc3", NEUTRAL, label="every position a sample", line="--")
@@ -66,7 +66,7 @@ def _four_panels(measurements: pd.DataFrame, positions: pd.DataFrame, own_error:
         error = table["network_mse"].mean()
         errors.axhline(error, color=NETWORK, linestyle="--", label="the network's own")
         errors.legend()
-        alt = "Four panels by site. " + " ".join(f"{title(name, found)}." for name in CONDITIONS)
+        alt = "Four panels by site. " + " ".join(f"{condition_title(name, found)}." for name in CONDITIONS)
         return picture(figure, f"{alt} {own_error} is {error:.3g}.")
 
 
@@ -173,7 +173,7 @@ def mark_collapse(axis: Axes, found: list[Verdict]) -> None:
         axis.axvline(float(site), color=COLLAPSE, linewidth=1.6, alpha=0.8)  # type: ignore[arg-type]
 
 
-def title(name: str, found: list[Verdict]) -> str:
+def condition_title(name: str, found: list[Verdict]) -> str:
     """Words for the sites at which a condition holds, for example "NRC1 holds from site 3 on"."""
     where = canvas.from_site([verdict.first_site[name] for verdict in found])
     return f"{name.upper()} holds {where}" if where else f"{name.upper()} fails at the last site"
