@@ -72,7 +72,7 @@ def canvas(rows: int, columns: int, height: float, width: float | None = None) -
 def panels(
     names: Iterable[Any], height: float, columns: int | None = None, extra: float = 0.0
 ) -> Iterator[tuple[Figure, list[tuple[Axes, Any]]]]:
-    """Make a figure with one panel for each different name, and pairs of an axis and its name.
+    """Make a figure with one panel for each different name; give the figure and pairs of an axis and its name.
 
     Args:
         height: of each row of panels, in inches.
@@ -205,7 +205,12 @@ def networks_and_mean(
 
 
 def mean_and_range(axis: Axes, table: pd.DataFrame, column: str, shade: float, **mean_style: Any) -> None:
-    """Draw the mean of the networks by site, and a band from their smallest to their largest value."""
+    """Draw the mean of the networks by site, and a band from their smallest to their largest value.
+
+    Args:
+        shade: opacity of the band.
+        mean_style: style of the mean; the band has its `color` too.
+    """
     sites = table.groupby("site")[column].agg(["mean", "min", "max"]).clip(lower=FLOOR)
     axis.fill_between(sites.index, sites["min"], sites["max"], color=mean_style["color"], alpha=shade, linewidth=0)
     axis.plot(sites.index, sites["mean"], **mean_style)

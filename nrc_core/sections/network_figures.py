@@ -168,9 +168,9 @@ def views(results: Results) -> Picture:
 
 
 def mark_collapse(axis: Axes, found: list[Verdict]) -> None:
-    """Draw a vertical line at the first collapsed site of each network, by NRC1."""
-    for site in {v.first_site["nrc1"] for v in found} - {None}:
-        axis.axvline(float(site), color=COLLAPSE, linewidth=1.6, alpha=0.8)  # type: ignore[arg-type]
+    """Draw a vertical line at the first site that is collapsed by NRC1 in a network, once for each such site."""
+    for site in {site for verdict in found if (site := verdict.first_site["nrc1"]) is not None}:
+        axis.axvline(site, color=COLLAPSE, linewidth=1.6, alpha=0.8)
 
 
 def condition_title(name: str, found: list[Verdict]) -> str:
