@@ -6,7 +6,7 @@ import dataclasses
 import json
 import math
 from collections.abc import Callable, Collection, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -34,6 +34,10 @@ class _Rule:
         if not (right_type and number and self.holds(value)):
             raise ConfigError(f"{name} must be {self.words}: got {value!r}")
 
+    def field(self, default: Any = dataclasses.MISSING) -> Any:
+        """A field of a dataclass that follows the rule; if the default is None, None is allowed too."""
+        return dataclasses.field(default=default, metadata={"rule": self})
+
 
 AT_LEAST_1 = _Rule("a whole number, at least 1", int, lambda value: value >= 1)
 SEED = _Rule("a whole number from 0 to 2^32 - 1", int, lambda value: 0 <= value < 2**32)
@@ -45,11 +49,6 @@ BELOW_1 = _Rule("in [0, 1)", float, lambda value: 0 <= value < 1)
 def one_of(values: Collection[str]) -> _Rule:
     """The rule that a field has one of several values."""
     return _Rule(f"one of {', '.join(values)}", str, lambda value: value in values)
-
-
-def ruled(rule: _Rule, default: Any = dataclasses.MISSING) -> Any:
-    """A field with a rule; if the default is None, None is allowed too."""
-    return field(default=default, metadata={"rule": rule})
 
 
 class Configuration:
@@ -90,6 +89,13 @@ class Configuration:
         """Epochs or iterations after which the run is measured."""
         times: tuple[int, ...] = getattr(self, self.TIMES)
         return times
+
+    def _measure_at_end(self, last: int, words: str) -> None:
+        """Put the times of the measurements in order; the last epoch or iteration is always one of them."""
+        for time in self.times:
+            if not 1 <= time <= last:
+                raise ConfigError(f"{self.TIMES} must lie between 1 and {words}{last}: got {time}")
+        object.__setattr__(self, self.TIMES, tuple(sorted({*self.times, last})))
 
     def as_dict(self) -> dict[str, Any]:
         """The configuration as plain JSON values, for the content key and the provenance."""
@@ -136,14 +142,6 @@ def check_sizes(**sizes: int) -> None:
     for name, size in sizes.items():
         if size < 1:
             raise ConfigError(f"{name} must be at least 1: got {size}")
-
-
-def measured_at(name: str, times: Sequence[int], last: int, words: str) -> tuple[int, ...]:
-    """The times to measure, in order; the last epoch or iteration is always one of them."""
-    for time in times:
-        if not 1 <= time <= last:
-            raise ConfigError(f"{name} must lie between 1 and {words}{last}: got {time}")
-    return tuple(sorted({*times, last}))
 
 
 def log_spaced_epochs(epochs: int, count: int) -> tuple[int, ...]:

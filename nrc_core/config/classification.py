@@ -5,19 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any, ClassVar
 
-from nrc_core.config.base import (
-    AT_LEAST_1,
-    BELOW_1,
-    NOT_NEGATIVE,
-    POSITIVE,
-    SEED,
-    Configuration,
-    check_depth,
-    check_several,
-    measured_at,
-    one_of,
-    ruled,
-)
+from nrc_core.config import base
 from nrc_core.errors import ConfigError
 
 # Possible depths of each network; None means any depth. The depth of an MLP is its number of weight layers.
@@ -27,7 +15,7 @@ MARGIN_QUANTILES = (0.0, 0.1, 0.5, 0.9, 1.0)  # the quantiles of a network's mar
 
 
 @dataclass(frozen=True)
-class ClassifierConfig(Configuration):
+class ClassifierConfig(base.Configuration):
     """One classification network: its data, shape, optimiser and the iterations at which it is measured.
 
     Optimiser: SGD with momentum, batches of 128, cosine annealing of the learning rate to zero over all
@@ -61,33 +49,32 @@ class ClassifierConfig(Configuration):
     MEASURED: ClassVar[tuple[str, ...]] = ("measure_iterations", "keep_weights")
 
     dataset: str
-    iterations: int = ruled(AT_LEAST_1)
-    learning_rate: float = ruled(POSITIVE)
-    weight_decay: float = ruled(NOT_NEGATIVE)
-    architecture: str = ruled(one_of(CLASSIFIERS), "mlp")
-    width: int = ruled(AT_LEAST_1, 1024)
-    depth: int = ruled(AT_LEAST_1, 4)
-    stem: str = ruled(one_of(STEMS), "small")
-    loss: str = ruled(one_of(("cross_entropy", "mse")), "cross_entropy")
-    label_smoothing: float = ruled(BELOW_1, 0.0)
-    momentum: float = ruled(BELOW_1, 0.9)
-    batch_size: int = ruled(AT_LEAST_1, 128)
-    seed: int = ruled(SEED, 0)
-    stop_loss: float | None = ruled(NOT_NEGATIVE, None)
-    stop_iteration: int | None = ruled(AT_LEAST_1, None)
+    iterations: int = base.AT_LEAST_1.field()
+    learning_rate: float = base.POSITIVE.field()
+    weight_decay: float = base.NOT_NEGATIVE.field()
+    architecture: str = base.one_of(CLASSIFIERS).field("mlp")
+    width: int = base.AT_LEAST_1.field(1024)
+    depth: int = base.AT_LEAST_1.field(4)
+    stem: str = base.one_of(STEMS).field("small")
+    loss: str = base.one_of(("cross_entropy", "mse")).field("cross_entropy")
+    label_smoothing: float = base.BELOW_1.field(0.0)
+    momentum: float = base.BELOW_1.field(0.9)
+    batch_size: int = base.AT_LEAST_1.field(128)
+    seed: int = base.SEED.field(0)
+    stop_loss: float | None = base.NOT_NEGATIVE.field(None)
+    stop_iteration: int | None = base.AT_LEAST_1.field(None)
     measure_iterations: tuple[int, ...] = ()
     keep_weights: bool = False
     dataset_options: dict[str, Any] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        check_depth(self.architecture, self.depth, CLASSIFIERS)
+        base.check_depth(self.architecture, self.depth, CLASSIFIERS)
         if self.loss == "mse" and self.label_smoothing:
             raise ConfigError("label_smoothing is an option of the cross-entropy: set it to 0 or use that loss")
         if self.last > self.iterations:
             raise ConfigError(f"stop_iteration must be at most iterations = {self.iterations}: got {self.last}")
-        measured = measured_at("measure_iterations", self.measure_iterations, self.last, "")
-        object.__setattr__(self, "measure_iterations", measured)
+        self._measure_at_end(self.last, "")
 
     @property
     def last(self) -> int:
@@ -96,7 +83,7 @@ class ClassifierConfig(Configuration):
 
 
 @dataclass(frozen=True)
-class TransferConfig(Configuration):
+class TransferConfig(base.Configuration):
     """Fine-tuning of a pre-trained network with a new head on the classes of another task.
 
     Source: Hui et al., section 4.2. The optimiser is the same as in the pre-training, except for the learning rate,
@@ -123,10 +110,10 @@ class TransferConfig(Configuration):
     learning_rates: tuple[float, ...]
     dataset: str
     dataset_options: dict[str, Any]
-    start: int = ruled(AT_LEAST_1)
-    iterations: int = ruled(AT_LEAST_1)
-    validation_per_class: int = ruled(AT_LEAST_1)
-    seed: int = ruled(SEED, 0)
+    start: int = base.AT_LEAST_1.field()
+    iterations: int = base.AT_LEAST_1.field()
+    validation_per_class: int = base.AT_LEAST_1.field()
+    seed: int = base.SEED.field(0)
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -145,9 +132,9 @@ class TransferConfig(Configuration):
                 "dataset_options must have train_per_class, since the validation rows follow the training rows: got "
                 f"{sorted(self.dataset_options)}"
             )
-        check_several("learning_rates", self.learning_rates)
+        base.check_several("learning_rates", self.learning_rates)
         for rate in self.learning_rates:
-            POSITIVE.check("learning_rates", rate)
+            base.POSITIVE.check("learning_rates", rate)
 
     @property
     def times(self) -> tuple[int, ...]:

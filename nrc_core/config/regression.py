@@ -5,20 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any, ClassVar
 
-from nrc_core.config.base import (
-    AT_LEAST_1,
-    BELOW_1,
-    CONVENTIONS,
-    NOT_NEGATIVE,
-    NUMERICAL_TOLERANCE,
-    POSITIVE,
-    SEED,
-    Configuration,
-    check_depth,
-    measured_at,
-    one_of,
-    ruled,
-)
+from nrc_core.config import base
 from nrc_core.errors import ConfigError
 
 # Possible depths of each network; None means any depth. The depth of a ResNet counts the stem, the convolutions of its
@@ -27,7 +14,7 @@ ARCHITECTURES: dict[str, tuple[int, ...] | None] = {"mlp": None, "resnet": (18, 
 
 
 @dataclass(frozen=True)
-class RunConfig(Configuration):
+class RunConfig(base.Configuration):
     """One network: its data, shape, optimiser and the epochs at which it is measured.
 
     Optimiser: SGD with momentum and L2 weight decay with gradient (wd) w; the learning rate is divided by 10
@@ -68,34 +55,33 @@ class RunConfig(Configuration):
     )  # fmt: skip
 
     dataset: str
-    epochs: int = ruled(AT_LEAST_1)
-    learning_rate: float = ruled(POSITIVE)
-    weight_decay: float = ruled(NOT_NEGATIVE)
-    width: int = ruled(AT_LEAST_1, 256)
-    depth: int = ruled(AT_LEAST_1, 8)
+    epochs: int = base.AT_LEAST_1.field()
+    learning_rate: float = base.POSITIVE.field()
+    weight_decay: float = base.NOT_NEGATIVE.field()
+    width: int = base.AT_LEAST_1.field(256)
+    depth: int = base.AT_LEAST_1.field(8)
     bias: bool = False
-    momentum: float = ruled(BELOW_1, 0.9)
-    batch_size: int = ruled(AT_LEAST_1, 128)
-    seed: int = ruled(SEED, 0)
+    momentum: float = base.BELOW_1.field(0.9)
+    batch_size: int = base.AT_LEAST_1.field(128)
+    seed: int = base.SEED.field(0)
     measure_epochs: tuple[int, ...] = ()
-    rank: int | None = ruled(AT_LEAST_1, None)
-    tolerance: float = ruled(BELOW_1, NUMERICAL_TOLERANCE)
-    init_scale: float = ruled(POSITIVE, 1.0)
+    rank: int | None = base.AT_LEAST_1.field(None)
+    tolerance: float = base.BELOW_1.field(base.NUMERICAL_TOLERANCE)
+    init_scale: float = base.POSITIVE.field(1.0)
     conventions: tuple[str, ...] = ("careful",)
     dataset_options: dict[str, Any] = field(default_factory=dict)
-    architecture: str = ruled(one_of(ARCHITECTURES), "mlp")
-    head: str = ruled(one_of(("linear", "layernorm")), "linear")
-    precision: str = ruled(one_of(("float32", "bfloat16")), "float32")
+    architecture: str = base.one_of(ARCHITECTURES).field("mlp")
+    head: str = base.one_of(("linear", "layernorm")).field("linear")
+    precision: str = base.one_of(("float32", "bfloat16")).field("float32")
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        check_depth(self.architecture, self.depth, ARCHITECTURES)
+        base.check_depth(self.architecture, self.depth, ARCHITECTURES)
         if self.architecture == "mlp" and self.head != "linear":
             raise ConfigError(f"head is an option of ResNets, an MLP has a linear one: got {self.head!r}")
         if self.architecture != "mlp" and (self.bias or self.init_scale != 1.0):
             raise ConfigError("bias and init_scale are options of MLPs; a ResNet starts as torchvision makes it")
-        if unknown := set(self.conventions) - set(CONVENTIONS):
-            raise ConfigError(f"conventions must be among {', '.join(CONVENTIONS)}: got {sorted(unknown)}")
-        measured = measured_at("measure_epochs", self.measure_epochs, self.epochs, "epochs = ")
-        object.__setattr__(self, "measure_epochs", measured)
+        if unknown := set(self.conventions) - set(base.CONVENTIONS):
+            raise ConfigError(f"conventions must be among {', '.join(base.CONVENTIONS)}: got {sorted(unknown)}")
+        self._measure_at_end(self.epochs, "epochs = ")
         object.__setattr__(self, "conventions", tuple(sorted({*self.conventions, "careful"})))
