@@ -85,6 +85,11 @@ class Configuration:
                 rule.check(one.name, value)
 
     @property
+    def short_name(self) -> str:
+        """The data set and the seed, for messages."""
+        return f"{self.dataset}, seed {self.seed}"
+
+    @property
     def times(self) -> tuple[int, ...]:
         """Epochs or iterations after which the run is measured."""
         times: tuple[int, ...] = getattr(self, self.TIMES)

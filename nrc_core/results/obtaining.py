@@ -50,7 +50,7 @@ def find(config: Configuration, store: Store, tables: Wanted = TABLES) -> RunRes
         found = store.find(config, tables)
     usable = found is not None and (found.failure or found.config.covers(config))
     place = found.key if usable and found else "not"
-    logger.debug("%s, seed %d: %s in %s", config.dataset, config.seed, place, store.folder)
+    logger.debug("%s: %s in %s", config.short_name, place, store.folder)
     return found if usable else None
 
 
@@ -119,7 +119,7 @@ class Obtaining:
         found = find(config, self._store)
         if found is None:
             return None
-        logger.info("%s, seed %d: found in the store as %s, not trained again", config.dataset, config.seed, found.key)
+        logger.info("%s: found in the store as %s, not trained again", config.short_name, found.key)
         return Obtained(config, found, cached=True)
 
     def _key(self, config: Configuration) -> str:

@@ -116,7 +116,7 @@ class Training(Generic[Config]):
         self.generator.set_state(state["generator"])
         self.losses, self.seconds, self.values = state["losses"], state["seconds"], state["values"]
         self.kept = {time: {name: unpacked(one) for name, one in state["kept"][time].items()} for time in wanted}
-        logger.info("%s, seed %d: going on from %s %d", self.config.dataset, self.config.seed, clock, self.done)
+        logger.info("%s: going on from %s %d", self.config.short_name, clock, self.done)
 
     def write(self, done: int, learnt: dict[str, Any], seconds: float) -> None:
         """Write a checkpoint of the state after an epoch or iteration, if the run has a checkpoint file."""

@@ -5,8 +5,7 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Iterator
-from contextlib import closing, contextmanager
-from dataclasses import dataclass, field
+from contextlib import closing
 from functools import partial
 from typing import Any
 
@@ -23,6 +22,7 @@ from nrc_core.training.progress import Progress
 from nrc_core.training.single import SingleNetwork
 
 LOSS_ROWS = 400  # largest number of rows of losses
+SINCE_ROW, SINCE_EPOCH = 0, 1  # two sums of losses, errors and samples: since the last row, and in this epoch
 
 
 def build_classifier(config: ClassifierConfig, dataset: Dataset) -> Classifier:
@@ -75,127 +75,108 @@ def train_classifier(
         TrainingDiverged: the loss is no longer finite; the message names the iteration.
     """
     data = dataset.to(device)
-    run = _Run.begin(Training(config, data, (model or build_classifier(config, data)).to(device), checkpoint))
-    started, who = time.monotonic(), f"{config.dataset}, seed {config.seed}"
-    with closing(Progress(who, "iteration", config.last, run.iteration)) as progress:
+    training = Training(config, data, (model or build_classifier(config, data)).to(device), checkpoint)
+    run, row_every, started = _Run(training), math.ceil(config.last / LOSS_ROWS), time.monotonic()
+    with closing(Progress(config.short_name, config.CLOCK, config.last, run.iteration)) as progress:
         while not run.ended:
             run.step()
-            training, row = run.training, run.iteration % run.row_every == 0 or run.ended
-            if row or run.iteration in config.times:
-                run.add_losses(row=row)
+            measured = run.ended or run.iteration in config.times
+            if run.ended or run.iteration % row_every == 0:
+                run.add_row()
+            elif measured:
+                run.check_loss()
             progress.tell(run.iteration, run.state_in_words, ended=run.ended)
-            if run.iteration in config.times or run.ended:
+            if measured:
                 yield run.iteration, training
             if checkpoint and not run.ended and checkpoint.due():
-                run.add_losses(row=False)
+                run.check_loss()
                 training.write(run.iteration, run.state(), time.monotonic() - started)
 
 
-@dataclass
 class _Run:
-    """State of a training: all that the next step depends on."""
+    """A training after some iterations, with all that its next step depends on.
 
-    training: Training[ClassifierConfig]
-    network: SingleNetwork
-    order: Tensor  # order of the rows in this epoch
-    row_every: int
-    iteration: int = 0
-    factor: float = 1.0  # learning rate of the last step over the first learning rate
-    used: int = 0  # number of rows of this epoch that were trained on
-    ended: bool = False
-    epoch_loss: float = 0.0  # sum over the samples of this epoch whose loss was read from the device
-    window: list[float] = field(default_factory=lambda: [0.0, 0.0, 0.0])  # losses, errors, samples of this row
-    pending: list[tuple[Tensor, Tensor, int]] = field(default_factory=list)  # losses still on the device
+    The sums of the losses stay on the device until they are needed, so that a GPU does not wait for the host.
+    """
 
-    @classmethod
-    def begin(cls, training: Training[ClassifierConfig]) -> _Run:
-        """State at the start, or at the checkpoint."""
-        config = training.config
-        row_every = math.ceil(config.last / LOSS_ROWS)
-        network = SingleNetwork(
+    def __init__(self, training: Training[ClassifierConfig]):
+        config, x = training.config, training.dataset.x_train
+        self.training, self.iteration, self.ended = training, training.done, False
+        self.network = SingleNetwork(
             training.model, rate=config.learning_rate, weight_decay=config.weight_decay, momentum=config.momentum
         )
+        self.drops_units = any(isinstance(layer, nn.Dropout) for layer in training.model.modules())
         if training.learnt is None:
-            order = torch.randperm(len(training.dataset.x_train), generator=training.generator)
-            return cls(training, network, order, row_every)
-        state = training.learnt
-        network.restore(0, state.pop("network"))
-        return cls(training, network, row_every=row_every, iteration=training.done, **state)
+            self.order = torch.randperm(len(x), generator=training.generator)  # rows still to use in this epoch
+            self.sums = torch.zeros(2, 3, dtype=torch.float64, device=x.device)  # see SINCE_ROW
+        else:
+            self.network.restore(0, training.learnt["network"])
+            self.order, self.sums = training.learnt["order"], training.learnt["sums"].to(x.device)
 
     def step(self) -> None:
         """Train on one batch."""
         config, data = self.training.config, self.training.dataset
         self.factor = (1 + math.cos(math.pi * self.iteration / config.iterations)) / 2
         self.network.scale_rates(self.factor)
-        rows = self.order[self.used : self.used + config.batch_size].to(data.x_train.device)
+        rows = self.order[: config.batch_size].to(data.x_train.device)
         targets = data.y_train[rows]
         self.training.model.train()
-        with self.dropout():
-            loss, logits = self.network.step(data.x_train[rows], targets, partial(_loss, config))
-        self.iteration, self.used = self.iteration + 1, self.used + len(rows)
-        wrong = (logits.argmax(1) != targets.argmax(1)).sum()
-        self.pending.append((loss, wrong, len(rows)))
+        devices = [data.x_train.device] if data.x_train.is_cuda else []
+        with torch.random.fork_rng(devices, enabled=self.drops_units):
+            if self.drops_units:  # which units, only the seed and the iteration decide
+                torch.manual_seed(config.seed * 1_000_003 + self.iteration)
+            self.loss, logits = self.network.step(data.x_train[rows], targets, partial(_loss, config))
+        self.sums[:, 0] += self.loss.double() * len(rows)
+        self.sums[:, 1] += (logits.argmax(1) != targets.argmax(1)).sum()
+        self.sums[:, 2] += len(rows)
+        self.iteration, self.order = self.iteration + 1, self.order[config.batch_size :]
         self.ended = self.iteration == config.last
-        if self.used >= len(self.order):
+        if len(self.order) == 0:
             self._end_epoch()
 
-    @contextmanager
-    def dropout(self) -> Iterator[None]:
-        """Seed the dropout of this batch by only the seed and the iteration."""
-        if not any(isinstance(layer, nn.Dropout) for layer in self.training.model.modules()):
-            yield
-            return
-        device = self.training.dataset.x_train.device
-        with torch.random.fork_rng(devices=[device] if device.type == "cuda" else []):
-            torch.manual_seed(self.training.config.seed * 1_000_003 + self.iteration)
-            yield
-
     def _end_epoch(self) -> None:
-        stop = self.training.config.stop_loss
-        if stop is not None:
-            self.add_losses(row=False)
-            self.ended = self.ended or self.epoch_loss / len(self.order) <= stop
-        self.epoch_loss, self.used = 0.0, 0
-        self.order = torch.randperm(len(self.order), generator=self.training.generator)
+        config, data = self.training.config, self.training.dataset
+        if config.stop_loss is not None:
+            self.check_loss()
+            losses, _, samples = self.sums[SINCE_EPOCH].tolist()
+            self.ended = self.ended or losses / samples <= config.stop_loss
+        self.sums[SINCE_EPOCH] = 0
+        self.order = torch.randperm(len(data.x_train), generator=self.training.generator)
 
-    def add_losses(self, *, row: bool) -> None:
-        """Read the losses of the last iterations from the device; with `row`, add a row to the table of losses."""
-        for loss, wrong, count in self.pending:
-            value = loss.item()
-            self.window = [a + b for a, b in zip(self.window, (value * count, wrong.item(), count), strict=True)]
-            self.epoch_loss += value * count
-        self.pending = []
-        config, (losses, errors, samples) = self.training.config, self.window
-        if not math.isfinite(losses):
-            raise TrainingDiverged(
-                f"{config.dataset}, seed {config.seed}: the loss is no longer finite at iteration {self.iteration} "
-                f"(learning rate {config.learning_rate:g}): try a smaller learning_rate"
-            )
-        if row and samples:
-            self.training.losses.append(
-                {
-                    "iteration": self.iteration,
-                    "learning_rate": config.learning_rate * self.factor,
-                    "batch_loss": losses / samples,
-                    "batch_error": errors / samples,
-                }
-            )
-            self.window = [0.0, 0.0, 0.0]
+    def check_loss(self) -> None:
+        """Raise TrainingDiverged unless all losses since the last row are finite."""
+        if not self.sums[SINCE_ROW].isfinite().all():
+            raise diverged(self.training.config, "loss", self.iteration)
+
+    def add_row(self) -> None:
+        """Add a row to the table of losses."""
+        self.check_loss()
+        losses, errors, samples = self.sums[SINCE_ROW].tolist()
+        self.training.losses.append(
+            {
+                "iteration": self.iteration,
+                "learning_rate": self.training.config.learning_rate * self.factor,
+                "batch_loss": losses / samples,
+                "batch_error": errors / samples,
+            }
+        )
+        self.sums[SINCE_ROW] = 0
 
     def state_in_words(self) -> str:
         """The loss of the last batch, in words."""
-        loss = self.pending[-1][0].item() if self.pending else self.training.losses[-1]["batch_loss"]
-        return f"loss {loss:.3g}"
+        return f"loss {self.loss.item():.3g}"
 
     def state(self) -> dict[str, Any]:
         """Values that the next step depends on and that `training` does not have."""
-        return {
-            "used": self.used,
-            "order": self.order,
-            "epoch_loss": self.epoch_loss,
-            "window": self.window,
-            "network": self.network.state(0),
-        }
+        return {"order": self.order, "sums": self.sums, "network": self.network.state(0)}
+
+
+def diverged(config: ClassifierConfig, what: str, iteration: int) -> TrainingDiverged:
+    """The error for a loss or a network that is no longer finite."""
+    return TrainingDiverged(
+        f"{config.short_name}: the {what} is no longer finite at iteration {iteration} "
+        f"(learning rate {config.learning_rate:g}): try a smaller learning_rate"
+    )
 
 
 def _loss(config: ClassifierConfig, logits: Tensor, targets: Tensor) -> Tensor:

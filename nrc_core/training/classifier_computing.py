@@ -11,14 +11,13 @@ import torch
 
 from nrc_core.config.classification import ClassifierConfig
 from nrc_core.data.dataset import Dataset
-from nrc_core.errors import TrainingDiverged
 from nrc_core.metrics import classes
 from nrc_core.metrics.class_table import look, one_hot_sites, table
 from nrc_core.metrics.classes import k_means, weak_test_variance
 from nrc_core.metrics.layers import weight_matrices
 from nrc_core.metrics.table import input_spectra, spectra
 from nrc_core.training.checkpoints import Checkpoint, Training, save_state
-from nrc_core.training.classification import train_classifier
+from nrc_core.training.classification import diverged, train_classifier
 from nrc_core.training.identity import Trained, checkpoint_identity
 from nrc_core.training.loop import reproducible_arithmetic
 
@@ -63,10 +62,7 @@ def _measure(training: Training[ClassifierConfig], iteration: int) -> tuple[dict
         x, y = (data.x_train, data.y_train) if split == "train" else (data.x_test, data.y_test)
         seen[split] = look(model, x, y)
         if not bool(seen[split].logits.isfinite().all()):  # the last batch made the weights diverge
-            raise TrainingDiverged(
-                f"{config.dataset}, seed {config.seed}: the network is no longer finite at iteration {iteration} "
-                f"(learning rate {config.learning_rate:g}): try a smaller learning_rate"
-            )
+            raise diverged(config, "network", iteration)
         sites = one_hot_sites(seen[split], inputs) if split == "train" else []
         found = table(model, x, seen[split], loss=config.loss, inputs=inputs, regression=sites)
         if sites:

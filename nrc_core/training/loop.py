@@ -178,7 +178,7 @@ def _learner(trainings: list[Training[RunConfig]]) -> Learner:
 
 def _who(trainings: list[Training[RunConfig]]) -> str:
     config = trainings[0].config
-    return f"{config.dataset}, " + (f"seed {config.seed}" if len(trainings) == 1 else f"{len(trainings)} networks")
+    return config.short_name if len(trainings) == 1 else f"{config.dataset}, {len(trainings)} networks"
 
 
 def _state(trainings: list[Training[RunConfig]]) -> str:
@@ -199,7 +199,7 @@ def _fails(training: Training[RunConfig], losses: Tensor, epoch: int, factor: fl
     step = (epoch - 1) * len(losses) + int(bad[0]) + 1
     config = training.config
     training.failure = TrainingDiverged(
-        f"{config.dataset}, seed {config.seed}: the loss became {losses[bad[0]].item()} at step {step} "
+        f"{config.short_name}: the loss became {losses[bad[0]].item()} at step {step} "
         f"(epoch {epoch}, learning rate {config.learning_rate * factor:g}): try a smaller learning_rate"
     )
     return True
