@@ -6,14 +6,13 @@ import logging
 import time
 from collections.abc import Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from nrc_core.config.base import Configuration
 from nrc_core.config.classification import TransferConfig
-from nrc_core.config.regression import RunConfig
 from nrc_core.data.catalogue import data_identity
 from nrc_core.errors import DataUnavailable, TrainingDiverged
 from nrc_core.results.records import TABLES
@@ -27,15 +26,6 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 LOADED_AT_ONCE = 2  # number of data sets that are kept in memory; some have gigabytes of images
-
-
-@dataclass(frozen=True)
-class Obtained:
-    """A configuration with its result, and whether the result was already in the store."""
-
-    wanted: Configuration
-    result: RunResult
-    cached: bool
 
 
 def find(config: Configuration, store: Store, tables: Wanted = TABLES) -> RunResult | None:
@@ -101,8 +91,8 @@ class Obtaining:
             self._loaded[name] = load_dataset(config.dataset, **config.dataset_options)
         return self._loaded[name]
 
-    def obtain(self, configs: Sequence[Configuration]) -> list[Obtained]:
-        """The result of every configuration."""
+    def obtain(self, configs: Sequence[Configuration]) -> list[tuple[Configuration, RunResult]]:
+        """Every configuration with its result."""
         outcomes = [self._look_up(config) for config in configs]
         missing = [place for place, outcome in enumerate(outcomes) if outcome is None]
         if missing:  # this checks the device before data are loaded, since loading takes longer
@@ -110,17 +100,15 @@ class Obtaining:
         keys = {place: self._key(configs[place]) for place in missing}
         trained = self._train_all([(keys[place], configs[place]) for place in missing]) if missing else {}
         for place, key in keys.items():
-            config, result = configs[place], trained.pop(key, None)
             # If there is no result, another process computed the run first, or the same run is wanted a second time.
-            outcomes[place] = Obtained(config, result, cached=False) if result else self._look_up(config)
-        return [outcome for outcome in outcomes if outcome is not None]
+            outcomes[place] = trained.pop(key, None) or self._look_up(configs[place])
+        return [(config, outcome) for config, outcome in zip(configs, outcomes, strict=True) if outcome is not None]
 
-    def _look_up(self, config: Configuration) -> Obtained | None:
+    def _look_up(self, config: Configuration) -> RunResult | None:
         found = find(config, self._store)
-        if found is None:
-            return None
-        logger.info("%s: found in the store as %s, not trained again", config.short_name, found.key)
-        return Obtained(config, found, cached=True)
+        if found is not None:
+            logger.info("%s: found in the store as %s, not trained again", config.short_name, found.key)
+        return found
 
     def _key(self, config: Configuration) -> str:
         try:
@@ -157,8 +145,7 @@ class Obtaining:
             alike.setdefault(config.stack_key(), []).append(key)
         stacks = []
         for keys in alike.values():
-            first = wanted[keys[0]]
-            size = stack_size(first, self._device) if isinstance(first, RunConfig) else 1
+            size = stack_size(wanted[keys[0]], self._device)
             stacks += [{key: wanted[key] for key in keys[start : start + size]} for start in range(0, len(keys), size)]
         return stacks
 
@@ -183,25 +170,23 @@ class Obtaining:
         (first_key, first), *_ = runs.items()
         dataset, checkpoints = self.load(first), [self._store.checkpoint(key) for key in runs]
         try:
-            inputs = self._inputs(first_key, first)
+            weights = self._weights(first_key, first)
         except TrainingDiverged as error:  # the pre-training diverged, so there are no initial weights
-            computed = [Trained(config, {}, seconds=0.0, failure=str(error)) for config in runs.values()]
+            computed = [Trained(first, {}, seconds=0.0, failure=str(error))]
         else:
-            computed = compute(list(runs.values()), dataset, device=self._device, checkpoints=checkpoints, **inputs)
+            configs = list(runs.values())
+            computed = compute(configs, dataset, device=self._device, checkpoints=checkpoints, weights=weights)
         done = {}
         for key, checkpoint, one in zip(runs, checkpoints, computed, strict=True):
             done[key] = self._store.save(key, one.tables, describe_run(one, dataset, self._device))
             checkpoint.unlink(missing_ok=True)
         return done
 
-    def _inputs(self, key: str, config: Configuration) -> dict[str, Any]:
-        """The arguments `weights` and `validation` of `compute` for this run."""
-        from nrc_core.data.load import load_dataset
-
+    def _weights(self, key: str, config: Configuration) -> Path | None:
+        """The argument `weights` of `compute` for this run."""
         if isinstance(config, TransferConfig):
-            weights = self._pretrained(config)
-            return {"weights": weights, "validation": load_dataset(config.dataset, **config.validation_options)}
-        return {"weights": self._store.weights(key) if config.keep_weights else None}
+            return self._pretrained(config)
+        return self._store.weights(key) if config.keep_weights else None
 
     def _pretrained(self, config: TransferConfig) -> Path:
         """The file of the initial weights of the fine-tuning; if it does not exist, train the network again."""

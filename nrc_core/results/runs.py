@@ -14,10 +14,10 @@ from nrc_core.config.base import Configuration
 from nrc_core.data.catalogue import BUILT_IN, check_samples
 from nrc_core.data.prepared import data_folder, read_manifest
 from nrc_core.errors import TrainingDiverged
-from nrc_core.results.obtaining import Obtained, Obtaining, find, is_prepared
+from nrc_core.results.obtaining import Obtaining, find, is_prepared
 from nrc_core.results.records import TABLES
 from nrc_core.results.results import Results, joined
-from nrc_core.results.store import Store, Wanted
+from nrc_core.results.store import RunResult, Store, Wanted
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -73,9 +73,9 @@ def stored(configs: Iterable[Configuration], *, store: Store, tables: Wanted = T
         (None, 2)
     """
     found = [(config, find(config, store, tables)) for config in configs]
-    obtained = [Obtained(config, result, cached=True) for config, result in found if result is not None]
-    results = _collect(obtained, tables)
-    return (None if results.runs.empty else results), len(found) - len(obtained)
+    there = [(config, result) for config, result in found if result is not None]
+    results = _collect(there, tables)
+    return (None if results.runs.empty else results), len(found) - len(there)
 
 
 def check_obtainable(configs: Iterable[Configuration], *, store: Store) -> list[Configuration]:
@@ -97,27 +97,27 @@ def check_obtainable(configs: Iterable[Configuration], *, store: Store) -> list[
     return lacking
 
 
-def _collect(obtained: list[Obtained], tables: Wanted = TABLES) -> Results:
-    """The results of runs. The frames of tables that were not read are empty."""
+def _collect(pairs: list[tuple[Configuration, RunResult]], tables: Wanted = TABLES) -> Results:
+    """The results of configurations and their runs. The frames of tables that were not read are empty."""
     import pandas as pd
 
-    failures = {in_words(one.wanted): one.result.failure for one in obtained if one.result.failure}
-    done = [one for one in obtained if not one.result.failure]
-    each = [(one.result.key, _wanted(one)) for one in done]
+    failures = {in_words(config): run.failure for config, run in pairs if run.failure}
+    each = [(run.key, _wanted(config, run)) for config, run in pairs if not run.failure]
+    done = [run for _, run in pairs if not run.failure]
     rows = [
-        {"key": one.result.key, "cached": one.cached, "task": one.result.config.TASK or REGRESSION}
-        | {name: one.result.provenance[name] for name in ("device", "seconds", "date", "commit")}
-        | {name: one.result.provenance["data"].get(name) for name in DATA_FIELDS}
-        | {"pretraining_key": one.result.provenance.get("pretraining_key")}
-        | one.result.config.as_dict()
-        for one in done
+        {"key": run.key, "cached": run.cached, "task": run.config.TASK or REGRESSION}
+        | {name: run.provenance[name] for name in ("device", "seconds", "date", "commit")}
+        | {name: run.provenance["data"].get(name) for name in DATA_FIELDS}
+        | {"pretraining_key": run.provenance.get("pretraining_key")}
+        | run.config.as_dict()
+        for run in done
     ]
     seeds = {row["key"]: row["seed"] for row in rows}
     frames = {name: pd.DataFrame() for name in TABLES}
     for name in tables:
         frames[name] = joined([(key, own[name]) for key, own in each if name in own])
         frames[name]["seed"] = frames[name]["key"].map(seeds)
-    provenance = {one.result.key: dict(one.result.provenance) for one in done}
+    provenance = {run.key: dict(run.provenance) for run in done}
     return Results(pd.DataFrame(rows), **frames, provenance=provenance, failures=failures)
 
 
@@ -139,9 +139,9 @@ def in_words(config: Configuration) -> str:
     return ", ".join([config.dataset, *values])
 
 
-def _wanted(one: Obtained) -> dict[str, pd.DataFrame]:
+def _wanted(config: Configuration, run: RunResult) -> dict[str, pd.DataFrame]:
     """The tables of a run with only the measurements that the configuration wants; the run may have more."""
-    tables, config = dict(one.result.tables), one.wanted
+    tables = dict(run.tables)
     if "measurements" not in tables:
         return tables
     m = tables["measurements"]

@@ -48,11 +48,15 @@ def _canonical(config: Configuration) -> str:
 
 @dataclass(frozen=True)
 class RunResult:
-    """The tables of one run and its provenance; a run whose loss was no longer finite has no tables."""
+    """The tables of one run and its provenance; a run whose loss was no longer finite has no tables.
+
+    `cached` says whether the run was read from the store; it is false if the run has just been computed and saved.
+    """
 
     key: str
     tables: Mapping[str, pd.DataFrame]
     provenance: Mapping[str, Any]
+    cached: bool = True
 
     @property
     def config(self) -> Configuration:
@@ -158,7 +162,7 @@ class Store:
             record = {"key": key, **provenance, "files": files}
             record["checksum"] = fingerprint(record)
             (partial / PROVENANCE).write_text(json.dumps(record, indent=2, sort_keys=True) + "\n")
-        return RunResult(key, tables, record)
+        return RunResult(key, tables, record, cached=False)
 
     def load(self, key: str, tables: Wanted = TABLES) -> RunResult | None:
         """The run with this key, or None if it is missing or damaged; a damaged run is logged.

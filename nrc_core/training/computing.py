@@ -38,7 +38,6 @@ def compute(
     device: torch.device | str | None = None,
     checkpoints: Sequence[Path | None],
     weights: Path | None = None,
-    validation: Dataset | None = None,
 ) -> list[Trained]:
     """Train and measure each configuration; if a loss is no longer finite, the run has a `failure` and no tables.
 
@@ -50,7 +49,6 @@ def compute(
         checkpoints: files for the states of the trainings; if a file exists, training goes on from it. The caller
             removes them.
         weights: for a classifier, the folder for its weights; for a transfer, the file of the initial weights.
-        validation: for a transfer, the rows on which its learning rate and penalty are chosen.
     """
     device = chosen_device(device)
     regressions = [config for config in configs if isinstance(config, RunConfig)]
@@ -65,8 +63,8 @@ def compute(
     try:
         if isinstance(config, ClassifierConfig):
             return [compute_classifier(config, dataset, device=device, checkpoint=checkpoint, weights=weights)]
-        assert isinstance(config, TransferConfig) and weights is not None and validation is not None
-        return [compute_transfer(config, dataset, validation, device=device, weights=weights)]
+        assert isinstance(config, TransferConfig) and weights is not None
+        return [compute_transfer(config, dataset, device=device, weights=weights)]
     except TrainingDiverged as error:
         return [Trained(config, {}, time.monotonic() - started, failure=str(error))]
 
@@ -95,14 +93,14 @@ def chosen_device(device: torch.device | str | None) -> torch.device:
     return chosen
 
 
-def stack_size(config: RunConfig, device: torch.device) -> int:
+def stack_size(config: Configuration, device: torch.device) -> int:
     """Best number of networks like this one to train together.
 
-    Only MLPs are trained together. A GPU trains many networks in nearly the time of one network. On a core of a CPU,
-    this is true only for small networks, whose time is mainly the overhead of operations. There the weights of a
-    stack should fit in the cache, about a megabyte.
+    Only MLPs of regression runs are trained together. A GPU trains many networks in nearly the time of one network. On
+    a core of a CPU, this is true only for small networks, whose time is mainly the overhead of operations. There the
+    weights of a stack should fit in the cache, about a megabyte.
     """
-    if config.architecture != "mlp":
+    if not isinstance(config, RunConfig) or config.architecture != "mlp":
         return 1
     if device.type != "cpu":
         return 64
@@ -123,14 +121,17 @@ def _regressions(
             measure_together(together, epoch)
             trainings |= {id(one.config): one for one in together.trainings}
     share = (time.monotonic() - started) / len(configs)
-    return [_finished(trainings[id(config)], share, len(configs)) for config in configs]
-
-
-def _finished(training: Training[RunConfig], seconds: float, stacked: int) -> Trained:
-    seconds += training.seconds
-    if training.failure:
-        return Trained(training.config, {}, seconds, stacked, failure=str(training.failure))
-    return Trained(training.config, training.tables(), seconds, stacked)
+    done = [trainings[id(config)] for config in configs]
+    return [
+        Trained(
+            one.config,
+            {} if one.failure else one.tables(),
+            one.seconds + share,
+            stacked=len(configs),
+            failure=str(one.failure or ""),
+        )
+        for one in done
+    ]
 
 
 def measure_together(together: Together, epoch: int) -> None:

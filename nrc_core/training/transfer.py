@@ -15,6 +15,7 @@ from torch import Tensor, nn
 
 from nrc_core.config.classification import ClassifierConfig, TransferConfig
 from nrc_core.data.dataset import Dataset
+from nrc_core.data.load import load_dataset
 from nrc_core.errors import TrainingDiverged
 from nrc_core.metrics.class_table import ROWS_AT_ONCE, look
 from nrc_core.metrics.layers import weight_layers
@@ -30,9 +31,7 @@ PENALTIES = (1e-4, 1e-3, 1e-2, 1e-1, 1.0, 10.0)
 AS_IN_PRETRAINING = ("weight_decay", "architecture", "width", "depth", "stem", "momentum", "batch_size")
 
 
-def compute_transfer(
-    config: TransferConfig, dataset: Dataset, validation: Dataset, *, device: torch.device, weights: Path
-) -> Trained:
+def compute_transfer(config: TransferConfig, dataset: Dataset, *, device: torch.device, weights: Path) -> Trained:
     """Fine-tune with every learning rate, and fit a linear probe with every penalty; each is one row of a table.
 
     Columns of the table `downstream`: `kind` ("fine-tuning" or "linear probe"), `setting` (learning rate or C),
@@ -40,11 +39,10 @@ def compute_transfer(
     learning rate diverged.
 
     Args:
-        dataset: data set of the downstream task.
-        validation: data set of `config.validation_options`; its training rows are the validation rows.
+        dataset: data set of the downstream task; the validation rows are loaded here.
         weights: file of the pre-trained weights.
     """
-    started = time.monotonic()
+    started, validation = time.monotonic(), load_dataset(config.dataset, **config.validation_options)
     parts = {
         "train": (dataset.x_train, dataset.y_train),
         "validation": (validation.x_train, validation.y_train),
