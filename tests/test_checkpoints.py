@@ -14,7 +14,7 @@ import pytest
 import torch
 
 from nrc_core import DataDamaged, RunConfig, Store, deep_nrc_mlp, deep_nrc_resnet, load_dataset, run
-from nrc_core.results.records import TABLES
+from nrc_core.results.results import TABLES
 from nrc_core.training import checkpoints
 from nrc_core.training.checkpoints import Checkpoint, is_whole, load_state, packed, save_state, unpacked
 from nrc_core.training.loop import reproducible_arithmetic, train
@@ -194,4 +194,4 @@ def test_one_is_due_after_a_while_only(tmp_path, monkeypatch):
 
 def test_tables_survive_packing():
     table = pd.DataFrame({"a": [1.5, np.nan], "b": ["x", "y"], "c": np.array([1, 2], np.float32)})
-    pd.testing.assert_frame_equal(unpacked(packed(table)), table)
+    pd.testing.assert_frame_equal(unpacked(packed({"b": table}))["b"], table)

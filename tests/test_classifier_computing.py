@@ -32,7 +32,8 @@ def config(**change) -> ClassifierConfig:
 
 
 def compute(run: ClassifierConfig, data: Dataset, path: Path | None = None) -> dict[str, pd.DataFrame]:
-    return compute_classifier(run, data, device=torch.device("cpu"), checkpoint=path).tables
+    checkpoint = None if path is None else Checkpoint(path, {})
+    return compute_classifier(run, data, device=torch.device("cpu"), checkpoint=checkpoint).tables
 
 
 @pytest.mark.parametrize(

@@ -16,7 +16,7 @@ import nrc_core
 from nrc_core import ConfigError, DataUnavailable, RunConfig, Store, TrainingDiverged, deep_nrc_mlp, run
 from nrc_core.data import load
 from nrc_core.results import obtaining, runs
-from nrc_core.results.records import TABLES
+from nrc_core.results.results import TABLES
 from nrc_core.results.store import RESULTS_VERSION
 from nrc_core.sections.experiments import EXPERIMENTS
 from nrc_core.training import computing

@@ -108,7 +108,8 @@ def test_fine_tuning_starts_from_all_weights_but_the_heads(start, done, monkeypa
         return train_classifier(task, dataset, device=device, model=model)
 
     monkeypatch.setattr(transfers, "train_classifier", watched)
-    transfers.compute_transfer(config, data, device=torch.device("cpu"), weights=path)
+    validation = load_dataset("mnist", **config.validation_options)
+    transfers.compute_transfer(config, data, validation, device=torch.device("cpu"), weights=path)
     assert len(started) == len(RATES)
     for before in started:
         head = [name for name in before if before[name].shape != state[name].shape]

@@ -14,8 +14,7 @@ from nrc_core.claims.close_calls import CLOSE, chance_of_change
 from nrc_core.claims.entries import Claim, read_claims
 from nrc_core.data.catalogue import STAND_IN
 from nrc_core.errors import ConfigError, suggestion
-from nrc_core.results.records import TABLES
-from nrc_core.results.results import Results
+from nrc_core.results.results import TABLES, Results
 from nrc_core.results.runs import stored
 from nrc_core.results.store import Store
 from nrc_core.results.thresholds import read_thresholds, thresholds

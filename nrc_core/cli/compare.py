@@ -10,7 +10,6 @@ from typing import Any
 from nrc_core.claims.quantities import ONSET, quantities
 from nrc_core.errors import ConfigError, suggestion
 from nrc_core.files import project_folder
-from nrc_core.results.records import all_keys
 from nrc_core.results.store import RunResult, Store
 
 SHORTEST = 4  # least number of letters of a key that the user must give
@@ -40,7 +39,7 @@ def execute(given: argparse.Namespace) -> None:
 
 
 def _find(name: str, stores: list[Store]) -> RunResult:
-    known = {key: store for store in reversed(stores) for key in all_keys(store.folder)}
+    known = {key: store for store in reversed(stores) for key in store.all_keys()}
     keys = [name] if name in known else [key for key in known if key.startswith(name)]
     if len(name) < SHORTEST:
         raise ConfigError(f"a run is named by at least {SHORTEST} letters of its key: got {name!r}")

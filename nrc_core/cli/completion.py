@@ -11,13 +11,13 @@ from argcomplete.completers import BaseCompleter, FilesCompleter
 from data_scripts import SCRIPTS
 from nrc_core.cli.parser import KINDS
 from nrc_core.files import project_folder
-from nrc_core.results.records import all_keys
+from nrc_core.results.store import Store
 from nrc_core.sections.experiments import EXPERIMENTS
 from nrc_core.workflow.notebook_files import all_notebooks
 
 
 def _keys() -> list[str]:
-    return [key for folder in ("build/store", "results") for key in all_keys(project_folder() / folder)]
+    return [key for folder in ("build/store", "results") for key in Store(project_folder() / folder).all_keys()]
 
 
 def _claims() -> list[str]:

@@ -13,7 +13,6 @@ from nrc_core.data.catalogue import BUILT_IN
 from nrc_core.data.prepared import data_folder, read_manifest
 from nrc_core.errors import ConfigError, DataDamaged, DataUnavailable, suggestion
 from nrc_core.results.phrases import counted
-from nrc_core.results.records import read_records
 from nrc_core.results.store import Store
 from nrc_core.sections.experiments import EXPERIMENTS
 from nrc_core.workflow.notebook_files import all_notebooks, folder, opening
@@ -69,7 +68,7 @@ def _experiments() -> Iterator[str]:
 
 def _store(store: Store, *, each: bool) -> Iterator[str]:
     """Yield one line for each data set, task and network; `each` adds one line for each run."""
-    keys, whole = store.all_keys(), list(read_records(store.folder))
+    keys, whole = store.all_keys(), list(store.records())
     yield f"Store {store.folder}: {counted(len(keys), 'run')} (`nrc compare KEY KEY` compares two)"
     for (dataset, network), group in groupby(sorted(whole, key=_kind), _kind):
         records = list(group)

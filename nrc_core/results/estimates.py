@@ -6,13 +6,13 @@ import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from statistics import median
+from statistics import median, mode
 from typing import Any
 
 from nrc_core.config.base import Configuration
 from nrc_core.files import project_folder
 from nrc_core.results.phrases import counted
-from nrc_core.results.records import read_records
+from nrc_core.results.store import Store
 from nrc_core.training.progress import duration
 
 Record = Mapping[str, Any]
@@ -51,7 +51,7 @@ def announcement(configs: Sequence[Configuration], store: Path, *, gpu: bool) ->
     """
     count = f"{counted(len(configs), 'network')} to train"
     folders = dict.fromkeys([store.resolve(), (project_folder() / "results").resolve()])
-    found = estimate(configs, [record for folder in folders for record in read_records(folder)], gpu=gpu)
+    found = estimate(configs, [record for folder in folders for record in Store(folder).records()], gpu=gpu)
     if found.unknown == len(configs):
         return f"{count}; no stored run is like that, so how long it takes is not known"
     some = f" for {len(configs) - found.unknown} of them" if found.unknown else ""
@@ -69,18 +69,16 @@ def estimate(configs: Sequence[Configuration], records: Iterable[Record], *, gpu
         gpu: whether the runs will be trained on a GPU.
     """
     there = [record for record in records if record.get("seconds")]
-    total, unknown, devices = 0.0, 0, []
+    total, devices = 0.0, []
     for config in configs:
         wanted = config.as_dict()
         distances = [_distance(wanted, one, gpu) for one in there]
         least = min(distances, default=math.inf)
-        if least > FARTHEST:
-            unknown += 1
-            continue
-        near = [one for one, distance in zip(there, distances, strict=True) if distance <= least + ROUNDING]
-        total += median(float(one["seconds"]) * math.exp(_work(wanted) - _work(one["config"])) for one in near)
-        devices.append(str(near[0]["device"]))
-    return Estimate(total, unknown, max(set(devices), key=devices.count) if devices else "")
+        if least <= FARTHEST:
+            near = [one for one, distance in zip(there, distances, strict=True) if distance <= least + ROUNDING]
+            total += median(float(one["seconds"]) * math.exp(_work(wanted) - _work(one["config"])) for one in near)
+            devices.append(str(near[0]["device"]))
+    return Estimate(total, len(configs) - len(devices), mode(devices) if devices else "")
 
 
 def _distance(wanted: Record, record: Record, gpu: bool) -> float:

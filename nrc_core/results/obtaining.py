@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from contextlib import ExitStack
 from dataclasses import replace
 from functools import cached_property
+from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -15,7 +16,7 @@ from nrc_core.config.base import Configuration
 from nrc_core.config.classification import TransferConfig
 from nrc_core.data.catalogue import data_identity
 from nrc_core.errors import DataUnavailable, TrainingDiverged
-from nrc_core.results.records import TABLES
+from nrc_core.results.results import TABLES
 from nrc_core.results.store import RunResult, Store, Wanted, content_key
 from nrc_core.training.progress import duration
 
@@ -38,10 +39,10 @@ def find(config: Configuration, store: Store, tables: Wanted = TABLES) -> RunRes
         found = store.load(content_key(config, _identity(config)), tables)
     except DataUnavailable:
         found = store.find(config, tables)
-    usable = found is not None and (found.failure or found.config.covers(config))
-    place = found.key if usable and found else "not"
-    logger.debug("%s: %s in %s", config.short_name, place, store.folder)
-    return found if usable else None
+    if found is not None and not (found.failure or found.config.covers(config)):
+        found = None
+    logger.debug("%s: %s in %s", config.short_name, found.key if found else "not", store.folder)
+    return found
 
 
 def is_prepared(config: Configuration) -> bool:
@@ -139,12 +140,11 @@ class Obtaining:
         wanted: dict[str, Configuration] = {}
         for key, config in missing:
             wanted[key] = wanted[key].measured_with(config) if key in wanted else config
-        data = [_data_words(config) for config in wanted.values()]
-        alike: dict[str, list[str]] = {}
-        for key, config in sorted(wanted.items(), key=lambda item: data.index(_data_words(item[1]))):
-            alike.setdefault(config.stack_key(), []).append(key)
+        alike: dict[str, dict[str, list[str]]] = {}  # keys of the runs by their data, and by what a stack shares
+        for key, config in wanted.items():
+            alike.setdefault(_data_words(config), {}).setdefault(config.stack_key(), []).append(key)
         stacks = []
-        for keys in alike.values():
+        for keys in chain.from_iterable(groups.values() for groups in alike.values()):
             size = stack_size(wanted[keys[0]], self._device)
             stacks += [{key: wanted[key] for key in keys[start : start + size]} for start in range(0, len(keys), size)]
         return stacks

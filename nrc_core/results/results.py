@@ -6,12 +6,11 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from nrc_core.results.records import TABLES
-
 if TYPE_CHECKING:
     import pandas as pd
 
 Made = TypeVar("Made")
+TABLES = ("measurements", "spectra", "losses", "downstream")  # a run has only those that its task produces
 
 
 @dataclass(frozen=True)

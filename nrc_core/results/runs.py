@@ -15,8 +15,7 @@ from nrc_core.data.catalogue import BUILT_IN, check_samples
 from nrc_core.data.prepared import data_folder, read_manifest
 from nrc_core.errors import TrainingDiverged
 from nrc_core.results.obtaining import Obtaining, find, is_prepared
-from nrc_core.results.records import TABLES
-from nrc_core.results.results import Results, joined
+from nrc_core.results.results import TABLES, Results, joined
 from nrc_core.results.store import RunResult, Store, Wanted
 
 if TYPE_CHECKING:

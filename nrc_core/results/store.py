@@ -8,7 +8,7 @@ import logging
 import os
 import tempfile
 from collections.abc import Collection, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, suppress
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -18,7 +18,7 @@ from nrc_core.config.base import Configuration
 from nrc_core.config.classification import ClassifierConfig, TransferConfig
 from nrc_core.config.regression import RunConfig
 from nrc_core.files import atomic_folder, locked, project_folder, sha256
-from nrc_core.results.records import DAMAGES, PROVENANCE, TABLES, all_keys, fingerprint, folders, read_record
+from nrc_core.results.results import TABLES
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -29,6 +29,9 @@ logger = logging.getLogger(__name__)
 # detects this. It is part of every content key, so results of older code are not found again.
 # A changed comment or a new figure needs no new number, so a day of GPU time is not lost.
 RESULTS_VERSION = 1
+PROVENANCE = "provenance.json"
+# Errors when a damaged record, or a table that it names, is read.
+DAMAGES = (OSError, ValueError, RecursionError, KeyError, TypeError, AttributeError)
 # Names of wanted tables, or the wanted columns by the name of the table (None: all columns).
 Wanted = Collection[str] | Mapping[str, Collection[str] | None]
 
@@ -80,11 +83,22 @@ def read_configuration(values: Mapping[str, Any]) -> Configuration:
         kind.TASK: kind for kind in (RunConfig, ClassifierConfig, TransferConfig)
     }
     # JSON has lists where a configuration has tuples.
-    plain = {name: value for name, value in values.items() if name != "task"}
-    given = {name: tuple(value) if isinstance(value, list) else value for name, value in plain.items()}
+    given: dict[str, Any] = {n: tuple(value) if isinstance(value, list) else value for n, value in values.items()}
+    kind = kinds[given.pop("task", None)]
     if "pretraining" in given:
         given["pretraining"] = read_configuration(values["pretraining"])
-    return kinds[values.get("task")](**given)
+    return kind(**given)
+
+
+def _fingerprint(record: Mapping[str, Any]) -> str:
+    """Checksum of a record without its own checksum.
+
+    Example:
+        >>> _fingerprint({"key": "a", "checksum": "b"}) == _fingerprint({"key": "a"})
+        True
+    """
+    text = json.dumps({name: value for name, value in record.items() if name != "checksum"}, sort_keys=True)
+    return hashlib.sha256(text.encode()).hexdigest()
 
 
 class Store:
@@ -106,11 +120,9 @@ class Store:
         with tempfile.TemporaryFile(dir=self.folder):
             pass
 
-    @contextmanager
-    def lock(self, key: str) -> Iterator[None]:
+    def lock(self, key: str) -> AbstractContextManager[None]:
         """Hold the lock of a run while it is computed; a second process that needs the run waits and logs this."""
-        with locked(self.folder / ".locks" / key, f"another process that computes run {key}"):
-            yield
+        return locked(self.folder / ".locks" / key, f"another process that computes run {key}")
 
     def checkpoint(self, key: str) -> Path:
         """Path of the checkpoint of an unfinished run."""
@@ -128,13 +140,24 @@ class Store:
         Args:
             tables: as in `load`.
         """
-        found = self._catalogue(tuple(folders(self.folder))).get(_canonical(config), [])
+        found = self._catalogue(tuple(self._folders())).get(_canonical(config), [])
         loaded = (self.load(key, tables) for _, key in sorted(found, reverse=True))
         return next((run for run in loaded if run is not None), None)
 
     def all_keys(self) -> list[str]:
         """The keys of all runs in the store, including damaged runs."""
-        return all_keys(self.folder)
+        return [name for name in self._folders() if (self.folder / name / PROVENANCE).exists()]
+
+    def _folders(self) -> list[str]:
+        """The names of the folders that can be those of runs."""
+        names = os.listdir(self.folder) if self.folder.is_dir() else []  # noqa: PTH208 - asked for every run, so quick
+        return sorted(name for name in names if name[0] in "0123456789abcdef")
+
+    def records(self) -> Iterator[dict[str, Any]]:
+        """The provenance of all runs in the store; damaged runs are left out. No table is read."""
+        for key in self.all_keys():
+            with suppress(*DAMAGES):
+                yield self._read_record(key)
 
     @lru_cache(maxsize=1)  # noqa: B019 - a store lives as long as its process
     def _catalogue(self, names: tuple[str, ...]) -> dict[str, list[tuple[str, str]]]:
@@ -148,10 +171,17 @@ class Store:
 
     def _record(self, key: str) -> dict[str, Any] | None:
         try:
-            return read_record(self.folder / key)
+            return self._read_record(key)
         except DAMAGES as error:
             logger.warning("damaged result %s (%s): computing it again", self.folder / key, error)
             return None
+
+    def _read_record(self, key: str) -> dict[str, Any]:
+        """The provenance of a run; raises one of `DAMAGES` if it is missing or its content has changed."""
+        record: dict[str, Any] = json.loads((self.folder / key / PROVENANCE).read_text())
+        if record["checksum"] != _fingerprint(record):
+            raise ValueError(f"{PROVENANCE} is not as it was written")
+        return record
 
     def save(self, key: str, tables: Mapping[str, pd.DataFrame], provenance: Mapping[str, Any]) -> RunResult:
         """Write one run in a single step."""
@@ -160,7 +190,7 @@ class Store:
                 table.to_parquet(partial / f"{name}.parquet", index=False, compression="zstd")
             files = {f"{name}.parquet": sha256(partial / f"{name}.parquet") for name in tables}
             record = {"key": key, **provenance, "files": files}
-            record["checksum"] = fingerprint(record)
+            record["checksum"] = _fingerprint(record)
             (partial / PROVENANCE).write_text(json.dumps(record, indent=2, sort_keys=True) + "\n")
         return RunResult(key, tables, record, cached=False)
 
@@ -175,7 +205,7 @@ class Store:
         if not folder.is_dir():
             return None
         try:
-            provenance = read_record(folder)
+            provenance = self._read_record(key)
             read = {}
             for file, checksum in provenance["files"].items():
                 content = (folder / file).read_bytes()

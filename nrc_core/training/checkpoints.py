@@ -11,7 +11,6 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Generic, TypeVar
 
-import numpy as np
 import pandas as pd
 import torch
 from torch import nn
@@ -115,7 +114,7 @@ class Training(Generic[Config]):
         self.done, self.learnt = state[clock], state["learner"]
         self.generator.set_state(state["generator"])
         self.losses, self.seconds, self.values = state["losses"], state["seconds"], state["values"]
-        self.kept = {time: {name: unpacked(one) for name, one in state["kept"][time].items()} for time in wanted}
+        self.kept = {time: unpacked(state["kept"][time]) for time in wanted}
         logger.info("%s: going on from %s %d", self.config.short_name, clock, self.done)
 
     def write(self, done: int, learnt: dict[str, Any], seconds: float) -> None:
@@ -129,9 +128,7 @@ class Training(Generic[Config]):
                 "learner": learnt,
                 "generator": self.generator.get_state(),
                 "losses": self.losses,
-                "kept": {
-                    time: {name: packed(table) for name, table in tables.items()} for time, tables in self.kept.items()
-                },
+                "kept": {time: packed(tables) for time, tables in self.kept.items()},
                 "values": self.values,
             }
         )
@@ -186,18 +183,17 @@ def _is_as_written(content: bytes) -> bool:
     return hashlib.sha256(memoryview(content)[CHECKSUM_BYTES:]).digest() == content[:CHECKSUM_BYTES]
 
 
-def packed(table: pd.DataFrame) -> torch.Tensor:
-    """A table as a tensor of bytes, which can be part of a checkpoint."""
-    buffer = io.BytesIO()
-    table.to_parquet(buffer, index=False)
-    return torch.from_numpy(np.frombuffer(buffer.getvalue(), np.uint8).copy())
+def packed(tables: dict[str, pd.DataFrame]) -> dict[str, torch.Tensor]:
+    """Tables as tensors of bytes, which can be part of a checkpoint."""
+    files = {name: bytearray(table.to_parquet(index=False)) for name, table in tables.items()}
+    return {name: torch.frombuffer(file, dtype=torch.uint8) for name, file in files.items()}
 
 
-def unpacked(content: torch.Tensor) -> pd.DataFrame:
-    """The table in a tensor that was made by `packed`.
+def unpacked(files: dict[str, torch.Tensor]) -> dict[str, pd.DataFrame]:
+    """The tables in tensors that were made by `packed`.
 
     Example:
-        >>> unpacked(packed(pd.DataFrame({"a": [1]})))["a"].tolist()
+        >>> unpacked(packed({"losses": pd.DataFrame({"a": [1]})}))["losses"]["a"].tolist()
         [1]
     """
-    return pd.read_parquet(io.BytesIO(content.numpy().tobytes()))
+    return {name: pd.read_parquet(io.BytesIO(file.numpy().tobytes())) for name, file in files.items()}

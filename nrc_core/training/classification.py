@@ -10,7 +10,7 @@ from functools import partial
 from typing import Any
 
 import torch
-from torch import Tensor, nn
+from torch import nn
 from torch.nn import functional
 
 from nrc_core.config.classification import ClassifierConfig
@@ -19,7 +19,7 @@ from nrc_core.errors import ConfigError, TrainingDiverged
 from nrc_core.networks.classifiers import Classifier, classifier
 from nrc_core.training.checkpoints import Checkpoint, Training
 from nrc_core.training.progress import Progress
-from nrc_core.training.single import SingleNetwork
+from nrc_core.training.single import Loss, SingleNetwork
 
 LOSS_ROWS = 400  # largest number of rows of losses
 SINCE_ROW, SINCE_EPOCH = 0, 1  # two sums of losses, errors and samples: since the last row, and in this epoch
@@ -106,16 +106,20 @@ class _Run:
             training.model, rate=config.learning_rate, weight_decay=config.weight_decay, momentum=config.momentum
         )
         self.drops_units = any(isinstance(layer, nn.Dropout) for layer in training.model.modules())
-        if training.learnt is None:
-            self.order = torch.randperm(len(x), generator=training.generator)  # rows still to use in this epoch
-            self.sums = torch.zeros(2, 3, dtype=torch.float64, device=x.device)  # see SINCE_ROW
-        else:
+        smoothed = partial(functional.cross_entropy, label_smoothing=config.label_smoothing)
+        self.loss_of: Loss = functional.mse_loss if config.loss == "mse" else smoothed
+        self.order = torch.empty(0, dtype=torch.long)  # rows that are still to be used in this epoch
+        self.sums = torch.zeros(2, 3, dtype=torch.float64, device=x.device)  # see SINCE_ROW
+        if training.learnt is not None:
             self.network.restore(0, training.learnt["network"])
             self.order, self.sums = training.learnt["order"], training.learnt["sums"].to(x.device)
 
     def step(self) -> None:
         """Train on one batch."""
         config, data = self.training.config, self.training.dataset
+        if len(self.order) == 0:
+            self.order = torch.randperm(len(data.x_train), generator=self.training.generator)
+            self.sums[SINCE_EPOCH] = 0
         self.factor = (1 + math.cos(math.pi * self.iteration / config.iterations)) / 2
         self.network.scale_rates(self.factor)
         rows = self.order[: config.batch_size].to(data.x_train.device)
@@ -125,23 +129,16 @@ class _Run:
         with torch.random.fork_rng(devices, enabled=self.drops_units):
             if self.drops_units:  # which units, only the seed and the iteration decide
                 torch.manual_seed(config.seed * 1_000_003 + self.iteration)
-            self.loss, logits = self.network.step(data.x_train[rows], targets, partial(_loss, config))
+            self.loss, logits = self.network.step(data.x_train[rows], targets, self.loss_of)
         self.sums[:, 0] += self.loss.double() * len(rows)
         self.sums[:, 1] += (logits.argmax(1) != targets.argmax(1)).sum()
         self.sums[:, 2] += len(rows)
         self.iteration, self.order = self.iteration + 1, self.order[config.batch_size :]
         self.ended = self.iteration == config.last
-        if len(self.order) == 0:
-            self._end_epoch()
-
-    def _end_epoch(self) -> None:
-        config, data = self.training.config, self.training.dataset
-        if config.stop_loss is not None:
+        if len(self.order) == 0 and config.stop_loss is not None:
             self.check_loss()
             losses, _, samples = self.sums[SINCE_EPOCH].tolist()
             self.ended = self.ended or losses / samples <= config.stop_loss
-        self.sums[SINCE_EPOCH] = 0
-        self.order = torch.randperm(len(data.x_train), generator=self.training.generator)
 
     def check_loss(self) -> None:
         """Raise TrainingDiverged unless all losses since the last row are finite."""
@@ -177,9 +174,3 @@ def diverged(config: ClassifierConfig, what: str, iteration: int) -> TrainingDiv
         f"{config.short_name}: the {what} is no longer finite at iteration {iteration} "
         f"(learning rate {config.learning_rate:g}): try a smaller learning_rate"
     )
-
-
-def _loss(config: ClassifierConfig, logits: Tensor, targets: Tensor) -> Tensor:
-    if config.loss == "mse":
-        return functional.mse_loss(logits, targets)
-    return functional.cross_entropy(logits, targets, label_smoothing=config.label_smoothing)

@@ -18,7 +18,7 @@ from nrc_core.metrics.layers import weight_matrices
 from nrc_core.metrics.table import input_spectra, spectra
 from nrc_core.training.checkpoints import Checkpoint, Training, save_state
 from nrc_core.training.classification import diverged, train_classifier
-from nrc_core.training.identity import Trained, checkpoint_identity
+from nrc_core.training.identity import Trained
 from nrc_core.training.loop import reproducible_arithmetic
 
 SPLITS = ("train", "test")
@@ -29,22 +29,21 @@ def compute_classifier(
     dataset: Dataset,
     *,
     device: torch.device,
-    checkpoint: Path | None = None,
+    checkpoint: Checkpoint | None = None,
     weights: Path | None = None,
 ) -> Trained:
     """Train and measure a classifier.
 
     Args:
-        checkpoint: file for the state of the training; if it exists, training goes on from it. The caller removes it.
+        checkpoint: if its file exists, training goes on from it. The caller removes the file.
         weights: folder for the weights at every measured iteration, `<iteration>.pt`.
 
     Raises:
         TrainingDiverged: the loss is no longer finite.
     """
     started = time.monotonic()
-    kept = None if checkpoint is None else Checkpoint(checkpoint, checkpoint_identity(config, dataset, device))
     with reproducible_arithmetic():
-        for iteration, training in train_classifier(config, dataset.to(device), device=device, checkpoint=kept):
+        for iteration, training in train_classifier(config, dataset.to(device), device=device, checkpoint=checkpoint):
             if weights is not None:
                 save_state(training.model.state_dict(), weights / f"{iteration}.pt")
             training.kept[iteration], training.values[iteration] = _measure(training, iteration)

@@ -13,6 +13,7 @@ from nrc_core.config.base import Configuration
 from nrc_core.config.classification import ClassifierConfig, TransferConfig
 from nrc_core.config.regression import RunConfig
 from nrc_core.data.dataset import Dataset
+from nrc_core.data.load import load_dataset
 from nrc_core.errors import ConfigError, TrainingDiverged, shown
 from nrc_core.metrics.layers import weight_matrices
 from nrc_core.metrics.sites import Site
@@ -51,10 +52,14 @@ def compute(
         weights: for a classifier, the folder for its weights; for a transfer, the file of the initial weights.
     """
     device = chosen_device(device)
+    kept = [
+        None if path is None else Checkpoint(path, checkpoint_identity(config, dataset, device))
+        for config, path in zip(configs, checkpoints, strict=True)
+    ]
     regressions = [config for config in configs if isinstance(config, RunConfig)]
     if regressions:
-        return _regressions(regressions, dataset, device, checkpoints)
-    (config,), (checkpoint,) = configs, checkpoints
+        return _regressions(regressions, dataset, device, kept)
+    (config,), (checkpoint,) = configs, kept
     # Imported here, since torchvision's networks take seconds to import and most runs need none of them.
     from nrc_core.training.classifier_computing import compute_classifier
     from nrc_core.training.transfer import compute_transfer
@@ -64,7 +69,8 @@ def compute(
         if isinstance(config, ClassifierConfig):
             return [compute_classifier(config, dataset, device=device, checkpoint=checkpoint, weights=weights)]
         assert isinstance(config, TransferConfig) and weights is not None
-        return [compute_transfer(config, dataset, device=device, weights=weights)]
+        validation = load_dataset(config.dataset, **config.validation_options)
+        return [compute_transfer(config, dataset, validation, device=device, weights=weights)]
     except TrainingDiverged as error:
         return [Trained(config, {}, time.monotonic() - started, failure=str(error))]
 
@@ -108,16 +114,12 @@ def stack_size(config: Configuration, device: torch.device) -> int:
 
 
 def _regressions(
-    configs: Sequence[RunConfig], dataset: Dataset, device: torch.device, checkpoints: Sequence[Path | None]
+    configs: Sequence[RunConfig], dataset: Dataset, device: torch.device, checkpoints: Sequence[Checkpoint | None]
 ) -> list[Trained]:
     started = time.monotonic()
-    kept = [
-        None if path is None else Checkpoint(path, checkpoint_identity(config, dataset, device))
-        for config, path in zip(configs, checkpoints, strict=True)
-    ]
     trainings: dict[int, Training[RunConfig]] = {}  # by the `id` of their configurations
     with reproducible_arithmetic():
-        for epoch, together in train_together(configs, dataset.to(device), device=device, checkpoints=kept):
+        for epoch, together in train_together(configs, dataset.to(device), device=device, checkpoints=checkpoints):
             measure_together(together, epoch)
             trainings |= {id(one.config): one for one in together.trainings}
     share = (time.monotonic() - started) / len(configs)

@@ -124,9 +124,9 @@ def train_together(
 def _train(trainings: list[Training[RunConfig]], data: Dataset, done: int) -> Iterator[tuple[int, Together]]:
     """Train runs that have all done `done` epochs, until their end."""
     config = trainings[0].config
-    learner = _learner(trainings)
-    started = time.monotonic()
-    with closing(Progress(_who(trainings), "epoch", config.epochs, done)) as progress:
+    learner, going, started = _learner(trainings), list(range(len(trainings))), time.monotonic()
+    who = config.short_name if len(trainings) == 1 else f"{config.dataset}, {len(trainings)} networks"
+    with closing(Progress(who, config.CLOCK, config.epochs, done)) as progress:
         for epoch in range(done + 1, config.epochs + 1):
             factor = step_decay(epoch, config.epochs)
             learner.scale_rates(factor)
@@ -134,9 +134,9 @@ def _train(trainings: list[Training[RunConfig]], data: Dataset, done: int) -> It
             losses = learner.epoch(
                 data.x_train, data.y_train, torch.stack(orders).to(data.x_train.device), config.batch_size
             ).cpu()
-            failed = [i for i, one in enumerate(trainings) if not one.failure and _fails(one, losses[i], epoch, factor)]
             errors = learner.evaluate(data.x_test, data.y_test)
             for training, batch_losses, error in zip(trainings, losses, errors, strict=True):
+                training.failure = training.failure or _failure(training.config, batch_losses, epoch, factor)
                 training.losses.append(
                     {
                         "epoch": epoch,
@@ -145,11 +145,11 @@ def _train(trainings: list[Training[RunConfig]], data: Dataset, done: int) -> It
                         "test_mse": error,
                     }
                 )
-            going = [i for i, one in enumerate(trainings) if not one.failure]
+            before, going = going, [i for i, one in enumerate(trainings) if not one.failure]
             if going:
                 progress.tell(epoch, partial(_state, [trainings[i] for i in going]))
             due = [i for i in going if epoch in trainings[i].config.times]
-            if due or failed:
+            if due or len(going) < len(before):
                 yield epoch, Together(trainings, learner, due)
             if not going:
                 return
@@ -161,24 +161,18 @@ def _train(trainings: list[Training[RunConfig]], data: Dataset, done: int) -> It
 def _learner(trainings: list[Training[RunConfig]]) -> Learner:
     configs, networks = [one.config for one in trainings], [one.model for one in trainings]
     common: dict[str, Any] = {"momentum": configs[0].momentum, "mixed": configs[0].precision == "bfloat16"}
+    rates, weight_decays = [c.learning_rate for c in configs], [c.weight_decay for c in configs]
     learner: Learner
     if mlps := [network for network in networks if isinstance(network, MLP)]:
-        rates, weight_decays = [c.learning_rate for c in configs], [c.weight_decay for c in configs]
         learner = StackedMLP(mlps, rates=rates, weight_decays=weight_decays, **common)
+    elif len(networks) > 1:
+        raise ValueError(f"only MLPs are trained together: got {len(networks)} {configs[0].architecture} networks")
     else:
-        if len(networks) > 1:
-            raise ValueError(f"only MLPs are trained together: got {len(networks)} {configs[0].architecture} networks")
-        config = configs[0]
-        learner = SingleNetwork(networks[0], rate=config.learning_rate, weight_decay=config.weight_decay, **common)
+        learner = SingleNetwork(networks[0], rate=rates[0], weight_decay=weight_decays[0], **common)
     for number, training in enumerate(trainings):
         if training.learnt is not None:
             learner.restore(number, training.learnt)
     return learner
-
-
-def _who(trainings: list[Training[RunConfig]]) -> str:
-    config = trainings[0].config
-    return config.short_name if len(trainings) == 1 else f"{config.dataset}, {len(trainings)} networks"
 
 
 def _state(trainings: list[Training[RunConfig]]) -> str:
@@ -191,15 +185,13 @@ def _span(values: list[float]) -> str:
     return f"{least:.3g}" if least == most else f"{least:.3g} to {most:.3g}"
 
 
-def _fails(training: Training[RunConfig], losses: Tensor, epoch: int, factor: float) -> bool:
-    """Whether a run of the stack diverged in this epoch; if so, set its `failure`."""
+def _failure(config: RunConfig, losses: Tensor, epoch: int, factor: float) -> TrainingDiverged | None:
+    """The error if a loss of this epoch is not finite."""
     bad = (~losses.isfinite()).nonzero()
     if len(bad) == 0:
-        return False
+        return None
     step = (epoch - 1) * len(losses) + int(bad[0]) + 1
-    config = training.config
-    training.failure = TrainingDiverged(
+    return TrainingDiverged(
         f"{config.short_name}: the loss became {losses[bad[0]].item()} at step {step} "
         f"(epoch {epoch}, learning rate {config.learning_rate * factor:g}): try a smaller learning_rate"
     )
-    return True

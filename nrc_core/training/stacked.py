@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import operator
 from collections.abc import Iterator, Sequence
 from functools import partial
 from typing import Any
@@ -96,7 +97,7 @@ class StackedMLP:
     def step(self, x: Float[Tensor, "n d"], y: Float[Tensor, "n t"], rows: Int[Tensor, "m b"]) -> Float[Tensor, " m"]:
         """Make one update of every network on its own batch; returns the losses before the update."""
         weights = [weight.to(self._type) for weight in self._weights]
-        inputs, output = self._forward(x[rows].to(self._type), weights)
+        *inputs, output = [after for _, after in self._activations(x[rows].to(self._type), weights)]
         error = output.to(self._parameters.dtype) - y[rows]
         losses = error.square().mean((1, 2))
         gradient = error.mul_(2 / error[0].numel()).to(self._type)
@@ -120,7 +121,7 @@ class StackedMLP:
         total = torch.zeros(len(self.networks), dtype=torch.float64, device=x.device)
         size = rows_at_once(x)
         for a, b in zip(x.split(size), y.split(size), strict=True):
-            _, output = self._forward(self._shared(a), self._weights)
+            *_, (_, output) = self._activations(self._shared(a), self._weights)
             total += (output - b).square().sum((1, 2), dtype=torch.float64)
         return (total / y.numel()).tolist()
 
@@ -137,15 +138,15 @@ class StackedMLP:
         size = rows_at_once(x)
         for a, b in zip(x.split(size), y.split(size), strict=True):
             updates = (
-                (moments[kind][site], before if kind == "pre" else after)
-                for site, (before, after) in enumerate(self._activations(a))
+                partial(moments[kind][site].update, before if kind == "pre" else after, b)
+                for site, (before, after) in enumerate(self._activations(self._shared(a), self._weights))
                 for kind in features
             )
             if x.is_cuda:  # sites one after the other, so that only one site is in memory
                 for update in updates:
-                    _update(update, b)
+                    update()
             else:
-                on_all_cores(partial(_update, targets=b), updates)
+                on_all_cores(operator.call, updates)
         names = [*weight_layers(self.networks[0]), OUTPUT]
         weights = [*self._weights, None]
         each = {kind: [one.each() for one in found] for kind, found in moments.items()}
@@ -177,21 +178,13 @@ class StackedMLP:
             return torch.baddbmm(self._biases[layer].to(inputs.dtype), inputs, weight.mT)
         return torch.bmm(inputs, weight.mT)
 
-    def _forward(self, x: Tensor, weights: Sequence[Tensor]) -> tuple[list[Tensor], Tensor]:
-        """The inputs of every layer, (M, b, h), and the output."""
-        inputs = [x]
-        for layer, weight in enumerate(weights[:-1]):
-            inputs.append(self._product(inputs[-1], weight, layer).relu_())
-        return inputs, self._product(inputs[-1], weights[-1], len(weights) - 1)
-
-    def _activations(self, x: Tensor) -> Iterator[tuple[Tensor, Tensor]]:
+    def _activations(self, x: Tensor, weights: Sequence[Tensor]) -> Iterator[tuple[Tensor, Tensor]]:
         """Features of every site, (M, b, h), before and after the activation; input and output have no activation."""
-        before = after = self._shared(x)
-        for layer, weight in enumerate(self._weights):
-            yield before, after
-            before = self._product(after, weight, layer)
-            after = before.relu()
-        yield before, before
+        yield x, x
+        for layer, weight in enumerate(weights):
+            before = self._product(x, weight, layer)
+            x = before.relu() if layer < len(weights) - 1 else before
+            yield before, x
 
     def _views(self, rows: Tensor) -> list[Tensor]:
         """The parameters of one row, or of several rows, as separate tensors in the order of a network's parameters."""
@@ -214,11 +207,6 @@ class StackedMLP:
     def memory(self) -> tuple[Tensor, Tensor]:
         """All tensors that a step changes."""
         return self._parameters, self._velocities
-
-
-def _update(one: tuple[Moments, Tensor], targets: Tensor) -> None:
-    moments, features = one
-    moments.update(features, targets)
 
 
 class _Captured:

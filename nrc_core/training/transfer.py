@@ -15,7 +15,6 @@ from torch import Tensor, nn
 
 from nrc_core.config.classification import ClassifierConfig, TransferConfig
 from nrc_core.data.dataset import Dataset
-from nrc_core.data.load import load_dataset
 from nrc_core.errors import TrainingDiverged
 from nrc_core.metrics.class_table import ROWS_AT_ONCE, look
 from nrc_core.metrics.layers import weight_layers
@@ -31,7 +30,9 @@ PENALTIES = (1e-4, 1e-3, 1e-2, 1e-1, 1.0, 10.0)
 AS_IN_PRETRAINING = ("weight_decay", "architecture", "width", "depth", "stem", "momentum", "batch_size")
 
 
-def compute_transfer(config: TransferConfig, dataset: Dataset, *, device: torch.device, weights: Path) -> Trained:
+def compute_transfer(
+    config: TransferConfig, dataset: Dataset, validation: Dataset, *, device: torch.device, weights: Path
+) -> Trained:
     """Fine-tune with every learning rate, and fit a linear probe with every penalty; each is one row of a table.
 
     Columns of the table `downstream`: `kind` ("fine-tuning" or "linear probe"), `setting` (learning rate or C),
@@ -39,19 +40,19 @@ def compute_transfer(config: TransferConfig, dataset: Dataset, *, device: torch.
     learning rate diverged.
 
     Args:
-        dataset: data set of the downstream task; the validation rows are loaded here.
+        dataset: data set of the downstream task.
+        validation: data set of `config.validation_options`; its training rows are the validation rows.
         weights: file of the pre-trained weights.
     """
-    started, validation = time.monotonic(), load_dataset(config.dataset, **config.validation_options)
+    started, data, held_out = time.monotonic(), dataset.to(device), validation.to(device)
     parts = {
-        "train": (dataset.x_train, dataset.y_train),
-        "validation": (validation.x_train, validation.y_train),
-        "test": (dataset.x_test, dataset.y_test),
+        "train": (data.x_train, data.y_train),
+        "validation": (held_out.x_train, held_out.y_train),
+        "test": (data.x_test, data.y_test),
     }
-    parts = {name: (x.to(device), y.to(device)) for name, (x, y) in parts.items()}
     with reproducible_arithmetic():
-        rows = [_fine_tuned(config, dataset, parts, rate, device, weights) for rate in config.learning_rates]
-        rows += _probed(_pretrained(config, dataset, weights, config.learning_rates[0]).to(device), parts)
+        rows = [_fine_tuned(config, data, parts, rate, device, weights) for rate in config.learning_rates]
+        rows += _probed(_pretrained(config, data, weights, config.learning_rates[0]).to(device), parts)
     origin = {"pretraining_key": weights.parent.name}
     return Trained(config, {"downstream": pd.DataFrame(rows)}, time.monotonic() - started, origin=origin)
 

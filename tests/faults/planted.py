@@ -97,14 +97,14 @@ def rate_not_divided(patch: pytest.MonkeyPatch) -> None:
 def relu_missing(patch: pytest.MonkeyPatch) -> None:
     """The third hidden layer has no ReLU, neither in training nor when it is measured."""
 
-    def forward(self: StackedMLP, x: torch.Tensor, weights: Sequence[torch.Tensor]) -> Any:
-        inputs = [x]
-        for layer, weight in enumerate(weights[:-1]):
-            product = self._product(inputs[-1], weight, layer)
-            inputs.append(product if layer == 2 else product.relu_())
-        return inputs, self._product(inputs[-1], weights[-1], len(weights) - 1)
+    def activations(self: StackedMLP, x: torch.Tensor, weights: Sequence[torch.Tensor]) -> Any:
+        yield x, x
+        for layer, weight in enumerate(weights):
+            before = self._product(x, weight, layer)
+            x = before if layer in (2, len(weights) - 1) else before.relu()
+            yield before, x
 
-    patch.setattr(StackedMLP, "_forward", forward)
+    patch.setattr(StackedMLP, "_activations", activations)
 
 
 def alignment_not_centred(patch: pytest.MonkeyPatch) -> None:
