@@ -15,21 +15,14 @@ from nrc_core.config.base import check_depth, check_sizes, one_of
 from nrc_core.config.classification import CLASSIFIERS, STEMS
 from nrc_core.data.images import map_format
 from nrc_core.errors import ConfigError
+from nrc_core.networks import resnets
 from nrc_core.networks.build import MLP
-from nrc_core.networks.resnets import (
-    RESNET_SITES,
-    TORCHVISION_WIDTH,
-    AnyResNet,
-    ScalesPixels,
-    site_names,
-    stem_convolution,
-)
 
 # Patterns for the names of the linear layers and convolutions that are sites. The first linear layer of VGG takes a map
 # of 49 positions. With small images, all 49 positions are copies of one position, so this layer is not a site.
 SITES = {
     "mlp": r"layers\.\d+",
-    "resnet": RESNET_SITES,
+    "resnet": resnets.RESNET_SITES,
     "vgg": r"features\.\d+|classifier\.[1-9]",
     "densenet": r"features\.transition\d\.conv|classifier",
 }
@@ -40,7 +33,7 @@ VGG_POOLED = 7
 VGG_HIDDEN = 4096
 
 
-class Classifier(ScalesPixels):
+class Classifier(resnets.ScalesPixels):
     """A classifier of images of bytes, which scales the images itself.
 
     Args:
@@ -131,7 +124,7 @@ def classifier(
     if architecture == "mlp":
         network = _MLP(channels * height * columns, width, depth, classes, bias=True)
     elif architecture == "resnet":
-        network = AnyResNet(depth, width, channels, classes, stem=stem)
+        network = resnets.AnyResNet(depth, width, channels, classes, stem=stem)
     elif architecture == "vgg":
         network = _VGG(width, channels, classes)
     else:
@@ -141,7 +134,7 @@ def classifier(
                 f"wide: got {height} x {columns}, use larger ones or another architecture or stem"
             )
         network = _densenet(depth, width, channels, classes, stem)
-    sites, order = site_names(network, SITES[architecture]), map_format(width)
+    sites, order = resnets.site_names(network, SITES[architecture]), map_format(width)
     return Classifier(network, sites, pixel_mean=pixel_mean, pixel_spread=pixel_spread, memory_format=order)
 
 
@@ -169,7 +162,7 @@ class _VGG(nn.Module):
     def __init__(self, width: int, channels: int, classes: int):
         super().__init__()
         plan = [c if isinstance(c, str) else _scaled(c, width) for c in cfgs["A"]]
-        last, hidden = _scaled(8 * TORCHVISION_WIDTH, width), _scaled(VGG_HIDDEN, width)
+        last, hidden = _scaled(8 * resnets.TORCHVISION_WIDTH, width), _scaled(VGG_HIDDEN, width)
         self.features = make_layers(plan, batch_norm=True)
         if channels != 3:
             self.features[0] = nn.Conv2d(channels, self.features[0].out_channels, kernel_size=3, padding=1)
@@ -204,10 +197,10 @@ def _densenet(depth: int, width: int, channels: int, classes: int, stem: str) ->
     if stem == "small":
         del network.features.pool0
     if (channels, stem) != (3, "imagenet"):
-        network.features.conv0 = stem_convolution(stem, channels, width)
+        network.features.conv0 = resnets.stem_convolution(stem, channels, width)
         nn.init.kaiming_normal_(network.features.conv0.weight)
     return network
 
 
 def _scaled(channels: int, width: int) -> int:
-    return max(channels * width // TORCHVISION_WIDTH, 1)
+    return max(channels * width // resnets.TORCHVISION_WIDTH, 1)
