@@ -22,7 +22,7 @@ from nrc_core.training.progress import Progress
 from nrc_core.training.single import Loss, SingleNetwork
 
 LOSS_ROWS = 400  # largest number of rows of losses
-SINCE_ROW, SINCE_EPOCH = 0, 1  # two sums of losses, errors and samples: since the last row, and in this epoch
+SINCE_ROW, SINCE_EPOCH = 0, 1  # the rows of `_Run.sums`: since the last row of the table of losses, and in this epoch
 
 
 def build_classifier(config: ClassifierConfig, dataset: Dataset) -> Classifier:
@@ -109,7 +109,7 @@ class _Run:
         smoothed = partial(functional.cross_entropy, label_smoothing=config.label_smoothing)
         self.loss_of: Loss = functional.mse_loss if config.loss == "mse" else smoothed
         self.order = torch.empty(0, dtype=torch.long)  # rows that are still to be used in this epoch
-        self.sums = torch.zeros(2, 3, dtype=torch.float64, device=x.device)  # see SINCE_ROW
+        self.sums = torch.zeros(2, 3, dtype=torch.float64, device=x.device)  # sums of losses, errors and samples
         if training.learnt is not None:
             self.network.restore(0, training.learnt["network"])
             self.order, self.sums = training.learnt["order"], training.learnt["sums"].to(x.device)

@@ -142,8 +142,7 @@ def is_terminal() -> bool:
 def _bar(who: str, unit: str, total: int, done: int, **options: Any) -> tqdm:
     from tqdm import tqdm  # imported here, since output without a bar does not need tqdm
 
-    how: dict[str, Any] = {"leave": False, "dynamic_ncols": True, "file": sys.stderr} | options
-    return tqdm(desc=who, unit=f" {unit}s", total=total, initial=done, **how)
+    return tqdm(desc=who, unit=f" {unit}s", total=total, initial=done, leave=False, dynamic_ncols=True, **options)
 
 
 def _move(bar: tqdm, done: int, state: str) -> None:

@@ -27,7 +27,6 @@ class SingleNetwork:
     def __init__(
         self, network: nn.Module, *, rate: float, weight_decay: float, momentum: float = 0.9, mixed: bool = False
     ):
-        self.networks = [network]
         self._network, self._rate, self._mixed = network, rate, mixed
         self._optimiser = torch.optim.SGD(
             network.parameters(),

@@ -148,17 +148,14 @@ class StackedMLP:
             else:
                 on_all_cores(operator.call, updates)
         names = [*weight_layers(self.networks[0]), OUTPUT]
-        weights = [*self._weights, None]
+        weights: list[Any] = [*self._weights, [None] * members]
         each = {kind: [one.each() for one in found] for kind, found in moments.items()}
         return [
             {
-                kind: [
-                    Site(name, None if weight is None else weight[member], found[site][member])
-                    for site, (name, weight) in enumerate(zip(names, weights, strict=True))
-                ]
+                kind: [Site(name, weight[i], own[i]) for name, weight, own in zip(names, weights, found, strict=True)]
                 for kind, found in each.items()
             }
-            for member in range(members)
+            for i in range(members)
         ]
 
     def state(self, member: int) -> dict[str, Any]:
