@@ -20,7 +20,7 @@ from nrc_core.results.results import TABLES
 from nrc_core.results.store import RESULTS_VERSION
 from nrc_core.sections.experiments import EXPERIMENTS
 from nrc_core.training import computing
-from nrc_core.training.identity import source_checksum
+from nrc_core.training.checkpoints import source_checksum
 
 SMALL = {"samples": 60, "width": 8, "depth": 3, "epochs": 4}
 TOY = SMALL | {"measurements": 2}

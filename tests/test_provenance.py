@@ -3,7 +3,7 @@
 import ast
 from pathlib import Path
 
-from nrc_core.training.identity import SOURCES
+from nrc_core.training.checkpoints import SOURCES
 
 ROOT = Path(__file__).parent.parent
 

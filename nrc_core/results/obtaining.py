@@ -160,8 +160,8 @@ class Obtaining:
 
     def _compute(self, stack: dict[str, Configuration]) -> dict[str, RunResult]:
         from nrc_core.results.provenance import describe_run
+        from nrc_core.training.checkpoints import Trained
         from nrc_core.training.computing import compute
-        from nrc_core.training.identity import Trained
 
         runs = {}
         for key, config in stack.items():

@@ -7,16 +7,13 @@ import subprocess
 from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
+import torch
+
+from nrc_core.data.dataset import Dataset
 from nrc_core.results.store import RESULTS_VERSION
-from nrc_core.training.identity import source_checksum
-
-if TYPE_CHECKING:
-    import torch
-
-    from nrc_core.data.dataset import Dataset
-    from nrc_core.training.identity import Trained
+from nrc_core.training.checkpoints import Trained, source_checksum
 
 PACKAGES = ("nrc-core", "numpy", "pandas")
 
@@ -33,8 +30,6 @@ def commit() -> str | None:
 
 def device_name(device: torch.device) -> str:
     """The name of the GPU or CPU, in words."""
-    import torch
-
     if device.type == "cuda":
         return torch.cuda.get_device_name(device)
     return f"CPU ({_cpu_model()}), one thread"
@@ -49,8 +44,6 @@ def _cpu_model() -> str:
 
 def describe_run(trained: Trained, dataset: Dataset, device: torch.device) -> dict[str, Any]:
     """The provenance of one run, as plain JSON values."""
-    import torch
-
     record = {
         "config": trained.config.as_dict(),
         "data": dict(dataset.provenance),

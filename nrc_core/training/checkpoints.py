@@ -1,12 +1,17 @@
-"""Checkpoints of a training run on disk: a run that is killed at any moment goes on from its last checkpoint."""
+"""The state of a training run, its checkpoints on disk, and its result.
+
+A run that is killed at any moment goes on from its last checkpoint.
+"""
 
 from __future__ import annotations
 
 import hashlib
 import io
+import json
 import logging
 import pickle
 import time
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Generic, TypeVar
@@ -15,6 +20,7 @@ import pandas as pd
 import torch
 from torch import nn
 
+from nrc_core.config.base import Configuration
 from nrc_core.config.classification import ClassifierConfig
 from nrc_core.config.regression import RunConfig
 from nrc_core.data.dataset import Dataset
@@ -25,6 +31,26 @@ logger = logging.getLogger(__name__)
 Config = TypeVar("Config", RunConfig, ClassifierConfig)
 CHECKSUM_BYTES = hashlib.sha256().digest_size
 SECONDS = 60.0  # time between two checkpoints: a killed run loses at most about a minute and an epoch
+# Folders whose code decides the numbers of a run.
+SOURCES = ("config", "data", "metrics", "networks", "training")
+
+
+def source_checksum() -> str:
+    """Fingerprint of the source files that decide the numbers of a run."""
+    root = Path(__file__).parent.parent
+    files = [path for room in SOURCES for path in (root / room).rglob("*.py")]
+    return hashlib.sha256(b"".join(path.read_bytes() for path in sorted(files))).hexdigest()[:16]
+
+
+def checkpoint_identity(config: Configuration, dataset: Dataset, device: torch.device) -> dict[str, Any]:
+    """Values that must be the same in a checkpoint and in the run that goes on from it."""
+    return {
+        "configuration": json.dumps(config.identity(), sort_keys=True),
+        "data": dataset.provenance["identity"],
+        "code": source_checksum(),
+        "version of torch": str(torch.__version__),
+        "kind of device": device.type,
+    }
 
 
 @dataclass
@@ -138,6 +164,26 @@ class Training(Generic[Config]):
         each = [tables for _, tables in sorted(self.kept.items())]
         joined = {name: pd.concat([tables[name] for tables in each]) for name in ("measurements", "spectra")}
         return joined | {"losses": pd.DataFrame(self.losses)}
+
+
+@dataclass(frozen=True)
+class Trained:
+    """A configuration that was trained and measured.
+
+    Attributes:
+        tables: tables by name; empty if the loss was no longer finite.
+        seconds: the time it took; for a network of a stack, its share of the time.
+        stacked: number of networks that were trained together.
+        origin: other inputs by name, such as the key of the pre-training.
+        failure: why there are no tables.
+    """
+
+    config: Configuration
+    tables: Mapping[str, pd.DataFrame]
+    seconds: float
+    stacked: int = 1
+    origin: Mapping[str, str] = field(default_factory=dict)
+    failure: str = ""
 
 
 def save_state(state: dict[str, Any], path: Path) -> None:

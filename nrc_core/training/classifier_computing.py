@@ -13,12 +13,10 @@ from nrc_core.config.classification import ClassifierConfig
 from nrc_core.data.dataset import Dataset
 from nrc_core.metrics import classes
 from nrc_core.metrics.class_table import look, one_hot_sites, table
-from nrc_core.metrics.classes import k_means, weak_test_variance
 from nrc_core.metrics.layers import weight_matrices
 from nrc_core.metrics.table import input_spectra, spectra
-from nrc_core.training.checkpoints import Checkpoint, Training, save_state
+from nrc_core.training.checkpoints import Checkpoint, Trained, Training, save_state
 from nrc_core.training.classification import diverged, train_classifier
-from nrc_core.training.identity import Trained
 from nrc_core.training.loop import reproducible_arithmetic
 
 SPLITS = ("train", "test")
@@ -82,7 +80,7 @@ def _finish(training: Training[ClassifierConfig]) -> None:
     """
     final = training.values[max(training.values)]
     number = training.dataset.target_dim
-    centres, restarts = k_means(final["test_features"], number)
+    centres, restarts = classes.k_means(final["test_features"], number)
     for iteration, tables in training.kept.items():
         rows, moment = tables["measurements"].reset_index(drop=True), training.values[iteration]
         for split in SPLITS:
@@ -93,7 +91,7 @@ def _finish(training: Training[ClassifierConfig]) -> None:
             ]
         head = (rows["split"] == "test") & (rows["site"] == rows["site"].max() - 1)
         features = moment["test_features"]
-        rows.loc[head, "weak_variance"] = weak_test_variance(features, number, centers=centres)
-        rows.loc[head, "weak_variance_current"] = weak_test_variance(features, number)
+        rows.loc[head, "weak_variance"] = classes.weak_test_variance(features, number, centers=centres)
+        rows.loc[head, "weak_variance_current"] = classes.weak_test_variance(features, number)
         rows.loc[head, ["weak_variance_least", "weak_variance_most"]] = min(restarts), max(restarts)
         tables["measurements"] = rows

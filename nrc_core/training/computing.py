@@ -18,8 +18,7 @@ from nrc_core.errors import ConfigError, TrainingDiverged, shown
 from nrc_core.metrics.layers import weight_matrices
 from nrc_core.metrics.sites import Site
 from nrc_core.metrics.table import Decomposed, decompose, input_spectra, spectra, tabulate
-from nrc_core.training.checkpoints import Checkpoint, Training
-from nrc_core.training.identity import Trained, checkpoint_identity
+from nrc_core.training.checkpoints import Checkpoint, Trained, Training, checkpoint_identity
 from nrc_core.training.loop import Together, reproducible_arithmetic, train_together
 
 DEVICES = ("cpu", "cuda")  # other devices lack double precision, which all measurements need

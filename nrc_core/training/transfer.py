@@ -18,9 +18,8 @@ from nrc_core.data.dataset import Dataset
 from nrc_core.errors import TrainingDiverged
 from nrc_core.metrics.class_table import ROWS_AT_ONCE, look
 from nrc_core.metrics.layers import weight_layers
-from nrc_core.training.checkpoints import load_state
+from nrc_core.training.checkpoints import Trained, load_state
 from nrc_core.training.classification import build_classifier, train_classifier
-from nrc_core.training.identity import Trained
 from nrc_core.training.loop import reproducible_arithmetic
 
 logger = logging.getLogger(__name__)
