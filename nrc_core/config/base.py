@@ -96,7 +96,10 @@ class Configuration:
         return times
 
     def _measure_at_end(self, last: int, words: str) -> None:
-        """Put the times of the measurements in order; the last epoch or iteration is always one of them."""
+        """Put the times of the measurements in order; the last epoch or iteration is always one of them.
+
+        `words` are the words before the last time in the message of an error.
+        """
         for time in self.times:
             if not 1 <= time <= last:
                 raise ConfigError(f"{self.TIMES} must lie between 1 and {words}{last}: got {time}")
