@@ -61,17 +61,15 @@ class Checkpoint:
         path: path of the file.
         identity: configuration, data, code, versions and kind of device of the run. A checkpoint with another
             identity is not used.
-        seconds: time between two checkpoints.
     """
 
     path: Path
     identity: dict[str, Any]
-    seconds: float = SECONDS
     _written: float = field(default_factory=time.monotonic)
 
     def due(self) -> bool:
         """Whether it is time for the next checkpoint."""
-        return time.monotonic() - self._written >= self.seconds
+        return time.monotonic() - self._written >= SECONDS
 
     def write(self, state: dict[str, Any]) -> None:
         """Replace the file by a file of this state: tensors, plain values, and containers of them."""
