@@ -8,10 +8,17 @@ import pytest
 from nrc_core import ConfigError, DataDamaged, Store, run
 from nrc_core.claims.checks import Observation
 from nrc_core.claims.close_calls import chance_of_change
-from nrc_core.claims.machines import differences, machine_share, reruns
 from nrc_core.claims.quantities import setting
 from nrc_core.claims.rechecks import AGREES, DIFFERS, NOT_COMPARED, check_page, summary
-from nrc_core.claims.references import References, make, seeds_of, trained_pages
+from nrc_core.claims.references import (
+    References,
+    differences,
+    machine_share,
+    make,
+    runs_elsewhere,
+    seeds_of,
+    trained_pages,
+)
 from nrc_core.cli.main import main
 from nrc_core.workflow.profiles import Page, Profile, read_profile
 
@@ -155,10 +162,11 @@ def test_other_machines_are_compared_seed_by_seed(made):
     found = differences(references, {"other": machine}).set_index("kind")["z"]
     assert (found.drop("error, share of variance") == 0).all()
     assert (found["error, share of variance"] > 0).all()
-    assert set(reruns(references, {"other": machine})["nearest"]) == {True}
+    for names, own, there in runs_elsewhere(references, {"other": machine}):
+        assert there.distances(own).idxmin() == names["seed"]
     unit = references.of(name)
     z = found["error, share of variance"].to_numpy()[:2]
-    expected = (z**2).sum() / len(unit.names)
+    expected = (z**2).sum() / len(unit.values)
     assert machine_share(references, {"other": machine}) == pytest.approx(expected**0.5, rel=1e-9)
     assert machine_share(references, {}) is None
 

@@ -10,9 +10,8 @@ import pandas as pd
 
 from nrc_core.claims.agreement import LIMIT
 from nrc_core.claims.close_calls import CLOSE
-from nrc_core.claims.machines import differences, machine_share, reruns
 from nrc_core.claims.rechecks import NEW_SEEDS
-from nrc_core.claims.references import References
+from nrc_core.claims.references import ELSEWHERE, References, differences, machine_share, runs_elsewhere
 from nrc_core.sections.canvas import COLLAPSE, COLOURS, NETWORK, NEUTRAL, Picture, canvas, picture
 from nrc_core.sections.markdown import markdown_table
 
@@ -96,6 +95,23 @@ def data_made_here(here: Mapping[str, str], published: Mapping[str, set[str]]) -
     parts = [alike] if same else []
     parts += [f"Made here and different: {', '.join(other)}."] if other else []
     return " ".join(parts)
+
+
+def reruns(references: References, machines: Mapping[str, References]) -> pd.DataFrame:
+    """Every run on another machine, compared with the references as in `nrc check`.
+
+    Returns:
+        Columns `machine, page, setting, seed`, `published` (whether a reference has this seed), `number` (distance to
+        the nearest reference), `nearest` (whether the nearest reference has the same seed) and `outside` (whether the
+        number is above the limit).
+    """
+    rows = []
+    for run, own, there in runs_elsewhere(references, machines):
+        distances = there.distances(own)
+        number, nearest = float(distances.min()), distances.idxmin() == run["seed"]
+        published = run["seed"] in distances
+        rows.append(run | {"published": published, "number": number, "nearest": nearest, "outside": number > LIMIT})
+    return pd.DataFrame(rows, columns=[*ELSEWHERE, "published", "number", "nearest", "outside"])
 
 
 def _spreads(found: pd.DataFrame) -> pd.DataFrame:

@@ -18,7 +18,6 @@ from functools import cached_property
 
 import numpy as np
 import pandas as pd
-from jaxtyping import Float
 
 from nrc_core.claims.quantities import SCALES
 
@@ -34,19 +33,16 @@ BEYOND = 2.0  # number of spreads by which a new seed may lie beyond the referen
 
 @dataclass(frozen=True)
 class Setting:
-    """The references of one setting: one row for each run, one column for each quantity.
+    """The references of one setting.
 
     Attributes:
-        seeds: seeds of the rows.
-        names: kind and place of each quantity that every reference has.
-        values: values of the quantities, on the scales of their kinds.
-        floors: the least spreads.
+        values: on the scales of their kinds; one row for each quantity that every reference has, with its kind and
+            place as the index, and one column for each seed.
+        floors: the least spreads, with the same index.
     """
 
-    seeds: tuple[int, ...]
-    names: pd.MultiIndex
-    values: Float[np.ndarray, "n q"]
-    floors: Float[np.ndarray, " q"]
+    values: pd.DataFrame
+    floors: pd.Series
 
     @classmethod
     def of(cls, runs: Mapping[int, pd.DataFrame]) -> Setting:
@@ -57,80 +53,62 @@ class Setting:
         """
         if len(runs) < FEWEST:
             raise ValueError(f"a setting needs at least {FEWEST} references: got {len(runs)}")
-        tables = [run.set_index(["kind", "place"]) for run in runs.values()]
-        values = pd.concat([table["value"] for table in tables], axis=1)
-        floors = pd.concat([table["floor"] for table in tables], axis=1).max(axis=1)
-        there = values.index[values.notna().all(axis=1)]
-        return cls(tuple(runs), there, on_scales(values.loc[there]).T, floors.loc[there].to_numpy(float))
+        tables = {seed: run.set_index(["kind", "place"]) for seed, run in runs.items()}
+        values = pd.concat({seed: table["value"] for seed, table in tables.items()}, axis=1).dropna()
+        floors = pd.concat([table["floor"] for table in tables.values()], axis=1).max(axis=1)
+        return cls(on_scales(values), floors.loc[values.index])
 
     @cached_property
-    def spread(self) -> Float[np.ndarray, " q"]:
+    def spread(self) -> pd.Series:
         """The unit of every quantity."""
-        n = len(self.values)
+        values, n = self.values.to_numpy(), self.values.shape[1]
         first, second = np.triu_indices(n, 1)
-        typical = np.median(np.abs(self.values[first] - self.values[second]), axis=0) / NORMAL
-        squares = pd.Series(np.maximum(typical, self.floors) ** 2)
-        prior = squares.groupby(self.names.get_level_values(0)).transform("median")
-        moderated = (PRIOR_FREEDOM * prior + (n - 1) * squares) / (PRIOR_FREEDOM + n - 1)
-        return np.sqrt(moderated.to_numpy())
+        typical = np.median(np.abs(values[:, first] - values[:, second]), axis=1) / NORMAL
+        squares = np.maximum(typical, self.floors) ** 2
+        prior = squares.groupby("kind").transform("median")
+        return np.sqrt((PRIOR_FREEDOM * prior + (n - 1) * squares) / (PRIOR_FREEDOM + n - 1))
 
-    def differences(self, run: pd.DataFrame) -> Float[np.ndarray, "n q"]:
+    def differences(self, run: pd.DataFrame) -> pd.DataFrame:
         """Differences of a run from every reference, in units of two seeds; NaN if the run lacks a quantity.
 
         Args:
             run: the `quantities` of the run.
+
+        Returns:
+            One row for each quantity and one column for each seed of the references.
         """
-        values = run.set_index(["kind", "place"])["value"].reindex(self.names)
-        return (on_scales(values.to_frame())[:, 0] - self.values) / (math.sqrt(2) * self.spread)
+        own = on_scales(self._own(run))["value"]
+        return self.values.rsub(own, axis=0).div(math.sqrt(2) * self.spread, axis=0)
 
-    def compare(self, run: pd.DataFrame) -> Comparison:
-        """Compare a run, given by its `quantities`, with the references."""
-        values = run.set_index(["kind", "place"])["value"].reindex(self.names)
-        if lacking := [name for name, value in values.items() if math.isnan(value)]:
-            return Comparison(math.inf, pd.DataFrame(), [", ".join(map(str, name)) for name in lacking])
+    def distances(self, run: pd.DataFrame) -> pd.Series:
+        """Distance of a run to the reference of each seed; NaN if the run, given by its `quantities`, lacks one."""
         each = self.differences(run)
-        distances = np.sqrt(np.mean(np.square(each), axis=1))
-        nearest = int(distances.argmin())
-        low, high = (edge(self.values, axis=0) for edge in (np.min, np.max))
-        ends = [self._back(low - BEYOND * self.spread), self._back(high + BEYOND * self.spread)]
-        table = pd.DataFrame(
-            {
-                "value": values.to_numpy(float),
-                "low": np.minimum(*ends),
-                "high": np.maximum(*ends),
-                "z": each[nearest],
-            },
-            index=self.names,
-        ).reset_index()
-        return Comparison(float(distances[nearest]), table, [])
+        rows = np.ascontiguousarray(each)  # the last digit of a sum depends on the layout in memory
+        return pd.Series(np.sqrt(np.mean(np.square(rows), axis=0)), index=each.columns)
 
-    def _back(self, places: np.ndarray) -> np.ndarray:
-        return np.array(
-            [SCALES[kind].backward(x) for kind, x in zip(self.names.get_level_values(0), places, strict=True)]
-        )
+    def compare(self, run: pd.DataFrame) -> pd.DataFrame:
+        """Compare a run, given by its `quantities`, with the references.
 
+        Returns:
+            One row for each quantity that all references have, with the columns `kind`, `place`, `value` (NaN if the
+            run lacks the quantity), `low` and `high` (a new seed is expected between them), and `z`, the difference
+            from the nearest reference in units of two seeds.
+        """
+        nearest = self.distances(run).fillna(math.inf).idxmin()
+        margin = BEYOND * self.spread
+        ends = self._back(self.values.min(axis=1) - margin), self._back(self.values.max(axis=1) + margin)
+        z = self.differences(run)[nearest]
+        return self._own(run).assign(low=np.minimum(*ends), high=np.maximum(*ends), z=z).reset_index()
 
-@dataclass(frozen=True)
-class Comparison:
-    """Comparison of a run with the references of its setting.
+    def _own(self, run: pd.DataFrame) -> pd.DataFrame:
+        return run.set_index(["kind", "place"])[["value"]].reindex(self.values.index)
 
-    Attributes:
-        number: distance to the nearest reference; infinite if the run lacks a quantity.
-        table: `kind`, `place`, `value`, `low` and `high` (a new seed is expected between them), and `z`, the
-            difference from the nearest reference in units of two seeds.
-        lacking: quantities that all references have and the run lacks.
-    """
-
-    number: float
-    table: pd.DataFrame
-    lacking: list[str]
-
-    def worst(self, count: int = 3) -> pd.DataFrame:
-        """The quantities that differ most."""
-        return self.table.reindex(self.table["z"].abs().sort_values(ascending=False).index[:count])
+    def _back(self, places: pd.Series) -> list[float]:
+        kinds = places.index.get_level_values("kind")
+        return [SCALES[kind].backward(place) for kind, place in zip(kinds, places, strict=True)]
 
 
-def on_scales(values: pd.DataFrame) -> Float[np.ndarray, "q n"]:
-    """Values on the scales of their kinds: one row for each quantity, whose kind and place are the index."""
-    kinds = values.index.get_level_values(0)
-    return np.array([SCALES[kind].forward(row) for kind, row in zip(kinds, values.to_numpy(float), strict=True)])
+def on_scales(values: pd.DataFrame) -> pd.DataFrame:
+    """Values on the scales of their kinds, which are in the index."""
+    rows = zip(values.index.get_level_values("kind"), values.to_numpy(float), strict=True)
+    return pd.DataFrame([SCALES[kind].forward(row) for kind, row in rows], values.index, values.columns)

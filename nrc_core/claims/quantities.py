@@ -5,7 +5,8 @@ from __future__ import annotations
 import hashlib
 import json
 import math
-from collections.abc import Iterator
+from collections import defaultdict
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -27,62 +28,47 @@ NEVER = 2.0  # an event that did not happen gets this multiple of the length of 
 
 @dataclass(frozen=True)
 class Scale:
-    """The scale on which a kind of quantity is compared.
+    """The scale on which a kind of quantity is compared: a function from values to places on it, and its inverse.
 
-    Attributes:
-        name: "log" is the logarithm of the value. "rest" is the logarithm of 1 minus the value, for example for
-            cosines. "share" is the arcsine of the root of the value, whose binomial spread does not depend on the
-            value. "plain" is the value itself.
-        least: smaller values (for "rest": smaller distances to 1) are rounding errors and count as this.
+    Example:
+        >>> distance_to_one(1e-8).forward(np.array([0.9, 1.0])).round(3)
+        array([ -2.303, -18.421])
+        >>> round(SHARE.backward(SHARE.forward(np.array([0.2])).item()), 12)
+        0.2
     """
 
-    name: str
-    least: float = 0.0
-
-    def forward(self, value: np.ndarray) -> np.ndarray:
-        """Values on the scale.
-
-        Example:
-            >>> Scale("rest", 1e-8).forward(np.array([0.9, 1.0])).round(3)
-            array([ -2.303, -18.421])
-        """
-        if self.name == "log":
-            return np.log(np.maximum(value, self.least))
-        if self.name == "rest":
-            return np.log(np.maximum(1 - value, self.least))
-        return np.arcsin(np.sqrt(np.clip(value, 0, 1))) if self.name == "share" else value
-
-    def backward(self, value: float) -> float:
-        """The value at a place on the scale.
-
-        Example:
-            >>> round(Scale("share").backward(float(Scale("share").forward(np.array([0.2]))[0])), 12)
-            0.2
-        """
-        if self.name == "log":
-            return math.exp(value)
-        if self.name == "rest":
-            return 1 - math.exp(value)
-        return math.sin(min(max(value, 0.0), math.pi / 2)) ** 2 if self.name == "share" else value
+    forward: Callable[[np.ndarray], np.ndarray]
+    backward: Callable[[float], float]
 
 
+def logarithm(least: float) -> Scale:
+    """The logarithm of the value; smaller values than `least` are rounding errors and count as this."""
+    return Scale(lambda value: np.log(np.maximum(value, least)), math.exp)
+
+
+def distance_to_one(least: float) -> Scale:
+    """The logarithm of 1 minus the value, for example for cosines; smaller distances than `least` count as this."""
+    return Scale(lambda value: np.log(np.maximum(1 - value, least)), lambda place: 1 - math.exp(place))
+
+
+# The arcsine of the root of a share has a binomial spread that does not depend on the share.
+SHARE = Scale(
+    lambda value: np.arcsin(np.sqrt(np.clip(value, 0, 1))),
+    lambda place: math.sin(min(max(place, 0.0), math.pi / 2)) ** 2,
+)
+PLAIN = Scale(lambda value: value, lambda place: place)
 ONSET = "onset of noise suppression"
-SCALES = {
-    "NRC1": Scale("log", 1e-10),
-    "NRC2": Scale("rest", 1e-8),
-    "NRC3": Scale("rest", 1e-8),
-    "NRC4, share of variance": Scale("log", 1e-10),
-    "stable rank of features": Scale("log", 1e-10),
-    "stable rank of weight": Scale("log", 1e-10),
-    "error, share of variance": Scale("log", 1e-10),
-    ONSET: Scale("log", 1e-10),
-    "variance": Scale("log", 1e-10),
-    "weak variance": Scale("log", 1e-10),
-    "half-time of variance": Scale("log", 1e-10),
-    "loss": Scale("log", 1e-8),
-    "wrong answers, share": Scale("share"),
-    "normalised margin": Scale("plain"),
-}
+# Kinds of quantities and their scales. All kinds that are not named are positive numbers on the scale of `logarithm`.
+SCALES = defaultdict(
+    lambda: logarithm(1e-10),
+    {
+        "NRC2": distance_to_one(1e-8),
+        "NRC3": distance_to_one(1e-8),
+        "loss": logarithm(1e-8),
+        "wrong answers, share": SHARE,
+        "normalised margin": PLAIN,
+    },
+)
 # Columns of the measurements and their kinds.
 AT_SITES = {
     "nrc1": "NRC1",
@@ -134,8 +120,9 @@ def quantities(result: RunResult, wanted: Configuration) -> pd.DataFrame:
         wanted: the configuration whose times of measurement are used.
 
     Returns:
-        Columns `kind`, one of `SCALES`; `place`, which identifies a quantity among all quantities of its kind; `value`;
-        and `floor`, the spread, on the scale of the kind, below which differences have no meaning.
+        Columns `kind`, which decides the scale (see `SCALES`); `place`, which identifies a quantity among all
+        quantities of its kind; `value`; and `floor`, the spread, on the scale of the kind, below which differences have
+        no meaning.
     """
     if isinstance(wanted, TransferConfig):
         rows = list(_downstream(result))
@@ -145,9 +132,9 @@ def quantities(result: RunResult, wanted: Configuration) -> pd.DataFrame:
         m = m[(m["features"] == "post") & (m["convention"] == "careful")]
         last = int(m[wanted.CLOCK].max())
         m = m[m[wanted.CLOCK].isin([*wanted.times, last])]
-        rows = list(_sites(m[m[wanted.CLOCK] == last], wanted))
-        classifier = isinstance(wanted, ClassifierConfig)
-        rows += list(_classified(m, last, result) if classifier else _regressed(m, last))
+        ends = m[m[wanted.CLOCK] == last]
+        rows = list(_sites(ends, wanted))
+        rows += list(_classified(m, ends, result) if isinstance(wanted, ClassifierConfig) else _regressed(m, ends))
     return pd.DataFrame(rows, columns=COLUMNS)
 
 
@@ -164,17 +151,20 @@ def _sites(ends: pd.DataFrame, config: Configuration) -> Iterator[Row]:
                 yield kind, "output" if output else f"site {row['site']}", row[column], FLOOR
 
 
-def _regressed(m: pd.DataFrame, last: int) -> Iterator[Row]:
-    ends = m[m["epoch"] == last]
+def _regressed(m: pd.DataFrame, ends: pd.DataFrame) -> Iterator[Row]:
     for split in ("train", "test"):
         row = ends[ends["split"] == split].iloc[0]
         yield "error, share of variance", split, row["network_mse"] / row["target_variance"], FLOOR
     limit = thresholds()["noise_most"]
+    yield from _times(m, ONSET, "epoch", lambda run: crossing(run["epoch"], run["nrc1"], limit))
+
+
+def _times(m: pd.DataFrame, kind: str, clock: str, time: Callable[[pd.DataFrame], float]) -> Iterator[Row]:
+    """Yield the time of an event at every hidden site, from the measurements of the site on training data."""
     hidden = m[(m["split"] == "train") & (m["name"] != OUTPUT) & (m["site"] > 0)]
-    floor = _between(hidden["epoch"])
+    floor = _between(hidden[clock])
     for site, run in hidden.groupby("site"):
-        run = run.sort_values("epoch")
-        yield ONSET, f"site {site}", crossing(run["epoch"], run["nrc1"], limit), floor
+        yield kind, f"site {site}", time(run.sort_values(clock)), floor
 
 
 def _between(times: pd.Series) -> float:
@@ -204,11 +194,10 @@ def crossing(times: pd.Series, values: pd.Series, limit: float) -> float:
     return round(float(np.exp(t[i] + share * (t[i + 1] - t[i]))), 12)
 
 
-def _classified(m: pd.DataFrame, last: int, result: RunResult) -> Iterator[Row]:
+def _classified(m: pd.DataFrame, ends: pd.DataFrame, result: RunResult) -> Iterator[Row]:
     for split in ("train", "test"):
         n = int(result.provenance["data"][f"n_{split}"])
-        ends = m[(m["split"] == split) & (m["iteration"] == last)]
-        hidden = ends[ends["name"] != OUTPUT]
+        hidden = ends[(ends["split"] == split) & (ends["name"] != OUTPUT)]
         for row in hidden.to_dict("records"):
             if row["site"] > 0:
                 yield "variance", f"{split}, site {row['site']}", row["variance"], FLOOR
@@ -219,12 +208,12 @@ def _classified(m: pd.DataFrame, last: int, result: RunResult) -> Iterator[Row]:
         yield "wrong answers, share", split, final["error"], 0.5 / math.sqrt(n)
         for column, words in MARGINS.items():
             yield "normalised margin", f"{split}, {words}", final[column], FLOOR * abs(final[column])
-    train = m[(m["split"] == "train") & (m["name"] != OUTPUT) & (m["site"] > 0)]
-    floor = _between(train["iteration"])
-    for site, run in train.groupby("site"):
-        run = run.sort_values("iteration")
-        found = half_time(run["iteration"].to_numpy(), run["variance"].to_numpy())
-        yield "half-time of variance", f"site {site}", NEVER * last if math.isnan(found) else found, floor
+    yield from _times(m, "half-time of variance", "iteration", _half_time)
+
+
+def _half_time(run: pd.DataFrame) -> float:
+    found = half_time(run["iteration"].to_numpy(), run["variance"].to_numpy())
+    return NEVER * run["iteration"].max() if math.isnan(found) else found
 
 
 def _downstream(result: RunResult) -> Iterator[Row]:

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from nrc_core.claims.agreement import LIMIT, Comparison
+import pandas as pd
+
+from nrc_core.claims.agreement import LIMIT
 from nrc_core.claims.quantities import quantities, setting
 from nrc_core.config.base import Configuration
 from nrc_core.results.obtaining import find, is_prepared
@@ -26,18 +28,25 @@ NEW_SEEDS = 3  # if at least this many new seeds of one setting are all outside,
 
 @dataclass(frozen=True)
 class Compared:
-    """One run of a page, compared with the references of its setting."""
+    """One run of a page, compared with the references of its setting.
+
+    Attributes:
+        references: number of the references.
+        number: distance to the nearest reference.
+        table: as `Setting.compare` returns it.
+    """
 
     words: str
     setting: str
     published_seed: bool
     references: int
-    comparison: Comparison
+    number: float
+    table: pd.DataFrame
 
     @property
     def outside(self) -> bool:
         """Whether it is farther from every reference than `LIMIT`."""
-        return self.comparison.number > LIMIT
+        return self.number > LIMIT
 
 
 @dataclass(frozen=True)
@@ -61,7 +70,7 @@ class PageCheck:
     @property
     def number(self) -> float | None:
         """The largest number of its runs; None if there are no runs."""
-        return max((run.comparison.number for run in self.runs), default=None)
+        return max((run.number for run in self.runs), default=None)
 
     def as_dict(self) -> dict[str, Any]:
         """Plain values for JSON."""
@@ -75,7 +84,7 @@ class PageCheck:
             "limit": None if number is None else LIMIT,
             "runs": len(self.runs),
             "references": min((run.references for run in self.runs), default=0),
-            "quantities": sum(len(run.comparison.table) for run in self.runs),
+            "quantities": sum(len(run.table) for run in self.runs),
             "other_data": self.other_data,
             "worst": self.worst(),
         }
@@ -86,7 +95,7 @@ class PageCheck:
             {"run": run.words, "quantity": f"{row['kind']}, {row['place']}"}
             | {name: float(row[name]) for name in ("value", "low", "high", "z")}
             for run in self.runs
-            for row in run.comparison.worst(WORST).to_dict("records")
+            for row in run.table.sort_values("z", key=abs, ascending=False).head(WORST).to_dict("records")
         ]
         return sorted(rows, key=lambda row: -abs(row["z"]))[:WORST]
 
@@ -110,41 +119,41 @@ def check_page(page: Page, store: Store, references: References) -> PageCheck:
         return PageCheck(page.name, NOT_COMPARED, "it was not run here" if here else "its data are not here")
     runs, other_data = [], False
     for config, there, result in present:
-        name = setting(config)
+        name, words = setting(config), in_words(config)
         if result.failure:
             if not references.diverged(name):
-                return PageCheck(page.name, DIFFERS, f"{in_words(config)} diverged, none of its references did")
+                return PageCheck(page.name, DIFFERS, f"{words} diverged, none of its references did")
             continue
-        compared = there.compare(quantities(result, config))
-        if compared.lacking:
-            reason = f"{in_words(config)} lacks {compared.lacking[0]}, which its references have"
-            return PageCheck(page.name, DIFFERS, reason)
-        runs.append(Compared(in_words(config), name, config.seed in there.seeds, len(there.seeds), compared))
+        own = quantities(result, config)
+        table, number, seeds = there.compare(own), float(there.distances(own).min()), there.values.columns
+        if math.isnan(number):
+            kind, place = table.loc[table["value"].isna(), ["kind", "place"]].iloc[0]
+            return PageCheck(page.name, DIFFERS, f"{words} lacks {kind}, {place}, which its references have")
+        runs.append(Compared(words, name, config.seed in seeds, len(seeds), number, table))
         other_data |= not references.same_data(name, result)
-    judged = _judge(page.name, tuple(runs), other_data)
-    if judged.outcome == AGREES and len(present) < len(wanted):
+    outcome, reason = _judge(runs)
+    if outcome == AGREES and len(present) < len(wanted):
+        outcome, reason = NOT_COMPARED, f"{len(known) - len(present)} of its {len(known)} runs are not in the store"
         if len(known) < len(wanted):
             lacking = _without_references(page, wanted, references)
             reason = f"{len(wanted) - len(known)} of its {len(wanted)} runs: {lacking}"
-        else:
-            reason = f"{len(known) - len(present)} of its {len(known)} runs are not in the store"
-        return replace(judged, outcome=NOT_COMPARED, reason=reason)
-    return judged
+    return PageCheck(page.name, outcome, reason, tuple(runs), other_data)
 
 
-def _judge(page: str, runs: tuple[Compared, ...], other_data: bool) -> PageCheck:
+def _judge(runs: Sequence[Compared]) -> tuple[str, str]:
+    """The outcome for a page whose runs were all compared, and its reason."""
     if not runs:
-        return PageCheck(page, NOT_COMPARED, "all its runs diverged, as references did")
+        return NOT_COMPARED, "all its runs diverged, as references did"
     new = [run for run in runs if not run.published_seed]
     settings = [[run for run in new if run.setting == name] for name in {run.setting for run in new}]
     signs = [own for own in settings if len(own) >= NEW_SEEDS and all(run.outside for run in own)]
     if signs or any(run.published_seed and run.outside for run in runs):
-        return PageCheck(page, DIFFERS, "", runs, other_data)
+        return DIFFERS, ""
     alone = [run.words for run in new if run.outside]
     if alone and len(new) == len(runs):
         reason = f"{alone[0]}: a new seed went another way than the references; run one of their seeds beside it"
-        return PageCheck(page, NOT_COMPARED, reason, runs, other_data)
-    return PageCheck(page, AGREES, "", runs, other_data)
+        return NOT_COMPARED, reason
+    return AGREES, ""
 
 
 def _without_references(page: Page, wanted: Sequence[Configuration], references: References) -> str:

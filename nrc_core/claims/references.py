@@ -5,20 +5,20 @@ from __future__ import annotations
 import inspect
 import json
 import logging
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pandas as pd
-from filelock import FileLock
 
 from nrc_core.claims.agreement import FEWEST, Setting
 from nrc_core.claims.quantities import COLUMNS, quantities, setting
 from nrc_core.config.base import Configuration
 from nrc_core.errors import ConfigError, DataDamaged, DataUnavailable
-from nrc_core.files import atomic_folder, project_folder
+from nrc_core.files import atomic_folder, locked, project_folder
 from nrc_core.results.obtaining import find
 from nrc_core.results.runs import run
 from nrc_core.results.store import RunResult, Store
@@ -28,8 +28,9 @@ from nrc_core.workflow.profiles import Page, Profile
 logger = logging.getLogger(__name__)
 RUN = ["setting", "seed"]
 PROVENANCE = ["key", "device", "instructions", "torch", "seconds", "date", "commit", "data"]
-RUNS = [*RUN, "page", *PROVENANCE, "failure", "config"]
-QUANTITIES = [*RUN, *COLUMNS]
+# The columns of the two tables, first those by which a table is sorted.
+TABLES = {"runs": [*RUN, "page", *PROVENANCE, "failure", "config"], "quantities": [*RUN, *COLUMNS]}
+ELSEWHERE = ["machine", "page", *RUN]  # columns that identify a run on another machine
 
 
 def default_folder(machine: str | None = None) -> Path:
@@ -60,10 +61,10 @@ class References:
         """
         folder = default_folder() if folder is None else folder
         if not folder.is_dir():
-            return cls(pd.DataFrame(columns=RUNS), pd.DataFrame(columns=QUANTITIES))
+            return cls(**{name: pd.DataFrame(columns=columns) for name, columns in TABLES.items()})
         try:
-            runs, found = (pd.read_parquet(folder / f"{name}.parquet") for name in ("runs", "quantities"))
-            return cls(runs[RUNS], found[QUANTITIES])
+            tables = {name: pd.read_parquet(folder / f"{name}.parquet")[columns] for name, columns in TABLES.items()}
+            return cls(**tables)
         except (OSError, ValueError, KeyError) as error:
             raise DataDamaged(
                 f"{folder} holds no references ({type(error).__name__}): restore it, or remove it and make them with "
@@ -73,8 +74,8 @@ class References:
     def write(self, folder: Path) -> None:
         """Write the references into a folder in one step, sorted, so that the order of the runs has no effect."""
         with atomic_folder(folder) as partial:
-            for name, table, order in (("runs", self.runs, RUNS), ("quantities", self.quantities, QUANTITIES)):
-                ordered = table[order].sort_values(order[:2] if name == "runs" else QUANTITIES[:4], kind="stable")
+            for name, columns in TABLES.items():
+                ordered = getattr(self, name)[columns].sort_values(columns[:4], kind="stable")
                 ordered.to_parquet(partial / f"{name}.parquet", index=False, compression="zstd")
 
     @cached_property
@@ -138,6 +139,46 @@ def read_machines() -> dict[str, References]:
     return {path.name: References.read(path) for path in sorted(folder.glob("[!.]*")) if path.is_dir()}
 
 
+def runs_elsewhere(
+    references: References, machines: Mapping[str, References]
+) -> Iterator[tuple[dict[str, Any], pd.DataFrame, Setting]]:
+    """Yield every run on another machine whose setting has references.
+
+    Yields:
+        `machine, page, setting, seed` of the run, its `quantities`, and the references of its setting.
+    """
+    for machine, made in machines.items():
+        pages = made.runs.set_index(RUN)["page"]
+        for name, tables in made.tables.items():
+            if (there := references.of(name)) is not None:
+                for seed, own in tables.items():
+                    yield {"machine": machine, "page": pages[name, seed], "setting": name, "seed": seed}, own, there
+
+
+def differences(references: References, machines: Mapping[str, References]) -> pd.DataFrame:
+    """Difference of every quantity of every run on another machine from the reference of the same seed.
+
+    Returns:
+        Columns `machine, page, setting, seed, kind, place` and `z`, the difference in units of two seeds: z is about 1
+        if arithmetic changed a result as much as another seed does.
+    """
+    parts = [pd.DataFrame(columns=[*ELSEWHERE, "kind", "place", "z"])]
+    for names, own, there in runs_elsewhere(references, machines):
+        if names["seed"] in there.values:
+            parts.append(there.differences(own)[names["seed"]].rename("z").reset_index().assign(**names))
+    return pd.concat(parts[1:] or parts, ignore_index=True)
+
+
+def machine_share(references: References, machines: Mapping[str, References]) -> float | None:
+    """The spread between machines over the spread between seeds: the root mean square of all `differences`.
+
+    All runs have the same weight, whatever their number of quantities. The result is None if no machine has a run with
+    a seed of the references.
+    """
+    squares = differences(references, machines).assign(square=lambda table: table["z"] ** 2)
+    return None if squares.empty else float(np.sqrt(squares.groupby(ELSEWHERE)["square"].mean().mean()))
+
+
 def seeds_of(page: Page, seeds: Sequence[int]) -> list[Configuration]:
     """Configurations of the runs of a page with other seeds.
 
@@ -168,9 +209,7 @@ def make(
         One line for each page whose references could not be made, because its data are not on this machine.
     """
     lacking = []
-    locks = folder.parent / ".locks"
-    locks.mkdir(parents=True, exist_ok=True)
-    with FileLock(locks / folder.name):
+    with locked(folder.parent / ".locks" / folder.name, "another process that makes references"):
         references = References.read(folder)
         for page in pages:
             wanted = [config for config in seeds_of(page, seeds) if not references.has(config)]

@@ -10,8 +10,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from nrc_core.claims.ledger import VERDICTS, Judged, judge, regressions, score
-from nrc_core.claims.machines import machine_share
-from nrc_core.claims.references import References, read_machines
+from nrc_core.claims.references import References, machine_share, read_machines
 from nrc_core.cli.given import profile_of, store_of
 from nrc_core.errors import ConfigError, NrcError
 from nrc_core.results.thresholds import read_thresholds
