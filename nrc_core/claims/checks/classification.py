@@ -10,7 +10,8 @@ import numpy as np
 import pandas as pd
 
 from nrc_core.claims.checks.constructed import Rows, case
-from nrc_core.claims.checks.observation import Found, Limits, Value, check, kept, networks, rank_correlation
+from nrc_core.claims.checks.observation import Found, Items, Limits, Value, check
+from nrc_core.claims.checks.subjects import kept, networks, parts, rank_correlation
 from nrc_core.results.criteria import target_dimensions
 from nrc_core.results.results import Results
 from nrc_core.sections.collapse import half_times, last_hidden
@@ -31,10 +32,9 @@ def classifiers(results: Results, **fields: Any) -> Iterator[Results]:
         yield part
 
 
-def named(row: Any) -> dict[str, Any]:
-    """Group and seed of a network, from a row with the fields of the network."""
-    name = f"{row['dataset']}, {NAMES[row['architecture']]}, weight decay {row['weight_decay']:g}"
-    return {"group": name, "seed": int(row["seed"])}
+def named(row: Any) -> str:
+    """The group of a network, from a row with the fields of the network."""
+    return f"{row['dataset']}, {NAMES[row['architecture']]}, weight decay {row['weight_decay']:g}"
 
 
 def trend(a: pd.Series, b: pd.Series) -> float:
@@ -42,12 +42,9 @@ def trend(a: pd.Series, b: pd.Series) -> float:
     return round(rank_correlation(a, b), 9)
 
 
-Curves = Iterator[tuple[dict[str, Any], pd.DataFrame]]
-
-
 @kept
-def _all_curves(results: Results) -> Curves:
-    """Yield for every classifier its group and seed, and the measurements of its last hidden layer by iteration.
+def _all_curves(results: Results) -> Items:
+    """Yield the measurements of the last hidden layer of every classifier, by iteration.
 
     Columns: `train`, `strong` and `weak` (variances), `loss` (on training data), `train_error`, `test_error`.
     """
@@ -57,11 +54,10 @@ def _all_curves(results: Results) -> Curves:
         test = test[["key", "iteration", "variance", "weak_variance", "error"]]
         train = train.rename(columns={"variance": "train", "error": "train_error"})
         test = test.rename(columns={"variance": "strong", "weak_variance": "weak", "error": "test_error"})
-        for _, rows in train.merge(test, on=["key", "iteration"]).groupby("key", sort=False):
-            yield named(rows.iloc[0]), rows.sort_values("iteration")
+        yield from parts(train.merge(test, on=["key", "iteration"]), group=named, order="iteration")
 
 
-def _curves(results: Results, dataset: str = "", architecture: str = "", datasets: Sequence[str] = ()) -> Curves:
+def _curves(results: Results, dataset: str = "", architecture: str = "", datasets: Sequence[str] = ()) -> Items:
     """Yield the same as `_all_curves`, only for the given data set or data sets and the given architecture, if any."""
     for network, rows in _all_curves(results):
         first = rows.iloc[0]
@@ -120,7 +116,7 @@ def train_variance_remains(rows: pd.DataFrame) -> Value:
     return rows["train"].iloc[-1]
 
 
-def _learned_by_heart(results: Results) -> Iterator[tuple[dict[str, Any], pd.DataFrame, int]]:
+def _learned_by_heart(results: Results) -> Items:
     """Yield the networks that learned all their random labels, with the number of classes."""
     options = results.runs.set_index("key")["dataset_options"]
     classes = target_dimensions(results.final())
@@ -158,13 +154,12 @@ def weak_collapse_of_decisions() -> Rows:
 
 
 @kept
-def _by_size(results: Results, rule: str = "loss") -> Iterator[tuple[dict[str, Any], pd.DataFrame]]:
+def _by_size(results: Results, rule: str = "loss") -> Items:
     """Yield for every seed with three sizes or more under a stopping rule its networks at the end, one row a size."""
     for part in classifiers(results):
         table = by_size(part)
-        for _, rows in table[table["rule"] == rule].groupby(FAMILY, sort=False):
-            if rows["n"].nunique() >= FEWEST:
-                yield named(rows.iloc[0]), rows
+        seeds = table[table["rule"] == rule].groupby(FAMILY, sort=False)
+        yield from parts(seeds.filter(lambda rows: rows["n"].nunique() >= FEWEST), FAMILY, group=named)
 
 
 def _with_size(of: str) -> str:
@@ -186,12 +181,11 @@ def trend_of_the_stopping(rows: pd.DataFrame) -> Value:
 
 
 @kept
-def _layers(results: Results) -> Iterator[tuple[dict[str, Any], pd.DataFrame]]:
+def _layers(results: Results) -> Items:
     """Yield `half_times` of every MLP with three hidden layers or more, one row for each layer."""
     for part in classifiers(results, architecture="mlp"):
-        for _, rows in half_times(part).groupby("key", sort=False):
-            if len(rows) >= 3:
-                yield named(rows.iloc[0]), rows.sort_values("layer")
+        deep = half_times(part).groupby("key", sort=False).filter(lambda rows: len(rows) >= 3)
+        yield from parts(deep, group=named, order="layer")
 
 
 def _least_step(layers: pd.Series) -> float:
@@ -220,12 +214,10 @@ def cascade_in_time(layers: pd.DataFrame) -> Value:
     return _least_step(layers["half_time"])
 
 
-def _one_hot(results: Results) -> Iterator[tuple[dict[str, Any], pd.DataFrame]]:
+def _one_hot(results: Results) -> Items:
     """Yield the weight sites of every classifier that was trained with the squared error."""
     for part in classifiers(results, loss="mse"):
-        for network, rows in networks(part):
-            group = f"{network['group']}, weight decay {rows['weight_decay'].iloc[0]:g}"
-            yield network | {"group": group}, rows
+        yield from networks(part, group=lambda row: f"{row['dataset']}, weight decay {row['weight_decay']:g}")
 
 
 @check(limit="trend_least", over=_one_hot, at_least=True)

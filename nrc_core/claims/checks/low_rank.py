@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from functools import partial
-from typing import Any
 
 import pandas as pd
 
 from nrc_core.claims.checks.networks import rank_distance
-from nrc_core.claims.checks.observation import Found, Limits, Value, check, judged_sites, kept
+from nrc_core.claims.checks.observation import Found, Items, Limits, Value, check
+from nrc_core.claims.checks.subjects import judged_sites, kept, parts
 from nrc_core.results.criteria import weight_sites
 from nrc_core.results.results import Results
 from nrc_core.sections.low_rank_targets.tables import at_rank
@@ -19,33 +18,32 @@ NOISE = "noise_at_rank"
 
 
 @kept
-def _at_rank(results: Results, *, shuffled: bool = False) -> Iterator[tuple[dict[str, Any], pd.DataFrame, int]]:
-    """Yield for every network its weight sites with the metrics at the intrinsic rank, and the intrinsic rank."""
+def _at_rank(results: Results, *, shuffled: bool = False) -> Items:
+    """Yield the weight sites of every network with the metrics at the intrinsic rank, and this `intrinsic_rank`."""
     columns = ["key", "site", "seed", "feature_stable_rank", "target_stable_rank", "feature_effective_rank"]
     sites = weight_sites(results.final())[columns]
     for dataset in results.runs["dataset"].unique():
         rank = INTRINSIC_RANK[dataset]
         top = at_rank(results.where(dataset=dataset), rank).merge(sites, on=["key", "site"])
-        for _, rows in top[top["shuffled"] == shuffled].groupby("key", sort=False):
-            network = {"group": f"{dataset}, {rows['width'].iloc[0]} wide", "seed": int(rows["seed"].iloc[0])}
-            yield network, rows.sort_values("site"), rank
+        top = top[top["shuffled"] == shuffled].assign(dataset=dataset, intrinsic_rank=rank)
+        yield from parts(top, group=lambda row: f"{row['dataset']}, {row['width']} wide", order="site")
 
 
 @check(limit="noise_most", over=_at_rank, reads="spectra")
-def noise_at_rank(rows: pd.DataFrame, _: int) -> Value:
+def noise_at_rank(rows: pd.DataFrame) -> Value:
     """Noise at the last site outside the intrinsic rank."""
     return rows[NOISE].iloc[-1]
 
 
 @check(limit=lambda most: most, over=_at_rank, reads="spectra")
-def rank_of_low_rank_targets(rows: pd.DataFrame, _: int, limits: Limits) -> Found:
+def rank_of_low_rank_targets(rows: pd.DataFrame, limits: Limits) -> Found:
     """Largest relative distance of stable ranks in the collapsed sites."""
     judged, collapsed = judged_sites(rows, limits, NOISE)
     return rank_distance(judged), collapsed
 
 
 @check(limit="alignment_least", over=_at_rank, at_least=True, reads="spectra")
-def alignment_at_rank(rows: pd.DataFrame, _: int, limits: Limits) -> Found:
+def alignment_at_rank(rows: pd.DataFrame, limits: Limits) -> Found:
     """Lowest mean cosine at the intrinsic rank in the collapsed sites."""
     judged, collapsed = judged_sites(rows, limits, NOISE)
     sine_most = (1 - limits["alignment_least"] ** 2) ** 0.5
@@ -53,14 +51,14 @@ def alignment_at_rank(rows: pd.DataFrame, _: int, limits: Limits) -> Found:
 
 
 @check(limit=1.0, over=_at_rank, reads="spectra")
-def intrinsic_dimension(rows: pd.DataFrame, rank: int, limits: Limits) -> Found:
+def intrinsic_dimension(rows: pd.DataFrame, limits: Limits) -> Found:
     """Directions with 99 % of the variance at the last site, over the intrinsic rank."""
     last = rows.iloc[-1]
-    ratio = last["feature_effective_rank"] / rank
+    ratio = last["feature_effective_rank"] / last["intrinsic_rank"]
     return ratio, ratio >= 1 and last[NOISE] <= limits["noise_most"]
 
 
 @check(limit="noise_most", over=partial(_at_rank, shuffled=True), at_least=True, strict=True, reads="spectra")
-def shuffled_targets_do_not_collapse(rows: pd.DataFrame, _: int) -> Value:
+def shuffled_targets_do_not_collapse(rows: pd.DataFrame) -> Value:
     """Noise at the last site outside the intrinsic rank, with shuffled targets."""
     return rows[NOISE].iloc[-1]

@@ -2,23 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from typing import Any
 
-import numpy as np
 import pandas as pd
 
-from nrc_core.claims.checks.observation import (
-    Evidence,
-    Found,
-    Limits,
-    Value,
-    check,
-    collapsed_sites,
-    judged_sites,
-    networks,
-    rank_correlation,
-)
+from nrc_core.claims.checks.observation import Evidence, Found, Items, Limits, Value, check
+from nrc_core.claims.checks.subjects import each_row, judged_sites, networks, rank_correlation
 from nrc_core.results.criteria import error_most, first_site, holds
 from nrc_core.results.results import Results
 from nrc_core.sections import dynamics
@@ -70,8 +59,8 @@ def trend_with_depth(rows: pd.DataFrame) -> Value:
 @check(limit=1.0, over=networks, at_least=True)
 def conditions_together(rows: pd.DataFrame, limits: Limits) -> Value:
     """Share of the collapsed sites at which all four conditions hold."""
-    flags = holds(collapsed_sites(rows, limits), limits)
-    return flags.all(axis=1).mean() if len(flags) else 0.0
+    judged, collapsed = judged_sites(rows, limits)
+    return holds(judged, limits).all(axis=1).mean() if collapsed else 0.0
 
 
 @check(limit=0.0, over=networks)
@@ -102,7 +91,7 @@ def low_rank_weights(rows: pd.DataFrame, limits: Limits) -> Found:
     return share, collapsed and falls
 
 
-def _targets(results: Results) -> Iterator[tuple[dict[str, Any], float]]:
+def _targets(results: Results) -> Items:
     """Yield the stable rank of the targets of a page, which is the same for all its networks."""
     last = results.label(results.final(), "dataset").iloc[0]
     yield {"group": last["dataset"], "seed": -1}, last["target_stable_rank"]
@@ -114,46 +103,44 @@ def rank_one_targets(stable_rank: float) -> Value:
     return 1 / stable_rank
 
 
-def _gaps(results: Results, limits: Limits) -> Iterator[tuple[dict[str, Any], float, bool]]:
+def _gaps(results: Results, limits: Limits) -> Items:
     """Yield for every network its generalisation gap, and whether its losses have settled."""
     settled = dynamics.timing(results, limits).set_index("key")["settled"].notna()
-    for row in dynamics.generalisation_gap(results).itertuples():
-        yield {"group": row.dataset, "seed": row.seed}, row.gap, settled[row.key]
+    gaps = dynamics.generalisation_gap(results)
+    yield from each_row(gaps.assign(settled=gaps["key"].map(settled)))
 
 
 @check(limit="gap_most", over=_gaps, reads="losses")
-def losses_settle(gap: float, settled: bool | np.bool) -> Found:
+def losses_settle(row: dict[str, Any]) -> Found:
     """Test error less training error, over the target variance (both losses must have settled too).
 
     The value is the generalisation gap. Both losses must also have settled by the end of training.
     """
-    return gap, settled
+    return row["gap"], row["settled"]
 
 
-def _splits(evidence: Evidence) -> Iterator[tuple[dict[str, Any], float]]:
+def _splits(evidence: Evidence) -> Items:
     """Yield the generalisation gap of each network once, grouped by data set and split."""
     gaps = pd.concat([dynamics.generalisation_gap(results) for results in evidence.values()]).drop_duplicates("key")
-    for row in gaps.itertuples():
-        yield {"group": f"{row.dataset}, {row.split} split", "seed": row.seed}, row.gap
+    yield from each_row(gaps, group=lambda row: f"{row['dataset']}, {row['split']} split")
 
 
 @check(limit="gap_most", over=_splits)
-def generalisation_gap(gap: float) -> Value:
+def generalisation_gap(row: dict[str, Any]) -> Value:
     """Test error less training error, over the target variance."""
-    return gap
+    return row["gap"]
 
 
-def _events(results: Results, limits: Limits) -> Iterator[tuple[dict[str, Any], Any]]:
+def _events(results: Results, limits: Limits) -> Items:
     """Yield for every network whose losses settle the row of `timing`: when they settled and when it collapsed."""
-    for row in dynamics.timing(results, limits).dropna(subset="settled").itertuples():
-        yield {"group": row.dataset, "seed": row.seed}, row
+    yield from each_row(dynamics.timing(results, limits).dropna(subset="settled"))
 
 
 @check(limit=1.0, over=_events, at_least=True, strict=True, reads="losses")
-def collapse_after_settling(row: Any) -> Value | None:
+def collapse_after_settling(row: dict[str, Any]) -> Value | None:
     """Epoch at which NRC1 has set in over the epoch at which both losses have settled.
 
     A network gives no value if it never collapses, if its losses never settle, or if the measured epochs do not show
     which came first.
     """
-    return row.at_most / row.settled if row.collapse in ("before", "after") else None
+    return row["at_most"] / row["settled"] if row["collapse"] in ("before", "after") else None

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import wraps
 from inspect import getdoc, signature
@@ -11,7 +11,6 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from nrc_core.results.criteria import first_site, weight_sites
 from nrc_core.results.results import Results
 
 Limits = Mapping[str, float]
@@ -40,7 +39,8 @@ class Observation:
 Check = Callable[..., Observation]
 Value = float | int | np.floating | np.integer
 Found = tuple[Value, bool | np.bool]  # the value of a network, and whether it meets the claim's other requirements
-Networks = Callable[..., Iterable[Any]]
+# For each network, or other subject of a claim: its `group` and `seed` in a dictionary, then what a check looks at.
+Items = Iterator[tuple[Any, ...]]
 CHECKS: dict[str, Check] = {}
 READERS: dict[str, set[str]] = {"spectra": set(), "losses": set(), "downstream": set()}
 # Columns of the measurements that checks read, and columns that identify a row.
@@ -55,7 +55,7 @@ COLUMNS = (
 def check(
     *,
     limit: str | float | Callable[..., str | float],
-    over: Networks,
+    over: Callable[..., Items],
     at_least: bool | Callable[..., bool] = False,
     strict: bool = False,
     reads: str = "",
@@ -71,7 +71,7 @@ def check(
 
     Args:
         limit: the name of a threshold, a number, or a function that returns one of them from the arguments.
-        over: function that yields a dictionary of `group` and `seed`, then the inputs of the function. It takes by name
+        over: function that yields `Items`. It takes by name
             the `results` of one page, or the `evidence` of all pages, or neither; `limits`; and the arguments of the
             claim.
         at_least: True if the claim holds at or above the limit, False if it holds at or below the limit; or a function
@@ -81,6 +81,7 @@ def check(
         quantity: function that returns the quantity in words, if the words depend on more than the arguments' values.
 
     Example:
+        >>> from nrc_core.claims.checks.subjects import networks
         >>> @check(limit="noise_most", over=networks)
         ... def noise_of_an_example(rows):
         ...     "Noise at the last site."
@@ -115,7 +116,7 @@ def check(
     return registered
 
 
-def _every(over: Networks, evidence: Evidence, given: Mapping[str, Any]) -> Iterator[Any]:
+def _every(over: Callable[..., Items], evidence: Evidence, given: Mapping[str, Any]) -> Items:
     """Yield all items of `over` for a check, from each page or from all pages together."""
     parts = [{"results": page} for page in evidence.values()] if "results" in signature(over).parameters else [{}]
     for part in parts:
@@ -144,47 +145,3 @@ def _in_words(function: Callable[..., Any], arguments: Mapping[str, Any]) -> str
 def _within(value: Value, limit: float, *, at_least: bool, strict: bool) -> bool:
     beyond = value > limit if at_least else value < limit
     return bool(beyond or (not strict and value == limit))
-
-
-def kept(over: Networks) -> Networks:
-    """Make a function store its items with the results of a page, because many checks use the same items."""
-
-    @wraps(over)
-    def taken(results: Results, **arguments: Any) -> Any:
-        return results.once((over, *arguments.items()), lambda one: list(over(one, **arguments)))
-
-    return taken
-
-
-@kept
-def networks(results: Results) -> Iterator[tuple[dict[str, Any], pd.DataFrame]]:
-    """Yield for every network its group (the data set) and seed, and its weight sites at the end of training."""
-    table = weight_sites(results.label(results.final(), "dataset", "weight_decay"))
-    for _, rows in table.groupby("key", sort=False):
-        yield {"group": rows["dataset"].iloc[-1], "seed": int(rows["seed"].iloc[-1])}, rows.sort_values("site")
-
-
-def collapsed_sites(rows: pd.DataFrame, limits: Limits, noise: str = "nrc1") -> pd.DataFrame:
-    """The sites from the first collapsed site (by noise, as in the paper) to the last; none if the last fails."""
-    first = first_site(rows[noise] <= limits["noise_most"], rows["site"])
-    return rows.iloc[:0] if first is None else rows[rows["site"] >= first]
-
-
-def judged_sites(rows: pd.DataFrame, limits: Limits, noise: str = "nrc1") -> tuple[pd.DataFrame, bool]:
-    """The collapsed sites, or the last site if no site is collapsed; and whether there are collapsed sites."""
-    collapsed = collapsed_sites(rows, limits, noise)
-    return (collapsed, True) if len(collapsed) else (rows.tail(1), False)
-
-
-def rank_correlation(a: pd.Series, b: pd.Series) -> float:
-    """Spearman's rank correlation; 0 if one of the two series is constant.
-
-    `scipy.stats.spearmanr` gives the same, but takes a second to import.
-
-    Example:
-        >>> round(rank_correlation(pd.Series([1, 2, 3, 4]), pd.Series([1, 3, 2, 4])), 12)
-        0.8
-    """
-    if a.nunique() < 2 or b.nunique() < 2:
-        return 0.0
-    return float(np.corrcoef(a.rank().to_numpy(), b.rank().to_numpy())[1, 0])

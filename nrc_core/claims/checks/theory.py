@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from typing import Any
-
 import pandas as pd
 
 from nrc_core.claims.checks.constructed import Rows, case
-from nrc_core.claims.checks.observation import Value, check
+from nrc_core.claims.checks.observation import Items, Value, check
+from nrc_core.claims.checks.subjects import parts
 from nrc_core.results.results import Results
 from nrc_core.sections.proposition_1.tables import site_bounds
 
@@ -25,10 +23,8 @@ def printed_bound() -> Rows:
     return [{"group": "counter-example", "seed": -1, "value": one.residual / one.printed_bound} for one in found]
 
 
-def _bounded(results: Results) -> Iterator[tuple[dict[str, Any], pd.DataFrame]]:
-    sites = site_bounds(results.label(results.final(), "dataset"))
-    for (dataset, seed), rows in sites.groupby(["dataset", "seed"], sort=False):
-        yield {"group": dataset, "seed": int(seed)}, rows
+def _bounded(results: Results) -> Items:
+    yield from parts(site_bounds(results.label(results.final(), "dataset")), ["dataset", "seed"])
 
 
 @check(limit=ROUNDING, over=_bounded)

@@ -9,9 +9,10 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from nrc_core.claims.checks.classification import FAMILY, FEWEST, NAMES, named, trend
+from nrc_core.claims.checks.classification import FEWEST, NAMES, named, trend
 from nrc_core.claims.checks.constructed import Rows, case
-from nrc_core.claims.checks.observation import Value, check, kept
+from nrc_core.claims.checks.observation import Items, Value, check
+from nrc_core.claims.checks.subjects import each_row, kept, parts
 from nrc_core.results.results import Results
 from nrc_core.sections.transfer.tables import by_checkpoint
 
@@ -31,33 +32,34 @@ def _checkpoints(results: Results) -> Iterator[pd.DataFrame]:
             yield by_checkpoint(dataclasses.replace(results, runs=runs[~transfer | good]))
 
 
-def _pretrainings(results: Results) -> Iterator[tuple[dict[str, Any], pd.DataFrame, str]]:
-    """Yield for every pre-training its checkpoints, with the name of the column of the accuracy.
+def _pretrainings(results: Results) -> Items:
+    """Yield for every pre-training its checkpoints, with the `accuracy` in the downstream task.
 
     Each pre-training comes twice: with learning rates chosen on validation rows, and with learning rates chosen on the
     test rows, as in the paper.
     """
     for column, rows_of in (("by_validation", "validation"), ("by_test", "test")):
         for table in _checkpoints(results):
-            for _, rows in table[~table["control"]].groupby([*FAMILY, "pretraining_key"]):
-                network = named(rows.iloc[0])
-                group = f"{network['group']}, learning rate chosen on {rows_of} rows"
-                yield network | {"group": group}, rows, column
+            tuned = table[~table["control"]].assign(accuracy=table[column], rows_of=rows_of)
+            yield from parts(tuned, "pretraining_key", group=_chosen_on)
+
+
+def _chosen_on(row: Any) -> str:
+    return f"{named(row)}, learning rate chosen on {row['rows_of']} rows"
 
 
 @check(limit="transfer_trend_least", over=_pretrainings, at_least=True, reads="downstream")
-def collapse_hurts_transfer(rows: pd.DataFrame, column: str) -> Value | None:
+def collapse_hurts_transfer(rows: pd.DataFrame) -> Value | None:
     """Rank correlation of train variance and fine-tuned test accuracy over checkpoints."""
-    return trend(rows["variance"], rows[column]) if len(rows) >= FEWEST else None
+    return trend(rows["variance"], rows["accuracy"]) if len(rows) >= FEWEST else None
 
 
-def _equally_long(results: Results) -> Iterator[tuple[dict[str, Any], pd.DataFrame]]:
+def _equally_long(results: Results) -> Items:
     """Yield groups of networks that were pre-trained equally long, with different weight decay or label smoothing."""
     for table in _checkpoints(results):
-        stopped = table.loc[table["control"], "start"].unique()
-        alike = table[table["start"].isin(stopped)]
-        for (dataset, architecture, seed, _), rows in alike.groupby(["dataset", "architecture", "seed", "start"]):
-            yield {"group": f"{dataset}, {NAMES[architecture]}", "seed": int(seed)}, rows
+        alike = table[table["start"].isin(table.loc[table["control"], "start"])]
+        trained_alike = ["dataset", "architecture", "seed", "start"]
+        yield from parts(alike, trained_alike, group=lambda row: f"{row['dataset']}, {NAMES[row['architecture']]}")
 
 
 @check(limit="transfer_trend_least", over=_equally_long, at_least=True, reads="downstream")
@@ -72,10 +74,9 @@ def equal_time_control(rows: pd.DataFrame) -> Value | None:
     return trend(rows["variance_current"], rows["by_validation"]) if len(rows) >= FEWEST else None
 
 
-def _each_checkpoint(results: Results) -> Iterator[tuple[dict[str, Any], dict[str, Any]]]:
+def _each_checkpoint(results: Results) -> Items:
     for table in _checkpoints(results):
-        for row in table[~table["control"]].to_dict("records"):
-            yield named(row), row
+        yield from each_row(table[~table["control"]], group=named)
 
 
 @check(limit="probe_gap_least", over=_each_checkpoint, at_least=True, strict=True, reads="downstream")

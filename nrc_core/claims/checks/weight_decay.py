@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from typing import Any
-
 import pandas as pd
 
-from nrc_core.claims.checks.observation import Found, Limits, Value, check, kept, networks, rank_correlation
-from nrc_core.results.criteria import first_site, holds, last_sites
+from nrc_core.claims.checks.observation import Found, Items, Limits, Value, check
+from nrc_core.claims.checks.subjects import kept, parts, rank_correlation
+from nrc_core.results.criteria import first_site, holds, last_sites, weight_sites
 from nrc_core.results.results import Results
 from nrc_core.theory.bounds import decay_beyond_targets
 
@@ -17,35 +15,33 @@ Others = list[pd.DataFrame]
 
 
 @kept
-def _by_seed(results: Results) -> Iterator[tuple[dict[str, Any], Sites]]:
+def _by_seed(results: Results) -> Items:
     """Yield for every data set and seed with several weight decays the weight sites of networks by weight decay."""
-    families: dict[tuple[str, int], Sites] = {}
-    for network, rows in networks(results):
-        family = families.setdefault((network["group"], network["seed"]), {})
-        family[float(rows["weight_decay"].iloc[0])] = rows
-    for (dataset, seed), sites in families.items():
+    table = weight_sites(results.label(results.final(), "dataset", "weight_decay"))
+    for network, rows in parts(table, ["dataset", "seed"], order="site"):
+        sites = dict(list(rows.groupby("weight_decay")))
         if len(sites) > 1:
-            yield {"group": dataset, "seed": seed}, sites
+            yield network, sites
 
 
-def _against_others(results: Results, weight_decay: float) -> Iterator[tuple[dict[str, Any], pd.DataFrame, Others]]:
+def _against_others(results: Results, weight_decay: float) -> Items:
     """Yield for every seed the sites of its network at one weight decay and the sites at all other weight decays."""
     for network, sites in _by_seed(results):
         if weight_decay in sites:
             yield network, sites[weight_decay], [rows for value, rows in sites.items() if value != weight_decay]
 
 
-def _losses(results: Results, weight_decay: float) -> Iterator[tuple[dict[str, Any], pd.DataFrame]]:
+def _losses(results: Results, weight_decay: float) -> Items:
     """Yield for every seed training and test loss with one column for each weight decay, if one is `weight_decay`."""
     tables = [results.label(results.final(split), "dataset", "weight_decay") for split in ("train", "test")]
     losses = pd.concat([table.groupby("key", sort=False).first() for table in tables])
-    for (dataset, seed), rows in losses.groupby(["dataset", "seed"], sort=False):
+    for network, rows in parts(losses, ["dataset", "seed"]):
         errors = rows.pivot(index="split", columns="weight_decay", values="network_mse")
         if errors.shape[1] > 1 and weight_decay in errors.columns:
-            yield {"group": dataset, "seed": int(seed)}, errors
+            yield network, errors
 
 
-def _sweeps(results: Results) -> Iterator[tuple[dict[str, Any], pd.Series, pd.Series]]:
+def _sweeps(results: Results) -> Items:
     """Yield noise at the last site and generalisation gap of networks, for pages with three weight decays or more."""
     train, test = (last_sites(results.label(results.final(split), "dataset")) for split in ("train", "test"))
     train = train.dropna(subset="nrc1")  # a network whose features vanished has no noise

@@ -1,0 +1,72 @@
+"""What checks look at: networks, their weight sites, and the rows of tables, with the group and seed of each."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from functools import wraps
+from operator import itemgetter
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from nrc_core.claims.checks.observation import Items, Limits
+from nrc_core.results.criteria import first_site, weight_sites
+from nrc_core.results.results import Results
+
+Group = Callable[[Any], str]  # from a row of a table to the name of its group
+DATASET: Group = itemgetter("dataset")
+
+
+def kept(over: Callable[..., Iterator[Any]]) -> Callable[..., Iterator[Any]]:
+    """Make a function store its items with the results of a page, because many checks use the same items."""
+
+    @wraps(over)
+    def taken(results: Results, **arguments: Any) -> Any:
+        return results.once((over, *arguments.items()), lambda one: list(over(one, **arguments)))
+
+    return taken
+
+
+def parts(table: pd.DataFrame, by: str | list[str] = "key", *, group: Group = DATASET, order: str = "") -> Items:
+    """Yield the rows of a table that have the same values in some columns, in the order of another column, if any."""
+    for _, rows in table.groupby(by, sort=False):
+        first = rows.iloc[0]
+        yield {"group": group(first), "seed": int(first["seed"])}, rows.sort_values(order) if order else rows
+
+
+def each_row(table: pd.DataFrame, group: Group = DATASET) -> Items:
+    """Yield every row of a table as a dictionary."""
+    for row in table.to_dict("records"):
+        yield {"group": group(row), "seed": row["seed"]}, row
+
+
+@kept
+def networks(results: Results, group: Group = DATASET) -> Items:
+    """Yield the weight sites of every network at the end of training."""
+    table = weight_sites(results.label(results.final(), "dataset", "weight_decay"))
+    yield from parts(table, group=group, order="site")
+
+
+def judged_sites(rows: pd.DataFrame, limits: Limits, noise: str = "nrc1") -> tuple[pd.DataFrame, bool]:
+    """The collapsed sites, or the last site if no site is collapsed; and whether there are collapsed sites.
+
+    The collapsed sites are those from the first collapsed site (by noise, as in the paper) to the last. There are none
+    if the last site is not collapsed.
+    """
+    first = first_site(rows[noise] <= limits["noise_most"], rows["site"])
+    return (rows.tail(1), False) if first is None else (rows[rows["site"] >= first], True)
+
+
+def rank_correlation(a: pd.Series, b: pd.Series) -> float:
+    """Spearman's rank correlation; 0 if one of the two series is constant.
+
+    `scipy.stats.spearmanr` gives the same, but takes a second to import.
+
+    Example:
+        >>> round(rank_correlation(pd.Series([1, 2, 3, 4]), pd.Series([1, 3, 2, 4])), 12)
+        0.8
+    """
+    if a.nunique() < 2 or b.nunique() < 2:
+        return 0.0
+    return float(np.corrcoef(a.rank().to_numpy(), b.rank().to_numpy())[1, 0])
