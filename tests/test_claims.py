@@ -158,11 +158,11 @@ def test_a_claim_names_exactly_the_thresholds_its_check_reads():
     ],
 )
 def test_the_verdict_follows_from_the_shares(held, verdict):
-    assert verdict_of(observation(**held), claim(), thresholds()) == verdict
+    assert verdict_of(observation(**held).rows, claim(), thresholds()) == verdict
 
 
 def test_a_claim_of_existence_needs_one_data_set():
-    held = observation(a=[True] * 5, b=[False] * 5)
+    held = observation(a=[True] * 5, b=[False] * 5).rows
     assert verdict_of(held, claim(holds_in="any"), thresholds()) == REPRODUCED
     assert verdict_of(held, claim(), thresholds()) == PARTLY
 

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
+from functools import cached_property, partial
 from typing import Any
 
 import pandas as pd
@@ -65,7 +66,6 @@ class Judged:
         verdict: one of `VERDICTS`.
         reason: why there is no verdict, or what evidence is missing.
         observation: the numbers, if there are any.
-        groups: the numbers by group, such as a data set.
         moved: verdicts that other values of a threshold would change, by threshold and value.
         weaker: pages of the claim whose networks give no verdict, with the reason: size or data are not the paper's.
         keys: keys of the runs that are the evidence.
@@ -76,11 +76,19 @@ class Judged:
     verdict: str
     reason: str = ""
     observation: Observation | None = None
-    groups: tuple[Group, ...] = ()
     moved: Mapping[str, str] = field(default_factory=dict)
     weaker: Mapping[str, str] = field(default_factory=dict)
     keys: tuple[str, ...] = ()
     change: float | None = None
+
+    @cached_property
+    def groups(self) -> tuple[Group, ...]:
+        """The numbers by group, such as a data set."""
+        rows = pd.DataFrame(columns=["group"]) if self.observation is None else self.observation.rows
+        return tuple(
+            Group(str(name), len(own), int(own["holds"].sum()), tuple(map(float, own["value"])))
+            for name, own in rows.groupby("group", sort=False)
+        )
 
     @property
     def close(self) -> bool:
@@ -89,9 +97,9 @@ class Judged:
 
     def as_dict(self) -> dict[str, Any]:
         """Plain values for JSON."""
+        of_claim = ["id", "section", "source", "statement", "seeds", "note", "configuration", "stated", "pages"]
         return {
-            **{name: getattr(self.claim, name) for name in ("id", "section", "source", "statement", "seeds", "note")},
-            **{name: getattr(self.claim, name) for name in ("configuration", "stated", "pages", "shown_on", "check")},
+            **{name: getattr(self.claim, name) for name in [*of_claim, "shown_on", "check"]},
             "verdict": self.verdict,
             "reason": self.reason,
             **{name: getattr(self.observation, name, None) for name in ("quantity", "limit", "at_least")},
@@ -159,17 +167,17 @@ def _evidence(profile: Profile, store: Store, claims: Sequence[Claim]) -> dict[s
     return evidence
 
 
-def verdict_of(observation: Observation, claim: Claim, limits: Limits) -> str:
-    """The verdict from the numbers of an observation.
+def verdict_of(rows: pd.DataFrame, claim: Claim, limits: Limits) -> str:
+    """The verdict from the rows of an observation.
 
     A group of networks reproduces a claim if the claim holds in at least a share `reproduced_least` of the networks. It
     does not reproduce the claim if the claim fails in at least this share. If groups disagree, the verdict is "partly",
     unless one group is enough for the claim (`holds_in` is "any").
     """
-    if observation.rows.empty:
+    if rows.empty:
         return WAITING
     least = limits["reproduced_least"]
-    shares = observation.rows.groupby("group")["holds"].mean()
+    shares = rows.groupby("group")["holds"].mean()
     good, bad = shares >= least, 1 - shares >= least
     if good.all() or (claim.holds_in == "any" and good.any()):
         return REPRODUCED
@@ -188,12 +196,13 @@ def judge_claim(
         return Judged(claim, WAITING, "none of its networks is in the store")
     weaker = {name: pages[name].weaker for name in every if pages[name].weaker}
     limits = thresholds()
+    verdict_by = partial(verdict_of, claim=claim, limits=limits)
     used = {name: results for name, results in every.items() if name not in weaker} or every
     observation = _look(claim, used, limits)
     if weaker and observation.rows.empty:
         used, observation = every, _look(claim, every, limits)
     only_weaker = any(name in used for name in weaker)
-    verdict = verdict_of(observation, claim, limits)
+    verdict = verdict_by(observation.rows)
     missing = sum(page.missing for page in pages.values())
     diverged = sum(len(results.failures) for results in every.values())
     reasons = [f"{missing} of its networks {'is' if missing == 1 else 'are'} not in the store"] if missing else []
@@ -207,33 +216,16 @@ def judge_claim(
         verdict = WAITING
     if left := [name for name in claim.pages if name not in used]:
         reasons.append(f"nothing of the paper's size and data from {', '.join(left)}")
-    change = None
-    if share is not None and verdict not in UNJUDGED:
-        change = chance_of_change(
-            observation, lambda rows: verdict_of(replace(observation, rows=rows), claim, limits), share
-        )
-    return Judged(
-        claim,
-        verdict,
-        "; ".join(reasons),
-        observation,
-        _groups(observation),
-        {} if verdict in UNJUDGED or not moved else _moved(claim, used, verdict),
-        weaker,
-        tuple(key for results in used.values() for key in results.runs["key"]),
-        change,
-    )
+    change, others = None, {}
+    if verdict not in UNJUDGED:
+        change = None if share is None else chance_of_change(observation, verdict_by, share)
+        others = _moved(claim, used, verdict) if moved else {}
+    keys = tuple(key for results in used.values() for key in results.runs["key"])
+    return Judged(claim, verdict, "; ".join(reasons), observation, others, weaker, keys, change)
 
 
 def _look(claim: Claim, results: Evidence, limits: Limits) -> Observation:
     return CHECKS[str(claim.check)](results, limits, **claim.arguments)
-
-
-def _groups(observation: Observation) -> tuple[Group, ...]:
-    return tuple(
-        Group(str(name), len(rows), int(rows["holds"].sum()), tuple(float(value) for value in rows["value"]))
-        for name, rows in observation.rows.groupby("group", sort=False)
-    )
 
 
 def _moved(claim: Claim, used: Evidence, verdict: str) -> dict[str, str]:
@@ -242,7 +234,7 @@ def _moved(claim: Claim, used: Evidence, verdict: str) -> dict[str, str]:
     for name in (*claim.thresholds, "reproduced_least"):
         for other in read_thresholds()[name].others:
             limits = {**thresholds(), name: other}
-            verdicts[f"{name} = {other:g}"] = verdict_of(_look(claim, used, limits), claim, limits)
+            verdicts[f"{name} = {other:g}"] = verdict_of(_look(claim, used, limits).rows, claim, limits)
     return {change: now for change, now in verdicts.items() if now != verdict}
 
 
