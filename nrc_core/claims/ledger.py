@@ -10,7 +10,7 @@ from typing import Any
 
 import pandas as pd
 
-from nrc_core.claims.checks import CHECKS, COLUMNS, READERS, Evidence, Limits, Observation
+from nrc_core.claims.checks import CHECKS, READERS, Evidence, Limits, Observation
 from nrc_core.claims.close_calls import CLOSE, chance_of_change
 from nrc_core.claims.entries import Claim, read_claims
 from nrc_core.data.catalogue import STAND_IN
@@ -156,11 +156,7 @@ def _evidence(profile: Profile, store: Store, claims: Sequence[Claim]) -> dict[s
     for page in profile.pages:
         checks = {claim.check for claim in claims if page.name in claim.pages}
         if page.experiment is not None and checks:
-            tables = {
-                name: COLUMNS if name == "measurements" else None
-                for name in TABLES
-                if name not in READERS or READERS[name] & checks
-            }
+            tables = [name for name in TABLES if name not in READERS or READERS[name] & checks]
             results, missing = stored(EXPERIMENTS[page.experiment](**page.parameters), store=store, tables=tables)
             weaker = "" if results is None else weakness(results, page.experiment)
             evidence[page.name] = PageResults(results, missing, weaker)

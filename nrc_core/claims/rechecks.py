@@ -112,8 +112,7 @@ def check_page(page: Page, store: Store, references: References) -> PageCheck:
     known = [(config, there) for config in wanted if (there := references.of(setting(config))) is not None]
     if not known:
         return PageCheck(page.name, NOT_COMPARED, _without_references(page, wanted, references))
-    obtained = [(config, there, find(config, store)) for config, there in known]
-    present = [(config, there, result) for config, there, result in obtained if result is not None]
+    present = [(config, there, result) for config, there in known if (result := find(config, store)) is not None]
     if not present:
         here = is_prepared(known[0][0])
         return PageCheck(page.name, NOT_COMPARED, "it was not run here" if here else "its data are not here")

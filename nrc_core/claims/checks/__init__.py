@@ -4,6 +4,6 @@ The modules of this package register their checks in `CHECKS`, see `nrc_core.cla
 """
 
 from nrc_core.claims.checks import classification, low_rank, networks, theory, transfer, weight_decay  # noqa: F401
-from nrc_core.claims.checks.observation import CHECKS, COLUMNS, READERS, Check, Evidence, Limits, Observation
+from nrc_core.claims.checks.observation import CHECKS, READERS, Check, Evidence, Limits, Observation
 
-__all__ = ["CHECKS", "COLUMNS", "READERS", "Check", "Evidence", "Limits", "Observation"]
+__all__ = ["CHECKS", "READERS", "Check", "Evidence", "Limits", "Observation"]

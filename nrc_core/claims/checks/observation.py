@@ -43,13 +43,6 @@ Found = tuple[Value, bool | np.bool]  # the value of a network, and whether it m
 Items = Iterator[tuple[Any, ...]]
 CHECKS: dict[str, Check] = {}
 READERS: dict[str, set[str]] = {"spectra": set(), "losses": set(), "downstream": set()}
-# Columns of the measurements that checks read, and columns that identify a row.
-COLUMNS = (
-    "site", "name", "split", "features", "convention", "epoch", "iteration", "width", "rank", "nrc1", "nrc2", "nrc3",
-    "nrc4", "nrc4_unexplained", "network_mse", "target_variance", "target_stable_rank", "feature_stable_rank",
-    "feature_effective_rank", "weight_stable_rank", "nc1_share", "nc2_cka", "variance", "variance_current",
-    "weak_variance", "weak_variance_least", "weak_variance_most", "loss", "error",
-)  # fmt: skip
 
 
 def check(
