@@ -20,7 +20,6 @@ from book.builder.pages import PUBLISHED
 from nrc_core.results.results import Results
 from nrc_core.results.runs import stored
 from nrc_core.results.store import Store
-from nrc_core.sections.experiments import EXPERIMENTS
 from nrc_core.workflow.profiles import Page, Profile
 
 FIGURES, NOTEBOOKS, TABLES = "_static/figures", "_static/notebooks", "_static/tables"
@@ -39,8 +38,7 @@ def results_of(profile: Profile, page: Page, state: str) -> Results | None:
         return None
     if state == PUBLISHED:
         return published.results_of(published.page_of(page.name) or page)
-    configs = EXPERIMENTS[page.experiment](**page.parameters)
-    found, _ = stored(configs, store=Store(os.environ.get("NRC_STORE", profile.store)))
+    found, _ = stored(page.configs, store=Store(os.environ.get("NRC_STORE", profile.store)))
     return found
 
 

@@ -15,7 +15,6 @@ from urllib.parse import quote
 
 from nrc_core.data.catalogue import SIMULATED
 from nrc_core.errors import ConfigError
-from nrc_core.sections.experiments import EXPERIMENTS
 from nrc_core.workflow.profiles import Page, read_profile
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -54,7 +53,7 @@ def launch(page: Page, repository: str | None) -> str:
     quick = {one.name: one for one in read_profile(ROOT / "book" / "profiles" / "quick.yml").pages}.get(page.name)
     if repository is None or quick is None:
         return ""
-    datasets = _datasets(quick)
+    datasets = quick.datasets
     if set(datasets) & set(BY_HAND):
         return ""
     path = f"notebooks/{quick.notebook}.ipynb"
@@ -71,12 +70,6 @@ def launch(page: Page, repository: str | None) -> str:
     parts += ["In Colab, run a cell with this before all others:", _block(setup)]
     parts.append("Binder's first start makes the whole environment and takes long; its machines are small.")
     return "\n\n".join(parts)
-
-
-def _datasets(page: Page) -> list[str]:
-    if page.experiment is None:
-        return []
-    return list(dict.fromkeys(config.dataset for config in EXPERIMENTS[page.experiment](**page.parameters)))
 
 
 def _button(text: str, address: str) -> str:

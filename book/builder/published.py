@@ -13,7 +13,6 @@ from pathlib import Path
 from nrc_core.results.results import Results
 from nrc_core.results.runs import stored
 from nrc_core.results.store import PROVENANCE, Store
-from nrc_core.sections.experiments import EXPERIMENTS
 from nrc_core.workflow.profiles import Page, Profile, read_profile
 
 BOOK = Path(__file__).resolve().parent.parent
@@ -42,7 +41,7 @@ def results_of(page: Page) -> Results | None:
     if page.experiment is None:
         return None
     with store_only():
-        results, missing = stored(EXPERIMENTS[page.experiment](**page.parameters), store=store())
+        results, missing = stored(page.configs, store=store())
     return None if missing else results
 
 

@@ -20,7 +20,7 @@ from nrc_core.results.runs import stored
 from nrc_core.results.store import Store
 from nrc_core.results.thresholds import read_thresholds, thresholds
 from nrc_core.sections.departures import shortfalls
-from nrc_core.sections.experiments import EXPERIMENTS, trains_classifiers
+from nrc_core.sections.experiments import trains_classifiers
 from nrc_core.sections.recipes import LOW_RANK, RECIPES
 from nrc_core.workflow.profiles import Profile
 
@@ -157,7 +157,7 @@ def _evidence(profile: Profile, store: Store, claims: Sequence[Claim]) -> dict[s
         checks = {claim.check for claim in claims if page.name in claim.pages}
         if page.experiment is not None and checks:
             tables = [name for name in TABLES if name not in READERS or READERS[name] & checks]
-            results, missing = stored(EXPERIMENTS[page.experiment](**page.parameters), store=store, tables=tables)
+            results, missing = stored(page.configs, store=store, tables=tables)
             weaker = "" if results is None else weakness(results, page.experiment)
             evidence[page.name] = PageResults(results, missing, weaker)
     return evidence

@@ -15,7 +15,6 @@ from nrc_core.config.base import Configuration
 from nrc_core.results.obtaining import find, is_prepared
 from nrc_core.results.runs import in_words
 from nrc_core.results.store import Store
-from nrc_core.sections.experiments import EXPERIMENTS
 from nrc_core.workflow.profiles import Page
 
 if TYPE_CHECKING:
@@ -108,7 +107,7 @@ def check_page(page: Page, store: Store, references: References) -> PageCheck:
     differently (on Swimmer with two seeds of five), and five references do not show all possible ends. A page also
     differs if a run diverged and no reference of its setting diverged.
     """
-    wanted = list(EXPERIMENTS[str(page.experiment)](**page.parameters))
+    wanted = page.configs
     known = [(config, there) for config in wanted if (there := references.of(setting(config))) is not None]
     if not known:
         return PageCheck(page.name, NOT_COMPARED, _without_references(page, wanted, references))

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import argparse
 import logging
-from collections.abc import Mapping
-from typing import Any
+from collections.abc import Sequence
 
 from nrc_core.cli.given import pairs
 from nrc_core.config.base import Configuration
@@ -13,7 +12,7 @@ from nrc_core.errors import ConfigError, DataUnavailable
 from nrc_core.results.estimates import announcement, has_gpu
 from nrc_core.results.runs import check_obtainable, run
 from nrc_core.results.store import Store
-from nrc_core.sections.experiments import EXPERIMENTS, Experiment
+from nrc_core.sections.experiments import EXPERIMENTS
 from nrc_core.sections.parameters import experiment_parameters
 from nrc_core.training.progress import heartbeat
 from nrc_core.workflow.profiles import read_profile
@@ -31,8 +30,7 @@ def execute(given: argparse.Namespace) -> None:
     wanted: list[Configuration] = []
     untrained: list[Configuration] = []
     unavailable: list[str] = []
-    for experiment, parameters in _planned(given):
-        configs = experiment(**parameters)
+    for configs in _planned(given):
         try:
             untrained += check_obtainable(configs, store=store)
         except DataUnavailable as error:  # the other pages of a profile do not need these data
@@ -55,8 +53,8 @@ def execute(given: argparse.Namespace) -> None:
         raise DataUnavailable("; ".join(dict.fromkeys(unavailable)))
 
 
-def _planned(given: argparse.Namespace) -> list[tuple[Experiment, Mapping[str, Any]]]:
-    """Experiments and their parameters: from the command line, or from the pages of a profile."""
+def _planned(given: argparse.Namespace) -> list[Sequence[Configuration]]:
+    """The runs of an experiment with parameters from the command line, or the runs of each page of a profile."""
     name = given.experiment
     if name != "all" and name not in EXPERIMENTS:
         raise ConfigError(f"no experiment {name!r}: there is {', '.join(EXPERIMENTS)}")
@@ -64,9 +62,8 @@ def _planned(given: argparse.Namespace) -> list[tuple[Experiment, Mapping[str, A
         if name == "all":
             raise ConfigError("`all` experiments need a profile: add --profile book/profiles/paper.yml")
         experiment = EXPERIMENTS[name]
-        return [(experiment, experiment_parameters(experiment, pairs(given.parameters)))]
+        return [experiment(**experiment_parameters(experiment, pairs(given.parameters)))]
     if given.parameters:
         raise ConfigError("parameters and --profile exclude each other: the profile has its own")
-    wanted = EXPERIMENTS if name == "all" else (name,)
-    pages = [page for page in read_profile(given.profile).pages if page.experiment in wanted]
-    return [(EXPERIMENTS[page.notebook], page.parameters) for page in pages]
+    pages = read_profile(given.profile).pages
+    return [page.configs for page in pages if page.experiment is not None and name in ("all", page.experiment)]

@@ -27,11 +27,7 @@ def execute(given: argparse.Namespace) -> None:
             raise ConfigError(f"there is no list of {kind!r}: {suggestion(kind, KINDS, 'there is')}")
     lists = (_notebooks(), _data(), _experiments(), _store(Store(given.store), each="store" in given.kinds))
     parts = dict(zip(KINDS, lists, strict=True))
-    for number, kind in enumerate(given.kinds or KINDS):
-        if number:
-            print()
-        for line in parts[kind]:
-            print(line)
+    print("\n\n".join("\n".join(parts[kind]) for kind in given.kinds or KINDS))
 
 
 def _notebooks() -> Iterator[str]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
+from typing import Any
 
 MOST_SEEDS = 100  # largest number of seeds of references; more seeds would take days
 KINDS = ("notebooks", "data", "experiments", "store")  # kinds of lists
@@ -35,9 +36,8 @@ def make_parser() -> argparse.ArgumentParser:
     command = add("run", "execute a notebook with parameters")
     _add_notebook(command)
     _add_parameters(command)
-    command.add_argument(
-        "--output", type=Path, help="where the executed notebook goes (default: build/runs/NAME.ipynb)"
-    )
+    text = "where the executed notebook goes (default: build/runs/NAME.ipynb)"
+    command.add_argument("--output", type=Path, help=text)
     command.add_argument("--html", action="store_true", help="leave a page beside it, to open in a browser")
     _add_store(command, DEFAULT_STORE)
     command.add_argument("--timeout", type=int, help="seconds a cell may take (default: no limit)")
@@ -109,11 +109,9 @@ def _add_volume(parser: argparse.ArgumentParser) -> None:
     They have no default, because the default of the command would replace an option that stands before the name.
     """
     volume = parser.add_mutually_exclusive_group()
-    for names, text in (
-        (("-q", "--quiet"), "results, warnings and errors only"),
-        (("-v", "--verbose"), "what is looked up and loaded, and where an error comes from"),
-    ):
-        volume.add_argument(*names, action="store_true", default=argparse.SUPPRESS, help=text)
+    flag: dict[str, Any] = {"action": "store_true", "default": argparse.SUPPRESS}
+    volume.add_argument("-q", "--quiet", **flag, help="results, warnings and errors only")
+    volume.add_argument("-v", "--verbose", **flag, help="what is looked up and loaded, and where an error comes from")
 
 
 def _add_store(parser: argparse.ArgumentParser, default: str) -> None:

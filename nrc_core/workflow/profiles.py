@@ -9,6 +9,7 @@ from typing import Any
 
 import yaml
 
+from nrc_core.config.base import Configuration
 from nrc_core.errors import ConfigError, shown, suggestion
 from nrc_core.sections.experiments import EXPERIMENTS
 from nrc_core.sections.parameters import experiment_parameters
@@ -34,11 +35,14 @@ class Page:
         return self.notebook if self.notebook in EXPERIMENTS else None
 
     @property
+    def configs(self) -> Sequence[Configuration]:
+        """The configurations of the page's networks; empty if the page trains nothing."""
+        return () if self.experiment is None else EXPERIMENTS[self.experiment](**self.parameters)
+
+    @property
     def datasets(self) -> list[str]:
         """The data sets of the page's networks; empty if the page trains nothing."""
-        if self.experiment is None:
-            return []
-        return list(dict.fromkeys(config.dataset for config in EXPERIMENTS[self.experiment](**self.parameters)))
+        return list(dict.fromkeys(config.dataset for config in self.configs))
 
 
 @dataclass(frozen=True)
