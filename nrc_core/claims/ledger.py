@@ -141,11 +141,10 @@ def judge(
     Raises:
         ConfigError: a name is not a claim.
     """
-    claims = read_claims()
-    known = {claim.id: claim for claim in claims}
+    known = {claim.id: claim for claim in read_claims()}
     if unknown := [name for name in names if name not in known]:
         raise ConfigError(f"there is no claim {unknown[0]!r}: {suggestion(unknown[0], list(known), 'there is')}")
-    wanted = [known[name] for name in names] or list(claims)
+    wanted = [known[name] for name in names or known]
     evidence = _evidence(profile, store, wanted)
     return [judge_claim(claim, evidence, share, moved=moved) for claim in wanted]
 

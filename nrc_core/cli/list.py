@@ -68,10 +68,10 @@ def _store(store: Store, *, each: bool) -> Iterator[str]:
     yield f"Store {store.folder}: {counted(len(keys), 'run')} (`nrc compare KEY KEY` compares two)"
     for (dataset, network), group in groupby(sorted(whole, key=_kind), _kind):
         records = list(group)
-        newest = max(records, key=_date)
+        newest = max(records, key=lambda record: record["date"])
         diverged = sum("failure" in record for record in records)
         runs = counted(len(records), "run") + (f", {diverged} diverged" if diverged else "")
-        yield f"  {dataset:16} {network:24} {runs:22} newest {newest['key']} of {_date(newest)[:10]}"
+        yield f"  {dataset:16} {network:24} {runs:22} newest {newest['key']} of {newest['date'][:10]}"
         if each:
             yield from _runs(records)
     if len(whole) < len(keys):
@@ -83,9 +83,9 @@ def _runs(records: list[Record]) -> Iterator[str]:
     flat = [_flat(record["config"]) for record in records]
     names = dict.fromkeys(name for one in flat for name in one)
     varied = [name for name in names if len({json.dumps(one.get(name)) for one in flat}) > 1]
-    for record, config in sorted(zip(records, flat, strict=True), key=lambda pair: _date(pair[0])):
+    for record, config in sorted(zip(records, flat, strict=True), key=lambda pair: pair[0]["date"]):
         parameters = ", ".join(f"{name}={config[name]}" for name in varied if config.get(name) is not None)
-        yield f"    {record['key']} of {_date(record)[:16]}  {parameters}"
+        yield f"    {record['key']} of {record['date'][:16]}  {parameters}"
 
 
 def _flat(config: Record) -> Record:
@@ -100,7 +100,3 @@ def _kind(record: Record) -> tuple[str, str]:
     config = record["config"]
     network = config.get("pretraining", config).get("architecture", "mlp")  # older records, all of MLPs, lack the name
     return config["dataset"], f"{config.get('task', 'regression')}, {network}"
-
-
-def _date(record: Record) -> str:
-    return str(record["date"])

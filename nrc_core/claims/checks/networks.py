@@ -92,15 +92,14 @@ def low_rank_weights(rows: pd.DataFrame, limits: Limits) -> Found:
 
 
 def _targets(results: Results) -> Items:
-    """Yield the stable rank of the targets of a page, which is the same for all its networks."""
-    last = results.label(results.final(), "dataset").iloc[0]
-    yield {"group": last["dataset"], "seed": -1}, last["target_stable_rank"]
+    """Yield a row with the stable rank of the targets of a page, which is the same for all its networks."""
+    yield from each_row(results.label(results.final(), "dataset").head(1).assign(seed=-1))
 
 
 @check(limit="rank_one_share_least", over=_targets, at_least=True, strict=True)
-def rank_one_targets(stable_rank: float) -> Value:
+def rank_one_targets(row: dict[str, Any]) -> Value:
     """Share of the target variance in its first direction."""
-    return 1 / stable_rank
+    return 1 / row["target_stable_rank"]
 
 
 def _gaps(results: Results, limits: Limits) -> Items:

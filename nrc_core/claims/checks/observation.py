@@ -64,9 +64,8 @@ def check(
 
     Args:
         limit: the name of a threshold, a number, or a function that returns one of them from the arguments.
-        over: function that yields `Items`. It takes by name
-            the `results` of one page, or the `evidence` of all pages, or neither; `limits`; and the arguments of the
-            claim.
+        over: function that yields `Items`. It takes by name the `results` of one page, or the `evidence` of all pages,
+            or neither; `limits`; and the arguments of the claim.
         at_least: True if the claim holds at or above the limit, False if it holds at or below the limit; or a function
             that returns this.
         strict: whether the claim fails at the limit itself.
