@@ -66,7 +66,7 @@ def test_the_same_runs_agree_to_the_bit(made):
     references, store = made
     found = check_page(PAGE, store, references)
     assert (found.outcome, found.number) == (AGREES, 0.0)
-    assert found.as_dict()["references"] == 6
+    assert found.references == 6
 
 
 def test_two_new_seeds_are_no_alarm_and_three_that_are_outside_are(made, tmp_path, monkeypatch):

@@ -26,29 +26,6 @@ NEW_SEEDS = 3  # if at least this many new seeds of one setting are all outside,
 
 
 @dataclass(frozen=True)
-class Compared:
-    """One run of a page, compared with the references of its setting.
-
-    Attributes:
-        references: number of the references.
-        number: distance to the nearest reference.
-        table: as `Setting.compare` returns it.
-    """
-
-    words: str
-    setting: str
-    published_seed: bool
-    references: int
-    number: float
-    table: pd.DataFrame
-
-    @property
-    def outside(self) -> bool:
-        """Whether it is farther from every reference than `LIMIT`."""
-        return self.number > LIMIT
-
-
-@dataclass(frozen=True)
 class PageCheck:
     """The outcome for one page.
 
@@ -56,47 +33,26 @@ class PageCheck:
         page: name of the page.
         outcome: one of `OUTCOMES`.
         reason: why the page is not compared, or what differs besides its quantities.
-        runs: the runs that were compared.
+        number: the largest number of its runs; None if no run was compared, or if it is infinite.
+        limit: `LIMIT`; None if no run was compared.
+        runs: how many runs were compared.
+        references: how many references the setting of a run has; the least of all runs.
+        quantities: how many quantities of all runs were compared.
         other_data: whether the data here differ from the data of the references in any bit.
+        worst: the quantities of all runs that differ most, with `run` and `quantity` in words, `value`, `low`, `high`
+            and `z`, see `Setting.compare`.
     """
 
     page: str
     outcome: str
     reason: str = ""
-    runs: tuple[Compared, ...] = ()
+    number: float | None = None
+    limit: float | None = None
+    runs: int = 0
+    references: int = 0
+    quantities: int = 0
     other_data: bool = False
-
-    @property
-    def number(self) -> float | None:
-        """The largest number of its runs; None if there are no runs."""
-        return max((run.number for run in self.runs), default=None)
-
-    def as_dict(self) -> dict[str, Any]:
-        """Plain values for JSON."""
-        number = self.number
-        finite = number is not None and math.isfinite(number)
-        return {
-            "page": self.page,
-            "outcome": self.outcome,
-            "reason": self.reason,
-            "number": number if finite else None,
-            "limit": None if number is None else LIMIT,
-            "runs": len(self.runs),
-            "references": min((run.references for run in self.runs), default=0),
-            "quantities": sum(len(run.table) for run in self.runs),
-            "other_data": self.other_data,
-            "worst": self.worst(),
-        }
-
-    def worst(self) -> list[dict[str, Any]]:
-        """The quantities of all runs that differ most."""
-        rows: list[dict[str, Any]] = [
-            {"run": run.words, "quantity": f"{row['kind']}, {row['place']}"}
-            | {name: float(row[name]) for name in ("value", "low", "high", "z")}
-            for run in self.runs
-            for row in run.table.sort_values("z", key=abs, ascending=False).head(WORST).to_dict("records")
-        ]
-        return sorted(rows, key=lambda row: -abs(row["z"]))[:WORST]
+    worst: Sequence[dict[str, Any]] = ()
 
 
 def check_page(page: Page, store: Store, references: References) -> PageCheck:
@@ -115,7 +71,7 @@ def check_page(page: Page, store: Store, references: References) -> PageCheck:
     if not present:
         here = is_prepared(known[0][0])
         return PageCheck(page.name, NOT_COMPARED, "it was not run here" if here else "its data are not here")
-    runs, other_data = [], False
+    rows, worst, other_data = [], [], False
     for config, there, result in present:
         name, words = setting(config), in_words(config)
         if result.failure:
@@ -127,29 +83,37 @@ def check_page(page: Page, store: Store, references: References) -> PageCheck:
         if math.isnan(number):
             kind, place = table.loc[table["value"].isna(), ["kind", "place"]].iloc[0]
             return PageCheck(page.name, DIFFERS, f"{words} lacks {kind}, {place}, which its references have")
-        runs.append(Compared(words, name, config.seed in seeds, len(seeds), number, table))
+        rows.append((words, name, config.seed in seeds, len(seeds), len(table), number))
+        far = table.sort_values("z", key=abs, ascending=False).head(WORST)
+        far = far.assign(run=words, quantity=far["kind"] + ", " + far["place"])
+        worst += far[["run", "quantity", "value", "low", "high", "z"]].to_dict("records")
         other_data |= not references.same_data(name, result)
+    runs = pd.DataFrame(rows, columns=["run", "setting", "published", "references", "quantities", "number"])
     outcome, reason = _judge(runs)
     if outcome == AGREES and len(present) < len(wanted):
         outcome, reason = NOT_COMPARED, f"{len(known) - len(present)} of its {len(known)} runs are not in the store"
         if len(known) < len(wanted):
             lacking = _without_references(page, wanted, references)
             reason = f"{len(wanted) - len(known)} of its {len(wanted)} runs: {lacking}"
-    return PageCheck(page.name, outcome, reason, tuple(runs), other_data)
+    if runs.empty:
+        return PageCheck(page.name, outcome, reason)
+    number, least, compared = float(runs["number"].max()), int(runs["references"].min()), int(runs["quantities"].sum())
+    worst = sorted(worst, key=lambda row: -abs(row["z"]))[:WORST]
+    finite = number if math.isfinite(number) else None
+    return PageCheck(page.name, outcome, reason, finite, LIMIT, len(runs), least, compared, other_data, worst)
 
 
-def _judge(runs: Sequence[Compared]) -> tuple[str, str]:
+def _judge(runs: pd.DataFrame) -> tuple[str, str]:
     """The outcome for a page whose runs were all compared, and its reason."""
-    if not runs:
+    if runs.empty:
         return NOT_COMPARED, "all its runs diverged, as references did"
-    new = [run for run in runs if not run.published_seed]
-    settings = [[run for run in new if run.setting == name] for name in {run.setting for run in new}]
-    signs = [own for own in settings if len(own) >= NEW_SEEDS and all(run.outside for run in own)]
-    if signs or any(run.published_seed and run.outside for run in runs):
+    published, outside = runs["published"], runs["number"] > LIMIT
+    settings = outside[~published].groupby(runs["setting"])
+    if outside[published].any() or any(len(own) >= NEW_SEEDS and own.all() for _, own in settings):
         return DIFFERS, ""
-    alone = [run.words for run in new if run.outside]
-    if alone and len(new) == len(runs):
-        reason = f"{alone[0]}: a new seed went another way than the references; run one of their seeds beside it"
+    if outside.any() and not published.any():
+        alone = runs.loc[outside, "run"].iloc[0]
+        reason = f"{alone}: a new seed went another way than the references; run one of their seeds beside it"
         return NOT_COMPARED, reason
     return AGREES, ""
 
@@ -172,7 +136,7 @@ def summary(checked: Sequence[PageCheck]) -> str:
     lines = []
     for one in checked:
         if one.outcome == DIFFERS:
-            worst = "; ".join(map(_in_words, one.worst()))
+            worst = "; ".join(map(_in_words, one.worst))
             number = f"{one.number:.2f} where {LIMIT:g} is the most; " if one.number is not None else ""
             lines.append(f"{one.page} differs: {one.reason or number + worst}")
         if one.outcome == NOT_COMPARED:

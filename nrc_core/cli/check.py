@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import json
+from dataclasses import asdict
 
 from nrc_core.claims.agreement import LIMIT
 from nrc_core.claims.rechecks import DIFFERS, check_page, summary
@@ -19,7 +20,7 @@ def execute(given: argparse.Namespace) -> None:
     store, references = store_of(given, profile), References.read(given.references)
     checked = [check_page(page, store, references) for page in pages]
     if given.json:
-        outcomes = [one.as_dict() for one in checked]
+        outcomes = [asdict(one) for one in checked]
         print(json.dumps({"profile": profile.name, "limit": LIMIT, "pages": outcomes}, indent=1))
     else:
         print(summary(checked))
