@@ -78,15 +78,13 @@ def check_page(page: Page, store: Store, references: References) -> PageCheck:
             if not references.diverged(name):
                 return PageCheck(page.name, DIFFERS, f"{words} diverged, none of its references did")
             continue
-        own = quantities(result, config)
-        table, number, seeds = there.compare(own), float(there.distances(own).min()), there.values.columns
+        own, seeds = quantities(result, config), there.values.columns
+        table, number = there.compare(own), float(there.distances(own).min())
         if math.isnan(number):
             kind, place = table.loc[table["value"].isna(), ["kind", "place"]].iloc[0]
             return PageCheck(page.name, DIFFERS, f"{words} lacks {kind}, {place}, which its references have")
         rows.append((words, name, config.seed in seeds, len(seeds), len(table), number))
-        far = table.sort_values("z", key=abs, ascending=False).head(WORST)
-        far = far.assign(run=words, quantity=far["kind"] + ", " + far["place"])
-        worst += far[["run", "quantity", "value", "low", "high", "z"]].to_dict("records")
+        worst += _worst(table, words)
         other_data |= not references.same_data(name, result)
     runs = pd.DataFrame(rows, columns=["run", "setting", "published", "references", "quantities", "number"])
     outcome, reason = _judge(runs)
@@ -97,10 +95,17 @@ def check_page(page: Page, store: Store, references: References) -> PageCheck:
             reason = f"{len(wanted) - len(known)} of its {len(wanted)} runs: {lacking}"
     if runs.empty:
         return PageCheck(page.name, outcome, reason)
-    number, least, compared = float(runs["number"].max()), int(runs["references"].min()), int(runs["quantities"].sum())
+    largest, least, compared = float(runs["number"].max()), int(runs["references"].min()), int(runs["quantities"].sum())
+    finite = largest if math.isfinite(largest) else None
     worst = sorted(worst, key=lambda row: -abs(row["z"]))[:WORST]
-    finite = number if math.isfinite(number) else None
     return PageCheck(page.name, outcome, reason, finite, LIMIT, len(runs), least, compared, other_data, worst)
+
+
+def _worst(table: pd.DataFrame, run: str) -> list[dict[str, Any]]:
+    """The rows of a comparison in which a run, given in words, differs most from the nearest reference."""
+    farthest = table.sort_values("z", key=abs, ascending=False).head(WORST)
+    named = farthest.assign(run=run, quantity=farthest["kind"] + ", " + farthest["place"])
+    return named[["run", "quantity", "value", "low", "high", "z"]].to_dict("records")
 
 
 def _judge(runs: pd.DataFrame) -> tuple[str, str]:
