@@ -6,14 +6,10 @@ import argparse
 import logging
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import data_scripts
 from nrc_core.data.prepared import Manifest, data_folder, read_prepared
 from nrc_core.errors import DataDamaged, DataUnavailable, NrcError
-
-if TYPE_CHECKING:
-    import pandas as pd
 
 logger = logging.getLogger(__name__)
 
@@ -24,7 +20,7 @@ def execute(given: argparse.Namespace) -> None:
     failed: list[NrcError] = []
     for name in given.names:
         try:
-            table, manifest = _prepared(folder / name, given)
+            manifest = _prepared(folder / name, given)
         except NrcError as error:
             failed.append(error)
             if len(given.names) > 1:
@@ -32,7 +28,7 @@ def execute(given: argparse.Namespace) -> None:
             continue
         inputs = "images" if manifest.images else f"{len(manifest.inputs)} inputs"
         print(
-            f"{name}: {len(table)} rows, {inputs}, {len(manifest.targets)} targets, "
+            f"{name}: {manifest.rows} rows, {inputs}, {len(manifest.targets)} targets, "
             f"{manifest.kind}, SHA-256 {manifest.sha256[:12]}, in {folder / name}"
         )
         for reason, count in manifest.facts.get("skipped", {}).items():
@@ -43,14 +39,17 @@ def execute(given: argparse.Namespace) -> None:
         raise failed[0] if len(given.names) == 1 else NrcError(f"{len(failed)} of {len(given.names)} data sets failed")
 
 
-def _prepared(folder: Path, given: argparse.Namespace) -> tuple[pd.DataFrame, Manifest]:
-    """The data set of a folder; it is made first if it is missing or damaged, or if the user asks for it again."""
+def _prepared(folder: Path, given: argparse.Namespace) -> Manifest:
+    """The manifest of the data set of a folder.
+
+    The data set is made first if it is missing or damaged, or if the user asks for it again.
+    """
     if not (given.again or given.from_dir):
         try:
-            return read_prepared(folder)
+            return read_prepared(folder)[1]
         except DataUnavailable:
             pass
         except DataDamaged as error:
             logger.warning("%s", error)
     data_scripts.prepare(folder.name, folder.parent, from_dir=given.from_dir)
-    return read_prepared(folder)
+    return read_prepared(folder)[1]
