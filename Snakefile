@@ -30,7 +30,7 @@ SHOWS_PUBLISHED = PROFILE.store == STORE
 BUILD = Path(config.get("build", f"build/{PROFILE.name}"))
 HTML = Path(config.get("html", "book"))  # jupyter-book adds _build/html
 PDF = str(config.get("pdf", "no")).lower() in ("yes", "true")
-CORE = sorted(str(path) for path in Path("nrc_core").rglob("*") if path.suffix in (".py", ".mplstyle"))
+CORE = sorted(str(path) for path in Path("nrc_core").rglob("*") if path.suffix in (".py", ".mplstyle", ".yaml"))
 SOURCES = sorted(
     str(path)
     for pattern in ("*.md", "builder/*.py", "builder/*.html", "_*.yml", "*.yaml", "*.bib", "_ext/*.py", "_static/*")
@@ -142,7 +142,6 @@ rule claims:
     params:
         nowhere=str(BUILD / "nowhere"),
         core=CORE_DIGEST,
-        ledger=digest(sorted(str(path) for path in Path("nrc_core").rglob("*.yaml"))),
         published=PUBLISHED_DIGEST,
     shell:
         "NRC_DATA_DIR={params.nowhere:q} nrc claims --json --profile {PUBLISHED_FILE:q} --store {STORE:q} "

@@ -42,7 +42,10 @@ def test_a_page_is_run_again_when_the_core_is_another_and_only_then(project):
         assert ("triggered jobs: run" in project.log) == runs, name
 
 
-@pytest.mark.parametrize("name", ["metrics/regression.py", "sections/canvas.py", "sections/canvas.mplstyle"])
+@pytest.mark.parametrize(
+    "name",
+    ["metrics/regression.py", "sections/canvas.py", "sections/canvas.mplstyle", "results/thresholds.yaml"],
+)
 def test_a_page_is_run_again_when_what_all_pages_share_is_another(project, name):
     assert project.snakemake(TARGET, "--cores", "1") == 0, project.log
     core = project.folder / "nrc_core"
