@@ -13,7 +13,7 @@ import torch
 from torch import nn
 from torch.nn.utils import parametrizations
 
-from nrc_core import ConfigError, measure
+from nrc_core import ConfigError, measure, report
 from tests import oracle
 from tests.tried.networks import Apply, attention, ensemble, folded, frames, mlp, on, padded, recurrent
 from tests.tried.wrappers import Around, LoRALinear, compiled, gives
@@ -246,7 +246,8 @@ def test_a_layer_may_have_the_name_of_the_last_site():
     layers = zip(("hidden", "activation", "output"), (nn.Linear(6, 5), nn.ReLU(), nn.Linear(5, 2)), strict=True)
     network = nn.Sequential(OrderedDict(layers))
     table = measure(network, x, y)
-    assert table["name"].tolist() == ["hidden", "output", "output"]
+    assert table["name"].tolist() == ["hidden", "output (layer)", "output"]
+    assert "Sites by the layer that they feed: 0 `hidden`, 1 `output (layer)`." in report(table)
     assert_site(table.iloc[1], network[:2](x), y, network.output.weight)
     assert_site(table.iloc[2], network(x), y)
 

@@ -49,7 +49,8 @@ def measure(
     """NRC1 to NRC4 and related metrics at every site of a network, one row for each site.
 
     Site i is the input of weight layer i; the first layer is layer 0. The last row is the network's output. The
-    output feeds no weight, so its NRC3 and weight stable rank are NaN.
+    output feeds no weight, so its NRC3 and weight stable rank are NaN. A layer that is itself named `output` has the
+    name `output (layer)` in the table.
 
     Args:
         model: any module whose linear and convolutional layers (also transposed ones) each run once in a forward

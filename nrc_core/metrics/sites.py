@@ -207,7 +207,7 @@ class Collector(Visitor):
     def __init__(self, features: Sequence[str], *, debias: bool = False):
         if unknown := set(features) - set(FEATURES):
             raise ConfigError(f"features must be one of {', '.join(FEATURES)}: got {unknown.pop()!r}")
-        self._sites: dict[str, dict[tuple[str, bool], Site]] = {kind: {} for kind in features}
+        self._sites: dict[str, dict[str, Site]] = {kind: {} for kind in features}
         self._debias = debias
 
     def layout(self, name: str, layer: WeightLayer, features: Tensor) -> Layout | None:
@@ -267,14 +267,15 @@ class Collector(Visitor):
 
     def _add(self, kind: str, name: str, layer: WeightLayer | None, rows: Tensor) -> None:
         targets = self.targets.to(rows.device)
-        key = name, layer is None  # a layer may have the name of the output
-        if key not in self._sites[kind]:
+        if layer is not None and name == OUTPUT:
+            name = f"{OUTPUT} (layer)"  # only the last site has the name of the output
+        if name not in self._sites[kind]:
             weight = None if layer is None else weight_matrix(layer)
             moments = Moments(rows.shape[1], targets.shape[1], rows.device)
-            self._sites[kind][key] = Site(name, weight, moments, SquaredNorms() if self._debias else None)
+            self._sites[kind][name] = Site(name, weight, moments, SquaredNorms() if self._debias else None)
         positions = len(rows) // len(targets)
         repeated = targets if positions == 1 else targets.repeat_interleave(positions, dim=0)
-        site = self._sites[kind][key]
+        site = self._sites[kind][name]
         site.moments.update(rows, repeated)
         if site.norms is not None:
             site.norms.update(rows, repeated)
