@@ -5,14 +5,13 @@ from __future__ import annotations
 import re
 from collections import Counter
 from collections.abc import Mapping
-from dataclasses import replace
 from itertools import chain
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from nrc_core.data.table_columns import SPLIT, Columns, Content, array_numbers, check_names, split_rows
+from nrc_core.data.table_columns import SPLIT, Content, array_numbers, check_names, split_rows
 from nrc_core.errors import DataDamaged, shown
 
 # X_train and X_test are two parts of X, and so are train_X and test_X. Short words need an underscore, as in X_tr.
@@ -121,22 +120,28 @@ def _pieces(arrays: Mapping[str, np.ndarray]) -> dict[str, tuple[str, ...]]:
 def _content(arrays: Mapping[str, np.ndarray], pieces: Mapping[str, tuple[str, ...]]) -> Content:
     for names in zip(*pieces.values(), strict=True):
         _check_lengths({name: arrays[name] for name in names})
-    parts, notes = [], []
+    found: dict[str, dict[str, np.ndarray]] = {}  # for each base its columns by label
+    notes = []
     for base, names in pieces.items():
         if names == (SPLIT,):
             continue
-        first, *others = (_row(arrays[name]) for name in names)
-        for name, other in zip(names[1:], others, strict=True):
-            if other != first:
-                raise DataDamaged(
-                    f"a row of {shown(names[0])} is {first}, of {shown(name)} {other}: give both the same columns"
-                )
-        columns = [_columns(name, arrays[name], base) for name in names]
-        joined = replace(columns[0], values=np.concatenate([one.values for one in columns]))
-        parts += [joined] if base else _each(joined)
-        notes += _flattened(base, arrays[names[0]])
+        array, rows = arrays[names[0]], [_row(arrays[name]) for name in names]
+        if rows[0] != rows[-1]:
+            raise DataDamaged(
+                f"a row of {shown(names[0])} is {rows[0]}, of {shown(names[1])} {rows[1]}: give both the same columns"
+            )
+        parts = [_columns(name, arrays[name], base) for name in names]
+        found[base] = {label: np.concatenate([part[label] for part in parts]) for label in parts[0]}
+        if array.ndim > 2:
+            shape = " x ".join(map(str, array.shape[1:]))
+            notes.append(f"array {shown(base)}, {shape} a row, is flattened to {array[0].size} columns")
+    found = _named(found)
+    groups: dict[str, list[str]] = {}
+    for base, columns in found.items():
+        groups |= {base: list(columns)} if base else {label: [label] for label in columns}
+    columns = {label: column for part in found.values() for label, column in part.items()}
     aliases = {name: base for base, names in pieces.items() for name in names}
-    return Content(_named(parts), _test_rows(arrays, pieces), notes, aliases)
+    return Content(groups, columns, _test_rows(arrays, pieces), notes, aliases)
 
 
 def _check_lengths(arrays: Mapping[str, np.ndarray]) -> None:
@@ -158,48 +163,34 @@ def _row(array: np.ndarray) -> str:
     return f"of shape {array.shape[1:]}{fields}"
 
 
-def _columns(name: str, array: np.ndarray, base: str) -> Columns:
+def _columns(name: str, array: np.ndarray, base: str) -> dict[str, np.ndarray]:
     """The columns of an array, named after the base that the array is a part of."""
-    if array.dtype.names is not None and array.ndim == 1:  # each row is a record
-        fields = [_field(field, array[field]) for field in array.dtype.names]
-        return Columns(base, array.dtype.names, np.concatenate(fields, axis=1))
-    if not array.size:
-        raise DataDamaged("it has no rows" if not len(array) else f"array {shown(name)} has no columns")
-    values = array_numbers(name, array)
-    return Columns(base, (base,) if array.ndim == 1 else _matrix_labels(base, values), values)
+    if array.dtype.names is None or array.ndim != 1:
+        if not array.size:
+            raise DataDamaged("it has no rows" if not len(array) else f"array {shown(name)} has no columns")
+        values = array_numbers(name, array)
+        return dict(zip([base] if array.ndim == 1 else _numbered(base, values.shape[1]), values.T, strict=True))
+    columns = {}
+    for field in array.dtype.names:  # each row is a record
+        if array[field].ndim != 1:
+            raise DataDamaged(f"field {shown(field)} holds arrays, not numbers: give each of their entries a field")
+        columns[field] = array_numbers(field, array[field])[:, 0]
+    return columns
 
 
-def _field(name: str, column: np.ndarray) -> np.ndarray:
-    if column.ndim != 1:
-        raise DataDamaged(f"field {shown(name)} holds arrays, not numbers: give each of their entries a field")
-    return array_numbers(name, column)
+def _numbered(base: str, number: int) -> list[str]:
+    return [f"{base}{i}" for i in range(number)]
 
 
-def _matrix_labels(name: str, values: np.ndarray) -> tuple[str, ...]:
-    return tuple(f"{name}{i}" for i in range(values.shape[1]))
-
-
-def _each(columns: Columns) -> list[Columns]:
-    """The columns of an array without a name, one by one."""
-    return [Columns(label, (label,), columns.values[:, [i]]) for i, label in enumerate(columns.labels)]
-
-
-def _flattened(name: str, array: np.ndarray) -> list[str]:
-    if array.ndim < 3:
-        return []
-    shape = " x ".join(map(str, array.shape[1:]))
-    return [f"array {shown(name)}, {shape} a row, is flattened to {array[0].size} columns"]
-
-
-def _named(parts: list[Columns]) -> list[Columns]:
-    """The parts, with names that all differ."""
-    counts = Counter(chain.from_iterable(part.labels for part in parts))
-    named = []
-    for part in parts:
-        if part.labels == _matrix_labels(part.name, part.values) and any(counts[label] > 1 for label in part.labels):
-            part = replace(part, labels=tuple(f"{part.name}[{i}]" for i in range(len(part.labels))))
-        named.append(part)
-    check_names(chain.from_iterable(part.labels for part in named))
+def _named(found: Mapping[str, dict[str, np.ndarray]]) -> dict[str, dict[str, np.ndarray]]:
+    """The columns of each base, with labels that all differ."""
+    counts = Counter(chain(*found.values()))
+    named = {}
+    for base, columns in found.items():
+        clash = base and any(counts[label] > 1 for label in columns) and list(columns) == _numbered(base, len(columns))
+        labels = [f"{base}[{i}]" for i in range(len(columns))] if clash else columns
+        named[base] = dict(zip(labels, columns.values(), strict=True))
+    check_names(chain(*named.values()))
     return named
 
 

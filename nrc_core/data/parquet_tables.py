@@ -9,6 +9,7 @@ import pyarrow as pa
 import pyarrow.dataset as ds
 import pyarrow.parquet as pq
 
+from nrc_core.data.table_columns import Content, from_arrow
 from nrc_core.errors import ConfigError, DataDamaged, shown
 
 # Logs in folders where some files no longer count (Delta Lake, Hudi); and endings of data that would be left out.
@@ -55,18 +56,19 @@ def _in_order(path: Path) -> list[tuple[int, str]]:
     return [(int(word), "") if word.isdecimal() else (-1, word) for word in re.split(r"(\d+)", str(path))]
 
 
-def read_parquet(path: Path) -> pa.Table:
-    """The table as `to_csv` would write it: the index of pandas comes first.
+def read_parquet(path: Path) -> Content:
+    """The columns in the order in which `to_csv` would write them: the index of pandas comes first.
 
     Values in the names of subfolders (`year=2020/`) are a column.
 
     Raises:
-        DataDamaged: a part has other columns than the first, or column names have several levels.
+        DataDamaged: a part has other columns than the first, column names have several levels, or a column holds
+            something else than finite numbers.
     """
     if path.is_dir():
-        return _index_first(_joined(path))
+        return from_arrow(_index_first(_joined(path)))
     with pq.ParquetFile(path) as file:  # read_table would take columns from the names of the folders above
-        return _index_first(file.read())
+        return from_arrow(_index_first(file.read()))
 
 
 def _joined(folder: Path) -> pa.Table:
@@ -96,8 +98,7 @@ def _joined(folder: Path) -> pa.Table:
         raise DataDamaged(
             f"column {shown(both[0])} is in the parts and in the names of their folders: keep one of them"
         )
-    for field in ds.dataset(parts, **found).schema:
-        schema = schema if field.name in schema.names else schema.append(field)
+    schema = pa.unify_schemas([schema, ds.dataset(parts, **found).schema], promote_options="permissive")
     return ds.dataset(parts, schema=schema, **found).to_table()
 
 

@@ -52,26 +52,20 @@ _NUMPY = {
 
 
 @dataclass(frozen=True)
-class Columns:
-    """The columns that one name stands for: a column of a table, or all columns of a matrix."""
-
-    name: str
-    labels: tuple[str, ...]
-    values: Float64[np.ndarray, "n k"]
-
-
-@dataclass(frozen=True)
 class Content:
     """What a file holds.
 
     Attributes:
-        parts: at least one; all have the same number of rows.
+        groups: for each name in the file the labels of the columns that it stands for: a column of a table, or all
+            columns of a matrix.
+        columns: at least one; all have the same number of rows.
         test: which rows are for the test, if the file says so.
         notes: what was changed in reading, for its user to know.
-        aliases: other names of parts.
+        aliases: other names of groups.
     """
 
-    parts: Sequence[Columns]
+    groups: Mapping[str, Sequence[str]]
+    columns: Mapping[str, Float64[np.ndarray, " n"]]
     test: Bool[np.ndarray, " n"] | None = None
     notes: Sequence[str] = ()
     aliases: Mapping[str, str] = field(default_factory=dict)
@@ -86,15 +80,15 @@ def from_arrow(table: pa.Table, notes: Sequence[str] = ()) -> Content:
     check_names(table.column_names)
     if not table.num_rows:
         raise DataDamaged("it has no rows")
-    parts, notes, test = [], list(notes), None
+    columns, notes, test = {}, list(notes), None
     for place, (name, column) in enumerate(zip(table.column_names, table.columns, strict=True)):
         if _UNNAMED.fullmatch(name):
             notes.append(_left_out(place, column))
         elif name == SPLIT:
             test = split_rows(column.to_pylist())
         else:
-            parts.append(Columns(name, (name,), _arrow_numbers(name, column)))
-    return Content(parts, test, notes)
+            columns[name] = _arrow_numbers(name, column)[:, 0]
+    return Content({name: [name] for name in columns}, columns, test, notes)
 
 
 def check_names(names: Iterable[str]) -> None:

@@ -15,7 +15,7 @@ from jaxtyping import Bool, Float64
 
 from nrc_core.data.array_tables import read_npy, read_npz
 from nrc_core.data.parquet_tables import parts_of, read_parquet
-from nrc_core.data.table_columns import Content, counts_rows, from_arrow
+from nrc_core.data.table_columns import Content, counts_rows
 from nrc_core.data.text_tables import read_text
 from nrc_core.errors import ConfigError, DataDamaged, NrcError, nearest, shown
 from nrc_core.files import sha256
@@ -35,6 +35,7 @@ _CONVERTED = {
     ".sav": "read_spss",
     ".sas7bdat": "read_sas",
 }
+_READERS = {"PARQUET": read_parquet, "NPZ": read_npz, "NPY": read_npy}  # for all other formats it is `read_text`
 _MOST_NAMES, _LONGEST_NAME = 12, 80  # in the list of an error: how many names, and their letters
 
 
@@ -112,7 +113,7 @@ def read_table(path: Path, targets: Sequence[str]) -> Table:
     """
     _check_there(path)
     try:
-        content = _read(path)
+        content = _READERS.get(_format(path), read_text)(path)
     except DataDamaged as error:
         raise DataDamaged(f"{path}: {error}") from None
     except NrcError:
@@ -120,15 +121,12 @@ def read_table(path: Path, targets: Sequence[str]) -> Table:
     except Exception as error:  # a parser may raise any error on bytes that it does not expect
         reason = str(error).splitlines()[0] if str(error) else type(error).__name__
         raise DataDamaged(f"{path} is not a readable {_format(path)} table: {reason}") from None
-    labels = [label for part in content.parts for label in part.labels]
     chosen = _target_columns(content, targets, path)
-    inputs = [label for label in labels if label not in set(chosen)]
+    inputs = [label for label in content.columns if label not in chosen]
     if not inputs:
         raise ConfigError(f"{path} has no input column besides its targets {_listed(chosen)}: name fewer targets")
-    values = np.concatenate([part.values for part in content.parts], axis=1)
-    places = {label: place for place, label in enumerate(labels)}
-    x, y = (values[:, [places[label] for label in names]] for names in (inputs, chosen))
-    notes = [*content.notes, *_doubts(x, y, inputs, chosen)]
+    x, y = (np.array([content.columns[label] for label in labels]).T for labels in (inputs, chosen))
+    notes = [*content.notes, *_doubts(x, y, inputs, list(chosen))]
     if content.test is not None:
         tests = int(content.test.sum())
         notes.append(f"its own split is used, {len(x) - tests} rows for training and {tests} for the test")
@@ -155,56 +153,39 @@ def _check_there(path: Path) -> None:
         raise ConfigError(f"no table at {path}: check the path")
 
 
-def _read(path: Path) -> Content:
-    match _format(path):
-        case "PARQUET":
-            return from_arrow(read_parquet(path))
-        case "NPZ":
-            return read_npz(path)
-        case "NPY":
-            return read_npy(path)
-        case _:
-            return from_arrow(*read_text(path))
-
-
 def _format(path: Path) -> str:
     return "PARQUET" if path.is_dir() else path.name.lower().removesuffix(".gz").rpartition(".")[2].upper()
 
 
-def _target_columns(content: Content, targets: Sequence[str], path: Path) -> list[str]:
-    groups = {part.name: part.labels for part in content.parts}
-    columns = {label: (label,) for part in content.parts for label in part.labels}
+def _target_columns(content: Content, targets: Sequence[str], path: Path) -> dict[str, str]:
+    """The labels of the target columns, and for each label the target that it was named by."""
     if not targets:
-        raise ConfigError(f"which columns of {path} are targets? give targets=NAME,NAME out of {_listed(groups)}")
+        names = _listed(content.groups)
+        raise ConfigError(f"which columns of {path} are targets? give targets=NAME,NAME out of {names}")
     chosen: dict[str, str] = {}
     for target in targets:
         name = content.aliases.get(target, target)
-        found = groups.get(name) or columns.get(name)
-        if found is None:
+        if not (name in content.groups or name in content.columns):
             raise ConfigError(f"{path} has no column {shown(target)}: {_remedy(target, content, path)}")
-        for label in found:
+        for label in content.groups.get(name, [name]):
             if label in chosen:
-                by = (
-                    f"{shown(target)} twice"
-                    if target == chosen[label]
-                    else f"{shown(chosen[label])} and {shown(target)}"
-                )
+                before = chosen[label]
+                by = f"{shown(target)} twice" if before == target else f"{shown(before)} and {shown(target)}"
                 raise ConfigError(f"every target column must be named once: got {by}, both column {shown(label)}")
             chosen[label] = target
-    return list(chosen)
+    return chosen
 
 
 def _remedy(target: str, content: Content, path: Path) -> str:
-    groups = [part.name for part in content.parts]
-    columns = [label for part in content.parts for label in part.labels]
+    columns = list(content.columns)
     numbered = [one for one in columns if one.startswith(target) and one.removeprefix(target).isdigit()]
     if numbered:
         return f"did you mean targets={_listed(numbered).replace(', ', ',')}? a target is the exact name of a column"
-    if near := nearest(target.strip(), [*groups, *columns]):
+    if near := nearest(target.strip(), [*content.groups, *columns]):
         return f"did you mean {near!r}?"
     if path.suffix.lower() == ".npy":
         return f"the columns of an NPY file are named by number, {columns[0]} to {columns[-1]}"
-    return f"it has {_listed(groups)}"
+    return f"it has {_listed(content.groups)}"
 
 
 def _listed(names: Collection[str]) -> str:

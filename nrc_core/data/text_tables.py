@@ -8,7 +8,7 @@ import gzip
 import io
 import re
 import zlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
@@ -17,13 +17,12 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.csv
 
-from nrc_core.data.table_columns import check_names, check_whole_numbers
+from nrc_core.data.table_columns import Content, check_names, check_whole_numbers, from_arrow
 from nrc_core.errors import shown
 
 SEPARATORS = {",": "','", ";": "';'", "\t": "tabs", "|": "'|'"}  # and their names
 EMPTY = [*pa.csv.ConvertOptions().null_values, "None", "<NA>"]
 _SAMPLE = 20  # lines that must agree with the header on the number of fields
-_LINE = re.compile(rb"[^\r\n]*(?:\r\n|\r|\n|\Z)")
 _SEP = re.compile(r'"?sep=(.)"?')  # the first line of a spreadsheet's CSV
 _QUOTED = re.compile(r'"[^"]*"')
 _NUMBER = re.compile(
@@ -43,31 +42,29 @@ _OTHERS = {
     b"<!": "a page of the web: was the download refused?",
     b"<html": "a page of the web: was the download refused?",
 }
-_MARKS = {
-    "utf-32": (codecs.BOM_UTF32_LE, codecs.BOM_UTF32_BE),
-    "utf-16": (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE),
-}
 
 
 @dataclass(frozen=True)
 class _Text:
     """The lines from the header on, in UTF-8, and what the lines before the header say."""
 
-    body: memoryview
+    body: bytes
+    sample: list[str]  # the first lines that are not empty
     line: int  # number of the header line
     declared: str | None  # the separator that the file names
     comment: str | None  # the last one before the header
 
 
-def read_text(path: Path) -> tuple[pa.Table, list[str]]:
-    """The table, each column with a type that fits all its values, and notes for its user.
+def read_text(path: Path) -> Content:
+    """The columns of a CSV or TSV file.
 
     Lines before the header that start with # are comments. A first line `sep=;` names the separator.
 
     Raises:
         ValueError: the encoding is another one, there is no header, a row has more or fewer fields than the header, or
             the separator or decimal sign is in doubt.
-        DataDamaged: two columns have the same name, or a float64 cannot hold a whole number in the file.
+        DataDamaged: two columns have the same name, or a column holds something else than finite numbers that a float64
+            can hold.
     """
     data = path.read_bytes()
     if path.suffix.lower() == ".gz":
@@ -75,8 +72,7 @@ def read_text(path: Path) -> tuple[pa.Table, list[str]]:
     if other := [kind for start, kind in _OTHERS.items() if data.startswith(start)]:
         raise ValueError(f"it holds {other[0]}")
     text = _from_header(_utf8(data, path))
-    sample = [_QUOTED.sub("", line) for line in islice(_lines(text), _SAMPLE + 1)]
-    separator = text.declared or _separator(sample, path)
+    separator = text.declared or _separator([_QUOTED.sub("", line) for line in text.sample], path)
     table = _parse(text, separator)
     names = [name.strip() for name in table.column_names]
     _check_header(names, text)
@@ -90,7 +86,7 @@ def read_text(path: Path) -> tuple[pa.Table, list[str]]:
         words = _parse(text, separator, as_text=[table.column_names[place] for place in floats])
         for place in floats:  # whole numbers too large for a 64-bit integer are floats here
             check_whole_numbers(names[place], words.column(place).to_pylist())
-    return table.rename_columns(names), notes
+    return from_arrow(table.rename_columns(names), notes)
 
 
 def _conversion(path: Path, options: str) -> str:
@@ -107,9 +103,10 @@ def _decompressed(data: bytes) -> bytes:
 
 
 def _utf8(data: bytes, path: Path) -> bytes:
-    for encoding, marks in _MARKS.items():
-        if data.startswith(marks):
-            return data.decode(encoding).encode()
+    if data.startswith((codecs.BOM_UTF32_LE, codecs.BOM_UTF32_BE)):  # before UTF-16, whose mark is its beginning
+        return data.decode("utf-32").encode()
+    if data.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
+        return data.decode("utf-16").encode()
     data = data.removeprefix(codecs.BOM_UTF8)
     if b"\0" in data:
         convert = _conversion(path, "encoding=...")
@@ -126,21 +123,23 @@ def _utf8(data: bytes, path: Path) -> bytes:
 
 
 def _from_header(data: bytes) -> _Text:
-    declared = comment = None
-    for number, found in enumerate(_LINE.finditer(data), start=1):
-        line = found.group().decode().strip()
-        if number == 1 and (sep := _SEP.fullmatch(found.group().decode().rstrip("\r\n"))):
+    start, declared, comment = 0, None, None
+    for number, line in enumerate(_lines(data), start=1):
+        if number == 1 and (sep := _SEP.fullmatch(line.rstrip("\r\n"))):
             declared = sep[1]
-        elif line.startswith("#"):
-            comment = line
-        elif line:
-            return _Text(memoryview(data)[found.start() :], number, declared, comment)
+        elif line.strip().startswith("#"):
+            comment = line.strip()
+        elif line.strip():
+            body = data[start:]
+            lines = (line.rstrip("\r\n") for line in _lines(body) if line.strip())
+            return _Text(body, list(islice(lines, _SAMPLE + 1)), number, declared, comment)
+        start += len(line.encode())
     raise ValueError("it has no header")
 
 
-def _lines(text: _Text) -> Iterator[str]:
-    lines = (found.group().decode().rstrip("\r\n") for found in _LINE.finditer(text.body))
-    return (line for line in lines if line.strip())
+def _lines(data: bytes) -> io.TextIOWrapper:
+    """The lines with their ends: \\n, \\r or both."""
+    return io.TextIOWrapper(io.BytesIO(data), "utf-8", newline="")
 
 
 def _separator(sample: Sequence[str], path: Path) -> str:
@@ -180,10 +179,10 @@ def _check_one_column(sample: Sequence[str], path: Path) -> None:
 
 
 def _parse(text: _Text, separator: str, *, decimal: str = ".", as_text: Sequence[str] = ()) -> pa.Table:
-    longest = max(map(len, islice(_lines(text), 2)), default=0)
+    longest = max(map(len, text.sample))
     try:
         return pa.csv.read_csv(
-            pa.BufferReader(text.body if text.body[-1:] in (b"\n", b"\r") else bytes(text.body) + b"\n"),
+            pa.BufferReader(text.body if text.body.endswith((b"\n", b"\r")) else text.body + b"\n"),
             read_options=pa.csv.ReadOptions(block_size=max(1 << 24, 8 * longest)),
             parse_options=pa.csv.ParseOptions(delimiter=separator, newlines_in_values=True),
             convert_options=pa.csv.ConvertOptions(
@@ -196,7 +195,7 @@ def _parse(text: _Text, separator: str, *, decimal: str = ".", as_text: Sequence
 
 def _uneven(text: _Text, separator: str) -> str | None:
     """What is wrong with the first row that has another number of fields than the header, in words."""
-    rows = csv.reader(io.TextIOWrapper(io.BytesIO(text.body), "utf-8", newline=""), delimiter=separator)
+    rows = csv.reader(_lines(text.body), delimiter=separator)
     names, start = len(next(rows)), rows.line_num
     for row in rows:
         if row and len(row) != names:
