@@ -63,9 +63,8 @@ def read_npz(path: Path) -> Content:
 def _opened(path: Path) -> Any:
     """What NumPy reads from the file. Pickled objects are refused."""
     with path.open("rb") as file:
-        start = file.read(6)
-    if not start.startswith((b"\x93NUMPY", b"PK")):
-        raise ValueError("it was not written by numpy.save or numpy.savez")
+        if not file.read(6).startswith((b"\x93NUMPY", b"PK")):
+            raise ValueError("it was not written by numpy.save or numpy.savez")
     try:
         return np.load(path, allow_pickle=False)
     except ValueError as error:
@@ -135,11 +134,7 @@ def _content(arrays: Mapping[str, np.ndarray], pieces: Mapping[str, tuple[str, .
         if array.ndim > 2:
             shape = " x ".join(map(str, array.shape[1:]))
             notes.append(f"array {shown(base)}, {shape} a row, is flattened to {array[0].size} columns")
-    found = _named(found)
-    groups: dict[str, list[str]] = {}
-    for base, columns in found.items():
-        groups |= {base: list(columns)} if base else {label: [label] for label in columns}
-    columns = {label: column for part in found.values() for label, column in part.items()}
+    groups, columns = _named(found)
     aliases = {name: base for base, names in pieces.items() for name in names}
     return Content(groups, columns, _test_rows(arrays, pieces), notes, aliases)
 
@@ -182,16 +177,19 @@ def _numbered(base: str, number: int) -> list[str]:
     return [f"{base}{i}" for i in range(number)]
 
 
-def _named(found: Mapping[str, dict[str, np.ndarray]]) -> dict[str, dict[str, np.ndarray]]:
-    """The columns of each base, with labels that all differ."""
+def _named(found: Mapping[str, dict[str, np.ndarray]]) -> tuple[dict[str, list[str]], dict[str, np.ndarray]]:
+    """The labels of the columns of each base, and all columns by labels that differ."""
     counts = Counter(chain(*found.values()))
-    named = {}
-    for base, columns in found.items():
-        clash = base and any(counts[label] > 1 for label in columns) and list(columns) == _numbered(base, len(columns))
-        labels = [f"{base}[{i}]" for i in range(len(columns))] if clash else columns
-        named[base] = dict(zip(labels, columns.values(), strict=True))
-    check_names(chain(*named.values()))
-    return named
+    groups: dict[str, list[str]] = {}
+    columns: list[tuple[str, np.ndarray]] = []
+    for base, part in found.items():
+        labels = list(part)
+        if base and labels == _numbered(base, len(labels)) and any(counts[label] > 1 for label in labels):
+            labels = [f"{base}[{i}]" for i in range(len(labels))]
+        groups |= {base: labels} if base else {label: [label] for label in labels}
+        columns += zip(labels, part.values(), strict=True)
+    check_names(label for label, _ in columns)
+    return groups, dict(columns)
 
 
 def _test_rows(arrays: Mapping[str, np.ndarray], pieces: Mapping[str, tuple[str, ...]]) -> np.ndarray | None:

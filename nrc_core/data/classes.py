@@ -52,16 +52,12 @@ def classified(
         raise ConfigError(f"superclasses are known of {', '.join(SUPERCLASSES)}: got data set {name!r}")
     groups = _groups(name, manifest.facts["classes"], labels)
     number = {original: group for group, members in enumerate(groups.values()) for original in members}
-    original = table["label"].to_numpy()
-    part = table["part"].to_numpy()
-    train = _rows(original, part == "train", list(number), train_per_class, train_skip)
-    test = _rows(original, part == "test", list(number), test_per_class, 0)
-    new = np.array([number.get(label, -1) for label in range(int(original.max()) + 1)])[original]
-    train_labels = new[train]
+    train = _rows(table[table["part"] == "train"], list(number), train_per_class, train_skip)
+    test = _rows(table[table["part"] == "test"], list(number), test_per_class, 0)
+    train_labels = train["label"].map(number).to_numpy()
     if labels == "random":
         train_labels = train_labels[np.random.default_rng(seed).permutation(len(train_labels))]
-    images = table["image"].to_numpy()
-    x_train, x_test = decode(images[train]), decode(images[test])
+    x_train, x_test = decode(train["image"].to_numpy()), decode(test["image"].to_numpy())
     provenance = {
         **manifest.provenance,
         "image_shape": list(x_train.shape[1:]),
@@ -71,7 +67,7 @@ def classified(
         "labels": labels,
         **{key: value for key, value in manifest.facts.items() if key != "classes"},
     }
-    y_train, y_test = _one_hot(train_labels, len(groups)), _one_hot(new[test], len(groups))
+    y_train, y_test = _one_hot(train_labels, len(groups)), _one_hot(test["label"].map(number).to_numpy(), len(groups))
     mean, spread = pixel_statistics(x_train)
     return Dataset(name, x_train, y_train, x_test, y_test, provenance, mean, spread, tuple(groups))
 
@@ -84,11 +80,11 @@ def _groups(name: str, classes: Sequence[str], labels: str) -> Mapping[str, tupl
     return {str(classes[label]): (label,) for label in (range(len(classes)) if members is None else members)}
 
 
-def _rows(labels: np.ndarray, part: np.ndarray, wanted: list[int], count: int | None, skip: int) -> np.ndarray:
+def _rows(part: pd.DataFrame, wanted: list[int], count: int | None, skip: int) -> pd.DataFrame:
     """The rows of a part, `count` of each wanted class after the first `skip`, in the order of the table."""
     chosen = []
     for label in wanted:
-        rows = np.flatnonzero(part & (labels == label))
+        rows = part[part["label"] == label]
         end = len(rows) if count is None else skip + count
         if not 0 <= skip < end <= len(rows):
             raise ConfigError(
@@ -96,7 +92,7 @@ def _rows(labels: np.ndarray, part: np.ndarray, wanted: list[int], count: int | 
                 f"{skip} left out"
             )
         chosen.append(rows[skip:end])
-    return np.sort(np.concatenate(chosen))
+    return pd.concat(chosen).sort_index()
 
 
 def _one_hot(labels: np.ndarray, classes: int) -> Float[Tensor, "n k"]:

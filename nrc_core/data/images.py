@@ -105,10 +105,9 @@ def pixel_statistics(images: UInt8[Tensor, "n c height width"]) -> tuple[tuple[f
     """
     values = torch.arange(256, dtype=torch.float64)
     means, spreads = [], []
-    for channel in range(images.shape[1]):
-        counts = torch.zeros(256, dtype=torch.float64)
-        for some in images[:, channel].split(1024):  # in pieces, because bincount needs eight bytes for each pixel
-            counts += some.flatten().bincount(minlength=256)
+    for channel in images.unbind(1):
+        # In pieces, because bincount needs eight bytes for each pixel.
+        counts = sum(some.flatten().bincount(minlength=256).double() for some in channel.split(1024))
         share = counts / counts.sum()
         mean = (share * values).sum()
         means.append(mean.item())

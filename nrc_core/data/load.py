@@ -15,16 +15,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from nrc_core.data.catalogue import (
-    BUILT_IN,
-    CLASSIFIED,
-    IMAGES,
-    SIMULATED,
-    check_own_split,
-    check_request,
-    check_samples,
-    data_identity,
-)
+from nrc_core.data import catalogue
 from nrc_core.data.classes import classified
 from nrc_core.data.dataset import Dataset
 from nrc_core.data.images import DEFAULT_SIZE, decode, pixel_statistics
@@ -91,8 +82,8 @@ def load_dataset(
         (torch.Size([80, 20]), torch.Size([20, 2]))
     """
     name, targets = _name(name), _names(targets)
-    check_request(name, split=split, targets=targets)
-    if name in CLASSIFIED:
+    catalogue.check_request(name, split=split, targets=targets)
+    if name in catalogue.CLASSIFIED:
         if split != "random" or samples is not None or shuffled or image_size is not None:
             raise ConfigError(
                 f"split, samples, shuffled and image_size are no options of {name!r}: see train_per_class"
@@ -104,17 +95,18 @@ def load_dataset(
         raise ConfigError(f"seed must be a whole number from 0: got {seed!r}")
     if samples is not None and not isinstance(samples, Integral):
         raise ConfigError(f"samples must be a whole number of rows: got {samples!r}")
-    if image_size is not None and name not in IMAGES:
-        raise ConfigError(f"image_size is an option of images, those of {', '.join(IMAGES)}: got data set {name!r}")
+    if image_size is not None and name not in catalogue.IMAGES:
+        images = ", ".join(catalogue.IMAGES)
+        raise ConfigError(f"image_size is an option of images, those of {images}: got data set {name!r}")
     if name == "synthetic":
         raw = _synthetic(options | ({} if samples is None else {"samples": samples}))
     else:
-        raw = _prepared(name, data_folder(data_dir)) if name in BUILT_IN else _table(Path(name), targets)
+        raw = _prepared(name, data_folder(data_dir)) if name in catalogue.BUILT_IN else _table(Path(name), targets)
         raw = _subsample(raw, samples, seed)
-    if split == "blocked" and name in IMAGES and raw.groups is None:
+    if split == "blocked" and name in catalogue.IMAGES and raw.groups is None:
         raise ConfigError(f"a blocked split is one between episodes, and {name!r} has none: use split=random")
     if raw.test is not None:
-        check_own_split(name, split)
+        catalogue.check_own_split(name, split)
         split = "own"
     targets_of_rows = raw.y[np.random.default_rng(seed).permutation(len(raw.y))] if shuffled else raw.y
     train, test = _split(raw, split, seed)
@@ -126,7 +118,7 @@ def load_dataset(
     facts: dict[str, Any] = {"split": split, "split_seed": seed, "n_train": len(train), "n_test": len(test)}
     facts |= {"target_spread": spread.tolist()}
     facts |= {"shuffled": True} if shuffled else {}
-    if name in IMAGES:
+    if name in catalogue.IMAGES:
         size = image_size or DEFAULT_SIZE.get(name)
         x_train, x_test = decode(raw.x[train], size), decode(raw.x[test], size)
         facts |= {"image_shape": list(x_train.shape[1:])}
@@ -172,17 +164,16 @@ def _synthetic(options: dict[str, Any]) -> _Raw:
     provenance = {
         "kind": "synthetic",
         "source": "a teacher network, generated",
-        "identity": data_identity("synthetic"),
+        "identity": catalogue.data_identity("synthetic"),
         **facts,
     }
     return _Raw(x.numpy(), y.numpy(), None, provenance)
 
 
 def _prepared(name: str, folder: Path) -> _Raw:
-    if name in SIMULATED and not (folder / name).is_dir():
+    if name in catalogue.SIMULATED and not (folder / name).is_dir():
         try:
-            prepare = importlib.import_module("data_scripts").prepare
-            prepare(name, folder)
+            importlib.import_module("data_scripts").prepare(name, folder)
         except ImportError as error:
             raise DataUnavailable(
                 f"data set {name!r} is not in {folder} and cannot be simulated here ({error}): "
@@ -190,9 +181,8 @@ def _prepared(name: str, folder: Path) -> _Raw:
             ) from None
     table, manifest = read_prepared(folder / name)
     groups = table[manifest.groups].to_numpy() if manifest.groups else None
-    provenance = manifest.provenance | manifest.facts
     inputs = table[manifest.inputs[0] if manifest.images else manifest.inputs].to_numpy()
-    return _Raw(inputs, table[manifest.targets].to_numpy(), groups, provenance)
+    return _Raw(inputs, table[manifest.targets].to_numpy(), groups, manifest.provenance | manifest.facts)
 
 
 def _table(path: Path, targets: Sequence[str]) -> _Raw:
@@ -210,7 +200,7 @@ def _table(path: Path, targets: Sequence[str]) -> _Raw:
 
 
 def _subsample(raw: _Raw, samples: int | None, seed: int) -> _Raw:
-    check_samples(samples, len(raw.x))
+    catalogue.check_samples(samples, len(raw.x))
     if samples is None:
         return raw
     rows = np.sort(np.random.default_rng(seed).choice(len(raw.x), samples, replace=False))
@@ -229,13 +219,10 @@ def _split(raw: _Raw, split: str, seed: int) -> tuple[np.ndarray, np.ndarray]:
             )
         return train, test
     cut = int(n * TRAIN_SHARE)
-    if split == "random":
-        order = np.random.default_rng(seed).permutation(n)
-    else:
-        order = np.arange(n)
-        if raw.groups is not None:
-            starts = np.flatnonzero(raw.groups[1:] != raw.groups[:-1]) + 1
-            cut = int(starts[np.abs(starts - cut).argmin()]) if len(starts) else cut
+    order = np.random.default_rng(seed).permutation(n) if split == "random" else np.arange(n)
+    if split == "blocked" and raw.groups is not None:
+        starts = np.flatnonzero(raw.groups[1:] != raw.groups[:-1]) + 1
+        cut = int(starts[np.abs(starts - cut).argmin()]) if len(starts) else cut
     if not 1 < cut < n:
         raise ConfigError(f"{n} row{'' if n == 1 else 's'} cannot be split 80 to 20: at least 3 are needed")
     return order[:cut], order[cut:]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from functools import partial
 from pathlib import Path
 
 import pyarrow as pa
@@ -82,11 +83,8 @@ def _joined(folder: Path) -> pa.Table:
                 f"{part.name} has other columns than {parts[0].name}, as {shown(other[0])}: give all parts the same "
                 "columns"
             )
-    found = {
-        "format": "parquet",
-        "partitioning": ds.HivePartitioning.discover(infer_dictionary=False),
-        "partition_base_dir": str(folder),
-    }
+    folders = ds.HivePartitioning.discover(infer_dictionary=False)
+    opened = partial(ds.dataset, parts, format="parquet", partitioning=folders, partition_base_dir=str(folder))
     try:
         # A column may hold whole numbers in one part and fractions in another.
         schema = pa.unify_schemas(schemas, promote_options="permissive")
@@ -98,8 +96,8 @@ def _joined(folder: Path) -> pa.Table:
         raise DataDamaged(
             f"column {shown(both[0])} is in the parts and in the names of their folders: keep one of them"
         )
-    schema = pa.unify_schemas([schema, ds.dataset(parts, **found).schema], promote_options="permissive")
-    return ds.dataset(parts, schema=schema, **found).to_table()
+    schema = pa.unify_schemas([schema, opened().schema], promote_options="permissive")
+    return opened(schema=schema).to_table()
 
 
 def _index_first(table: pa.Table) -> pa.Table:

@@ -149,10 +149,9 @@ def _arrow_numbers(name: str, column: pa.ChunkedArray) -> Float64[np.ndarray, "n
     if kinds.is_dictionary(column.type):  # categories are replaced by their values
         column = column.cast(column.type.value_type)
     kind = column.type
-    if kinds.is_integer(kind) and not column.null_count:
-        return array_numbers(name, column.to_numpy())
     if kinds.is_boolean(kind) or kinds.is_integer(kind) or kinds.is_floating(kind):
-        return array_numbers(name, column.cast(pa.float64(), safe=False).to_numpy())
+        whole = column.cast(pa.float64(), safe=False) if column.null_count else column
+        return array_numbers(name, whole.to_numpy())
     if kinds.is_decimal(kind):
         words = column.cast(pa.string())  # the text is exact, and becomes the nearest float
         values = array_numbers(name, words.cast(pa.float64()).to_numpy())
