@@ -93,7 +93,7 @@ def _load(path: Path) -> dict[str, np.ndarray]:
     return arrays
 
 
-def _pieces(arrays: Mapping[str, np.ndarray]) -> dict[str, tuple[str, ...]]:
+def _pieces(arrays: Mapping[str, np.ndarray]) -> Mapping[str, tuple[str, ...]]:
     """For each name of columns the arrays that hold its rows: one array, or one for training and one for the test."""
     bases: dict[str, dict[str, str]] = {}
     for name in arrays:
@@ -105,9 +105,7 @@ def _pieces(arrays: Mapping[str, np.ndarray]) -> dict[str, tuple[str, ...]]:
             bases.setdefault(base if part in bases.get(same, {}) else same, {})[part] = name
     if all(len(parts) == 1 for parts in bases.values()):
         return {name: (name,) for name in arrays}
-    whole: dict[str, tuple[str, ...]] = {
-        base: (parts["train"], parts["test"]) for base, parts in bases.items() if set(parts) == {"train", "test"}
-    }
+    whole = {base: (parts["train"], parts["test"]) for base, parts in bases.items() if set(parts) == {"train", "test"}}
     if alone := sorted(set(arrays) - set(chain.from_iterable(whole.values()))):
         raise DataDamaged(
             f"it brings its own split, and {', '.join(map(shown, alone[:5]))} fits none of its pairs: every array "

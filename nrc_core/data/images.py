@@ -83,16 +83,13 @@ def decode(encoded: Sequence[bytes] | np.ndarray, size: int | None = None) -> UI
             with Image.open(io.BytesIO(encoded[number])) as image:
                 if image.size != shape:
                     raise DataDamaged(f"image {number} has {image.size} pixels, the first {shape}: prepare them again")
-                colours = image.convert(mode)
+                colours = image.convert(mode).resize((width, height), Image.Resampling.BILINEAR)
         except OSError as error:
             raise DataDamaged(f"image {number} cannot be decoded ({error}): prepare the data again") from None
-        if colours.size != (width, height):
-            colours = colours.resize((width, height), Image.Resampling.BILINEAR)
         pixels[number] = torch.from_numpy(np.array(colours)).view(height, width, len(mode))
 
     with ThreadPoolExecutor() as pool:  # Pillow decodes without holding the interpreter's lock
-        for _ in pool.map(fill, range(len(encoded))):
-            pass
+        list(pool.map(fill, range(len(encoded))))
     return pixels.permute(0, 3, 1, 2)
 
 

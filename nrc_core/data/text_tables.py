@@ -89,8 +89,11 @@ def read_text(path: Path) -> Content:
     return from_arrow(table.rename_columns(names), notes)
 
 
-def _conversion(path: Path, options: str) -> str:
-    return f"convert it with pd.read_csv({path.name!r}, {options}).to_csv({path.name!r}, index=False)"
+def _convertible(path: Path, reason: str, options: str) -> ValueError:
+    """The error for a file that pandas reads with these options."""
+    return ValueError(
+        f"{reason}: convert it with pd.read_csv({path.name!r}, {options}).to_csv({path.name!r}, index=False)"
+    )
 
 
 def _decompressed(data: bytes) -> bytes:
@@ -109,16 +112,13 @@ def _utf8(data: bytes, path: Path) -> bytes:
         return data.decode("utf-16").encode()
     data = data.removeprefix(codecs.BOM_UTF8)
     if b"\0" in data:
-        convert = _conversion(path, "encoding=...")
-        raise ValueError(f"it holds zero bytes, as UTF-16 does, without a mark at its start: {convert}")
+        raise _convertible(path, "it holds zero bytes, as UTF-16 does, without a mark at its start", "encoding=...")
     try:
         data.decode()
     except UnicodeDecodeError as error:
         byte, line = data[error.start], data.count(b"\n", 0, error.start) + 1
-        raise ValueError(
-            f"it is not in UTF-8 (byte 0x{byte:02x} in line {line}), perhaps in Latin-1 or Windows-1252: "
-            + _conversion(path, "encoding='latin-1'")
-        ) from None
+        reason = f"it is not in UTF-8 (byte 0x{byte:02x} in line {line}), perhaps in Latin-1 or Windows-1252"
+        raise _convertible(path, reason, "encoding='latin-1'") from None
     return data
 
 
@@ -155,9 +155,7 @@ def _separator(sample: Sequence[str], path: Path) -> str:
         raise ValueError(
             f"its columns may be separated by {named}: put the names and numbers that hold another in quotes"
         )
-    if fits:
-        return fits[0]
-    return own if own in there else there[0]
+    return (fits or [one for one in there if one == own] or there)[0]
 
 
 def _check_one_column(sample: Sequence[str], path: Path) -> None:
@@ -171,11 +169,9 @@ def _check_one_column(sample: Sequence[str], path: Path) -> None:
         )
     other = re.search(r"[^\w\s.()\[\]\"'-]", header)
     if other and len({line.count(other[0]) for line in sample}) == 1:
-        convert = _conversion(path, f"sep={other[0]!r}")
-        raise ValueError(f"its columns seem to be separated by {shown(other[0])}: {convert}")
+        raise _convertible(path, f"its columns seem to be separated by {shown(other[0])}", f"sep={other[0]!r}")
     if len(header.split()) > 1:
-        convert = _conversion(path, r"sep=r'\s+'")
-        raise ValueError(f"its header {shown(header)} has no separator but spaces: {convert}")
+        raise _convertible(path, f"its header {shown(header)} has no separator but spaces", r"sep=r'\s+'")
 
 
 def _parse(text: _Text, separator: str, *, decimal: str = ".", as_text: Sequence[str] = ()) -> pa.Table:
