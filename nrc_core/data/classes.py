@@ -7,8 +7,6 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 import pandas as pd
 import torch
-from jaxtyping import Float
-from torch import Tensor
 
 from nrc_core.data.catalogue import SUPERCLASSES
 from nrc_core.data.dataset import Dataset
@@ -54,7 +52,7 @@ def classified(
     number = {original: group for group, members in enumerate(groups.values()) for original in members}
     train = _rows(table[table["part"] == "train"], list(number), train_per_class, train_skip)
     test = _rows(table[table["part"] == "test"], list(number), test_per_class, 0)
-    train_labels = train["label"].map(number).to_numpy()
+    train_labels, test_labels = (rows["label"].map(number).to_numpy() for rows in (train, test))
     if labels == "random":
         train_labels = train_labels[np.random.default_rng(seed).permutation(len(train_labels))]
     x_train, x_test = decode(train["image"].to_numpy()), decode(test["image"].to_numpy())
@@ -67,9 +65,9 @@ def classified(
         "labels": labels,
         **{key: value for key, value in manifest.facts.items() if key != "classes"},
     }
-    y_train, y_test = _one_hot(train_labels, len(groups)), _one_hot(test["label"].map(number).to_numpy(), len(groups))
-    mean, spread = pixel_statistics(x_train)
-    return Dataset(name, x_train, y_train, x_test, y_test, provenance, mean, spread, tuple(groups))
+    one_hot = np.eye(len(groups), dtype=np.float32)
+    y_train, y_test = (torch.from_numpy(one_hot[numbers]) for numbers in (train_labels, test_labels))
+    return Dataset(name, x_train, y_train, x_test, y_test, provenance, *pixel_statistics(x_train), tuple(groups))
 
 
 def _groups(name: str, classes: Sequence[str], labels: str) -> Mapping[str, tuple[int, ...]]:
@@ -84,7 +82,7 @@ def _rows(part: pd.DataFrame, wanted: list[int], count: int | None, skip: int) -
     """The rows of a part, `count` of each wanted class after the first `skip`, in the order of the table."""
     chosen = []
     for label in wanted:
-        rows = part[part["label"] == label]
+        rows = np.flatnonzero(part["label"] == label)
         end = len(rows) if count is None else skip + count
         if not 0 <= skip < end <= len(rows):
             raise ConfigError(
@@ -92,8 +90,4 @@ def _rows(part: pd.DataFrame, wanted: list[int], count: int | None, skip: int) -
                 f"{skip} left out"
             )
         chosen.append(rows[skip:end])
-    return pd.concat(chosen).sort_index()
-
-
-def _one_hot(labels: np.ndarray, classes: int) -> Float[Tensor, "n k"]:
-    return torch.nn.functional.one_hot(torch.from_numpy(labels), classes).float()
+    return part.iloc[np.sort(np.concatenate(chosen))]

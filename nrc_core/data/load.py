@@ -161,13 +161,8 @@ def _synthetic(options: dict[str, Any]) -> _Raw:
         x, y, facts = synthetic(**options)
     except TypeError as error:
         raise ConfigError(f"unknown or missing option for data set 'synthetic': {error}") from None
-    provenance = {
-        "kind": "synthetic",
-        "source": "a teacher network, generated",
-        "identity": catalogue.data_identity("synthetic"),
-        **facts,
-    }
-    return _Raw(x.numpy(), y.numpy(), None, provenance)
+    described = {"kind": "synthetic", "source": "a teacher network, generated", "identity": "synthetic"}
+    return _Raw(x.numpy(), y.numpy(), None, described | facts)
 
 
 def _prepared(name: str, folder: Path) -> _Raw:
@@ -189,14 +184,9 @@ def _table(path: Path, targets: Sequence[str]) -> _Raw:
     table = read_table(path, targets)
     for note in table.notes:
         logger.warning("%s: %s", path.name, note)
-    provenance = {
-        "kind": "your own",
-        "source": path.name,
-        "identity": table.identity,
-        "targets": list(table.targets),
-        **({"notes": list(table.notes)} if table.notes else {}),
-    }
-    return _Raw(table.x, table.y, None, provenance, table.test, table.targets)
+    described = {"kind": "your own", "source": path.name, "identity": table.identity}
+    listed = {"targets": list(table.targets)} | ({"notes": list(table.notes)} if table.notes else {})
+    return _Raw(table.x, table.y, None, described | listed, table.test, table.targets)
 
 
 def _subsample(raw: _Raw, samples: int | None, seed: int) -> _Raw:
