@@ -200,19 +200,18 @@ def _subsample(raw: _Raw, samples: int | None, seed: int) -> _Raw:
 
 
 def _split(raw: _Raw, split: str, seed: int) -> tuple[np.ndarray, np.ndarray]:
+    """The training rows and the test rows."""
     n = len(raw.x)
+    order, cut = np.arange(n), int(n * TRAIN_SHARE)
     if raw.test is not None:
-        train, test = np.flatnonzero(~raw.test), np.flatnonzero(raw.test)
-        if len(train) < 2 or not len(test):
-            raise ConfigError(
-                f"{len(train)} training and {len(test)} test rows are too few: at least 2 and 1 are needed"
-            )
-        return train, test
-    cut = int(n * TRAIN_SHARE)
-    order = np.random.default_rng(seed).permutation(n) if split == "random" else np.arange(n)
-    if split == "blocked" and raw.groups is not None:
+        order, cut = np.argsort(raw.test, kind="stable"), int((~raw.test).sum())
+    elif split == "random":
+        order = np.random.default_rng(seed).permutation(n)
+    elif raw.groups is not None:
         starts = np.flatnonzero(raw.groups[1:] != raw.groups[:-1]) + 1
         cut = int(starts[np.abs(starts - cut).argmin()]) if len(starts) else cut
+    if not 1 < cut < n and raw.test is not None:
+        raise ConfigError(f"{cut} training and {n - cut} test rows are too few: at least 2 and 1 are needed")
     if not 1 < cut < n:
         raise ConfigError(f"{n} row{'' if n == 1 else 's'} cannot be split 80 to 20: at least 3 are needed")
     return order[:cut], order[cut:]

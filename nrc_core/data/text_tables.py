@@ -17,7 +17,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.csv
 
-from nrc_core.data.table_columns import Content, check_names, check_whole_numbers, from_arrow
+from nrc_core.data.table_columns import Content, check_whole_numbers, from_arrow
 from nrc_core.errors import shown
 
 SEPARATORS = {",": "','", ";": "';'", "\t": "tabs", "|": "'|'"}  # and their names
@@ -39,8 +39,7 @@ _OTHERS = {
     b"\x93NUMPY": "NumPy: end its name in .npy",
     b"\x89HDF": "HDF5: convert it with pd.read_hdf(...).to_csv(...)",
     b"version https://git-lfs": "a pointer of Git LFS, not the file: fetch it with git lfs pull",
-    b"<!": "a page of the web: was the download refused?",
-    b"<html": "a page of the web: was the download refused?",
+    **dict.fromkeys((b"<!", b"<html"), "a page of the web: was the download refused?"),
 }
 
 
@@ -76,7 +75,6 @@ def read_text(path: Path) -> Content:
     table = _parse(text, separator)
     names = [name.strip() for name in table.column_names]
     _check_header(names, text)
-    check_names(names)
     notes = [] if separator in (",", "\t") else [f"columns are separated by {SEPARATORS.get(separator, separator)}"]
     if separator != "," and _has_decimal_commas(table, path):
         table = _parse(text, separator, decimal=",")
@@ -222,11 +220,9 @@ def _has_decimal_commas(table: pa.Table, path: Path) -> bool:
     texts = [chunk for column in table.columns if column.type == pa.string() for chunk in column.chunks]
     words = pa.chunked_array(texts, pa.string())
     words = words.filter(pc.match_substring_regex(words, _COMMA))
-    if not len(words):
-        return False
-    if pc.all(pc.match_substring_regex(words, _THOUSANDS)).as_py():
+    if len(words) and pc.all(pc.match_substring_regex(words, _THOUSANDS)).as_py():
         convert = f"convert it with pd.read_csv({path.name!r}, sep=';', thousands=',') or decimal=',' and "
         raise ValueError(
             f"{shown(words[0].as_py())} may be a thousand or a decimal: {convert}.to_csv({path.name!r}, index=False)"
         )
-    return True
+    return len(words) > 0
