@@ -117,7 +117,7 @@ def _pieces(arrays: Mapping[str, np.ndarray]) -> Mapping[str, tuple[str, ...]]:
 def _content(arrays: Mapping[str, np.ndarray], pieces: Mapping[str, tuple[str, ...]]) -> Content:
     for names in zip(*pieces.values(), strict=True):
         _check_lengths({name: arrays[name] for name in names})
-    found: dict[str, dict[str, np.ndarray]] = {}  # for each base its columns by label
+    tables: dict[str, dict[str, np.ndarray]] = {}  # the columns of each base by label
     notes = []
     for base, names in pieces.items():
         if names == (SPLIT,):
@@ -128,11 +128,11 @@ def _content(arrays: Mapping[str, np.ndarray], pieces: Mapping[str, tuple[str, .
                 f"a row of {shown(names[0])} is {rows[0]}, of {shown(names[1])} {rows[1]}: give both the same columns"
             )
         parts = [_columns(name, arrays[name], base) for name in names]
-        found[base] = {label: np.concatenate([part[label] for part in parts]) for label in parts[0]}
+        tables[base] = {label: np.concatenate([part[label] for part in parts]) for label in parts[0]}
         if array.ndim > 2:
             shape = " x ".join(map(str, array.shape[1:]))
             notes.append(f"array {shown(base)}, {shape} a row, is flattened to {array[0].size} columns")
-    groups, columns = _named(found)
+    groups, columns = _joined(tables)
     aliases = {name: base for base, names in pieces.items() for name in names}
     return Content(groups, columns, _test_rows(arrays, pieces), notes, aliases)
 
@@ -175,17 +175,20 @@ def _numbered(base: str, number: int) -> list[str]:
     return [f"{base}{i}" for i in range(number)]
 
 
-def _named(found: Mapping[str, dict[str, np.ndarray]]) -> tuple[dict[str, list[str]], dict[str, np.ndarray]]:
-    """The labels of the columns of each base, and all columns by labels that differ."""
-    counts = Counter(chain(*found.values()))
+def _joined(tables: Mapping[str, dict[str, np.ndarray]]) -> tuple[dict[str, list[str]], dict[str, np.ndarray]]:
+    """The labels of the columns of each base, and all columns by labels that differ.
+
+    Each column of a base without a name is a base of its own.
+    """
+    counts = Counter(chain(*tables.values()))
     groups: dict[str, list[str]] = {}
     columns: list[tuple[str, np.ndarray]] = []
-    for base, part in found.items():
-        labels = list(part)
+    for base, table in tables.items():
+        labels = list(table)
         if base and labels == _numbered(base, len(labels)) and any(counts[label] > 1 for label in labels):
             labels = [f"{base}[{i}]" for i in range(len(labels))]
         groups |= {base: labels} if base else {label: [label] for label in labels}
-        columns += zip(labels, part.values(), strict=True)
+        columns += zip(labels, table.values(), strict=True)
     check_names(label for label, _ in columns)
     return groups, dict(columns)
 

@@ -6,10 +6,9 @@ import importlib
 import logging
 import os
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, replace
 from numbers import Integral
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
@@ -28,8 +27,9 @@ logger = logging.getLogger(__name__)
 TRAIN_SHARE = 0.8  # Deep NRC paper, section 4.1
 
 
-@dataclass(frozen=True)
-class _Raw:
+class _Raw(NamedTuple):
+    """The rows of a data set before they are split and scaled."""
+
     x: np.ndarray  # for each sample a row of numbers, or an encoded image
     y: np.ndarray
     groups: np.ndarray | None
@@ -196,7 +196,7 @@ def _subsample(raw: _Raw, samples: int | None, seed: int) -> _Raw:
     rows = np.sort(np.random.default_rng(seed).choice(len(raw.x), samples, replace=False))
     groups, test = (None if marks is None else marks[rows] for marks in (raw.groups, raw.test))
     provenance = raw.provenance | {"samples": samples}
-    return replace(raw, x=raw.x[rows], y=raw.y[rows], groups=groups, provenance=provenance, test=test)
+    return raw._replace(x=raw.x[rows], y=raw.y[rows], groups=groups, provenance=provenance, test=test)
 
 
 def _split(raw: _Raw, split: str, seed: int) -> tuple[np.ndarray, np.ndarray]:

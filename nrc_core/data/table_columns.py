@@ -58,7 +58,7 @@ class Content:
     Attributes:
         groups: for each name in the file the labels of the columns that it stands for: a column of a table, or all
             columns of a matrix.
-        columns: at least one; all have the same number of rows.
+        columns: by label; all have the same number of rows.
         test: which rows are for the test, if the file says so.
         notes: what was changed in reading, for its user to know.
         aliases: other names of groups.

@@ -9,9 +9,9 @@ import io
 import re
 import zlib
 from collections.abc import Sequence
-from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
+from typing import NamedTuple
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -43,8 +43,7 @@ _OTHERS = {
 }
 
 
-@dataclass(frozen=True)
-class _Text:
+class _Text(NamedTuple):
     """The lines from the header on, in UTF-8, and what the lines before the header say."""
 
     body: bytes
