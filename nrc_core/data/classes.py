@@ -56,15 +56,9 @@ def classified(
     if labels == "random":
         train_labels = train_labels[np.random.default_rng(seed).permutation(len(train_labels))]
     x_train, x_test = decode(train["image"].to_numpy()), decode(test["image"].to_numpy())
-    provenance = {
-        **manifest.provenance,
-        "image_shape": list(x_train.shape[1:]),
-        "split": "original",
-        "n_train": len(train),
-        "n_test": len(test),
-        "labels": labels,
-        **{key: value for key, value in manifest.facts.items() if key != "classes"},
-    }
+    task = {"split": "original", "n_train": len(train), "n_test": len(test), "labels": labels}
+    facts = {key: value for key, value in manifest.facts.items() if key != "classes"}
+    provenance = manifest.provenance | {"image_shape": list(x_train.shape[1:])} | task | facts
     one_hot = np.eye(len(groups), dtype=np.float32)
     y_train, y_test = (torch.from_numpy(one_hot[numbers]) for numbers in (train_labels, test_labels))
     return Dataset(name, x_train, y_train, x_test, y_test, provenance, *pixel_statistics(x_train), tuple(groups))

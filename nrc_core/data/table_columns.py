@@ -177,17 +177,15 @@ def _check_exact(name: str, value: int | Decimal, row: int) -> None:
 
 def _left_out(place: int, column: pa.ChunkedArray) -> str:
     """A note that a column without a name is left out, if it only names the rows; else raise DataDamaged."""
-    rows = len(column)
+    rows, unnamed = len(column), f"column {place + 1} has no name"
     counts = kinds.is_integer(column.type) and not column.null_count and counts_rows(column.to_numpy())
     labels = not (kinds.is_floating(column.type) or kinds.is_boolean(column.type) or kinds.is_nested(column.type))
     if counts or (place == 0 and labels and not column.null_count and len(column.unique()) == rows):
         what = "numbers" if counts else "names"
-        return f"column {place + 1} has no name and {what} the rows: left out (write the table with index=False)"
+        return f"{unnamed} and {what} the rows: left out (write the table with index=False)"
     if column.null_count == rows:
-        raise DataDamaged(
-            f"column {place + 1} has no name and no values: take the separators off the ends of the lines"
-        )
-    raise DataDamaged(f"column {place + 1} has no name: name it if it is an input, or leave it out")
+        raise DataDamaged(f"{unnamed} and no values: take the separators off the ends of the lines")
+    raise DataDamaged(f"{unnamed}: name it if it is an input, or leave it out")
 
 
 def counts_rows(values: np.ndarray) -> bool:

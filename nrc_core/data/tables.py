@@ -7,7 +7,6 @@ import json
 import re
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
-from itertools import islice
 from pathlib import Path
 
 import numpy as np
@@ -189,9 +188,7 @@ def _remedy(target: str, content: Content, path: Path) -> str:
 
 
 def _listed(names: Collection[str]) -> str:
-    words = [
-        name if len(name) <= _LONGEST_NAME else f"{name[:_LONGEST_NAME]}..." for name in islice(names, _MOST_NAMES)
-    ]
+    words = [name if len(name) <= _LONGEST_NAME else f"{name[:_LONGEST_NAME]}..." for name in list(names)[:_MOST_NAMES]]
     return ", ".join(words) + (f", ... ({len(names)} in all)" if len(names) > _MOST_NAMES else "")
 
 

@@ -172,15 +172,13 @@ def _check_one_column(sample: Sequence[str], path: Path) -> None:
 
 
 def _parse(text: _Text, separator: str, *, decimal: str = ".", as_text: Sequence[str] = ()) -> pa.Table:
-    longest = max(map(len, text.sample))
+    types = dict.fromkeys(as_text, pa.string())
     try:
         return pa.csv.read_csv(
             pa.BufferReader(text.body if text.body.endswith((b"\n", b"\r")) else text.body + b"\n"),
-            read_options=pa.csv.ReadOptions(block_size=max(1 << 24, 8 * longest)),
+            read_options=pa.csv.ReadOptions(block_size=max(1 << 24, 8 * max(map(len, text.sample)))),
             parse_options=pa.csv.ParseOptions(delimiter=separator, newlines_in_values=True),
-            convert_options=pa.csv.ConvertOptions(
-                decimal_point=decimal, null_values=EMPTY, column_types=dict.fromkeys(as_text, pa.string())
-            ),
+            convert_options=pa.csv.ConvertOptions(decimal_point=decimal, null_values=EMPTY, column_types=types),
         )
     except pa.ArrowInvalid as error:
         raise ValueError(_uneven(text, separator) or str(error)) from None
