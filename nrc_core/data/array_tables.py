@@ -7,7 +7,6 @@ from collections import Counter
 from collections.abc import Mapping
 from itertools import chain
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
@@ -33,9 +32,7 @@ def read_npy(path: Path) -> Content:
         ValueError: the file is not an NPY file, or its array is not a matrix.
         DataDamaged: a column holds something else than finite numbers.
     """
-    array = _opened(path)
-    if not isinstance(array, np.ndarray):
-        raise ValueError("it holds several arrays: name it .npz")
+    array = _load(path, single=True)[""]
     if array.dtype.names is None and array.ndim != 2:
         raise ValueError(
             f"an array of shape {array.shape}, not of rows and columns: give inputs and targets as two arrays of an "
@@ -56,38 +53,32 @@ def read_npz(path: Path) -> Content:
         DataDamaged: an array is not a column or matrix of finite numbers, arrays have different lengths, or an array
             for training has no array for the test.
     """
-    arrays = _load(path)
+    arrays = _load(path, single=False)
     return _content(arrays, _pieces(arrays))
 
 
-def _opened(path: Path) -> Any:
-    """What NumPy reads from the file. Pickled objects are refused."""
+def _load(path: Path, *, single: bool) -> dict[str, np.ndarray]:
+    """The arrays of an NPZ file by name, or the single array of an NPY file under the name "". None is unpickled."""
     with path.open("rb") as file:
         if not file.read(6).startswith((b"\x93NUMPY", b"PK")):
             raise ValueError("it was not written by numpy.save or numpy.savez")
-    try:
-        return np.load(path, allow_pickle=False)
-    except ValueError as error:
-        raise ValueError(_reason(error)) from None
-
-
-def _reason(error: ValueError) -> str:
-    return _PICKLED if "allow_pickle" in str(error) else str(error)
-
-
-def _load(path: Path) -> dict[str, np.ndarray]:
-    opened = _opened(path)
-    if isinstance(opened, np.ndarray):
-        raise ValueError("it holds a single array: name it .npy")
     arrays: dict[str, np.ndarray] = {}
-    with opened:
-        for name in opened.files:
-            if name in arrays:
-                raise DataDamaged(f"it has two arrays named {shown(name)}: give each a name of its own")
-            try:
+    where = ""
+    try:
+        opened = np.load(path, allow_pickle=False)
+        if isinstance(opened, np.ndarray) != single:
+            right = "several arrays: name it .npz" if single else "a single array: name it .npy"
+            raise ValueError(f"it holds {right}")
+        if single:
+            return {"": opened}
+        with opened:
+            for name in opened.files:
+                where = f"array {shown(name)}: "
+                if name in arrays:
+                    raise DataDamaged(f"it has two arrays named {shown(name)}: give each a name of its own")
                 arrays[name] = np.asarray(opened[name])  # a member that is no array comes as bytes
-            except ValueError as error:
-                raise ValueError(f"array {shown(name)}: {_reason(error)}") from None
+    except ValueError as error:
+        raise ValueError(where + (_PICKLED if "allow_pickle" in str(error) else str(error))) from None
     if not arrays:
         raise ValueError("it holds no arrays")
     return arrays

@@ -55,8 +55,7 @@ def synthetic(
             y = y @ torch.randn(inputs, outputs, generator=generator, dtype=torch.float64) / math.sqrt(inputs)
         variances = eigen(Moments.of(y, y[:, :0]).feature_covariance).values
         if variances[0] > 0 and variances[rank - 1] >= LEAST_SHARE * variances.sum():
-            facts = {"teacher": teacher, "teacher_seed": teacher_seed, **sizes, "rejected_teachers": rejected}
-            return x, y, facts
+            return x, y, {"teacher": teacher, "teacher_seed": teacher_seed, **sizes, "rejected_teachers": rejected}
     raise ConfigError(
         f"no teacher among {MOST_TRIES} gave {rank} target directions of at least {LEAST_SHARE:.0%} of the variance "
         f"with {sizes}: use a smaller target_dim or a larger teacher_rank"
