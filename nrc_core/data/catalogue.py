@@ -51,12 +51,6 @@ def check_request(name: str, *, split: str, targets: Sequence[str]) -> None:
         raise ConfigError(f"targets are named for a table of your own; {name!r} has its own targets")
 
 
-def check_own_split(name: str, split: str) -> None:
-    """Raise ConfigError if another split is asked for than the table's own."""
-    if split != "random":  # the default
-        raise ConfigError(f"{name} brings its own split, so it is not to be {split}: leave the split as it is, random")
-
-
 def check_samples(samples: int | None, rows: int) -> None:
     """Raise ConfigError if a data set has fewer rows than `samples`, or `samples` is below 1; None means all rows."""
     if samples is not None and not 1 <= samples <= rows:
@@ -88,16 +82,11 @@ def data_identity(name: str, *, targets: Sequence[str] = (), split: str = "rando
     from nrc_core.data.tables import checksum
 
     path = Path(name)
-    identity, own_split = _of_table(path, checksum(path), tuple(targets))
-    if own_split:
-        check_own_split(name, split)
-    return identity
+    return _of_table(path, checksum(path), tuple(targets), split)
 
 
 @lru_cache(maxsize=64)  # asked for once a configuration
-def _of_table(path: Path, checksum: str, targets: tuple[str, ...]) -> tuple[str, bool]:
-    """Identity of a table, and whether it brings its own split."""
+def _of_table(path: Path, checksum: str, targets: tuple[str, ...], split: str) -> str:
     from nrc_core.data.tables import read_table
 
-    table = read_table(path, targets)
-    return table.identity, table.test is not None
+    return read_table(path, targets, split=split).identity

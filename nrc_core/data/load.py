@@ -100,13 +100,13 @@ def load_dataset(
         raise ConfigError(f"image_size is an option of images, those of {images}: got data set {name!r}")
     if name == "synthetic":
         raw = _synthetic(options | ({} if samples is None else {"samples": samples}))
+    elif name in catalogue.BUILT_IN:
+        raw = _subsample(_prepared(name, data_folder(data_dir)), samples, seed)
     else:
-        raw = _prepared(name, data_folder(data_dir)) if name in catalogue.BUILT_IN else _table(Path(name), targets)
-        raw = _subsample(raw, samples, seed)
+        raw = _subsample(_table(Path(name), targets, split), samples, seed)
     if split == "blocked" and name in catalogue.IMAGES and raw.groups is None:
         raise ConfigError(f"a blocked split is one between episodes, and {name!r} has none: use split=random")
     if raw.test is not None:
-        catalogue.check_own_split(name, split)
         split = "own"
     targets_of_rows = raw.y[np.random.default_rng(seed).permutation(len(raw.y))] if shuffled else raw.y
     train, test = _split(raw, split, seed)
@@ -180,8 +180,8 @@ def _prepared(name: str, folder: Path) -> _Raw:
     return _Raw(inputs, table[manifest.targets].to_numpy(), groups, manifest.provenance | manifest.facts)
 
 
-def _table(path: Path, targets: Sequence[str]) -> _Raw:
-    table = read_table(path, targets)
+def _table(path: Path, targets: Sequence[str], split: str) -> _Raw:
+    table = read_table(path, targets, split=split)
     for note in table.notes:
         logger.warning("%s: %s", path.name, note)
     described = {"kind": "your own", "source": path.name, "identity": table.identity}

@@ -167,8 +167,7 @@ def _arrow_numbers(name: str, column: pa.ChunkedArray) -> Float64[np.ndarray, "n
 
 
 def _check_exact(name: str, value: int | Decimal, row: int) -> None:
-    rounded = float(value)
-    if np.isfinite(rounded) and Decimal(rounded) != value:
+    if np.isfinite(float(value)) and Decimal(float(value)) != value:
         raise DataDamaged(
             f"column {shown(name)} holds {shown(int(value))} in data row {row + 1}, and a 64-bit float has no such "
             "number: subtract the smallest value of the column, or drop it if it is a name"

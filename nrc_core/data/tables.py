@@ -97,16 +97,17 @@ def checksum(path: Path) -> str:
     return " ".join(f"{part.relative_to(path)} {sha256(part)}" for part in parts)
 
 
-def read_table(path: Path, targets: Sequence[str]) -> Table:
+def read_table(path: Path, targets: Sequence[str], *, split: str = "random") -> Table:
     """A table of numbers. Its inputs are all columns that are not targets.
 
     The formats are CSV and TSV (also compressed by gzip), Parquet files and folders of them, NPZ and NPY. A target is
     the exact name of a column, or of a matrix in an NPZ file, which stands for its columns. The columns of an NPY file
-    are named "0", "1", ... A column `split` of the words train and test is the table's own split. Pickled objects are
-    never loaded.
+    are named "0", "1", ... A column `split` of the words train and test is the table's own split; then the argument
+    `split` must be "random", the default. Pickled objects are never loaded.
 
     Raises:
-        ConfigError: the file or a target column does not exist, a target is named twice, or no input column is left.
+        ConfigError: the file or a target column does not exist, a target is named twice, no input column is left, or
+            another split is asked for than the table's own.
         DataDamaged: the file cannot be parsed, or holds something else than columns of finite numbers with different
             names.
     """
@@ -124,6 +125,8 @@ def read_table(path: Path, targets: Sequence[str]) -> Table:
     inputs = [label for label in content.columns if label not in chosen]
     if not inputs:
         raise ConfigError(f"{path} has no input column besides its targets {_listed(chosen)}: name fewer targets")
+    if content.test is not None and split != "random":
+        raise ConfigError(f"{path} brings its own split, so it is not to be {split}: leave the split as it is, random")
     x, y = (np.array([content.columns[label] for label in labels]).T for labels in (inputs, chosen))
     notes = [*content.notes, *_doubts(x, y, inputs, list(chosen))]
     if content.test is not None:
