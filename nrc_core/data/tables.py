@@ -59,8 +59,7 @@ class Table:
     @property
     def identity(self) -> str:
         """Fingerprint of the numbers, the names of the targets and the split; the same in every format of file."""
-        shape = json.dumps([self.x.shape, self.targets, self.test is not None])
-        digest = hashlib.sha256(shape.encode())
+        digest = hashlib.sha256(json.dumps([self.x.shape, self.targets, self.test is not None]).encode())
         for array in (self.x, self.y, *([] if self.test is None else [self.test])):
             digest.update(array.tobytes())
         return digest.hexdigest()

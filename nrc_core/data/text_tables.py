@@ -120,6 +120,7 @@ def _utf8(data: bytes, path: Path) -> bytes:
 
 
 def _from_header(data: bytes) -> _Text:
+    """The text from its header on. Lines before it are empty, are comments, or name the separator."""
     start, declared, comment = 0, None, None
     for number, line in enumerate(_lines(data), start=1):
         if number == 1 and (sep := _SEP.fullmatch(line.rstrip("\r\n"))):
@@ -140,7 +141,10 @@ def _lines(data: bytes) -> io.TextIOWrapper:
 
 
 def _separator(sample: Sequence[str], path: Path) -> str:
-    """The separator that gives the header and the lines after it the same number of fields, more than one."""
+    """The separator that gives the header and the lines after it the same number of fields, more than one.
+
+    If there is none, it is the separator that belongs to the file's name, or else another one that is in the header.
+    """
     own = "\t" if ".tsv" in path.name.lower() else ","
     there = [one for one in SEPARATORS if one in sample[0]]
     if not there:
