@@ -18,9 +18,9 @@ A = np.random.default_rng(0).standard_normal((ROWS, 3))
 
 @pytest.mark.parametrize("kind", [pa.decimal128(20, 3), pa.decimal256(50, 3)])
 def test_decimals_are_the_nearest_floats(tmp_path, kind):
-    texts = ["0.100", "-12345678.125", "0.007", "9007199254740991.123"]
+    texts = ["0.100", "-12345678.125", "0.007", "9007199254740991.123", "9007199254740991.875"]
     values = [Decimal(text) for text in texts]
-    pq.write_table(pa.table({"a": pa.array(values, kind), "y": [1.0, 5, 2, 3]}), tmp_path / "t.parquet")
+    pq.write_table(pa.table({"a": pa.array(values, kind), "y": [1.0, 5, 2, 3, 4]}), tmp_path / "t.parquet")
     assert read_table(tmp_path / "t.parquet", ["y"]).x[:, 0].tolist() == [float(text) for text in texts]
 
 
@@ -58,6 +58,7 @@ REFUSED = {
     "1 empty, NaN or infinite values, the first in data row 2": pa.array([Decimal(1), None, Decimal(2)]),
     "3 empty, NaN or infinite values, the first in data row 1": pa.array([np.nan, np.inf, None]),
     "9007199254740993 in data row 2, and a 64-bit float": pa.array([1, 2**53 + 1, 5]),
+    "9007199254740993 in data row 3, and a 64-bit float": pa.array([Decimal(1), Decimal(2**53), Decimal(2**53 + 1)]),
     "18446744073709551615 in data row 3": pa.array([1, 2, 2**64 - 1], pa.uint64()),
     "-9223372036854775807 in data row 1": pa.array([-(2**63) + 1, 2, 3]),
     "12345678901234567890 in data row 1": pa.array([Decimal("12345678901234567890"), Decimal(1), Decimal(2)]),

@@ -155,8 +155,10 @@ def _arrow_numbers(name: str, column: pa.ChunkedArray) -> Float64[np.ndarray, "n
     if kinds.is_decimal(kind):
         words = column.cast(pa.string())  # the text is exact, and becomes the nearest float
         values = array_numbers(name, words.cast(pa.float64()).to_numpy())
-        for row in np.flatnonzero(np.abs(values) > LARGEST_EXACT):
-            _check_exact(name, Decimal(words[row].as_py()), int(row))
+        for row in np.flatnonzero(np.abs(values) >= LARGEST_EXACT):
+            exact = Decimal(words[row].as_py())
+            if abs(exact) > LARGEST_EXACT:  # the float of 2^53 + 1 is 2^53
+                _check_exact(name, exact, int(row))
         return values
     if kinds.is_string(kind) or kinds.is_large_string(kind) or kinds.is_string_view(kind):
         raise _text(name, column.to_pylist())
