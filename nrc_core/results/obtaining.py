@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from contextlib import ExitStack
 from dataclasses import replace
 from functools import cached_property
@@ -17,7 +17,7 @@ from nrc_core.config.classification import TransferConfig
 from nrc_core.data.catalogue import data_identity
 from nrc_core.errors import DataUnavailable, TrainingDiverged
 from nrc_core.results.results import TABLES
-from nrc_core.results.store import RunResult, Store, Wanted, content_key
+from nrc_core.results.store import RunResult, Store, content_key
 from nrc_core.training.progress import duration
 
 if TYPE_CHECKING:
@@ -29,7 +29,7 @@ logger = logging.getLogger(__name__)
 LOADED_AT_ONCE = 2  # number of data sets that are kept in memory; some have gigabytes of images
 
 
-def find(config: Configuration, store: Store, tables: Wanted = TABLES) -> RunResult | None:
+def find(config: Configuration, store: Store, tables: Collection[str] = TABLES) -> RunResult | None:
     """Find a run in the store by its content key, or by its configuration if the data are not on this machine.
 
     Args:

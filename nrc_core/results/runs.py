@@ -7,7 +7,7 @@ read no tables.
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from typing import TYPE_CHECKING
 
 from nrc_core.config.base import Configuration
@@ -16,7 +16,7 @@ from nrc_core.data.prepared import data_folder, read_manifest
 from nrc_core.errors import TrainingDiverged
 from nrc_core.results.obtaining import Obtaining, find, is_prepared
 from nrc_core.results.results import TABLES, Results, joined
-from nrc_core.results.store import RunResult, Store, Wanted
+from nrc_core.results.store import RunResult, Store
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -60,7 +60,9 @@ def run(
     return results
 
 
-def stored(configs: Iterable[Configuration], *, store: Store, tables: Wanted = TABLES) -> tuple[Results | None, int]:
+def stored(
+    configs: Iterable[Configuration], *, store: Store, tables: Collection[str] = TABLES
+) -> tuple[Results | None, int]:
     """Results of these configurations in the store (None if it has none) and the number of missing runs; no training.
 
     Args:
@@ -96,7 +98,7 @@ def check_obtainable(configs: Iterable[Configuration], *, store: Store) -> list[
     return lacking
 
 
-def _collect(pairs: list[tuple[Configuration, RunResult]], tables: Wanted = TABLES) -> Results:
+def _collect(pairs: list[tuple[Configuration, RunResult]], tables: Collection[str] = TABLES) -> Results:
     """The results of configurations and their runs. The frames of tables that were not read are empty."""
     import pandas as pd
 

@@ -32,8 +32,6 @@ RESULTS_VERSION = 1
 PROVENANCE = "provenance.json"
 # Errors when a damaged record, or a table that it names, is read.
 DAMAGES = (OSError, ValueError, RecursionError, KeyError, TypeError, AttributeError)
-# Names of wanted tables, or the wanted columns by the name of the table (None: all columns).
-Wanted = Collection[str] | Mapping[str, Collection[str] | None]
 
 
 def content_key(config: Configuration, data_identity: str) -> str:
@@ -132,7 +130,7 @@ class Store:
         """Folder for the weights of a network from which other runs start; the weights are not part of its results."""
         return self.folder / ".weights" / key
 
-    def find(self, config: Configuration, tables: Wanted = TABLES) -> RunResult | None:
+    def find(self, config: Configuration, tables: Collection[str] = TABLES) -> RunResult | None:
         """The newest undamaged run of this configuration, from any version of its data.
 
         It is for results that are shown on a machine without the data.
@@ -194,12 +192,11 @@ class Store:
             (partial / PROVENANCE).write_text(json.dumps(record, indent=2, sort_keys=True) + "\n")
         return RunResult(key, tables, record, cached=False)
 
-    def load(self, key: str, tables: Wanted = TABLES) -> RunResult | None:
+    def load(self, key: str, tables: Collection[str] = TABLES) -> RunResult | None:
         """The run with this key, or None if it is missing or damaged; a damaged run is logged.
 
         Args:
-            tables: tables to read with all their columns, or the columns to read by the name of the table; columns that
-                do not exist are left out. The checksums of all tables are compared.
+            tables: tables to read; the checksums of all tables are compared.
         """
         folder = self.folder / key
         if not folder.is_dir():
@@ -212,18 +209,16 @@ class Store:
                 if hashlib.sha256(content).hexdigest() != checksum:
                     raise ValueError(f"{file} differs from its recorded checksum")
                 if (name := Path(file).stem) in tables:
-                    read[name] = _table(content, tables[name] if isinstance(tables, Mapping) else None)
+                    read[name] = _table(content)
         except DAMAGES as error:
             logger.warning("damaged result %s (%s): computing it again", folder, error)
             return None
         return RunResult(key, read, provenance)
 
 
-def _table(content: bytes, columns: Collection[str] | None) -> pd.DataFrame:
+def _table(content: bytes) -> pd.DataFrame:
     """Result of `pandas.read_parquet`; for a table of few rows, this takes a third of the time of that function."""
     from pyarrow import BufferReader
     from pyarrow.parquet import ParquetFile
 
-    file = ParquetFile(BufferReader(content))
-    there = None if columns is None else [name for name in file.schema_arrow.names if name in columns]
-    return file.read(there, use_threads=False).to_pandas(use_threads=False)
+    return ParquetFile(BufferReader(content)).read(use_threads=False).to_pandas(use_threads=False)
