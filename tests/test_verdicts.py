@@ -50,20 +50,33 @@ def test_first_site(flags, expected):
 
 
 def test_the_output_is_no_layer():
-    (verdict,) = verdicts(sites(nrc1=[0.5, 0.5, 0.0]))
-    assert verdict.first_site["nrc1"] is None
-    assert verdict.last_site == 1
+    verdict = verdicts(sites(nrc1=[0.5, 0.5, 0.0])).loc["k"]
+    assert pd.isna(verdict["nrc1"])
+    assert verdict["last_site"] == 1
 
 
 def test_four_conditions_together():
-    (verdict,) = verdicts(sites(nrc1=[0.5, 0.0, 0.0, 0.0], nrc3=[1.0, 0.5, 1.0, 1.0]))
-    assert verdict.first_site == {"nrc1": 1, "nrc2": 0, "nrc3": 2, "nrc4": 0}
-    assert verdict.collapsed_from == 2
+    verdict = verdicts(sites(nrc1=[0.5, 0.0, 0.0, 0.0], nrc3=[1.0, 0.5, 1.0, 1.0])).loc["k"]
+    assert verdict[["nrc1", "nrc2", "nrc3", "nrc4"]].tolist() == [1, 0, 2, 0]
+    assert verdict["collapsed_from"] == 2
+    assert not verdict["deep"]
+    assert verdicts(sites(nrc1=[0.0] * 3)).loc["k", "deep"]
+    assert not verdicts(sites(nrc2=[0.0] * 3)).loc["k", "deep"]
 
 
 def test_over_collapse_is_an_output_of_fewer_directions():
-    assert verdicts(sites(feature_effective_rank=[2, 2, 1]))[0].over_collapsed
-    assert not verdicts(sites(feature_effective_rank=[1, 1, 2]))[0].over_collapsed
+    assert verdicts(sites(feature_effective_rank=[2, 2, 1])).loc["k", "over_collapsed"]
+    assert not verdicts(sites(feature_effective_rank=[1, 1, 2])).loc["k", "over_collapsed"]
+
+
+def test_constant_targets_leave_nothing_to_explain():
+    assert pd.isna(verdicts(sites(target_variance=[0.0] * 3)).loc["k", "unexplained"])
+
+
+def test_each_network_has_a_row_in_the_order_of_the_measurements():
+    both = pd.concat([sites(nrc1=[0.5, 0.0, 0.0]).assign(key="z"), sites(nrc1=[0.0] * 4).assign(key="a")])
+    assert verdicts(both)["nrc1"].to_dict() == {"z": 1, "a": 0}
+    assert verdicts(both).index.tolist() == ["z", "a"]
 
 
 @pytest.fixture(scope="module")

@@ -190,7 +190,7 @@ def seeds(results: Results) -> Finding:
     found = verdicts(results.final())
     if len(found) < 2:
         raise NotMeasured("it has one network")
-    held = sum(one.collapsed_from is not None for one in found)
+    held = int(found["collapsed_from"].notna().sum())
     words = (
         f"{_who(results)}: the noise at the last site is {_numbers(last_sites(results.final())['nrc1'])}; all four "
         f"conditions hold there in {held}."
@@ -308,9 +308,9 @@ def _variants(results: Results, beginning: str) -> list[tuple[str, pd.DataFrame,
 
     For each: its name, its last sites, and the number of networks in which all four conditions hold there.
     """
-    table, found = at_last_site(results), {one.key: one for one in verdicts(results.final())}
+    table = at_last_site(results)
     names = [name for name in table["variant"].unique() if name == RECIPE or name.startswith(beginning)]
     if len(names) < 2:
         raise NotMeasured("it has no networks that differ in this")
     each = [(name, table[table["variant"] == name]) for name in names]
-    return [(name, sites, sum(found[key].collapsed_from is not None for key in sites["key"])) for name, sites in each]
+    return [(name, sites, int(sites["collapsed_from"].notna().sum())) for name, sites in each]

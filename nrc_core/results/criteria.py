@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-import math
 from collections.abc import Mapping
-from dataclasses import dataclass
 
 import pandas as pd
 
@@ -33,31 +31,6 @@ def rules() -> dict[str, str]:
         "nrc4": f"error at most {limits['error_factor']:g} times the network's, "
         f"plus {limits['error_share']:.0%} of the variance",
     }
-
-
-@dataclass(frozen=True)
-class Verdict:
-    """The sites where the conditions hold in one network.
-
-    `first_site[c]` is the first site such that condition c holds at this site and at every deeper site that
-    feeds a weight, or None if c fails at the last such site. `collapsed_from` is the same for all four conditions
-    together.
-    """
-
-    key: str
-    seed: int
-    first_site: dict[str, int | None]
-    collapsed_from: int | None
-    last_site: int
-    network_mse: float
-    unexplained: float
-    output_rank: int
-    target_rank: int
-
-    @property
-    def over_collapsed(self) -> bool:
-        """Whether the output varies in fewer directions (99 % of its variance) than the targets."""
-        return self.output_rank < self.target_rank
 
 
 def holds(site: pd.DataFrame, limits: Mapping[str, float] | None = None) -> pd.DataFrame:
@@ -120,6 +93,17 @@ def target_dimensions(measurements: pd.DataFrame) -> pd.Series:
     return measurements[measurements["name"] == OUTPUT].set_index("key")["width"]
 
 
+def unbroken(flags: pd.DataFrame, keys: pd.Series) -> pd.DataFrame:
+    """Whether each flag is true in its row and in all later rows with the same key.
+
+    Example:
+        >>> flags = pd.DataFrame({"nrc1": [True, False, True, True]})
+        >>> unbroken(flags, pd.Series(["a", "a", "a", "b"]))["nrc1"].tolist()
+        [False, False, True, True]
+    """
+    return flags[::-1].groupby(keys).cummin()[::-1]
+
+
 def first_site(flags: pd.Series, sites: pd.Series) -> int | None:
     """The first site such that a flag is true there and at all deeper sites, or None if it is false at the last site.
 
@@ -132,50 +116,43 @@ def first_site(flags: pd.Series, sites: pd.Series) -> int | None:
     return int(held.iloc[0]) if len(held) else None
 
 
-def verdicts(table: pd.DataFrame, limits: Mapping[str, float] | None = None) -> list[Verdict]:
-    """One verdict for each run, from measurements of one epoch, split and kind of features."""
-    result = []
-    outputs = table[table["name"] == OUTPUT].set_index("key")
-    for key, rows in weight_sites(table).groupby("key", sort=False):
-        rows = rows.sort_values("site")
-        flags = holds(rows, limits)
-        last = rows.iloc[-1]
-        error, variance = float(last["network_mse"]), float(last["target_variance"])
-        result.append(
-            Verdict(
-                key=str(key),
-                seed=int(last["seed"]),
-                first_site={name: first_site(flags[name], rows["site"]) for name in CONDITIONS},
-                collapsed_from=first_site(flags.all(axis=1), rows["site"]),
-                last_site=int(last["site"]),
-                network_mse=error,
-                unexplained=error / variance if variance > 0 else math.nan,
-                output_rank=int(outputs.loc[key, "feature_effective_rank"]),
-                target_rank=int(last["target_effective_rank"]),
-            )
-        )
-    return result
+def verdicts(measurements: pd.DataFrame, limits: Mapping[str, float] | None = None) -> pd.DataFrame:
+    """The sites where the conditions hold: one row for each network, from rows of one epoch, split and kind.
+
+    Returns:
+        The index is `key`. The column of a condition, such as `nrc1`, has the first site such that the condition holds
+        at this site and at every deeper site that feeds a weight. It is missing if the condition fails at the last such
+        site. `collapsed_from` is the same for all four conditions together, and `last_site` is the last such site.
+        `deep` says whether all four hold below the last site. `unexplained` is `network_mse` as a share of the target
+        variance (NaN for constant targets). `over_collapsed` says whether the output varies in fewer directions (99 %
+        of its variance) than the targets: `output_rank` is less than `target_rank`. The other column is `seed`.
+    """
+    sites, last = weight_sites(measurements).sort_values("site", ignore_index=True), last_sites(measurements)
+    flags = holds(sites, limits)
+    held = unbroken(flags.assign(collapsed_from=flags.all(axis=1)), sites["key"])
+    first = held.apply(lambda one: sites["site"].where(one)).groupby(sites["key"]).min().astype("Int64")
+    variance = last["target_variance"]
+    outputs = measurements[measurements["name"] == OUTPUT].set_index("key")
+    found = last[["seed", "network_mse"]].join(first)
+    return found.assign(
+        last_site=last["site"],
+        deep=(found["collapsed_from"] < last["site"]).fillna(False).astype(bool),
+        unexplained=last["network_mse"] / variance.where(variance > 0),
+        output_rank=outputs["feature_effective_rank"].astype(int),
+        target_rank=last["target_effective_rank"].astype(int),
+        over_collapsed=lambda rows: rows["output_rank"] < rows["target_rank"],
+    )
 
 
 def summary(results: Results) -> pd.DataFrame:
     """The table of a page, one row for each network: the sites where each condition holds, and the errors."""
-    test = _test_errors(results)
-    rows = [
-        {
-            "seed": verdict.seed,
-            **{name.upper(): _from(verdict.first_site[name], verdict.last_site) for name in CONDITIONS},
-            "all four": _from(verdict.collapsed_from, verdict.last_site),
-            "train MSE": verdict.network_mse,
-            "test MSE": test[verdict.key],
-            "over-collapsed": "yes" if verdict.over_collapsed else "no",
-        }
-        for verdict in verdicts(results.final())
-    ]
-    return pd.DataFrame(rows).set_index("seed")
-
-
-def _from(site: int | None, last: int) -> str:
-    return "no" if site is None else f"{site} to {last}"
+    found = verdicts(results.final())
+    shown = {name: name.upper() for name in CONDITIONS} | {"collapsed_from": "all four"}
+    to_last = " to " + found["last_site"].astype(str)
+    sites = found[list(shown)].apply(lambda first: (first.astype(str) + to_last).where(first.notna(), "no"))
+    errors = {"train MSE": found["network_mse"], "test MSE": _test_errors(results)}
+    over = found["over_collapsed"].map({True: "yes", False: "no"})
+    return sites.rename(columns=shown).assign(**errors, **{"over-collapsed": over}).set_index(found["seed"])
 
 
 def _test_errors(results: Results) -> pd.Series:
@@ -186,59 +163,74 @@ def words(results: Results) -> str:
     """Interpretation of a page's results, in Markdown; every number comes from the results."""
     found = verdicts(results.final())
     verb = "network leaves" if len(found) == 1 else "networks leave"
-    lines = [
-        *condition_lines(found),
-        f"* The {verb} {span([v.unexplained for v in found], share)} of the variance of the training targets "
+    errors = (
+        f"* The {verb} {span(found['unexplained'], share)} of the variance of the training targets "
         f"unexplained, and an error of {span(_test_errors(results), '{:.3g}'.format)} "
-        "on test data (in units of the training variance).",
-        *over_collapse_lines(found),
-        _comparison(results, found[0].last_site),
-        outlook(found),
-        *unlearned_lines(found),
-        *_few_rows(results),
-    ]
-    return "\n".join(lines)
+        "on test data (in units of the training variance)."
+    )
+    lines = verdict_lines(found, errors, _comparison(results, int(found["last_site"].iloc[0])))
+    return "\n".join([*lines, *_few_rows(results)])
 
 
-def condition_lines(found: list[Verdict]) -> list[str]:
+def verdict_lines(found: pd.DataFrame, errors: str, *more: str) -> list[str]:
+    """The lines of a report on networks, in their order: those on the verdicts, the line on errors, and more lines."""
+    return [*_conditions(found), errors, *_over_collapse(found), *more, _outlook(found), *_unlearned(found)]
+
+
+def _conditions(found: pd.DataFrame) -> list[str]:
     """Lines that say where each condition holds, and where all four hold together."""
-    firsts = {f"{CONDITIONS[name]}, {asked}": [v.first_site[name] for v in found] for name, asked in rules().items()}
-    firsts["**All four together**"] = [v.collapsed_from for v in found]
-    return [f"* {what}: {_where(sites, found[0].last_site)}." for what, sites in firsts.items()]
+    firsts = {f"{CONDITIONS[name]}, {asked}": found[name] for name, asked in rules().items()}
+    firsts["**All four together**"] = found["collapsed_from"]
+    last = int(found["last_site"].iloc[0])
+    return [f"* {what}: {_where(sites, last)}." for what, sites in firsts.items()]
 
 
-def _where(firsts: list[int | None], last: int) -> str:
+def _where(firsts: pd.Series, last: int) -> str:
     """Words for the sites where a condition holds, from the first site in each network and the last site."""
-    held = [site for site in firsts if site is not None]
-    if not held:
+    held = firsts.dropna()
+    if held.empty:
         return "**does not hold** at the last site" + (f" of any of {len(firsts)} networks" if len(firsts) > 1 else "")
-    where = f"from site {either([min(held), max(held)])} to the last ({last})"
-    if min(held) == last:
+    where = f"from site {either([held.min(), held.max()])} to the last ({last})"
+    if held.min() == last:
         where = f"at the last site ({last}) only"
     return f"holds {where}" if len(firsts) == 1 else f"holds {where} in {len(held)} of {len(firsts)} networks"
 
 
-def over_collapse_lines(found: list[Verdict]) -> list[str]:
+def _over_collapse(found: pd.DataFrame) -> list[str]:
     """A line with the number of networks that over-collapse; no line if there are none."""
-    if not (over := [v for v in found if v.over_collapsed]):
+    over = found[found["over_collapsed"]]
+    if over.empty:
         return []
     return [
         f"* **Over-collapse** in {len(over)} of {counted(len(found), 'network')}: 99 % of the output's variance lies "
-        f"in {span([v.output_rank for v in over], str)}, of the targets' in {over[0].target_rank} directions. "
+        f"in {span(over['output_rank'], str)}, of the targets' in {over['target_rank'].iloc[0]} directions. "
         "A noise of zero is then no sign of having learned all of the targets."
     ]
 
 
-def unlearned_lines(found: list[Verdict]) -> list[str]:
+def _unlearned(found: pd.DataFrame) -> list[str]:
     """A line with the number of networks that predict little but the mean of the targets; no line if there are none."""
-    least = thresholds()["nothing_learned_least"]
-    if not (blind := [v for v in found if v.unexplained >= least]):
+    blind = (found["unexplained"] >= thresholds()["nothing_learned_least"]).sum()
+    if not blind:
         return []
-    verb = "predicts" if len(blind) == 1 else "predict"
+    verb = "predicts" if blind == 1 else "predict"
     return [
-        f"* **Doubt**: {len(blind)} of {counted(len(found), 'network')} {verb} little but the mean of the targets. "
+        f"* **Doubt**: {blind} of {counted(len(found), 'network')} {verb} little but the mean of the targets. "
         "A linear map of any features does so too, so NRC4 says nothing there."
     ]
+
+
+def _outlook(found: pd.DataFrame) -> str:
+    """A line that says whether the networks are collapsed below the last layer."""
+    if found["deep"].all():
+        return "* So Deep NRC as the paper describes it, below the last layer, **appears in every network here**."
+    if found["deep"].any():
+        deep = f"{found['deep'].sum()} of {len(found)} networks"
+        return f"* So Deep NRC below the last layer **appears in {deep} here**."
+    last = found["last_site"].iloc[0]
+    failing = [label for name, label in CONDITIONS.items() if (found[name].fillna(last) == last).all()]
+    reason = f"; what fails below it: {', '.join(failing)}" if failing else ""
+    return f"* So Deep NRC below the last layer, all four conditions together, **does not appear here**{reason}."
 
 
 def _few_rows(results: Results) -> list[str]:
@@ -268,16 +260,3 @@ def _comparison(results: Results, site: int) -> str:
         if len(table):
             found.append(f"{span(table.loc[table['site'] == site, 'nrc1'], '{:.2g}'.format)} {where}")
     return f"* Noise at the last site, {site}: {', '.join(found)}."
-
-
-def outlook(found: list[Verdict]) -> str:
-    """A line that says whether the networks are collapsed below the last layer."""
-    deep = [v for v in found if v.collapsed_from is not None and v.collapsed_from < v.last_site]
-    if len(deep) == len(found):
-        return "* So Deep NRC as the paper describes it, below the last layer, **appears in every network here**."
-    if deep:
-        return f"* So Deep NRC below the last layer **appears in {len(deep)} of {len(found)} networks here**."
-    shallow = (None, found[0].last_site)
-    failing = [label for name, label in CONDITIONS.items() if all(v.first_site[name] in shallow for v in found)]
-    reason = f"; what fails below it: {', '.join(failing)}" if failing else ""
-    return f"* So Deep NRC below the last layer, all four conditions together, **does not appear here**{reason}."

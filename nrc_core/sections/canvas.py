@@ -101,15 +101,15 @@ def number(value: float) -> str:
     return "undefined" if math.isnan(value) else f"{value:.2g}"
 
 
-def from_site(firsts: Sequence[int | None], noun: str = "") -> str:
-    """Words for the sites from which on a condition holds, one for each network; empty if all of them are None.
+def from_site(firsts: pd.Series, noun: str = "") -> str:
+    """Words for the sites from which on a condition holds, one for each network; empty if all of them are missing.
 
     Example:
-        >>> from_site([3, 5, None]), from_site([3], " networks")
+        >>> from_site(pd.Series([3, 5, None], dtype="Int64")), from_site(pd.Series([3]), " networks")
         ('from site 3-5 on (2 of 3)', 'from site 3 on')
     """
-    held = [site for site in firsts if site is not None]
-    if not held:
+    held = firsts.dropna()
+    if held.empty:
         return ""
     among = "" if len(held) == len(firsts) else f" ({len(held)} of {len(firsts)}{noun})"
     return f"from site {span(held, str, '-')} on{among}"

@@ -7,7 +7,7 @@ import seaborn
 from matplotlib.axes import Axes
 from matplotlib.colors import LogNorm
 
-from nrc_core.results.criteria import CONDITIONS, Verdict, last_sites, verdicts, weight_sites
+from nrc_core.results.criteria import CONDITIONS, last_sites, verdicts, weight_sites
 from nrc_core.results.results import Results
 from nrc_core.sections import canvas
 from nrc_core.sections.canvas import AXIS, COLLAPSE, COLOURS, NETWORK, NEUTRAL, VERDICTS, Picture, picture
@@ -17,23 +17,23 @@ from nrc_core.sections.dynamics import onset
 def strip(results: Results) -> Picture:
     """The verdict: one row for each network, one column for each condition; colour, shape and word say the same."""
     found = verdicts(results.final())
-    names = [*CONDITIONS, "all four"]
+    names = {name: name.replace("nrc", "NRC") for name in CONDITIONS} | {"collapsed_from": "all four"}
     with canvas.canvas(1, 1, 0.9 + 0.35 * len(found)) as (figure, [[axis]]):
-        for row, verdict in enumerate(found):
-            for column, site in enumerate([*verdict.first_site.values(), verdict.collapsed_from]):
-                kind = "no" if site is None else "last" if site == verdict.last_site else "deep"
+        for row, verdict in enumerate(found.to_dict("records")):
+            for column, site in enumerate(verdict[name] for name in names):
+                kind = "no" if pd.isna(site) else "last" if site == verdict["last_site"] else "deep"
                 colour, shape = VERDICTS[kind]
                 axis.scatter(column, row, s=90, color=colour, marker=shape)
                 word = {"no": "no", "last": "last site only", "deep": f"from site {site}"}[kind]
                 axis.text(column + 0.1, row, word, va="center", fontsize=9.5)
         axis.set(xlim=(-0.3, len(names) - 0.1), ylim=(len(found) - 0.5, -0.5))
-        axis.set_xticks(range(len(names)), [name.replace("nrc", "NRC") for name in names])
-        axis.set_yticks(range(len(found)), [f"seed {verdict.seed}" for verdict in found])
+        axis.set_xticks(range(len(names)), list(names.values()))
+        axis.set_yticks(range(len(found)), [f"seed {seed}" for seed in found["seed"]])
         axis.xaxis.tick_top()
         axis.tick_params(length=0)
         axis.grid(False)
         axis.spines[:].set_visible(False)
-        deep = sum(v.collapsed_from is not None and v.collapsed_from < v.last_site for v in found)
+        deep = found["deep"].sum()
         return picture(figure, f"Deep collapse, all four conditions below the last layer, in {deep} of {len(found)}.")
 
 
@@ -167,13 +167,13 @@ def views(results: Results) -> Picture:
         return picture(figure, f"Noise by site. At the last site it is {', '.join(ends)}.")
 
 
-def mark_collapse(axis: Axes, found: list[Verdict]) -> None:
+def mark_collapse(axis: Axes, found: pd.DataFrame) -> None:
     """Draw a vertical line at the first site that is collapsed by NRC1 in a network, once for each such site."""
-    for site in {site for verdict in found if (site := verdict.first_site["nrc1"]) is not None}:
-        axis.axvline(site, color=COLLAPSE, linewidth=1.6, alpha=0.8)
+    for site in found["nrc1"].dropna().unique():
+        axis.axvline(float(site), color=COLLAPSE, linewidth=1.6, alpha=0.8)
 
 
-def condition_title(name: str, found: list[Verdict]) -> str:
+def condition_title(name: str, found: pd.DataFrame) -> str:
     """Words for the sites at which a condition holds, for example "NRC1 holds from site 3 on"."""
-    where = canvas.from_site([verdict.first_site[name] for verdict in found])
+    where = canvas.from_site(found[name])
     return f"{name.upper()} holds {where}" if where else f"{name.upper()} fails at the last site"

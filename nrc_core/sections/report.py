@@ -9,14 +9,7 @@ import pandas as pd
 
 from nrc_core.config.base import OUTPUT
 from nrc_core.errors import ConfigError
-from nrc_core.results.criteria import (
-    Verdict,
-    condition_lines,
-    outlook,
-    over_collapse_lines,
-    unlearned_lines,
-    verdicts,
-)
+from nrc_core.results.criteria import verdict_lines, verdicts
 from nrc_core.results.phrases import share
 
 if TYPE_CHECKING:
@@ -47,16 +40,7 @@ def report(table: pd.DataFrame) -> str:
         * Noise suppression (NRC1), noise at most 0.05: **does not hold** at the last site.
     """
     found = _verdict(table)
-    lines = [
-        *condition_lines([found]),
-        _error(found),
-        *over_collapse_lines([found]),
-        outlook([found]),
-        *unlearned_lines([found]),
-        _site_names(table),
-        *_doubts(table),
-    ]
-    return "\n".join(lines)
+    return "\n".join([*verdict_lines(found, _error(found.iloc[0])), _site_names(table), *_doubts(table)])
 
 
 def plot(table: pd.DataFrame) -> Picture:
@@ -84,7 +68,8 @@ def plot(table: pd.DataFrame) -> Picture:
     return network_figures.measured(table)
 
 
-def _verdict(table: pd.DataFrame) -> Verdict:
+def _verdict(table: pd.DataFrame) -> pd.DataFrame:
+    """The result of `verdicts` for the table of one call of `measure`, which is checked first."""
     if lacking := [name for name in NEEDED if name not in table]:
         raise ConfigError(f"this takes the table of one call of measure: got one without {', '.join(lacking)}")
     if len(table) < 2 or list(table["site"]) != list(range(len(table))) or table["name"].iloc[-1] != OUTPUT:
@@ -93,16 +78,15 @@ def _verdict(table: pd.DataFrame) -> Verdict:
         )
     if (other := table["convention"].iloc[0]) != "careful":
         raise ConfigError(f"the thresholds are for the careful definitions: got those of {other!r}, measure without it")
-    (found,) = verdicts(table.assign(key="", seed=0))
-    return found
+    return verdicts(table.assign(key="", seed=0))
 
 
-def _error(found: Verdict) -> str:
-    if math.isnan(found.unexplained):
-        return f"* The targets are constant, so there is nothing to explain; the error is {found.network_mse:.3g}."
+def _error(found: pd.Series) -> str:
+    if math.isnan(found["unexplained"]):
+        return f"* The targets are constant, so there is nothing to explain; the error is {found['network_mse']:.3g}."
     return (
-        f"* The network leaves {share(found.unexplained)} of the variance of the targets unexplained, an error of "
-        f"{found.network_mse:.3g}."
+        f"* The network leaves {share(found['unexplained'])} of the variance of the targets unexplained, an error of "
+        f"{found['network_mse']:.3g}."
     )
 
 

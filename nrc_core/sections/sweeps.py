@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict
-
 import pandas as pd
 
 from nrc_core.results.criteria import last_sites, verdicts, weight_sites
@@ -17,13 +15,13 @@ def by_network(results: Results) -> pd.DataFrame:
     shuffled); at the last weight site `noise` (NRC1), `alignment` (NRC3), `feature_effective_rank`,
     `feature_stable_rank` and `target_stable_rank`; `weight_stable_rank`, the mean over the weights between hidden
     layers; `train` and `test`, the shares of the target variance that are left unexplained; `collapsed_from`,
-    `output_rank`, `target_rank` and `over_collapsed` as in `Verdict`.
+    `output_rank`, `target_rank` and `over_collapsed` as in `verdicts`.
     """
     sites = weight_sites(results.final()).sort_values("site")
     last = last_sites(results.final())
     hidden = sites[sites.groupby("key").cumcount().gt(0) & sites.groupby("key").cumcount(ascending=False).gt(0)]
     test = results.final("test").groupby("key")[["network_mse", "target_variance"]].first()
-    found = verdict_table(results).rename(columns={"unexplained": "train"})
+    found = verdicts(results.final()).rename(columns={"unexplained": "train"})
     judged = ["seed", "train", "collapsed_from", "output_rank", "target_rank", "over_collapsed"]
     quantities = {"nrc1": "noise", "nrc3": "alignment"} | {
         name: name for name in ("feature_effective_rank", "feature_stable_rank", "target_stable_rank")
@@ -39,12 +37,6 @@ def by_network(results: Results) -> pd.DataFrame:
         )
         .reset_index()
     )
-
-
-def verdict_table(results: Results) -> pd.DataFrame:
-    """The fields of `Verdict` and `over_collapsed`, one row for each network by `key`, at the end of training."""
-    rows = [asdict(verdict) | {"over_collapsed": verdict.over_collapsed} for verdict in verdicts(results.final())]
-    return pd.DataFrame(rows).set_index("key")
 
 
 def kinds(results: Results) -> pd.DataFrame:

@@ -170,7 +170,7 @@ def _mark(axis: Axes, places: dict[int, str]) -> None:
 def _message(top: pd.DataFrame, rank: int) -> str:
     limit = thresholds()["noise_most"]
     firsts = [first_site(rows["noise_at_rank"] <= limit, rows["site"]) for _, rows in top.groupby("key", sort=False)]
-    where = canvas.from_site(firsts, " networks")
+    where = canvas.from_site(pd.Series(firsts, dtype="Int64"), " networks")
     outside = f"Noise outside the top {_directions(rank)}"
     if not where:
         return f"{outside} is not suppressed: {_last(top)['noise_at_rank'].mean():.2g} at the last site"

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import pandas as pd
 
-from nrc_core.results.criteria import error_most, last_sites, target_dimensions
+from nrc_core.results.criteria import error_most, last_sites, target_dimensions, verdicts
 from nrc_core.results.results import Results
 from nrc_core.results.thresholds import thresholds
-from nrc_core.sections.sweeps import verdict_table
 
 RECIPE = "the recipe"
 
@@ -37,10 +36,10 @@ def at_last_site(results: Results) -> pd.DataFrame:
     Returns:
         Columns of `measure`, with `key`, `seed`, `variant`, `before` (NRC1 before the activation), `at_2t` (NRC1
         at a rank of twice the number of targets), `error_share` (NRC4 divided by its limit: the condition holds up to
-        1), `collapsed_from` and `over_collapsed` as in `Verdict`.
+        1), `collapsed_from`, `deep` and `over_collapsed` as in `verdicts`.
     """
     last, before = last_sites(results.final()), last_sites(results.final(features="pre"))
-    judged = verdict_table(results)
+    judged = verdicts(results.final())
     doubled = (2 * target_dimensions(results.final())).clip(upper=last["width"])
     curves = results.final_spectra().set_index(["key", "site", "k"])["nrc1"]
     return last.assign(
@@ -48,8 +47,7 @@ def at_last_site(results: Results) -> pd.DataFrame:
         before=before["nrc1"],
         at_2t=[curves.get((key, row.site, doubled[key])) for key, row in last.iterrows()],
         error_share=last["nrc4"] / error_most(last, thresholds()),
-        collapsed_from=judged["collapsed_from"].astype("Int64"),
-        over_collapsed=judged["over_collapsed"],
+        **judged[["collapsed_from", "deep", "over_collapsed"]],
     ).reset_index()
 
 
@@ -84,8 +82,7 @@ def by_variant(results: Results) -> pd.DataFrame:
 def words(results: Results) -> str:
     """Variants that collapse or over-collapse, and the effect of the activation on the noise, in Markdown."""
     table, most = at_last_site(results), thresholds()["noise_most"]
-    deep = (table["collapsed_from"] < table["site"]).fillna(False)
-    lines = [f"* All four conditions hold below the last layer in {_where(table, deep)}."]
+    lines = [f"* All four conditions hold below the last layer in {_where(table, table['deep'])}."]
     only_before = (table["before"] <= most) & (table["nrc1"] > most)
     lines.append(
         f"* At the last site the noise is at most {most:g} before the activation, but not after it, in "
