@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Mapping
+from typing import Any
 
 import pandas as pd
 
@@ -79,13 +80,15 @@ def residual_stream(results: Results) -> Results:
     return dataclasses.replace(results, measurements=kept)
 
 
-def last_sites(measurements: pd.DataFrame) -> pd.DataFrame:
-    """The last site that feeds a weight, one row for each network, indexed by key.
+def last_site_rows(measurements: pd.DataFrame) -> pd.DataFrame:
+    """The rows of the last site that feeds a weight in each network, at all times that were measured."""
+    sites = weight_sites(measurements)
+    return sites[sites["site"] == sites.groupby("key")["site"].transform("max")]
 
-    `groupby().last()` is not used: at a NaN, as for features that vanish, it would take the value of an earlier site.
-    """
-    sites = weight_sites(measurements).reset_index(drop=True)
-    return sites.loc[sites.groupby("key", sort=False)["site"].idxmax()].set_index("key")
+
+def last_sites(measurements: pd.DataFrame) -> pd.DataFrame:
+    """The last site that feeds a weight, one row for each network, indexed by key; from rows of one time and kind."""
+    return last_site_rows(measurements).set_index("key")
 
 
 def target_dimensions(measurements: pd.DataFrame) -> pd.Series:
@@ -93,8 +96,8 @@ def target_dimensions(measurements: pd.DataFrame) -> pd.Series:
     return measurements[measurements["name"] == OUTPUT].set_index("key")["width"]
 
 
-def unbroken(flags: pd.DataFrame, keys: pd.Series) -> pd.DataFrame:
-    """Whether each flag is true in its row and in all later rows with the same key.
+def unbroken(flags: pd.DataFrame, keys: Any) -> pd.DataFrame:
+    """Whether each flag is true in its row and in all later rows with the same key, or with the same list of keys.
 
     Example:
         >>> flags = pd.DataFrame({"nrc1": [True, False, True, True]})

@@ -3,22 +3,21 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Sequence
-from typing import Any
+from collections.abc import Sequence
 
 import numpy as np
 import pandas as pd
 
-from nrc_core.results.criteria import weight_sites
+from nrc_core.results.criteria import last_site_rows, last_sites, weight_sites
 from nrc_core.results.results import Results
 
-NETWORK = ["dataset", "architecture", "weight_decay", "label_smoothing", "seed"]
+FIELDS = ["dataset", "architecture", "weight_decay", "label_smoothing"]
+NETWORK = [*FIELDS, "seed"]
 
 
 def last_hidden(results: Results, split: str = "train") -> pd.DataFrame:
     """Measurements of the last hidden layer, the input of the head, at every measured iteration of every network."""
-    table = weight_sites(results.history(split))
-    return _labelled(results, table[table["site"] == table.groupby("key")["site"].transform("max")])
+    return results.label(last_site_rows(results.history(split)), *FIELDS)
 
 
 def final_variances(results: Results) -> pd.DataFrame:
@@ -29,23 +28,20 @@ def final_variances(results: Results) -> pd.DataFrame:
         `strong` and `weak` (strong and weak test variance), `weak_least` and `weak_most` (the least and the largest
         weak variance over ten restarts of k-means), `train_error`, `test_error`, `train_loss`.
     """
-    ends = {split: _at_end(last_hidden(results, split)).set_index("key") for split in ("train", "test")}
-    train, test = ends["train"], ends["test"].loc[ends["train"].index]
-    return (
-        train[[*NETWORK]]
-        .assign(
-            iterations=train["iteration"],
-            train=train["variance"],
-            strong=test["variance"],
-            weak=test["weak_variance"],
-            weak_least=test["weak_variance_least"],
-            weak_most=test["weak_variance_most"],
-            train_error=train["error"],
-            test_error=test["error"],
-            train_loss=train["loss"],
-        )
-        .reset_index()
-    )
+    train, test = (last_sites(results.final(split)) for split in ("train", "test"))
+    quantities = {
+        "iterations": train["iteration"],
+        "train": train["variance"],
+        "strong": test["variance"],
+        "weak": test["weak_variance"],
+        "weak_least": test["weak_variance_least"],
+        "weak_most": test["weak_variance_most"],
+        "train_error": train["error"],
+        "test_error": test["error"],
+        "train_loss": train["loss"],
+    }
+    table = pd.DataFrame(quantities, index=train.index).reset_index()
+    return results.label(table, *NETWORK)[["key", *NETWORK, *quantities]]
 
 
 def layer_variances(results: Results) -> pd.DataFrame:
@@ -54,31 +50,31 @@ def layer_variances(results: Results) -> pd.DataFrame:
     The column `layer` is the number of the site; the first hidden layer has number 1.
     """
     table = weight_sites(results.history("train"))
-    return _labelled(results, table[table["site"] > 0]).rename(columns={"site": "layer"})
+    return results.label(table[table["site"] > 0], *FIELDS).rename(columns={"site": "layer"})
 
 
 def half_times(results: Results) -> pd.DataFrame:
     """Iterations at which TrainVariance had fallen half of its way: one row for each network and hidden layer.
 
     Returns:
-        Columns `key`, those in `NETWORK`, `layer`, `first` and `final` (the first and the last variance), `half_time`
-        (iterations; NaN if the variance did not decrease).
+        Columns `key`, those in `NETWORK`, `layer`, and those of `falls`.
     """
-    return pd.DataFrame(
-        labels | {"first": values[0], "final": values[-1], "half_time": half_time(times, values)}
-        for labels, times, values in courses(
-            layer_variances(results), ["key", *NETWORK, "layer"], clock="iteration", value="variance"
-        )
-    )
+    return falls(layer_variances(results), ["key", *NETWORK, "layer"], clock="iteration", value="variance")
 
 
-def courses(
-    table: pd.DataFrame, labels: Sequence[str], *, clock: str, value: str
-) -> Iterator[tuple[dict[str, Any], np.ndarray, np.ndarray]]:
-    """Yield labels, times and values of a quantity in the order of time, once for all rows with the same labels."""
+def falls(table: pd.DataFrame, labels: Sequence[str], *, clock: str, value: str) -> pd.DataFrame:
+    """How far and how fast a quantity falls in time: one row for all rows with the same labels.
+
+    Returns:
+        The labels, `first` and `final` (the first and the last value) and `half_time` (see `half_time`; NaN if the
+        quantity does not decrease).
+    """
+    ends = []
     for own, rows in table.groupby(list(labels), sort=False):
         rows = rows.sort_values(clock)
-        yield dict(zip(labels, own, strict=True)), rows[clock].to_numpy(), rows[value].to_numpy()
+        times, values = rows[clock].to_numpy(), rows[value].to_numpy()
+        ends.append([*own, values[0], values[-1], half_time(times, values)])
+    return pd.DataFrame(ends, columns=[*labels, "first", "final", "half_time"])
 
 
 def half_time(times: Sequence[float] | np.ndarray, values: Sequence[float] | np.ndarray) -> float:
@@ -97,12 +93,3 @@ def half_time(times: Sequence[float] | np.ndarray, values: Sequence[float] | np.
     after = int(np.argmax(np.asarray(values) <= middle))
     share = (values[after - 1] - middle) / (values[after - 1] - values[after])
     return float(times[after - 1] * (times[after] / times[after - 1]) ** share)
-
-
-def _at_end(table: pd.DataFrame) -> pd.DataFrame:
-    return table[table["iteration"] == table.groupby("key")["iteration"].transform("max")]
-
-
-def _labelled(results: Results, table: pd.DataFrame) -> pd.DataFrame:
-    fields = ["key", *(name for name in NETWORK if name != "seed")]
-    return table.merge(results.runs[fields], on="key")

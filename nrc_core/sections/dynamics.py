@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from nrc_core.results.criteria import CONDITIONS, first_site, holds, weight_sites
+from nrc_core.results.criteria import CONDITIONS, first_site, holds, last_site_rows, unbroken
 from nrc_core.results.results import Results
 from nrc_core.results.thresholds import thresholds
 
@@ -61,24 +61,20 @@ def onset(results: Results, limits: Mapping[str, float] | None = None) -> pd.Dat
 
 
 def _onsets(results: Results, limits: Mapping[str, float] | None, conditions: Sequence[str]) -> pd.DataFrame:
-    rows = []
-    measured = weight_sites(results.history())
-    last_ones = measured[measured["site"] == measured.groupby("key")["site"].transform("max")]
-    # The column `split` becomes the split of the data: the split of a view, training or test, is dropped.
-    last_ones = results.label(last_ones.drop(columns="split"), "dataset", "split")
-    last_ones = last_ones.sort_values("epoch", kind="stable").reset_index(drop=True)
-    held = holds(last_ones, limits)
-    held["all"] = held.all(axis=1)
-    each = dict(list(last_ones.groupby("key", sort=False)))
-    for key in dict.fromkeys(measured["key"]):
-        last, flags = each[key], held.loc[each[key].index]
-        labels = last.iloc[0][RUN]
-        for condition in conditions:
-            epoch = first_site(flags[condition], last["epoch"])
-            earlier = last["epoch"] if epoch is None else last.loc[last["epoch"] < epoch, "epoch"]
-            after = int(earlier.iloc[-1]) if len(earlier) else 0
-            rows.append([*labels, condition, after, epoch])
-    table = pd.DataFrame(rows, columns=[*RUN, "condition", "after", "at_most"])
+    last = last_site_rows(results.history()).sort_values("epoch", kind="stable")
+    flags, keys, epochs = holds(last, limits), last["key"], last["epoch"]
+    held = unbroken(flags.assign(all=flags.all(axis=1)), keys)
+    intervals = [
+        pd.DataFrame(
+            {
+                "condition": condition,
+                "after": epochs.mask(held[condition]).groupby(keys).max().fillna(0),
+                "at_most": epochs.where(held[condition]).groupby(keys).min(),
+            }
+        )
+        for condition in conditions
+    ]
+    table = results.runs[RUN].drop_duplicates("key").merge(pd.concat(intervals), on="key")
     return table.astype({"seed": int, "after": "Int64", "at_most": "Int64"})
 
 
