@@ -19,27 +19,19 @@ def by_checkpoint(results: Results) -> pd.DataFrame:
         chosen on validation rows and on test rows) and `probe` (linear probe). `learning_rate` is the rate that was
         chosen on validation rows.
     """
-    transfers = results.runs[results.runs["task"] == "transfer"]
-    hidden = last_hidden(results.where(task="classification"))
-    moments = hidden.set_index(["key", "iteration"])
-    labels = hidden.drop_duplicates("key").set_index("key")
-    rows = []
-    for run in transfers.to_dict("records"):
-        key, start, tried = run["pretraining_key"], int(run["start"]), results.downstream
-        tried = tried[tried["key"] == run["key"]].dropna(subset="validation_error")
-        tuned, probed = tried[tried["kind"] == "fine-tuning"], tried[tried["kind"] == "linear probe"]
-        chosen = tuned.loc[tuned["validation_error"].idxmin()]
-        rows.append(
-            {
-                "pretraining_key": key,
-                **labels.loc[key, NETWORK].to_dict(),
-                "start": start,
-                "control": run["pretraining"]["stop_iteration"] is not None,
-                **moments.loc[(key, start), ["variance", "variance_current"]].to_dict(),
-                "by_validation": 1 - chosen["test_error"],
-                "by_test": 1 - tuned["test_error"].min(),
-                "probe": 1 - probed.loc[probed["validation_error"].idxmin(), "test_error"],
-                "learning_rate": chosen["setting"],
-            }
-        )
-    return pd.DataFrame(rows)
+    runs = results.runs[results.runs["task"] == "transfer"].set_index("key")
+    tried = results.downstream.dropna(subset="validation_error")
+    chosen = tried.loc[tried.groupby(["key", "kind"])["validation_error"].idxmin()].set_index(["kind", "key"])
+    tuned, probed = chosen.loc["fine-tuning"], chosen.loc["linear probe"]
+    best = tried[tried["kind"] == "fine-tuning"].groupby("key")["test_error"].min()
+    table = runs[["pretraining_key", "start"]].assign(
+        control=[one["stop_iteration"] is not None for one in runs["pretraining"]],
+        by_validation=1 - tuned["test_error"],
+        by_test=1 - best,
+        probe=1 - probed["test_error"],
+        learning_rate=tuned["setting"],
+    )
+    names = {"key": "pretraining_key", "iteration": "start"}
+    hidden = last_hidden(results.where(task="classification")).rename(columns=names)
+    hidden = hidden[[*names.values(), *NETWORK, "variance", "variance_current"]]
+    return table.astype({"start": int}).merge(hidden, how="left", on=list(names.values()))

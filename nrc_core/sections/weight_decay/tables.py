@@ -15,21 +15,17 @@ def by_weight_decay(results: Results) -> pd.DataFrame:
     *NRC3* are at the last weight site. *train* and *test* are the shares of the target variance that are left
     unexplained.
     """
-    rows = [
-        {
-            "weight decay": value,
-            "networks": len(group),
-            "all four from": _first(group["collapsed_from"]),
-            "noise": group["noise"].median(),
-            "NRC3": group["alignment"].median(),
-            "stable rank of weights": group["weight_stable_rank"].mean(),
-            "train": _spread(group["train"]),
-            "test": _spread(group["test"]),
-            "over-collapsed": int(group["over_collapsed"].sum()),
-        }
-        for value, group in by_network(results).groupby("weight_decay")
-    ]
-    return pd.DataFrame(rows).set_index("weight decay")
+    columns = {
+        "networks": ("key", "size"),
+        "all four from": ("collapsed_from", _first),
+        "noise": ("noise", "median"),
+        "NRC3": ("alignment", "median"),
+        "stable rank of weights": ("weight_stable_rank", "mean"),
+        "train": ("train", _spread),
+        "test": ("test", _spread),
+        "over-collapsed": ("over_collapsed", "sum"),
+    }
+    return by_network(results).groupby("weight_decay").agg(**columns).rename_axis("weight decay")
 
 
 def _first(sites: pd.Series) -> str:

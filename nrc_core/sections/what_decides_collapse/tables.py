@@ -36,7 +36,8 @@ def at_last_site(results: Results) -> pd.DataFrame:
     Returns:
         Columns of `measure`, with `key`, `seed`, `variant`, `before` (NRC1 before the activation), `at_2t` (NRC1
         at a rank of twice the number of targets), `error_share` (NRC4 divided by its limit: the condition holds up to
-        1), `collapsed_from`, `deep` and `over_collapsed` as in `verdicts`.
+        1), `collapsed_from`, `deep`, `unexplained` and
+        `over_collapsed` as in `verdicts`.
     """
     last, before = last_sites(results.final()), last_sites(results.final(features="pre"))
     judged = verdicts(results.final())
@@ -47,7 +48,7 @@ def at_last_site(results: Results) -> pd.DataFrame:
         before=before["nrc1"],
         at_2t=[curves.get((key, row.site, doubled[key])) for key, row in last.iterrows()],
         error_share=last["nrc4"] / error_most(last, thresholds()),
-        **judged[["collapsed_from", "deep", "over_collapsed"]],
+        **judged[["collapsed_from", "deep", "unexplained", "over_collapsed"]],
     ).reset_index()
 
 
@@ -61,22 +62,22 @@ def by_variant(results: Results) -> pd.DataFrame:
         rank of t), `over_collapsed` (number of networks) and `unexplained` (training error as a share of the target
         variance).
     """
-    table = at_last_site(results)
-    rows = []
-    for variant, runs in table.groupby("variant", sort=False):
-        rows.append(
-            {
-                "variant": variant,
-                "networks": len(runs),
-                "all_four": ", ".join("no" if pd.isna(site) else str(site) for site in runs["collapsed_from"]),
-                "noise_after": runs["nrc1"].median(),
-                "noise_after_2t": runs["at_2t"].median(),
-                "noise_before": runs["before"].median(),
-                "over_collapsed": int(runs["over_collapsed"].sum()),
-                "unexplained": (runs["network_mse"] / runs["target_variance"]).median(),
-            }
+    return (
+        at_last_site(results)
+        .groupby("variant", sort=False)
+        .agg(
+            networks=("key", "size"),
+            all_four=(
+                "collapsed_from",
+                lambda sites: ", ".join("no" if pd.isna(site) else str(site) for site in sites),
+            ),
+            noise_after=("nrc1", "median"),
+            noise_after_2t=("at_2t", "median"),
+            noise_before=("before", "median"),
+            over_collapsed=("over_collapsed", "sum"),
+            unexplained=("unexplained", "median"),
         )
-    return pd.DataFrame(rows).set_index("variant")
+    )
 
 
 def words(results: Results) -> str:
@@ -88,7 +89,7 @@ def words(results: Results) -> str:
         f"* At the last site the noise is at most {most:g} before the activation, but not after it, in "
         f"{_where(table, only_before)}."
     )
-    nothing = table["network_mse"] / table["target_variance"] >= thresholds()["nothing_learned_least"]
+    nothing = table["unexplained"] >= thresholds()["nothing_learned_least"]
     lines.append(f"* Over-collapsed: {_where(table, table['over_collapsed'] & ~nothing)}.")
     if nothing.any():
         lines.append(f"* Nothing learned, so no targets to collapse to: {_where(table, nothing)}.")
