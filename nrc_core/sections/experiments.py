@@ -12,14 +12,11 @@ from nrc_core.config.classification import ClassifierConfig
 Experiment = Callable[..., Sequence[Configuration]]
 
 
-def _experiment(name: str) -> Experiment:
-    function: Experiment = getattr(import_module(f"nrc_core.sections.{name}.experiment"), name)
-    return function
-
-
 # Every section that trains networks has a module `experiment` with a function of the section's name.
 NAMES = sorted(path.parent.name for path in Path(__file__).parent.glob("*/experiment.py"))
-EXPERIMENTS = {name: _experiment(name) for name in NAMES}
+EXPERIMENTS: dict[str, Experiment] = {
+    name: getattr(import_module(f"nrc_core.sections.{name}.experiment"), name) for name in NAMES
+}
 
 
 def trains_classifiers(experiment: str) -> bool:

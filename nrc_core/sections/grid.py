@@ -91,10 +91,8 @@ def classifiers(given: Mapping[str, Any], **factors: Sequence[Any]) -> list[Clas
         ConfigError: an unknown data set or architecture, or a value out of range.
     """
     for name, known in (("dataset", CLASSIFIED), ("architecture", tuple(SIZES))):
-        if name in factors:
-            check_all(f"{name}s", factors[name], known)
-        else:
-            check_all(name, [given[name]], known)
+        varied = name in factors
+        check_all(f"{name}s" if varied else name, factors[name] if varied else [given[name]], known)
     return grid(_classifier, given, factors)
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -14,7 +14,7 @@ from nrc_core.results.criteria import is_inner, last_sites, weight_sites
 from nrc_core.results.phrases import counted, either
 from nrc_core.results.results import Results
 from nrc_core.sections.markdown import markdown_table
-from nrc_core.sections.recipes import LOW_RANK, RECIPES
+from nrc_core.sections.recipes import LOW_RANK, RECIPES, Recipe
 
 # Fields in which the runs of one page may differ, besides the seed.
 VARIED = (
@@ -117,31 +117,31 @@ def _departures(results: Results) -> str:
     if recipe is None or not (recipe.stated or stand_in):
         if config["dataset_options"].get("target_dim") == 10:
             recipe = LOW_RANK["synthetic"][0]
-            other = _other_than({"width": recipe.width, "depth": recipe.depth}, runs)
+            other = _other_than(recipe, ("width", "depth"), runs)
             return (f"**Not the paper's**: {'; '.join(other)}. " if other else "") + (
                 "The paper states depth, width and teacher, but no hyper-parameters: those above are choices made here."
             )
         return "The paper states no network and hyper-parameters for these data: those above are choices made here."
-    names = ("width", "learning_rate", "weight_decay", "epochs", "depth", "batch_size")
-    paper = {name: getattr(recipe, name) for name in names} | {"init_scale": 1.0}
-    other = _other_than(paper, runs)
+    names = ("width", "learning_rate", "weight_decay", "epochs", "depth", "batch_size", "init_scale")
+    other = _other_than(recipe, names, runs)
     other += ["a bias, there none"] if runs["bias"].all() else []
     other += [f"{data['samples']} rows, there all"] if "samples" in data else []
     if "image_size" in config["dataset_options"]:
         other += [f"images reduced to {config['dataset_options']['image_size']} pixels on their shorter side"]
     whose = "the paper's Appendix A" + (" for CARLA, which these data stand in for" if stand_in else "")
     if not other:
-        varied = any(len(runs[name].unique()) > 1 for name in (*paper, "bias"))
+        varied = any(len(runs[name].unique()) > 1 for name in (*names, "bias"))
         but = ", but for what is varied" if varied else ""
         return f"Network, hyper-parameters and epochs are those of {whose}{but}."
     return f"**Not {whose}**: {'; '.join(other)}. What follows may differ from it for that reason."
 
 
-def _other_than(paper: Mapping[str, float | int], runs: pd.DataFrame) -> list[str]:
+def _other_than(recipe: Recipe, names: Sequence[str], runs: pd.DataFrame) -> list[str]:
+    """Fields whose value in the recipe is that of no network, with both values."""
     return [
-        f"{name.replace('_', ' ')} {runs[name].iloc[0]:g}, there {value:g}"
-        for name, value in paper.items()
-        if value not in set(runs[name])
+        f"{name.replace('_', ' ')} {runs[name].iloc[0]:g}, there {getattr(recipe, name):g}"
+        for name in names
+        if getattr(recipe, name) not in set(runs[name])
     ]
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import ast
 import functools
 import inspect
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 from typing import Any, ParamSpec, TypeVar
 
 from nrc_core.errors import ConfigError, shown, suggestion
@@ -144,25 +144,32 @@ def _unquoted(text: str) -> str:
     return text[1:-1] if len(text) > 1 and text[0] == text[-1] and text[0] in "'\"" else text
 
 
-def check_known(name: str, known: Iterable[str], owner: str) -> None:
-    """Raise ConfigError, with a suggestion, unless `name` is known."""
-    known = list(known)
-    if name not in known:
-        raise ConfigError(f"{owner} has no parameter {name!r}: {suggestion(name, known, 'it takes')}")
+def convert(given: Mapping[str, Any], kinds: Mapping[str, str], owner: str) -> dict[str, Any]:
+    """Convert the given values to the types that are declared for their names, see `coerce`.
+
+    Raises:
+        ConfigError: a name is not declared, with a suggestion, or a value has the wrong type.
+
+    Example:
+        >>> convert({"epochs": "1e3"}, {"epochs": "int", "seeds": "list[int]"}, "an experiment")
+        {'epochs': 1000}
+    """
+    values = {}
+    for name, value in given.items():
+        if name not in kinds:
+            raise ConfigError(f"{owner} has no parameter {name!r}: {suggestion(name, list(kinds), 'it takes')}")
+        values[name] = coerce(name, value, kinds[name])
+    return values
 
 
 def experiment_parameters(experiment: Callable[..., Any], given: Mapping[str, Any]) -> dict[str, Any]:
-    """Convert the given values to the types that the experiment function declares.
+    """Convert the given values to the types that the experiment function declares, see `convert`."""
+    return convert(given, _kinds(experiment), experiment.__name__)
 
-    Raises:
-        ConfigError: an unknown name or a wrong type.
-    """
-    declared = inspect.signature(experiment).parameters
-    values = {}
-    for name, value in given.items():
-        check_known(name, declared, experiment.__name__)
-        values[name] = coerce(name, value, kind_of(declared[name].annotation))
-    return values
+
+def _kinds(function: Callable[..., Any]) -> dict[str, str]:
+    """The declared type of each parameter of a function."""
+    return {name: kind_of(str(one.annotation)) for name, one in inspect.signature(function).parameters.items()}
 
 
 def takes_lists(function: Callable[Given, Returned]) -> Callable[Given, Returned]:
@@ -180,8 +187,7 @@ def takes_lists(function: Callable[Given, Returned]) -> Callable[Given, Returned
         >>> names("y1,y2"), names(["y1"])
         (['y1', 'y2'], ['y1'])
     """
-    signature = inspect.signature(function)
-    kinds = {name: kind_of(str(one.annotation)) for name, one in signature.parameters.items()}
+    signature, kinds = inspect.signature(function), _kinds(function)
 
     @functools.wraps(function)
     def called(*positional: Given.args, **named: Given.kwargs) -> Returned:

@@ -23,14 +23,12 @@ def by_network(results: Results) -> pd.DataFrame:
     test = results.final("test").groupby("key")[["network_mse", "target_variance"]].first()
     found = verdicts(results.final()).rename(columns={"unexplained": "train"})
     judged = ["seed", "train", "collapsed_from", "output_rank", "target_rank", "over_collapsed"]
-    quantities = {"nrc1": "noise", "nrc3": "alignment"} | {
-        name: name for name in ("feature_effective_rank", "feature_stable_rank", "target_stable_rank")
-    }
+    ranks = ["feature_effective_rank", "feature_stable_rank", "target_stable_rank"]
     return (
         kinds(results)
         .set_index("key")
         .join(found[judged])
-        .join(last[list(quantities)].rename(columns=quantities))
+        .join(last.rename(columns={"nrc1": "noise", "nrc3": "alignment"})[["noise", "alignment", *ranks]])
         .assign(
             test=test["network_mse"] / test["target_variance"],
             weight_stable_rank=hidden.groupby("key")["weight_stable_rank"].mean(),

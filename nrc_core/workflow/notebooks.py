@@ -18,7 +18,7 @@ from nrc_core.results.estimates import announcement, has_gpu
 from nrc_core.results.runs import check_obtainable
 from nrc_core.results.store import Store
 from nrc_core.sections.experiments import EXPERIMENTS
-from nrc_core.sections.parameters import check_known, coerce
+from nrc_core.sections.parameters import convert
 from nrc_core.training.progress import Relay, heartbeat
 from nrc_core.workflow.parameter_cells import Declared, read_parameters
 
@@ -65,11 +65,8 @@ def check_parameters(notebook: Path, given: Mapping[str, Any]) -> tuple[dict[str
         ConfigError: an unknown name, a wrong type, or a value out of range.
         DataUnavailable, DataDamaged: the data cannot be loaded.
     """
-    declared = parameters_of(notebook)
-    values = {}
-    for name, value in given.items():
-        check_known(name, declared, notebook.name)
-        values[name] = coerce(name, value, declared[name]["type"])
+    kinds = {name: declared["type"] for name, declared in parameters_of(notebook).items()}
+    values = convert(given, kinds, notebook.name)
     experiment = EXPERIMENTS.get(notebook.stem)
     if experiment is None:
         return values, []

@@ -61,17 +61,12 @@ def by_convention(results: Results) -> pd.DataFrame:
         "definition", list(names.values()), "measure"
     )
     numbers = values.groupby(["measure", "definition"])["value"].agg(value="median", lowest="min", highest="max")
-    flags = pd.concat([table[["key", "site", "convention"]], holds(table)], axis=1)
-    flags = flags.pivot(index=["key", "site"], columns="convention")
-    others = {
-        (name, convention): (flags[column, convention] != flags[column, "careful"]).sum()
-        for column, name in MEASURES.items()
-        if column in flags
-        for convention in CONVENTIONS
-    }
+    flags = {name: holds(sites.set_index(["key", "site"])) for name, sites in table.groupby("convention")}
+    others = pd.concat({name: (one != flags["careful"]).sum() for name, one in flags.items()}).swaplevel()
     # Only the printed definition sums over targets; the other two definitions are already per entry.
     repeated = [(SUMMED, convention) for convention in CONVENTIONS if convention != "printed"]
-    return numbers.assign(other_verdicts=pd.Series(others, dtype="Int64"), sites=len(flags)).drop(index=repeated)
+    others = others.rename(index=MEASURES, level=0).astype("Int64")
+    return numbers.assign(other_verdicts=others, sites=len(flags["careful"])).drop(index=repeated)
 
 
 def words(results: Results) -> str:
