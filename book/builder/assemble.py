@@ -24,11 +24,11 @@ from nrc_core.data.catalogue import CLASSIFIED, ROLLED_OUT, SIMULATED
 from nrc_core.data.prepared import MANIFEST, read_manifest, read_prepared
 from nrc_core.errors import ConfigError, DataDamaged, DataUnavailable
 from nrc_core.results.criteria import verdicts, weight_sites, words
+from nrc_core.results.phrases import markdown_table
 from nrc_core.results.results import Results
 from nrc_core.results.thresholds import thresholds
 from nrc_core.sections import canvas
 from nrc_core.sections.canvas import COLOURS, Picture
-from nrc_core.sections.markdown import markdown_table
 from nrc_core.sections.network_figures import condition_title, mark_collapse
 from nrc_core.workflow.profiles import Page, Profile, read_profile
 

@@ -11,7 +11,7 @@ import yaml
 
 from book.builder.measurements import MEASUREMENTS, Finding, NotMeasured
 from nrc_core.errors import ConfigError, suggestion
-from nrc_core.sections.markdown import markdown_table
+from nrc_core.results.phrases import markdown_table
 from nrc_core.workflow.profiles import Profile
 
 SOURCE = Path(__file__).parent.parent / "discrepancies.yaml"

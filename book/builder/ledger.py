@@ -16,9 +16,8 @@ from urllib.parse import urlencode
 from book.builder import recheck
 from book.builder.badges import NOT_HERE, OUTCOMES, SHAPES, badge
 from nrc_core.claims.ledger import VERDICTS
-from nrc_core.results.phrases import plural
+from nrc_core.results.phrases import markdown_table, plural
 from nrc_core.results.thresholds import read_thresholds
-from nrc_core.sections.markdown import markdown_table
 
 Entry = Mapping[str, Any]
 CONTROLS = Path(__file__).with_name("ledger.html")

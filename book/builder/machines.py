@@ -12,8 +12,8 @@ from nrc_core.claims.agreement import LIMIT
 from nrc_core.claims.close_calls import CLOSE
 from nrc_core.claims.rechecks import NEW_SEEDS
 from nrc_core.claims.references import ELSEWHERE, References, differences, machine_share, runs_elsewhere
+from nrc_core.results.phrases import markdown_table
 from nrc_core.sections.canvas import COLLAPSE, COLOURS, NETWORK, NEUTRAL, Picture, canvas, picture
-from nrc_core.sections.markdown import markdown_table
 
 Entry = Mapping[str, Any]
 # What the folders of `results/machines` are, in words.

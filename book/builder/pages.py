@@ -17,7 +17,7 @@ from nbformat.v4 import new_markdown_cell, new_notebook
 from book.builder import published
 from book.builder.launch import launch, repository
 from nrc_core.errors import DataUnavailable, NrcError
-from nrc_core.sections.markdown import markdown_table
+from nrc_core.results.phrases import markdown_table
 from nrc_core.workflow.notebooks import parameters_of, run_notebook
 from nrc_core.workflow.profiles import Page, Profile, read_profile
 

@@ -16,7 +16,7 @@ from typing import Any
 
 from book.builder.badges import AGREES, DIFFERS, NOT_COMPARED, NOT_HERE, OUTCOMES, badge
 from nrc_core.errors import DataDamaged, NrcError
-from nrc_core.sections.markdown import markdown_table
+from nrc_core.results.phrases import markdown_table
 from nrc_core.workflow.profiles import read_profile
 
 Check = Mapping[str, Any]

@@ -8,9 +8,8 @@ from datetime import UTC, datetime
 import pandas as pd
 
 from book.builder.recheck import Check, recomputed
-from nrc_core.results.phrases import counted
+from nrc_core.results.phrases import counted, markdown_table
 from nrc_core.results.results import Results
-from nrc_core.sections.markdown import markdown_table
 from nrc_core.workflow.profiles import Profile
 
 

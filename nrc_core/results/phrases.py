@@ -1,8 +1,8 @@
-"""Numbers in words: counts, ranges and lists."""
+"""Numbers in words, and tables in Markdown, for pages and messages."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 
@@ -56,6 +56,20 @@ def share(value: float) -> str:
         ('0.04%', '12.3%', '100%')
     """
     return f"{100 * value:.3g}%"
+
+
+def markdown_table(head: Sequence[str], rows: Iterable[Sequence[object]], *, right: int = 0) -> str:
+    """A table with a head and rows; the last `right` columns are aligned to the right.
+
+    Example:
+        >>> print(markdown_table(["site", "noise"], [[1, 0.5]], right=1))
+        | site | noise |
+        |---|---:|
+        | 1 | 0.5 |
+    """
+    aligned = "".join("|---" if place < len(head) - right else "|---:" for place in range(len(head)))
+    lines = [f"| {' | '.join(map(str, cells))} |" for cells in (head, *rows)]
+    return "\n".join([lines[0], f"{aligned}|", *lines[1:]])
 
 
 def _written(value: Any) -> str:

@@ -12,7 +12,7 @@ from nrc_core.results.criteria import CONDITIONS, first_site, holds, last_site_r
 from nrc_core.results.results import Results
 from nrc_core.results.thresholds import thresholds
 
-EVENTS = [*CONDITIONS, "all"]
+EVENTS = (*CONDITIONS, "all")
 LOSSES = ("train_mse", "test_mse")
 RUN = ["key", "dataset", "split", "seed"]  # columns that identify a run of a page
 # The thresholds that `timing` depends on.
@@ -46,7 +46,9 @@ def settled_epoch(
     return first_site(calm, run["epoch"].iloc[: len(calm)].reset_index(drop=True))
 
 
-def onset(results: Results, limits: Mapping[str, float] | None = None) -> pd.DataFrame:
+def onset(
+    results: Results, limits: Mapping[str, float] | None = None, conditions: Sequence[str] = EVENTS
+) -> pd.DataFrame:
     """Onset of each condition at the last site that feeds a weight: one row for each run and condition.
 
     A condition sets in at the first measured epoch from which on it holds at every measured epoch. Nothing is known
@@ -54,13 +56,13 @@ def onset(results: Results, limits: Mapping[str, float] | None = None) -> pd.Dat
     initialisation), and not later than `at_most`. If a condition does not hold at the end, it has no `at_most`, and
     `after` is the last measured epoch. The column `condition` is nrc1 to nrc4, or all for the four conditions together.
 
+    Args:
+        limits: thresholds by name; those of `thresholds` unless given.
+        conditions: the values of the column `condition` that are wanted.
+
     Returns:
         Columns `key, dataset, split, seed, condition, after, at_most`, the last two Int64.
     """
-    return _onsets(results, limits, EVENTS)
-
-
-def _onsets(results: Results, limits: Mapping[str, float] | None, conditions: Sequence[str]) -> pd.DataFrame:
     last = last_site_rows(results.history()).sort_values("epoch", kind="stable")
     flags, keys, epochs = holds(last, limits), last["key"], last["epoch"]
     held = unbroken(flags.assign(all=flags.all(axis=1)), keys)
@@ -93,7 +95,7 @@ def timing(results: Results, limits: Mapping[str, float] | None = None) -> pd.Da
 
 
 def _timing(results: Results, limits: Mapping[str, float]) -> pd.DataFrame:
-    table = _onsets(results, limits, ("nrc1",)).drop(columns="condition")
+    table = onset(results, limits, ("nrc1",)).drop(columns="condition")
     settled = {}
     for key, run in results.losses.groupby("key", sort=False):
         epochs = [settled_epoch(run, column, limits) for column in LOSSES]

@@ -11,9 +11,8 @@ import pandas as pd
 
 from nrc_core.data.catalogue import STAND_IN
 from nrc_core.results.criteria import is_inner, last_sites, weight_sites
-from nrc_core.results.phrases import counted, either
+from nrc_core.results.phrases import counted, either, markdown_table
 from nrc_core.results.results import Results
-from nrc_core.sections.markdown import markdown_table
 from nrc_core.sections.recipes import LOW_RANK, RECIPES, Recipe
 
 # Fields in which the runs of one page may differ, besides the seed.
