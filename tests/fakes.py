@@ -40,7 +40,7 @@ def results(*networks: dict) -> Results:
         fields = {"weight_decay": 1e-3, "epochs": 1000, "width": 256, "depth": 8, "split": "random"}
         run = {name: one["columns"].pop(name, default) for name, default in fields.items()}
         runs.append({"key": key, "task": "regression", "dataset": one["dataset"], "seed": one["seed"],
-                     "shuffled": one["shuffled"], "dataset_options": {}, **run})  # fmt: skip
+                     "shuffled": one["shuffled"], "architecture": "mlp", "dataset_options": {}, **run})  # fmt: skip
         for split, error in (("train", one["train"]), ("test", one["test"])):
             for site in range(one["sites"] + 1):
                 output = site == one["sites"]

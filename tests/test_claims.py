@@ -27,6 +27,7 @@ from nrc_core.claims.ledger import (
 )
 from nrc_core.cli.main import main
 from nrc_core.results.thresholds import read_thresholds, thresholds
+from nrc_core.sections.departures import shortfalls
 from nrc_core.workflow.profiles import read_profile
 from tests.fakes import network, results
 from tests.fakes_classification import classifier, transfer
@@ -242,13 +243,13 @@ def test_what_counts_as_smaller(tmp_path):
     store = Store(tmp_path)
     (base,) = deep_nrc_mlp("synthetic", samples=60, width=8, epochs=3, measurements=1)
     small = run([base], store=store)
-    assert ledger.is_smaller(small, "deep_nrc_mlp")
+    assert shortfalls(small.runs, "deep_nrc_mlp")
     runs = small.runs.assign(epochs=500, width=256, dataset_options=[{}])
-    assert not ledger.is_smaller(dataclasses.replace(small, runs=runs), "deep_nrc_mlp")
-    assert ledger.is_smaller(dataclasses.replace(small, runs=runs.assign(width=64)), "deep_nrc_mlp")
-    assert ledger.is_smaller(dataclasses.replace(small, runs=runs), "low_rank_targets")
+    assert not shortfalls(runs, "deep_nrc_mlp")
+    assert shortfalls(runs.assign(width=64), "deep_nrc_mlp") == [("width", 64, 256)]
+    assert shortfalls(runs, "low_rank_targets")
     low = runs.assign(epochs=300, width=1024, depth=10)
-    assert not ledger.is_smaller(dataclasses.replace(small, runs=low), "low_rank_targets")
+    assert not shortfalls(low, "low_rank_targets")
 
 
 def test_fewer_pixels_count_as_smaller_and_a_stand_in_as_a_stand_in():
@@ -261,8 +262,8 @@ def test_fewer_pixels_count_as_smaller_and_a_stand_in_as_a_stand_in():
     runs = few.runs.assign(dataset_options=[{"image_size": 42}])
     small = dataclasses.replace(on["stand-in"], runs=runs)
     assert ledger.weakness(small, "deep_nrc_resnet") == "networks smaller than the paper's on a stand-in for its data"
-    shallow = dataclasses.replace(on["real"], runs=few.runs.assign(dataset="utkface", epochs=100))
-    assert ledger.is_smaller(shallow, "deep_nrc_resnet")
+    shallow = few.runs.assign(dataset="utkface", epochs=100)
+    assert shortfalls(shallow, "deep_nrc_resnet") == [("depth", 18, 34)]
 
 
 def test_a_stand_in_gives_no_verdict_but_is_heard():

@@ -20,8 +20,6 @@ from nrc_core.results.runs import stored
 from nrc_core.results.store import Store
 from nrc_core.results.thresholds import read_thresholds, thresholds
 from nrc_core.sections.departures import shortfalls
-from nrc_core.sections.experiments import trains_classifiers
-from nrc_core.sections.recipes import LOW_RANK, RECIPES
 from nrc_core.workflow.profiles import Profile
 
 REPRODUCED, PARTLY, NOT, UNTESTABLE, UNLIKE, WAITING = VERDICTS = (
@@ -235,29 +233,12 @@ def _moved(claim: Claim, used: Evidence, verdict: str) -> dict[str, str]:
 
 def weakness(results: Results, experiment: str) -> str:
     """The reason why the networks of a page give no verdict on the paper; empty if they give one."""
-    smaller = is_smaller(results, experiment)
+    smaller = bool(shortfalls(results.runs, experiment))
     stand_in = any(record["data"]["kind"] == STAND_IN for record in results.provenance.values())
     if not (smaller or stand_in):
         return ""
     networks = "networks smaller than the paper's" if smaller else "networks"
     return f"{networks} on a stand-in for its data" if stand_in else networks
-
-
-def is_smaller(results: Results, experiment: str) -> bool:
-    """Whether networks have less width, depth, epochs, iterations, rows or pixels than the paper's on the same data."""
-    if trains_classifiers(experiment):
-        return bool(shortfalls(results.runs, experiment))
-    low_rank = experiment == "low_rank_targets"
-    for name, rows in results.runs.groupby("dataset"):
-        recipe = LOW_RANK[str(name)][0] if low_rank else RECIPES.get(str(name))
-        if recipe is None:
-            continue
-        width = min(LOW_RANK[str(name)][2]) if low_rank else recipe.width
-        largest = rows[["epochs", "depth", "width"]].max()
-        fewer = any("samples" in options or "image_size" in options for options in rows["dataset_options"])
-        if fewer or (largest < pd.Series({"epochs": recipe.epochs, "depth": recipe.depth, "width": width})).any():
-            return True
-    return False
 
 
 def score(judged: list[Judged]) -> dict[str, int]:

@@ -1,19 +1,25 @@
-"""Sizes of the paper's classification networks, and in what the networks of a page are smaller."""
+"""Sizes of the papers' networks, and in what the networks of a page are smaller."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import pandas as pd
 
+from nrc_core.config.base import Configuration
 from nrc_core.config.classification import ClassifierConfig
-from nrc_core.sections.experiments import EXPERIMENTS
+from nrc_core.config.regression import RunConfig
+from nrc_core.sections.experiments import EXPERIMENTS, trains_classifiers
+from nrc_core.sections.grid import regressions
+from nrc_core.sections.recipes import LOW_RANK, RECIPES
 
-# Parameters with which an experiment has the paper's size, by data set and architecture. The papers state no size for
-# other experiments. The training rows of each class in the pre-training are from Hui et al., section 4.2.
+# Parameters with which an experiment has the paper's size, by data set and architecture. Other experiments on
+# regression networks have it with the recipe of their data set. The papers state no size for other experiments on
+# classifiers. The training rows of each class in the pre-training are from Hui et al., section 4.2.
 PAPER: dict[str, Callable[[str, str], dict[str, Any]]] = {
+    "low_rank_targets": lambda dataset, _: {"dataset": dataset, "widths": [min(LOW_RANK[dataset][2])]},
     "test_vs_train_collapse": lambda dataset, architecture: {"datasets": [dataset], "architectures": [architecture]},
     "train_size": lambda dataset, architecture: {"dataset": dataset, "architecture": architecture},
     "cascading_collapse": lambda dataset, _: {"dataset": dataset},
@@ -23,33 +29,39 @@ PAPER: dict[str, Callable[[str, str], dict[str, Any]]] = {
         "train_per_class": {"mnist": 100, "cifar10": 2500}[dataset],
     },
 }
+# Fields of a configuration and options of its data that say how large it is, with their names in words.
+SIZES = {name: name for name in ("width", "depth", "epochs", "iterations")}
+SIZES |= {"train_per_class": "training rows of each class", "samples": "rows", "image_size": "pixels"}
 
 
 def shortfalls(runs: pd.DataFrame, experiment: str) -> list[tuple[str, float, float]]:
-    """Sizes that are below the paper's size, each as its name, the largest value here, and the paper's value.
+    """Sizes that are below the paper's on the same data, each as its name, the largest value here, and the paper's.
 
-    The sizes are width, depth, iterations and training rows of each class. Iterations are the planned iterations: a run
-    that stops early, as in the paper, does not count as smaller. Networks on random labels are left out, since the
-    papers state no size for them. If all rows are used, the number of rows is infinite.
+    Iterations are the planned iterations: a run that stops early, as in the paper, does not count as smaller. If all
+    rows or pixels are used, their number is infinite. The papers state no size for networks on random labels and for
+    regression networks beside classifiers, so these are left out.
     """
-    networks = runs[runs["task"] == ClassifierConfig.TASK]
-    networks = networks[networks["dataset_options"].map(lambda options: options.get("labels") != "random").astype(bool)]
-    if experiment not in PAPER or networks.empty:
-        return []
+    kind = ClassifierConfig if trains_classifiers(experiment) else RunConfig
+    labels = runs["dataset_options"].map(lambda options: options.get("labels"))
+    networks = runs[(runs["task"] == (kind.TASK or "regression")) & (labels != "random")]
     found = []
     for (dataset, architecture), rows in networks.groupby(["dataset", "architecture"]):
-        planned = EXPERIMENTS[experiment](**PAPER[experiment](dataset, architecture))
-        papers = pd.DataFrame([config.as_dict() for config in planned])
-        here, there = _largest(rows), _largest(papers[papers["task"] == ClassifierConfig.TASK])
-        found += [(str(name), here[name], there[name]) for name in here.index if here[name] < there[name]]
+        planned = _planned(experiment, str(dataset), str(architecture))
+        if papers := [config.as_dict() for config in planned if isinstance(config, kind)]:
+            here, there = _largest(rows), _largest(pd.DataFrame(papers))
+            found += [(name, here[name], there[name]) for name in here if here[name] < there[name]]
     return found
 
 
-def _largest(rows: pd.DataFrame) -> pd.Series:
-    size = rows[["width", "depth", "iterations"]].astype(float).max()
-    return pd.concat([size, pd.Series({"training rows of each class": max(map(_train_rows, rows["dataset_options"]))})])
+def _planned(experiment: str, dataset: str, architecture: str) -> Sequence[Configuration]:
+    """The configurations of an experiment in the paper's size; none if the papers state no size."""
+    if experiment in PAPER:
+        return EXPERIMENTS[experiment](**PAPER[experiment](dataset, architecture))
+    return regressions({"dataset": dataset, "measurements": 1}, seed=[0]) if dataset in RECIPES else []
 
 
-def _train_rows(options: dict[str, Any]) -> float:
-    """Number of training rows of each class; infinite if all rows are used."""
-    return float(options.get("train_per_class", math.inf))
+def _largest(rows: pd.DataFrame) -> dict[str, float]:
+    """The largest value of each size; infinite for a size that is not given."""
+    options = rows["dataset_options"]
+    given = {name: rows[name] if name in rows else [one.get(name, math.inf) for one in options] for name in SIZES}
+    return {SIZES[name]: float(max(values)) for name, values in given.items()}
