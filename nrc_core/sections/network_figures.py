@@ -169,7 +169,7 @@ def views(results: Results) -> Picture:
 
 def mark_collapse(axis: Axes, found: pd.DataFrame) -> None:
     """Draw a vertical line at the first site that is collapsed by NRC1 in a network, once for each such site."""
-    for site in found["nrc1"].dropna().unique():
+    for site in sorted(found["nrc1"].dropna().unique()):
         axis.axvline(float(site), color=COLLAPSE, linewidth=1.6, alpha=0.8)
 
 
