@@ -80,7 +80,7 @@ REFUSED_TEXTS = {
     "column 'Set' .* name it 'split' and write train or test": b"a,y,Set\n1,2,train\n3,4,Test\n",
     "holds 12345678901234567890123 in data row 1": b"sep=:\na:y\n12345678901234567890123:2\n",
     "holds numbers: write a header": b"True,1.5\nFalse,2.5\n",
-    "it holds gzip: end its name in .gz": gzip.compress(b"a,y\n1,2\n"),
+    "it holds gzip: end its name in .gz": gzip.compress(b"a,y\n1,2\n", mtime=0),
     "it holds Excel or zip": b"PK\x03\x04\x00",
     "it holds a page of the web": b"<!DOCTYPE html>\n",
     "it holds a pointer of Git LFS": b"version https://git-lfs.github.com/spec/v1\nsize 1\n",
@@ -97,7 +97,10 @@ def test_texts_that_are_refused(tmp_path, message):
 
 @pytest.mark.parametrize(
     ("data", "message"),
-    [(b"a,y\n1,2\n", "it is not compressed by gzip"), (gzip.compress(b"a,y\n1,2\n")[:-9], "cut short or damaged")],
+    [
+        (b"a,y\n1,2\n", "it is not compressed by gzip"),
+        (gzip.compress(b"a,y\n1,2\n", mtime=0)[:-9], "its compressed data are cut short or damaged"),
+    ],
 )
 def test_what_is_no_gzip_is_told(tmp_path, data, message):
     (tmp_path / "t.csv.gz").write_bytes(data)
