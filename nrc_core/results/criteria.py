@@ -119,7 +119,7 @@ def first_site(flags: pd.Series, sites: pd.Series) -> int | None:
     return int(held.iloc[0]) if len(held) else None
 
 
-def verdicts(measurements: pd.DataFrame, limits: Mapping[str, float] | None = None) -> pd.DataFrame:
+def verdicts(measurements: pd.DataFrame) -> pd.DataFrame:
     """The sites where the conditions hold: one row for each network, from rows of one epoch, split and kind.
 
     Returns:
@@ -131,7 +131,7 @@ def verdicts(measurements: pd.DataFrame, limits: Mapping[str, float] | None = No
         of its variance) than the targets: `output_rank` is less than `target_rank`. The other column is `seed`.
     """
     sites, last = weight_sites(measurements).sort_values("site", ignore_index=True), last_sites(measurements)
-    flags = holds(sites, limits)
+    flags = holds(sites)
     held = unbroken(flags.assign(collapsed_from=flags.all(axis=1)), sites["key"])
     first = held.apply(lambda one: sites["site"].where(one)).groupby(sites["key"]).min().astype("Int64")
     variance = last["target_variance"]
@@ -153,22 +153,18 @@ def summary(results: Results) -> pd.DataFrame:
     shown = {name: name.upper() for name in CONDITIONS} | {"collapsed_from": "all four"}
     to_last = " to " + found["last_site"].astype(str)
     sites = found[list(shown)].apply(lambda first: (first.astype(str) + to_last).where(first.notna(), "no"))
-    errors = {"train MSE": found["network_mse"], "test MSE": _test_errors(results)}
+    errors = {"train MSE": found["network_mse"], "test MSE": last_sites(results.final("test"))["network_mse"]}
     over = found["over_collapsed"].map({True: "yes", False: "no"})
     return sites.rename(columns=shown).assign(**errors, **{"over-collapsed": over}).set_index(found["seed"])
 
 
-def _test_errors(results: Results) -> pd.Series:
-    return results.final("test").groupby("key")["network_mse"].first()
-
-
 def words(results: Results) -> str:
     """Interpretation of a page's results, in Markdown; every number comes from the results."""
-    found = verdicts(results.final())
+    found, test = verdicts(results.final()), last_sites(results.final("test"))
     verb = "network leaves" if len(found) == 1 else "networks leave"
     errors = (
         f"* The {verb} {span(found['unexplained'], share)} of the variance of the training targets "
-        f"unexplained, and an error of {span(_test_errors(results), '{:.3g}'.format)} "
+        f"unexplained, and an error of {span(test['network_mse'], '{:.3g}'.format)} "
         "on test data (in units of the training variance)."
     )
     lines = verdict_lines(found, errors, _comparison(results, int(found["last_site"].iloc[0])))

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from nrc_core.results.criteria import CONDITIONS, first_site, holds, last_site_rows, unbroken
+from nrc_core.results.criteria import CONDITIONS, first_site, holds, last_site_rows, last_sites, unbroken
 from nrc_core.results.results import Results
 from nrc_core.results.thresholds import thresholds
 
@@ -137,8 +137,7 @@ def generalisation_gap(results: Results) -> pd.DataFrame:
     Returns:
         Columns `key, dataset, split, seed, train_error, test_error, gap`; the gap is test error minus training error.
     """
-    train, test = (results.final(split).groupby("key", sort=False).first() for split in ("train", "test"))
-    table = results.runs[RUN].copy()
-    for name, view in (("train_error", train), ("test_error", test)):
-        table[name] = table["key"].map(view["network_mse"] / train["target_variance"])
+    train, test = (last_sites(results.final(split)) for split in ("train", "test"))
+    errors = {"train_error": train["network_mse"], "test_error": test["network_mse"]}
+    table = results.runs[RUN].join(pd.DataFrame(errors).div(train["target_variance"], axis=0), on="key")
     return table.assign(gap=table["test_error"] - table["train_error"])

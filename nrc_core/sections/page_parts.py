@@ -202,7 +202,7 @@ def _image_caveats(results: Results, data: dict[str, Any]) -> list[str]:
         )
     if data["name"] == "utkface":
         spread = data["target_spread"][0]
-        train, test = (results.final(split).groupby("key")["network_mse"].first().mean() for split in ("train", "test"))
+        train, test = (last_sites(results.final(split))["network_mse"].mean() for split in ("train", "test"))
         lines.append(
             f"* In years squared the mean squared error is {train * spread**2:.3g} in training and "
             f"{test * spread**2:.3g} on test data; the ages have a variance of {spread**2:.3g}."

@@ -20,7 +20,7 @@ def by_network(results: Results) -> pd.DataFrame:
     sites = weight_sites(results.final()).sort_values("site")
     last = last_sites(results.final())
     hidden = sites[sites.groupby("key").cumcount().gt(0) & sites.groupby("key").cumcount(ascending=False).gt(0)]
-    test = results.final("test").groupby("key")[["network_mse", "target_variance"]].first()
+    test = last_sites(results.final("test"))
     found = verdicts(results.final()).rename(columns={"unexplained": "train"})
     judged = ["seed", "train", "collapsed_from", "output_rank", "target_rank", "over_collapsed"]
     ranks = ["feature_effective_rank", "feature_stable_rank", "target_stable_rank"]
