@@ -1,7 +1,5 @@
 """Shared by all tests: nothing is read from or written to the user's own store and data."""
 
-from __future__ import annotations
-
 import math
 import os
 from pathlib import Path

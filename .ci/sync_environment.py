@@ -3,8 +3,6 @@
 python .ci/sync_environment.py [--check]
 """
 
-from __future__ import annotations
-
 import re
 import sys
 import tomllib

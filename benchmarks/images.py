@@ -6,8 +6,6 @@ It runs once (n = 1), because it takes minutes. The process does nothing else, s
 data, the network, one batch of activations and the moments.
 """
 
-from __future__ import annotations
-
 import resource
 import sys
 import time

@@ -8,8 +8,6 @@ pass computes only n s (s + 1) operations, about half of this product, and gets 
 the limit may be above 100 %. A second share counts only the operations that the pass computes.
 """
 
-from __future__ import annotations
-
 import time
 from collections.abc import Callable, Mapping
 from statistics import median

@@ -10,8 +10,6 @@ in a network is compared too. At the end, `measure` runs in its own process on a
 of 8 x 512.
 """
 
-from __future__ import annotations
-
 import argparse
 import json
 import resource

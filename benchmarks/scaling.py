@@ -5,8 +5,6 @@
 Every number of rows has its own process, so that the peak of memory belongs to this number alone.
 """
 
-from __future__ import annotations
-
 import argparse
 import json
 import resource

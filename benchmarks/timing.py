@@ -1,7 +1,5 @@
 """Functions that all benchmarks share: the clock, the machine, and the file that the book's page on speed reads."""
 
-from __future__ import annotations
-
 import argparse
 import json
 import platform

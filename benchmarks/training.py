@@ -8,8 +8,6 @@ here with one network and with several. All train the same network on the same r
 momentum.
 """
 
-from __future__ import annotations
-
 import statistics
 from collections.abc import Callable
 from functools import partial

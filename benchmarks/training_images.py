@@ -5,8 +5,6 @@
 The images are noise, since only the speed is measured.
 """
 
-from __future__ import annotations
-
 import io
 from collections.abc import Callable
 from typing import Any

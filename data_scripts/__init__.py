@@ -1,7 +1,5 @@
 """Data scripts, which make data sets on disk from the original source, a local copy or a simulator."""
 
-from __future__ import annotations
-
 import importlib
 import os
 from pathlib import Path

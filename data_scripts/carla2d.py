@@ -7,8 +7,6 @@ The imitation-learning data of CoRL 2017, https://github.com/carla-simulator/imi
 Column 10 is the speed; the programs take it as km/h, at most 90.
 """
 
-from __future__ import annotations
-
 import hashlib
 import json
 import logging

@@ -4,8 +4,6 @@ The source is the binary version of the original archive, or two Parquet files o
 Python is pickled and is never read.
 """
 
-from __future__ import annotations
-
 import hashlib
 from pathlib import Path
 

@@ -1,7 +1,5 @@
 """Get files from their original source: interrupted downloads are continued, and checksums are compared."""
 
-from __future__ import annotations
-
 import http.client
 import logging
 import time

@@ -1,7 +1,5 @@
 """A scripted driver for CarRacing, which knows the middle line of the track and steers along it."""
 
-from __future__ import annotations
-
 import numpy as np
 
 VERSION = 1  # increases by one with every change of the driver's behaviour

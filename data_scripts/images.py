@@ -1,7 +1,5 @@
 """Pictures in prepared data sets: they are read safely from archives, checked, and stored without loss."""
 
-from __future__ import annotations
-
 import gzip
 import io
 import tarfile

@@ -4,8 +4,6 @@ Each data set consists of four compressed IDX files, with the same file names in
 different ways, so the checksum of a local copy is the checksum of its unpacked content.
 """
 
-from __future__ import annotations
-
 import gzip
 import hashlib
 import math

@@ -1,7 +1,5 @@
 """Swimmer, Reacher and Hopper: states -> expert actions, simulated in MuJoCo or from your own demonstrations."""
 
-from __future__ import annotations
-
 import hashlib
 import json
 import warnings

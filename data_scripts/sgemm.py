@@ -1,7 +1,5 @@
 """SGEMM GPU kernel performance (UCI 440): 14 kernel parameters -> 4 run times of the same product."""
 
-from __future__ import annotations
-
 import zipfile
 from pathlib import Path
 

@@ -1,7 +1,5 @@
 """STL-10: photographs, 96 x 96 in colour -> one of ten classes. Unlabelled photographs in the archive are not read."""
 
-from __future__ import annotations
-
 from pathlib import Path
 
 import numpy as np

@@ -1,7 +1,5 @@
 """SVHN: photographs of house numbers, cropped to one digit, 32 x 32 in colour -> the digit."""
 
-from __future__ import annotations
-
 import hashlib
 from pathlib import Path
 

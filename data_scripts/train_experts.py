@@ -8,8 +8,6 @@ stops when the policy is good enough. The reported return is then measured on 10
 were never used to choose the policy.
 """
 
-from __future__ import annotations
-
 import argparse
 import json
 import platform

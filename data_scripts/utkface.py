@@ -5,8 +5,6 @@ https://susanqq.github.io/UTKFace/. The file names are `age_gender_race_date.jpg
 three names lack a field.
 """
 
-from __future__ import annotations
-
 import gzip
 import tarfile
 import zlib

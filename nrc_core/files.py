@@ -1,7 +1,5 @@
 """Files and folders: the project's folder, folders written completely or not at all, checksums, YAML and locks."""
 
-from __future__ import annotations
-
 import errno
 import hashlib
 import logging

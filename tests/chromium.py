@@ -1,7 +1,5 @@
 """Open pages in a real Chromium and record their errors and the addresses that they load."""
 
-from __future__ import annotations
-
 import shutil
 from typing import Any
 

@@ -1,7 +1,5 @@
 """Fixtures: the book at toy size, built once for all its tests, a browser, and arithmetic in double precision."""
 
-from __future__ import annotations
-
 import os
 import subprocess
 import sys

@@ -1,7 +1,5 @@
 """Independent references in plain numpy, float64: singular values of centred data and n x n Gram matrices."""
 
-from __future__ import annotations
-
 import numpy as np
 
 

@@ -3,8 +3,6 @@
 Write them again when results, claims or checks change on purpose, and check the difference before the commit.
 """
 
-from __future__ import annotations
-
 import json
 from pathlib import Path
 from typing import Any

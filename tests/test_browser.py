@@ -1,7 +1,5 @@
 """The built pages in a real Chromium: wide and narrow, light and dark, searched, and checked for all readers."""
 
-from __future__ import annotations
-
 import re
 from pathlib import Path
 from statistics import median

@@ -1,7 +1,5 @@
 """The filter of the ledger, on the built page in a real Chromium."""
 
-from __future__ import annotations
-
 import json
 import re
 from collections import Counter

@@ -1,7 +1,5 @@
 """Build a book in tests."""
 
-from __future__ import annotations
-
 import os
 import subprocess
 import sys

@@ -1,7 +1,5 @@
 """Make the book work offline, in a folder and on a server: MathJax is from a wheel, and nothing is downloaded."""
 
-from __future__ import annotations
-
 import re
 from importlib.metadata import distribution
 from pathlib import Path

@@ -4,8 +4,6 @@ uPlot draws the explorer. It has the MIT licence, is maintained, and has logarit
 1.2 MB. The files are those of release 1.6.32; `uPlot.sha256` has their checksums.
 """
 
-from __future__ import annotations
-
 from typing import Any
 
 from sphinx.application import Sphinx

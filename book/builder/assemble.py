@@ -3,8 +3,6 @@
 python -m book.builder.assemble PROFILE DATA_DIR BUILD CLAIMS.json CHECK.json [pdf]
 """
 
-from __future__ import annotations
-
 import io
 import json
 import shutil

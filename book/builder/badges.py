@@ -1,7 +1,5 @@
 """Words that carry colour and shape: verdicts on the published runs, and outcomes of the re-check on this machine."""
 
-from __future__ import annotations
-
 AGREES, DIFFERS, NOT_COMPARED = OUTCOMES = ("agrees", "differs", "not compared")
 NOT_HERE = "not here"  # the outcome of a claim if none of its pages was compared
 # Each word has a shape of its own; the colour comes from the style sheet.

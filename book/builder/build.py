@@ -5,8 +5,6 @@ At its end it says which of the pages that were trained here agree with the refe
 python -m book.builder.build PROFILE.yml CORES [name=value of the Snakefile ...]
 """
 
-from __future__ import annotations
-
 import fcntl
 import subprocess
 import sys

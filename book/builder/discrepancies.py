@@ -1,7 +1,5 @@
 """The page of differences between the paper's text, its released code and this project, with what they change."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path

@@ -1,7 +1,5 @@
 """What stands under every figure: which runs it is drawn from, and the files behind it."""
 
-from __future__ import annotations
-
 import base64
 import hashlib
 import io

@@ -1,7 +1,5 @@
 """The page with the explorer: the data that its script draws, as JSON, and a picture for readers without scripts."""
 
-from __future__ import annotations
-
 import json
 import math
 from collections.abc import Mapping

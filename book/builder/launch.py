@@ -6,8 +6,6 @@ The buttons appear once `pyproject.toml` says where the repository is; no other 
     Repository = "https://github.com/OWNER/NAME"
 """
 
-from __future__ import annotations
-
 import re
 import tomllib
 from pathlib import Path

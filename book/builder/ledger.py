@@ -4,8 +4,6 @@ Works on the JSON that `nrc claims --json` prints for the published runs, and on
 was trained on this machine.
 """
 
-from __future__ import annotations
-
 import math
 from collections.abc import Mapping, Sequence
 from pathlib import Path

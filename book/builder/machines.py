@@ -1,7 +1,5 @@
 """The page on machines, as Markdown and a figure: runs of other machines against references of the same seeds."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping, Sequence
 from itertools import combinations
 from typing import Any

@@ -4,8 +4,6 @@ A function takes what one page of the book is made of: the results of its networ
 the files of the benchmarks. It says on which data and how many networks it rests, and trains nothing.
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path

@@ -3,8 +3,6 @@
 python -m book.builder.pages PROFILE PAGE EXECUTED.ipynb
 """
 
-from __future__ import annotations
-
 import logging
 import os
 import sys

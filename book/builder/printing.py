@@ -3,8 +3,6 @@
 python -m book.builder.printing SINGLE.html BOOK.pdf
 """
 
-from __future__ import annotations
-
 import shutil
 import subprocess
 import sys

@@ -1,7 +1,5 @@
 """The published runs: pages of the published profile and their results, the same whatever data this machine has."""
 
-from __future__ import annotations
-
 import json
 import os
 import tempfile

@@ -6,8 +6,6 @@ It is shown on the landing page, on a page of its own and in the box of every pa
     python -m book.builder.recheck PROFILE.yml [name=value of the Snakefile ...]
 """
 
-from __future__ import annotations
-
 import json
 import sys
 from collections.abc import Collection, Mapping, Sequence

@@ -1,7 +1,5 @@
 """The pages on speed and faults as Markdown: a section for each file that was written, whatever its tables hold."""
 
-from __future__ import annotations
-
 import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path

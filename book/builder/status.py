@@ -1,7 +1,5 @@
 """The page that says how every run was made, how old it is, and what the present code gives."""
 
-from __future__ import annotations
-
 from collections.abc import Collection, Mapping
 from datetime import UTC, datetime
 

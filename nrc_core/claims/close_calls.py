@@ -1,7 +1,5 @@
 """The chance of another verdict on another machine, which depends on how close the networks are to the limit."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 
 import numpy as np

@@ -1,7 +1,5 @@
 """The claims of the papers as data: one file for each paper, one entry for each claim."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cache

@@ -1,7 +1,5 @@
 """The ledger: every claim of the papers, the networks that are evidence for or against it, and the verdict."""
 
-from __future__ import annotations
-
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field

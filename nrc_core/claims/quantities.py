@@ -1,7 +1,5 @@
 """The quantities by which runs are compared: numbers of a run that its page shows, on scales with similar spreads."""
 
-from __future__ import annotations
-
 import hashlib
 import json
 import math

@@ -1,7 +1,5 @@
 """`nrc check`: check whether the runs of a store agree with the reference runs."""
 
-from __future__ import annotations
-
 import argparse
 import json
 from dataclasses import asdict

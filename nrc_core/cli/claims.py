@@ -1,7 +1,5 @@
 """`nrc claims`: judge the claims of the papers on the runs of a store, or show some claims in full."""
 
-from __future__ import annotations
-
 import argparse
 import gc
 import json

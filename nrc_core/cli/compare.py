@@ -1,7 +1,5 @@
 """`nrc compare`: compare two stored runs, in what they differ and in their results."""
 
-from __future__ import annotations
-
 import argparse
 import math
 from collections.abc import Iterable

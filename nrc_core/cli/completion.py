@@ -1,7 +1,5 @@
 """Names that the shell completes; `argcomplete` uses them while the user types a command."""
 
-from __future__ import annotations
-
 import argparse
 from collections.abc import Iterable
 from typing import Any

@@ -1,7 +1,5 @@
 """`nrc compute`: fill the store without a notebook, for nodes on which only torch is installed."""
 
-from __future__ import annotations
-
 import argparse
 import logging
 from collections.abc import Sequence

@@ -1,7 +1,5 @@
 """`nrc data`: fetch or simulate data sets, and verify them."""
 
-from __future__ import annotations
-
 import argparse
 import logging
 import sys

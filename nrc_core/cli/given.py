@@ -1,7 +1,5 @@
 """Read the arguments of a command: parameters, a profile, a store."""
 
-from __future__ import annotations
-
 import argparse
 import os
 

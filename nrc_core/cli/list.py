@@ -1,7 +1,5 @@
 """`nrc list`: list the available notebooks, data sets and experiments, and the runs in the store."""
 
-from __future__ import annotations
-
 import argparse
 import json
 from collections.abc import Iterator

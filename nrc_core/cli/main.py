@@ -1,8 +1,6 @@
 """The command line `nrc`: read the arguments and run a command; errors that a user can correct take one line."""
 
 # PYTHON_ARGCOMPLETE_OK
-from __future__ import annotations
-
 import argparse
 import logging
 import os

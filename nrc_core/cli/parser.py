@@ -1,7 +1,5 @@
 """The commands of `nrc`, their arguments and their help. Imports nothing that is slow."""
 
-from __future__ import annotations
-
 import argparse
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path

@@ -1,7 +1,5 @@
 """`nrc references`: make the missing reference runs of pages."""
 
-from __future__ import annotations
-
 import argparse
 
 from nrc_core.claims.references import default_folder, make, trained_pages

@@ -1,7 +1,5 @@
 """`nrc run`: execute a notebook with parameters."""
 
-from __future__ import annotations
-
 import argparse
 import os
 

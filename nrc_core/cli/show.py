@@ -1,7 +1,5 @@
 """`nrc show`: show the question, the parameters and the run time of a notebook."""
 
-from __future__ import annotations
-
 import argparse
 import json
 from collections.abc import Iterator

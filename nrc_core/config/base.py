@@ -1,7 +1,5 @@
 """Base class of the configurations of all runs, and the rules that their fields must follow."""
 
-from __future__ import annotations
-
 import dataclasses
 import json
 import math

@@ -1,7 +1,5 @@
 """Configurations of classification networks (data, shape and training) and of their fine-tuning on other data."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass, field
 from typing import Any, ClassVar
 

@@ -1,7 +1,5 @@
 """Configuration of a regression network: data, shape and training."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass, field
 from typing import Any, ClassVar
 

@@ -1,7 +1,5 @@
 """Arrays as tables: NPY files, and NPZ files in which each array is a column or a matrix."""
 
-from __future__ import annotations
-
 import re
 from collections import Counter
 from collections.abc import Mapping

@@ -1,7 +1,5 @@
 """Which data sets there are, and their identities in content keys. No rows of prepared data are loaded here."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from functools import lru_cache
 from pathlib import Path

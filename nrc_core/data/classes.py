@@ -1,7 +1,5 @@
 """Images in classes: the rows and labels of a prepared data set that make a task."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping, Sequence
 
 import numpy as np

@@ -1,7 +1,5 @@
 """Encoded images as tensors of bytes, and the statistics by which a network scales them."""
 
-from __future__ import annotations
-
 import io
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor

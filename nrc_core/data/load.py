@@ -1,7 +1,5 @@
 """Data sets as tensors: loaded, split, and scaled by the mean and spread of the training rows."""
 
-from __future__ import annotations
-
 import importlib
 import logging
 import os

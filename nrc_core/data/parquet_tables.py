@@ -1,7 +1,5 @@
 """Parquet tables, in one file or in the parts of a folder."""
 
-from __future__ import annotations
-
 import re
 from functools import partial
 from pathlib import Path

@@ -1,7 +1,5 @@
 """Synthetic regression data from teacher networks (Deep NRC paper, section 4.1)."""
 
-from __future__ import annotations
-
 import math
 from itertools import pairwise
 from typing import Any

@@ -3,8 +3,6 @@
 Errors here say what is wrong in a file; `nrc_core.data.tables.read_table` adds which file it is.
 """
 
-from __future__ import annotations
-
 import re
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence

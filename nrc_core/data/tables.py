@@ -1,7 +1,5 @@
 """Tables that users bring: which files are read, and their columns as inputs and targets."""
 
-from __future__ import annotations
-
 import hashlib
 import json
 import re

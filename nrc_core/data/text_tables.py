@@ -1,7 +1,5 @@
 """CSV and TSV tables: encoding, separator and decimal sign are recognised if there is no doubt about them."""
 
-from __future__ import annotations
-
 import codecs
 import csv
 import gzip

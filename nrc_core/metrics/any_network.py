@@ -1,7 +1,5 @@
 """`measure`: all metrics at all sites of any network, with any common wrapper and any common type of data."""
 
-from __future__ import annotations
-
 import logging
 import math
 import sys

@@ -1,7 +1,5 @@
 """Conversion of common containers of numbers to real tensors: torch, NumPy, pandas, lists."""
 
-from __future__ import annotations
-
 import warnings
 from typing import Any
 

@@ -1,7 +1,5 @@
 """Measurements of a classifier at one moment of its training, at all sites, in two passes over the data."""
 
-from __future__ import annotations
-
 import math
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence

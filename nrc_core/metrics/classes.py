@@ -5,8 +5,6 @@ Donoho (2020); Galanti, Gyorgy and Hutter (2021) for V_f. There are n samples in
 labels 0 to K - 1. Everything is computed in float64; an undefined value is NaN.
 """
 
-from __future__ import annotations
-
 import math
 from typing import NamedTuple
 

@@ -14,8 +14,6 @@ This needs only second moments and three sums of products of squared norms. CKA 
 HSIC(X, X) HSIC(Y, Y). For independent features it is about 0, while the CKA with bias can be up to 1.
 """
 
-from __future__ import annotations
-
 import math
 
 import torch

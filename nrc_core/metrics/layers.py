@@ -1,7 +1,5 @@
 """The layers of a network whose inputs are sites: their names, their inputs, and their weights as matrices."""
 
-from __future__ import annotations
-
 from collections.abc import Iterable, Mapping, Sequence
 from itertools import chain
 from typing import Any

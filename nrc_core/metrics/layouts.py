@@ -4,8 +4,6 @@ A network may put the tokens of all samples into one axis, or move the samples t
 does not show this. The shapes of two batches of different sizes show the axis, and the values show the order in it.
 """
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from dataclasses import dataclass
 

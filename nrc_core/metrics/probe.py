@@ -1,7 +1,5 @@
 """A first pass over a few samples: it finds how to measure a network, and whether this is possible."""
 
-from __future__ import annotations
-
 import logging
 from collections.abc import Callable, Mapping
 from typing import Any, get_args

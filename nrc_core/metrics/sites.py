@@ -1,7 +1,5 @@
 """The sites of a network, and the one pass over the data that gives the moments of all sites."""
 
-from __future__ import annotations
-
 import logging
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager

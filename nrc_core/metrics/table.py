@@ -1,7 +1,5 @@
 """All metrics at all sites of a network, from the moments of one pass over the data."""
 
-from __future__ import annotations
-
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass

@@ -1,7 +1,5 @@
 """Use of all cores while torch has one thread, which makes results the same on every machine."""
 
-from __future__ import annotations
-
 import os
 from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor

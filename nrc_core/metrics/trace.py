@@ -1,7 +1,5 @@
 """Trace of a forward pass: the layers from which each tensor comes, and the weights that no layer applies."""
 
-from __future__ import annotations
-
 from collections.abc import Container, Iterable, Iterator
 from itertools import chain
 from typing import Any

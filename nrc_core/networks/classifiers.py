@@ -1,7 +1,5 @@
 """Networks that classify images, and which of their layers are sites."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 
 import torch

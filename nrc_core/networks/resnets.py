@@ -1,7 +1,5 @@
 """Residual networks for images, and the scaling of pixels that all networks for images share."""
 
-from __future__ import annotations
-
 import re
 from collections.abc import Sequence
 from typing import Any

@@ -1,7 +1,5 @@
 """Verdicts on networks: the sites where each condition holds, and their description in words."""
 
-from __future__ import annotations
-
 import dataclasses
 from collections.abc import Mapping
 from typing import Any

@@ -1,7 +1,5 @@
 """Estimate of the time that a run will take, from the times of similar runs."""
 
-from __future__ import annotations
-
 import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass

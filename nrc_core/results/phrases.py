@@ -1,7 +1,5 @@
 """Numbers in words, and tables in Markdown, for pages and messages."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 

@@ -1,7 +1,5 @@
 """Provenance of a result: code, packages, device and time."""
 
-from __future__ import annotations
-
 import platform
 import subprocess
 from datetime import UTC, datetime

@@ -1,7 +1,5 @@
 """The thresholds of all verdicts, from `thresholds.yaml`, which has a reason for each threshold."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cache

@@ -4,8 +4,6 @@ A `Picture` is a vector graphic with an alternative text for readers who cannot 
 and text is mid-grey, so that the same file can be used on light and on dark pages.
 """
 
-from __future__ import annotations
-
 import base64
 import io
 import math

@@ -1,7 +1,5 @@
 """The text and tables around the figures of classification pages: setting and caveats."""
 
-from __future__ import annotations
-
 import math
 from typing import Any
 

@@ -1,7 +1,5 @@
 """Tables of the collapse of classifiers, with one row for each network, layer or checkpoint."""
 
-from __future__ import annotations
-
 import math
 from collections.abc import Sequence
 

@@ -1,7 +1,5 @@
 """Sizes of the papers' networks, and in what the networks of a page are smaller."""
 
-from __future__ import annotations
-
 import math
 from collections.abc import Callable, Sequence
 from typing import Any

@@ -1,7 +1,5 @@
 """Tables of training dynamics: when losses settle, when conditions set in, and the gap of test and training error."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping, Sequence
 from typing import Any
 

@@ -1,7 +1,5 @@
 """The experiments of the book by name: an experiment, its section and its notebook have the same name."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Sequence
 from importlib import import_module
 from pathlib import Path

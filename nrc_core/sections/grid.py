@@ -4,8 +4,6 @@ An experiment passes all its parameters by name, as `locals()` returns them. Fie
 its data are used. Other parameters, such as lists of varied values and switches of the experiment, are ignored.
 """
 
-from __future__ import annotations
-
 import dataclasses
 import itertools
 from collections.abc import Callable, Mapping, Sequence

@@ -1,7 +1,5 @@
 """The figures of one network or of several networks of the same configuration, in the layouts of the paper."""
 
-from __future__ import annotations
-
 import pandas as pd
 import seaborn
 from matplotlib.axes import Axes

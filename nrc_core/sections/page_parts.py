@@ -1,7 +1,5 @@
 """The text and tables around the figures of a page: setting, caveats, provenance."""
 
-from __future__ import annotations
-
 import math
 from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime

@@ -1,7 +1,5 @@
 """Parameters of experiments: their declared types, and how text becomes a value."""
 
-from __future__ import annotations
-
 import ast
 import functools
 import inspect

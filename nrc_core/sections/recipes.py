@@ -1,7 +1,5 @@
 """Networks and hyper-parameters by data set: the paper's values if the paper states them."""
 
-from __future__ import annotations
-
 import math
 from dataclasses import dataclass
 from typing import Any

@@ -1,7 +1,5 @@
 """Tables with one row for each network at the end of training, for pages that compare networks."""
 
-from __future__ import annotations
-
 import pandas as pd
 
 from nrc_core.results.criteria import last_sites, verdicts, weight_sites

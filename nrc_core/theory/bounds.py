@@ -3,8 +3,6 @@
 The proofs are in `nrc_core.theory.statements`.
 """
 
-from __future__ import annotations
-
 import math
 
 

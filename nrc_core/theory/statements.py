@@ -16,8 +16,6 @@ sum k_i q_i / sum k_i. So that share is at most
   by Cauchy and Schwarz, sum q_i <= m, and sum k_i^2 <= k_1 sum k_i = (sum k_i)^2 / s.
 """
 
-from __future__ import annotations
-
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass

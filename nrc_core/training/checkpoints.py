@@ -3,8 +3,6 @@
 A run that is killed at any moment goes on from its last checkpoint.
 """
 
-from __future__ import annotations
-
 import hashlib
 import io
 import json

@@ -1,7 +1,5 @@
 """Training of a classifier from its configuration, with a pause at each iteration to measure."""
 
-from __future__ import annotations
-
 import math
 import time
 from collections.abc import Iterator

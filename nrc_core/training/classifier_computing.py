@@ -1,7 +1,5 @@
 """Training of a classifier and its measurement at the iterations of its configuration."""
 
-from __future__ import annotations
-
 import time
 from pathlib import Path
 from typing import Any

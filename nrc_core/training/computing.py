@@ -1,7 +1,5 @@
 """Training of runs, together if possible, and their measurement at the epochs of their configurations."""
 
-from __future__ import annotations
-
 import time
 from collections.abc import Sequence
 from pathlib import Path

@@ -1,7 +1,5 @@
 """Training of networks from their configurations, with a pause at each epoch to measure."""
 
-from __future__ import annotations
-
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import closing, contextmanager

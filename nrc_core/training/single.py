@@ -1,7 +1,5 @@
 """Training of one network of any kind by autograd, with the methods of a stack of MLPs."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Sequence
 from typing import Any
 

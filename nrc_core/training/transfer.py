@@ -1,7 +1,5 @@
 """Transfer of a pre-trained classifier to another task: fine-tuning, and a linear probe of its features."""
 
-from __future__ import annotations
-
 import logging
 import math
 import time

@@ -1,7 +1,5 @@
 """Export of an executed notebook as a single HTML page for a browser."""
 
-from __future__ import annotations
-
 import base64
 import re
 from collections.abc import Mapping

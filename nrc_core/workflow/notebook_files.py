@@ -1,7 +1,5 @@
 """The notebooks of the project: their paths and names, questions and findings. Executes nothing."""
 
-from __future__ import annotations
-
 import json
 import re
 from pathlib import Path

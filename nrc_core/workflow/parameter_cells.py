@@ -1,7 +1,5 @@
 """The cell of a notebook that declares its parameters, read as Python code."""
 
-from __future__ import annotations
-
 import ast
 import io
 import tokenize

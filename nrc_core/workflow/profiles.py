@@ -1,7 +1,5 @@
 """Profiles: the pages of a book and their parameters."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path

@@ -6,8 +6,6 @@ The kills are compared with `build/store` as `make book` leaves it. Planted faul
 runs in `build/planted`, so that an interrupted count can go on.
 """
 
-from __future__ import annotations
-
 import argparse
 import logging
 import os

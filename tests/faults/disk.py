@@ -1,7 +1,5 @@
 """A full disk: a small file system that can grow."""
 
-from __future__ import annotations
-
 import shutil
 import subprocess
 from collections.abc import Iterator

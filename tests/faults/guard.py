@@ -1,7 +1,5 @@
 """Effects of a malformed input on an attempt to use it: how the attempt ends, where it writes, what it unpickles."""
 
-from __future__ import annotations
-
 import contextlib
 import io
 import os

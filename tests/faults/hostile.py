@@ -1,7 +1,5 @@
 """Inputs that are made to do harm, or that are well-formed but not of the requested kind."""
 
-from __future__ import annotations
-
 import io
 import os
 import pickle

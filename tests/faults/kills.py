@@ -1,7 +1,5 @@
 """Builds that are killed several times and go on each time: SIGKILL at random moments, as if the machine failed."""
 
-from __future__ import annotations
-
 import os
 import signal
 import subprocess

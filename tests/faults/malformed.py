@@ -1,7 +1,5 @@
 """Malformed inputs of every kind that the project reads; each is made from a sound input."""
 
-from __future__ import annotations
-
 import gzip
 import json
 import zlib

@@ -1,7 +1,5 @@
 """Make a malformed file from a sound file: change its bytes, or one value of the tree that it contains."""
 
-from __future__ import annotations
-
 import copy
 from collections.abc import Callable
 from random import Random

@@ -1,7 +1,5 @@
 """Faults that are planted in training, data and metrics, one at a time, to test whether the re-check finds them."""
 
-from __future__ import annotations
-
 import dataclasses
 import math
 from collections.abc import Callable, Sequence

@@ -1,7 +1,5 @@
 """Small prepared data under the names of the built-in ones, so that nothing is simulated for a malformed input."""
 
-from __future__ import annotations
-
 from pathlib import Path
 
 import numpy as np

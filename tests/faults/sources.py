@@ -1,7 +1,5 @@
 """Small sound originals for every data script that reads files."""
 
-from __future__ import annotations
-
 import zipfile
 from collections.abc import Callable
 from dataclasses import dataclass

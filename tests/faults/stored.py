@@ -1,7 +1,5 @@
 """Damaged results and checkpoints: the run gives the same tables, bit for bit, as without them."""
 
-from __future__ import annotations
-
 import hashlib
 import json
 import shutil

@@ -4,8 +4,6 @@
 again.
 """
 
-from __future__ import annotations
-
 import logging
 import warnings
 from collections.abc import Callable

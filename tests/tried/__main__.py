@@ -1,7 +1,5 @@
 """Run all trials, and write the outcomes into the file that the book's page on own networks reads."""
 
-from __future__ import annotations
-
 from benchmarks.timing import write
 from nrc_core.files import project_folder
 from tests.tried import outcome

@@ -1,7 +1,5 @@
 """Data in many forms, all for one small network."""
 
-from __future__ import annotations
-
 from typing import Any
 
 import numpy as np

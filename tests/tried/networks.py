@@ -1,7 +1,5 @@
 """Networks of many kinds of layers, each as small as it can be."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from typing import Any
 

@@ -1,7 +1,5 @@
 """Modified networks: adapters, reparametrised and quantised weights, compilers, wrappers, outputs."""
 
-from __future__ import annotations
-
 import copy
 from typing import Any
 

@@ -1,7 +1,5 @@
 """Checks of classifiers: collapse on training and on test data, by the size of the training set and by layer."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator, Sequence
 from functools import partial
 from typing import Any

@@ -3,8 +3,6 @@
 `python -m nrc_core.claims.checks` records them again; a test makes them again and compares.
 """
 
-from __future__ import annotations
-
 import json
 from collections.abc import Callable, Iterator
 from functools import cache, wraps

@@ -1,7 +1,5 @@
 """Checks of networks with targets of lower rank than their number, and of their control with shuffled targets."""
 
-from __future__ import annotations
-
 from functools import partial
 
 import pandas as pd

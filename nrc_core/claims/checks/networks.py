@@ -1,7 +1,5 @@
 """Checks of networks of one configuration: sites at which the conditions hold, ranks, losses."""
 
-from __future__ import annotations
-
 from typing import Any
 
 import pandas as pd

@@ -1,7 +1,5 @@
 """The result of a check: one number for each network, and the limit with which it is compared."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import wraps

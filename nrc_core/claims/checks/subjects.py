@@ -1,7 +1,5 @@
 """What checks look at: networks, their weight sites, and the rows of tables, with the group and seed of each."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Iterator
 from functools import wraps
 from operator import itemgetter

@@ -1,7 +1,5 @@
 """Checks of theoretical statements: by counter-example, by construction, or on trained networks."""
 
-from __future__ import annotations
-
 import pandas as pd
 
 from nrc_core.claims.checks.constructed import Rows, case

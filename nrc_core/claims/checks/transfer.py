@@ -1,7 +1,5 @@
 """Checks of the accuracy of pre-trained classifiers in a downstream task."""
 
-from __future__ import annotations
-
 import dataclasses
 from collections.abc import Iterator
 from typing import Any

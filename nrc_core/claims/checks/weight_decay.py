@@ -1,7 +1,5 @@
 """Checks that compare networks of several weight decays."""
 
-from __future__ import annotations
-
 import pandas as pd
 
 from nrc_core.claims.checks.observation import Found, Items, Limits, Value, check

@@ -1,7 +1,5 @@
 """The figures of cascading collapse: when each layer collapses, in classification and in regression."""
 
-from __future__ import annotations
-
 from nrc_core.results.criteria import weight_sites
 from nrc_core.results.results import Results
 from nrc_core.results.thresholds import thresholds

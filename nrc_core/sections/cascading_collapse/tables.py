@@ -1,7 +1,5 @@
 """When noise suppression sets in at every site."""
 
-from __future__ import annotations
-
 import pandas as pd
 
 from nrc_core.results.criteria import unbroken, weight_sites

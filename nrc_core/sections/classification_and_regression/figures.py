@@ -1,7 +1,5 @@
 """The figures that compare the two papers: classification beside regression, and regression on test data."""
 
-from __future__ import annotations
-
 import math
 from typing import Any
 

@@ -1,7 +1,5 @@
 """Figures of the definitions, drawn from random arrays."""
 
-from __future__ import annotations
-
 import numpy as np
 
 from nrc_core.sections.canvas import COLOURS, Picture, canvas, picture

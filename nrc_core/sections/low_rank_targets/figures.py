@@ -1,7 +1,5 @@
 """The figures of targets of lower rank than their number: the rank that the features keep, and a control."""
 
-from __future__ import annotations
-
 from collections.abc import Iterable
 from itertools import cycle
 from typing import Any

@@ -1,7 +1,5 @@
 """Noise and alignment by rank, for true and for shuffled targets."""
 
-from __future__ import annotations
-
 import pandas as pd
 
 from nrc_core.results.criteria import weight_sites

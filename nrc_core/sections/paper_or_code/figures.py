@@ -1,7 +1,5 @@
 """The same networks measured by each definition of the metrics."""
 
-from __future__ import annotations
-
 from typing import Any
 
 import numpy as np

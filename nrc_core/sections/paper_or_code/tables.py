@@ -1,7 +1,5 @@
 """The same networks by three definitions of the metrics: ours, the paper's text, the paper's released code."""
 
-from __future__ import annotations
-
 import pandas as pd
 
 from nrc_core.config.base import CONVENTIONS

@@ -1,7 +1,5 @@
 """The figures of Proposition 1: the unpredicted share of the targets against the bound of the theory."""
 
-from __future__ import annotations
-
 import pandas as pd
 
 from nrc_core.results.results import Results

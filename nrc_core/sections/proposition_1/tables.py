@@ -1,7 +1,5 @@
 """Bounds of the theory at measured sites, computed from stored measurements."""
 
-from __future__ import annotations
-
 import pandas as pd
 
 from nrc_core.results.criteria import target_dimensions, weight_sites

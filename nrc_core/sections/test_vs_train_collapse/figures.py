@@ -1,7 +1,5 @@
 """The figures of collapse on training and on test data: variances and margins over training."""
 
-from __future__ import annotations
-
 from itertools import product
 from typing import Any
 

@@ -1,7 +1,5 @@
 """The figure of final variances by the size of the training set, one panel for each rule."""
 
-from __future__ import annotations
-
 from nrc_core.results.results import Results
 from nrc_core.sections.canvas import NETWORK, NEUTRAL, Picture, number, panels, picture
 from nrc_core.sections.train_size.tables import by_size

@@ -1,7 +1,5 @@
 """The figures of training dynamics: losses and onsets by epoch, and the generalisation gap."""
 
-from __future__ import annotations
-
 from pathlib import Path
 from typing import Any
 

@@ -1,7 +1,5 @@
 """The figure of transfer: accuracy of fine-tuned networks against the collapse of the pre-training."""
 
-from __future__ import annotations
-
 from typing import Any
 
 import pandas as pd

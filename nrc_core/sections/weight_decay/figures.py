@@ -1,7 +1,5 @@
 """The figures of the same network at several weight decays: a map, lines by site, and errors."""
 
-from __future__ import annotations
-
 from itertools import cycle
 from typing import Any
 

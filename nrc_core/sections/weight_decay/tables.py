@@ -1,7 +1,5 @@
 """The table of weight decays."""
 
-from __future__ import annotations
-
 import pandas as pd
 
 from nrc_core.results.results import Results

@@ -1,7 +1,5 @@
 """The figures of networks that differ from the recipe in one respect each, and of their noise at the activation."""
 
-from __future__ import annotations
-
 from typing import Any
 
 import numpy as np

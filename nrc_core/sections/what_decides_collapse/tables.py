@@ -1,7 +1,5 @@
 """Networks that differ from a first one in one respect each: what decides whether they collapse."""
 
-from __future__ import annotations
-
 import pandas as pd
 
 from nrc_core.results.criteria import error_most, last_sites, target_dimensions, verdicts
