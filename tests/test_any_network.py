@@ -4,7 +4,6 @@ import copy
 import logging
 import subprocess
 import sys
-from collections import OrderedDict
 
 import numpy as np
 import pandas as pd
@@ -13,7 +12,7 @@ import torch
 from torch import nn
 from torch.nn.utils import parametrizations
 
-from nrc_core import ConfigError, measure, report
+from nrc_core import ConfigError, measure
 from tests import oracle
 from tests.tried.networks import Apply, attention, ensemble, folded, frames, mlp, on, padded, recurrent
 from tests.tried.wrappers import Around, LoRALinear, compiled, gives
@@ -239,17 +238,6 @@ def test_sites_are_chosen_through_any_wrapper(wrap):
 def test_sites_are_names_of_layers(sites, message):
     with pytest.raises(ConfigError, match=message):
         measure(recurrent(nn.LSTM), torch.randn(9, 5, 3), torch.randn(9, 2), sites=sites)
-
-
-def test_a_layer_may_have_the_name_of_the_last_site():
-    x, y = data()
-    layers = zip(("hidden", "activation", "output"), (nn.Linear(6, 5), nn.ReLU(), nn.Linear(5, 2)), strict=True)
-    network = nn.Sequential(OrderedDict(layers))
-    table = measure(network, x, y)
-    assert table["name"].tolist() == ["hidden", "output (layer)", "output"]
-    assert "Sites by the layer that they feed: 0 `hidden`, 1 `output (layer)`." in report(table)
-    assert_site(table.iloc[1], network[:2](x), y, network.output.weight)
-    assert_site(table.iloc[2], network(x), y)
 
 
 def test_a_layer_called_by_keyword_is_measured():

@@ -1,5 +1,7 @@
 """The report and the figure of a table of `measure`, and reasons for doubt about a number."""
 
+from collections import OrderedDict
+
 import pandas as pd
 import pytest
 import torch
@@ -35,6 +37,19 @@ def test_the_words_are_those_of_the_thresholds():
     assert "Doubt" not in text
     share = table["network_mse"].iloc[0] / table["target_variance"].iloc[0]
     assert f"The network leaves {100 * share:.3g}% of the variance of the targets unexplained" in text
+
+
+def test_a_layer_with_the_name_of_the_last_site_is_a_site_like_others():
+    tables = []
+    for name in ("head", "output"):
+        torch.manual_seed(0)
+        layers = OrderedDict({"hidden": nn.Linear(6, 5), "activation": nn.ReLU(), name: nn.Linear(5, 2)})
+        x = torch.randn(50, 6)
+        tables.append(measure(nn.Sequential(layers), x, x[:, :2]))
+    assert tables[1]["name"].tolist() == ["hidden", "output (layer)", "output"]
+    first, second = (table.drop(columns="name") for table in tables)
+    pd.testing.assert_frame_equal(first, second)
+    assert report(tables[1]) == report(tables[0]).replace("`head`", "`output (layer)`")
 
 
 def test_an_untrained_network_is_told_so():

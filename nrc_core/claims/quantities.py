@@ -3,7 +3,6 @@
 import hashlib
 import json
 import math
-from collections import defaultdict
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
@@ -56,17 +55,18 @@ SHARE = Scale(
 )
 PLAIN = Scale(lambda value: value, lambda place: place)
 ONSET = "onset of noise suppression"
-# Kinds of quantities and their scales. All kinds that are not named are positive numbers on the scale of `logarithm`.
-SCALES = defaultdict(
-    lambda: logarithm(1e-10),
-    {
-        "NRC2": distance_to_one(1e-8),
-        "NRC3": distance_to_one(1e-8),
-        "loss": logarithm(1e-8),
-        "wrong answers, share": SHARE,
-        "normalised margin": PLAIN,
-    },
-)
+# Kinds of quantities and their scales.
+POSITIVE = (
+    "NRC1", "NRC4, share of variance", "stable rank of features", "stable rank of weight", "error, share of variance",
+    ONSET, "variance", "weak variance", "half-time of variance",
+)  # fmt: skip
+SCALES = dict.fromkeys(POSITIVE, logarithm(1e-10)) | {
+    "NRC2": distance_to_one(1e-8),
+    "NRC3": distance_to_one(1e-8),
+    "loss": logarithm(1e-8),
+    "wrong answers, share": SHARE,
+    "normalised margin": PLAIN,
+}
 # Columns of the measurements and their kinds.
 AT_SITES = {
     "nrc1": "NRC1",
