@@ -18,7 +18,7 @@ from nrc_core.metrics.table import decompose, tabulate
 
 
 def peak_gigabytes() -> float:
-    """The most memory that this process has held so far."""
+    """Peak memory of this process so far, in gigabytes."""
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1e6
 
 
@@ -50,7 +50,7 @@ def main() -> None:
     }
     caption = (
         "All metrics at all sites of a ResNet over all of UTKFace, averaged over positions and with every position as "
-        "a sample: once through, in a process of its own."
+        "a sample; one run, in its own process."
     )
     write(given.output, "Metrics of an image network", [{"caption": caption, "rows": [row]}])
 

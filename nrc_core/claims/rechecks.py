@@ -35,9 +35,9 @@ class PageCheck:
         reason: why the page is not compared, or what differs besides its quantities.
         number: the largest number of its runs; None if no run was compared, or if it is infinite.
         limit: `LIMIT`; None if no run was compared.
-        runs: how many runs were compared.
-        references: how many references the setting of a run has; the least of all runs.
-        quantities: how many quantities of all runs were compared.
+        runs: number of runs that were compared.
+        references: number of references of the setting that has the fewest.
+        quantities: number of quantities that were compared, in all runs together.
         other_data: whether the data here differ from the data of the references in any bit.
         worst: the quantities of all runs that differ most, with `run` and `quantity` in words, `value`, `low`, `high`
             and `z`, see `Setting.compare`.

@@ -56,7 +56,7 @@ def read_npz(path: Path) -> Content:
 
 
 def _load(path: Path, *, single: bool) -> dict[str, np.ndarray]:
-    """The arrays of an NPZ file by name, or the single array of an NPY file under the name "". None is unpickled."""
+    """The arrays of an NPZ file by name, or the array of an NPY file under the name ""; pickled objects are refused."""
     with path.open("rb") as file:
         if not file.read(6).startswith((b"\x93NUMPY", b"PK")):
             raise ValueError("it was not written by numpy.save or numpy.savez")
@@ -165,9 +165,9 @@ def _numbered(base: str, number: int) -> list[str]:
 
 
 def _joined(tables: Mapping[str, dict[str, np.ndarray]]) -> tuple[dict[str, list[str]], dict[str, np.ndarray]]:
-    """The labels of the columns of each base, and all columns by labels that differ.
+    """The labels of the columns of each base, and all columns by label; no two labels are equal.
 
-    Each column of a base without a name is a base of its own.
+    If a base has no name, each of its columns is a base.
     """
     counts = Counter(chain(*tables.values()))
     groups: dict[str, list[str]] = {}

@@ -157,7 +157,7 @@ def _format(path: Path) -> str:
 
 
 def _target_columns(content: Content, targets: Sequence[str], path: Path) -> dict[str, str]:
-    """The labels of the target columns, and for each label the target that it was named by."""
+    """The labels of the target columns, each with the target that named it."""
     if not targets:
         names = _listed(content.groups)
         raise ConfigError(f"which columns of {path} are targets? give targets=NAME,NAME out of {names}")

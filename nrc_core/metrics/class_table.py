@@ -1,4 +1,4 @@
-"""Measurements of a classifier at one moment of its training, at all sites, in two passes over the data."""
+"""Measurements of a classifier at one point of its training, at all sites, in two passes over the data."""
 
 import math
 from collections import Counter
@@ -29,7 +29,7 @@ class Seen:
     """Results of one pass over a set of samples; features and logits are kept for every sample.
 
     Attributes:
-        moments: class moments at the input of each weight layer, in order of execution, and at last of the logits.
+        moments: class moments at the input of each weight layer, in order of execution; the last are of the logits.
         weights: weights as matrices (rows, h), by the names of their sites; the output feeds no weight.
         features: input of the head, which is the last layer to run.
         labels: class of every sample.
@@ -108,7 +108,7 @@ def table(
     """Measures of neural collapse, one row for each site; with `regression` also the metrics of `measure`.
 
     The metrics of `measure` are for one-hot targets. `inputs` are the `input_spectra` of the model, `regression` its
-    `one_hot_sites`. These two take the most time, and several tables of one moment can share them.
+    `one_hot_sites`. These two take the most time, and several tables of one network can share them.
 
     Columns: `site, name, width`, `variance_current` (variance within over variance between classes, by the current
     class means), `nc1`, `nc2_norms`, `nc2_angles`, `nc3_duality` (of the head), `nc4_mismatch`, `cdnv` (V_f averaged

@@ -209,7 +209,7 @@ class ProbedCollector(Collector):
         return known
 
     def source(self, name: str) -> str:
-        """The only layer from whose output a layer's input is made, as the probe has found."""
+        """The only layer from whose output a layer's input is made, as found by the probe."""
         return self._probed.before.get(name, "")
 
     def end(self, output: Tensor) -> None:

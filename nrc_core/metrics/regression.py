@@ -33,7 +33,7 @@ SIGNAL_TOLERANCE = 1e-6
 class Eigen(NamedTuple):
     """Eigenvalues (h,), largest first and clipped at 0, and eigenvectors (h, h) in columns.
 
-    Of the `input_products` of a weight with fewer rows than columns, only as many eigenvectors as rows are kept.
+    For a weight with fewer rows than columns, only as many eigenvectors of its `input_products` as rows are kept.
     """
 
     values: Tensor

@@ -170,7 +170,7 @@ def words(results: Results) -> str:
 
 
 def verdict_lines(found: pd.DataFrame, errors: str, *more: str) -> list[str]:
-    """The lines of a report on networks, in their order: those on the verdicts, the line on errors, and more lines."""
+    """Lines of a report on networks in a fixed order, with the line on errors and other lines in their places."""
     return [*_conditions(found), errors, *_over_collapse(found), *more, _outlook(found), *_unlearned(found)]
 
 

@@ -55,7 +55,7 @@ def canvas(rows: int, columns: int, height: float, width: float | None = None) -
 
     Args:
         height: in inches.
-        width: in inches; nearly that of a page's text unless given.
+        width: in inches; unless given, close to the width of a page's text.
     """
     size = width or (8.2 if columns > 1 else 7.6), height
     with plt.style.context(STYLE):

@@ -61,7 +61,7 @@ def half_times(results: Results) -> pd.DataFrame:
 
 
 def falls(table: pd.DataFrame, labels: Sequence[str], *, clock: str, value: str) -> pd.DataFrame:
-    """How far and how fast a quantity falls in time: one row for all rows with the same labels.
+    """Decrease of a quantity over time: one row for each combination of labels.
 
     Returns:
         The labels, `first` and `final` (the first and the last value) and `half_time` (see `half_time`; NaN if the

@@ -1,4 +1,4 @@
-"""Sizes of the papers' networks, and in what the networks of a page are smaller."""
+"""Sizes of the papers' networks, and the sizes in which the networks of a page are smaller."""
 
 import math
 from collections.abc import Callable, Sequence
@@ -33,7 +33,7 @@ SIZES |= {"train_per_class": "training rows of each class", "samples": "rows", "
 
 
 def shortfalls(runs: pd.DataFrame, experiment: str) -> list[tuple[str, float, float]]:
-    """Sizes that are below the paper's on the same data, each as its name, the largest value here, and the paper's.
+    """Sizes that are smaller than in the paper, on the same data: name, largest value here, value in the paper.
 
     Iterations are the planned iterations: a run that stops early, as in the paper, does not count as smaller. If all
     rows or pixels are used, their number is infinite. The papers state no size for networks on random labels and for

@@ -134,7 +134,7 @@ def _departures(results: Results) -> str:
 
 
 def _other_than(recipe: Recipe, names: Sequence[str], runs: pd.DataFrame) -> list[str]:
-    """Fields whose value in the recipe is that of no network, with both values."""
+    """Fields whose value in the recipe no network has, with the value here and the value there."""
     return [
         f"{name.replace('_', ' ')} {runs[name].iloc[0]:g}, there {getattr(recipe, name):g}"
         for name in names

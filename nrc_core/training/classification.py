@@ -125,7 +125,7 @@ class _Run:
         self.training.model.train()
         devices = [data.x_train.device] if data.x_train.is_cuda else []
         with torch.random.fork_rng(devices, enabled=self.drops_units):
-            if self.drops_units:  # which units, only the seed and the iteration decide
+            if self.drops_units:  # the seed and the iteration alone decide which units
                 torch.manual_seed(config.seed * 1_000_003 + self.iteration)
             self.loss, logits = self.network.step(data.x_train[rows], targets, self.loss_of)
         self.sums[:, 0] += self.loss.double() * len(rows)

@@ -206,7 +206,7 @@ PLANTED: dict[str, tuple[Plant, tuple[str, ...]]] = {
 
 
 def planted(pages: Sequence[Page], references: References, folder: Path) -> list[dict[str, Any]]:
-    """Train every page of a fault with it, into a store of its own, and compare: a row a fault."""
+    """Train the pages of each fault with this fault, in a store of their own, and compare: one row for each fault."""
     known = {page.name: page for page in pages}
     rows = []
     for number, (words, (plant, names)) in enumerate(PLANTED.items()):
