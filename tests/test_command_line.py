@@ -144,6 +144,13 @@ def test_an_option_in_place_of_a_parameter_is_refused_with_the_right_spelling(ca
     assert "--dataset hopper: parameters of notebooks and experiments are written name=value" in capsys.readouterr().err
 
 
+def test_parameters_after_the_options_are_refused_with_their_place(capsys):
+    with pytest.raises(SystemExit, match="2"):
+        main(["compute", "deep_nrc_mlp", "--device", "cpu", "dataset=hopper", "epochs=2"])
+    said = capsys.readouterr().err
+    assert "dataset=hopper epochs=2: parameters of notebooks and experiments come before the options" in said
+
+
 def test_quiet_says_results_and_errors_only(capsys, tmp_path):
     command = ["compute", "deep_nrc_mlp", *TOY, "--device", "cpu"]
     assert main([*command, "-q"]) == 0

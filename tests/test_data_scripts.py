@@ -3,6 +3,7 @@
 import hashlib
 import http.server
 import json
+import re
 import threading
 import zipfile
 from pathlib import Path
@@ -12,6 +13,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from book.builder import assemble
 from conftest import local_copies
 from data_scripts import SCRIPTS, mujoco_rollouts, prepare, sgemm
 from data_scripts.download import obtain
@@ -19,6 +21,8 @@ from data_scripts.expert_policy import EXPERTS, ExpertPolicy
 from nrc_core import DataDamaged, DataUnavailable, load_dataset
 from nrc_core.cli.main import main
 from nrc_core.data.prepared import read_prepared
+from nrc_core.files import project_folder
+from nrc_core.sections.recipes import RECIPES
 from tests.damaged import check_made_again
 
 CONTENT = bytes(range(256)) * 4096
@@ -254,7 +258,12 @@ def test_the_mirror_is_taken_first(tmp_path, monkeypatch):
     assert prepare("hopper", tmp_path / "data").kind == "your own demonstrations"
 
 
-def test_every_data_set_on_disk_has_a_script():
-    from nrc_core.data.catalogue import BUILT_IN
+def test_every_data_set_is_in_all_lists():
+    from nrc_core.data.catalogue import BUILT_IN, CLASSIFIED
 
     assert set(SCRIPTS) == set(BUILT_IN) - {"synthetic"}
+    assert set(BUILT_IN) == {*assemble.PAPER, *assemble.CLASSES} == {*RECIPES, *CLASSIFIED}
+    made = re.search(r"printf '%s\\n' ([a-z0-9_ ]+) \| xargs .* nrc data", (project_folder() / "Makefile").read_text())
+    assert made
+    left_out = {"carla2d", "svhn", "stl10"}  # not made for the published book
+    assert set(made[1].split()) == set(SCRIPTS) - left_out

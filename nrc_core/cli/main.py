@@ -28,7 +28,11 @@ def main(arguments: list[str] | None = None) -> int:
         argcomplete.autocomplete(parser, default_completer=import_module("nrc_core.cli.completion").Completer())
     given, unknown = parser.parse_known_args(arguments, argparse.Namespace(quiet=False, verbose=False))
     if unknown:
-        hint = ": parameters of notebooks and experiments are written name=value" if "parameters" in given else ""
+        hint = ""
+        if "parameters" in given:
+            late = not any(word.startswith("-") for word in unknown)
+            written = "come before the options" if late else "are written name=value"
+            hint = f": parameters of notebooks and experiments {written}"
         parser.error(f"unrecognized arguments: {' '.join(unknown)}{hint}")
     try:
         with _logging(given):
