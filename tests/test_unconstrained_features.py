@@ -204,7 +204,7 @@ def test_balanced_pairs_in_a_sample():
 
 @pytest.mark.parametrize("other", [(1.0, 0.0), (1.0, 0.3)])
 def test_the_cone_noise_is_no_floor(other):
-    # One signal in unbalanced pairs has less; so have two signals of different strength in balanced ones.
+    # One signal in unbalanced pairs has less noise; two signals of different strength in balanced pairs have less too.
     z = normal(1, 20_000, 1)
     h = np.hstack([z.clip(min=0), (-z).clip(min=0)]) * other
     assert nrc1(h, 1) < 0.5 * cone_noise()
