@@ -32,10 +32,10 @@ CASES = [
         [
             network(nrc1=HALF, nrc2=[0.1, 0.1, 0.95, 0.97]),
             network(nrc1=HALF, nrc2=[0.1, 0.1, 0.8, 0.97]),
-            network(nrc1=NOISY, nrc2=0.99),
+            network(nrc1=NOISY, nrc2=0.99),  # no layer is collapsed
         ],
-        [0.95, 0.8, 0.99],
-        [1, 0, 0],
+        [0.95, 0.8],
+        [1, 0],
     ),
     # What is allowed is 2 x 0.01 + 0.01 x 1.
     (
@@ -62,8 +62,8 @@ CASES = [
         "conditions_together",
         {},
         [network(nrc1=HALF), network(nrc1=HALF, nrc3=[1, 1, 0.5, 1]), network(nrc1=NOISY)],
-        [1.0, 0.5, 0.0],
-        [1, 0, 0],
+        [1.0, 0.5],
+        [1, 0],
     ),
     ("collapsed_means_predictive", {}, [network(), network(nrc4=[9, 0, 9, 0])], [0, 2], [1, 0]),
     ("collapsed_means_predictive", {}, [network(nrc1=1.0, nrc4=9.0)], [0], [1]),
@@ -84,10 +84,10 @@ CASES = [
             network(nrc1=HALF, weight_stable_rank=[9, 8, 4, 2]),
             network(nrc1=HALF, weight_stable_rank=[9, 8, 5, 2]),
             network(nrc1=HALF, weight_stable_rank=[1, 2, 3, 4]),
-            network(nrc1=NOISY, weight_stable_rank=[9, 8, 4, 2]),  # nothing has collapsed: the last weight is reported
+            network(nrc1=NOISY, weight_stable_rank=[9, 8, 4, 2]),  # no layer is collapsed
         ],
-        [2.0, 2.5, 2.0, 1.0],
-        [1, 0, 0, 0],
+        [2.0, 2.5, 2.0],
+        [1, 0, 0],
     ),
     ("rank_one_targets", {}, [network(target_stable_rank=1.0001)], [1 / 1.0001], [1]),
     ("rank_one_targets", {}, [network(target_stable_rank=1.25)], [0.8], [0]),
@@ -192,6 +192,25 @@ def test_a_check_by_hand(name, arguments, networks, values, holds):
     rows = look(name, *[one | {"columns": dict(one["columns"])} for one in networks], **arguments).rows
     assert rows["value"].tolist() == pytest.approx(values)
     assert rows["holds"].tolist() == [bool(flag) for flag in holds]
+
+
+@pytest.mark.parametrize(
+    ("name", "arguments"),
+    [
+        *(("condition_once_collapsed", {"condition": condition}) for condition in ("nrc2", "nrc3", "nrc4")),
+        ("conditions_together", {}),
+        ("feature_rank_of_targets", {}),
+        ("low_rank_weights", {}),
+        ("rank_of_low_rank_targets", ONE),
+        ("alignment_at_rank", {}),
+    ],
+)
+def test_networks_without_a_collapsed_layer_say_nothing_about_collapsed_layers(name, arguments):
+    """The numbers of the last site of such a network fail the claim, but it is not a collapsed site."""
+    bad = {"nrc1": NOISY, "nrc2": 0.1, "nrc3": 0.1, "nrc4": 9.0, "feature_stable_rank": 9.0}
+    found = look(name, network("sgemm", spectra={"nrc1": 0.3}, **bad), **arguments)
+    assert found.rows.empty
+    assert (found.silent, found.needs) == (1, "a collapsed layer")
 
 
 def test_every_check_has_a_case_by_hand():

@@ -17,6 +17,7 @@ from nrc_core.claims.ledger import (
     NOT,
     PARTLY,
     REPRODUCED,
+    SILENT,
     UNLIKE,
     WAITING,
     PageResults,
@@ -272,6 +273,21 @@ def test_a_stand_in_gives_no_verdict_but_is_heard():
     judged = judge_claim(one, {"car_racing": weaker})
     assert judged.verdict == UNLIKE
     assert judged.reason.startswith("only networks on a stand-in for its data so far; by them: reproduced")
+
+
+def test_networks_that_lack_what_a_claim_speaks_of_give_no_verdict():
+    one = next(claim for claim in read_claims() if claim.id == "F8-2")
+    noisy = [network("synthetic", seed, nrc1=0.5, nrc2=0.1) for seed in range(2)]
+    found = judge_claim(one, {"synthetic": page(*noisy)})
+    assert (found.verdict, found.reason) == (SILENT, "2 networks say nothing about it, for lack of a collapsed layer")
+    found = judge_claim(one, {"synthetic": page(*noisy[:1], network("synthetic", 2))})
+    assert (found.verdict, found.reason) == (
+        REPRODUCED,
+        "1 network says nothing about it, for lack of a collapsed layer",
+    )
+    found = judge_claim(one, {"synthetic": page(*noisy, smaller=True)})
+    assert found.verdict == UNLIKE
+    assert found.reason.endswith("only networks smaller than the paper's so far; by them: says nothing")
 
 
 def test_networks_that_diverged_are_told():

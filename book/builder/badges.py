@@ -7,6 +7,7 @@ SHAPES = {
     "reproduced": "●",
     "partly": "▲",
     "not reproduced": "✕",
+    "says nothing": "□",
     "not testable": "◇",
     "not yet as in the paper": "◌",
     "not yet run": "○",

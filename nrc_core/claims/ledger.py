@@ -20,15 +20,16 @@ from nrc_core.results.thresholds import read_thresholds, thresholds
 from nrc_core.sections.departures import shortfalls
 from nrc_core.workflow.profiles import Profile
 
-REPRODUCED, PARTLY, NOT, UNTESTABLE, UNLIKE, WAITING = VERDICTS = (
+REPRODUCED, PARTLY, NOT, SILENT, UNTESTABLE, UNLIKE, WAITING = VERDICTS = (
     "reproduced",
     "partly",
     "not reproduced",
+    "says nothing",
     "not testable",
     "not yet as in the paper",
     "not yet run",
 )
-UNJUDGED = (UNTESTABLE, UNLIKE, WAITING)
+UNJUDGED = (SILENT, UNTESTABLE, UNLIKE, WAITING)
 
 
 @dataclass(frozen=True)
@@ -190,15 +191,18 @@ def judge_claim(
     verdict_by = partial(verdict_of, claim=claim, limits=limits)
     used = {name: results for name, results in every.items() if name not in weaker} or every
     observation = _look(claim, used, limits)
-    if weaker and observation.rows.empty:
+    if weaker and observation.rows.empty and not observation.silent:
         used, observation = every, _look(claim, every, limits)
     only_weaker = any(name in used for name in weaker)
-    verdict = verdict_by(observation.rows)
+    verdict = SILENT if observation.rows.empty and observation.silent else verdict_by(observation.rows)
     missing = sum(page.missing for page in pages.values())
     diverged = sum(len(results.failures) for results in every.values())
     reasons = [f"{missing} of its networks {'is' if missing == 1 else 'are'} not in the store"] if missing else []
     reasons += [f"{diverged} of its networks diverged"] if diverged else []
-    if observation.rows.empty:
+    if observation.silent:
+        lacks = "network says" if observation.silent == 1 else "networks say"
+        reasons.append(f"{observation.silent} {lacks} nothing about it, for lack of {observation.needs}")
+    if verdict == WAITING:
         reasons.append("the networks there are say nothing about it")
     elif only_weaker:
         reasons.append(f"only {' and '.join(dict.fromkeys(weaker.values()))} so far; by them: {verdict}")

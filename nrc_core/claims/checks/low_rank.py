@@ -6,7 +6,7 @@ import pandas as pd
 
 from nrc_core.claims.checks.networks import rank_distance
 from nrc_core.claims.checks.observation import Found, Items, Limits, Value, check
-from nrc_core.claims.checks.subjects import judged_sites, kept, parts
+from nrc_core.claims.checks.subjects import COLLAPSED, collapsed_sites, kept, parts
 from nrc_core.results.criteria import weight_sites
 from nrc_core.results.results import Results
 from nrc_core.sections.low_rank_targets.tables import at_rank
@@ -33,19 +33,20 @@ def noise_at_rank(rows: pd.DataFrame) -> Value:
     return rows[NOISE].iloc[-1]
 
 
-@check(limit=lambda most: most, over=_at_rank, reads="spectra")
-def rank_of_low_rank_targets(rows: pd.DataFrame, limits: Limits) -> Found:
+@check(limit=lambda most: most, over=_at_rank, reads="spectra", needs=COLLAPSED)
+def rank_of_low_rank_targets(rows: pd.DataFrame, limits: Limits) -> Value | None:
     """Largest relative distance of stable ranks in the collapsed sites."""
-    judged, collapsed = judged_sites(rows, limits, NOISE)
-    return rank_distance(judged), collapsed
+    return rank_distance(collapsed_sites(rows, limits, NOISE))
 
 
-@check(limit="alignment_least", over=_at_rank, at_least=True, reads="spectra")
-def alignment_at_rank(rows: pd.DataFrame, limits: Limits) -> Found:
+@check(limit="alignment_least", over=_at_rank, at_least=True, reads="spectra", needs=COLLAPSED)
+def alignment_at_rank(rows: pd.DataFrame, limits: Limits) -> Found | None:
     """Lowest mean cosine at the intrinsic rank in the collapsed sites."""
-    judged, collapsed = judged_sites(rows, limits, NOISE)
+    collapsed = collapsed_sites(rows, limits, NOISE)
+    if collapsed.empty:
+        return None
     sine_most = (1 - limits["alignment_least"] ** 2) ** 0.5
-    return judged["cosine"].min(), collapsed and judged["sine"].max() <= sine_most
+    return collapsed["cosine"].min(), collapsed["sine"].max() <= sine_most
 
 
 @check(limit=1.0, over=_at_rank, reads="spectra")

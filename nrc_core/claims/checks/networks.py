@@ -5,7 +5,7 @@ from typing import Any
 import pandas as pd
 
 from nrc_core.claims.checks.observation import Evidence, Found, Items, Limits, Value, check
-from nrc_core.claims.checks.subjects import each_row, judged_sites, networks, rank_correlation
+from nrc_core.claims.checks.subjects import COLLAPSED, collapsed_sites, each_row, networks, rank_correlation
 from nrc_core.results.criteria import error_most, first_site, holds
 from nrc_core.results.results import Results
 from nrc_core.sections import dynamics
@@ -24,14 +24,20 @@ ONCE_COLLAPSED: dict[str, tuple[str | float, str]] = {
     limit=lambda condition: ONCE_COLLAPSED[condition][0],
     over=networks,
     at_least=lambda condition: condition in ALIGNMENTS,
+    needs=COLLAPSED,
     quantity=lambda condition: ONCE_COLLAPSED[condition][1],
 )
-def condition_once_collapsed(rows: pd.DataFrame, limits: Limits, condition: str) -> Found:
-    """The worst value of one condition from the first collapsed site on; at the last site where none is."""
+def condition_once_collapsed(rows: pd.DataFrame, limits: Limits, condition: str) -> Value | None:
+    """The worst value of one condition in the collapsed sites.
+
+    A network without collapsed sites says nothing about the other conditions; its noise is that of the last site.
+    """
     if condition == "nrc4":
         rows = rows.assign(nrc4=rows["nrc4"] / error_most(rows, limits))
-    judged, collapsed = judged_sites(rows, limits)
-    return judged[condition].min() if condition in ALIGNMENTS else judged[condition].max(), collapsed
+    collapsed = collapsed_sites(rows, limits)
+    if collapsed.empty:
+        return rows["nrc1"].iloc[-1] if condition == "nrc1" else None
+    return collapsed[condition].min() if condition in ALIGNMENTS else collapsed[condition].max()
 
 
 def _what(condition: str = "all") -> str:
@@ -54,11 +60,11 @@ def trend_with_depth(rows: pd.DataFrame) -> Value:
     return min(sign * rank_correlation(rows["site"], rows[name]) for name, sign in signed.items())
 
 
-@check(limit=1.0, over=networks, at_least=True)
-def conditions_together(rows: pd.DataFrame, limits: Limits) -> Value:
+@check(limit=1.0, over=networks, at_least=True, needs=COLLAPSED)
+def conditions_together(rows: pd.DataFrame, limits: Limits) -> Value | None:
     """Share of the collapsed sites at which all four conditions hold."""
-    judged, collapsed = judged_sites(rows, limits)
-    return holds(judged, limits).all(axis=1).mean() if collapsed else 0.0
+    collapsed = collapsed_sites(rows, limits)
+    return None if collapsed.empty else holds(collapsed, limits).all(axis=1).mean()
 
 
 @check(limit=0.0, over=networks)
@@ -68,25 +74,27 @@ def collapsed_means_predictive(rows: pd.DataFrame, limits: Limits) -> Value:
     return int((flags["nrc1"] & flags["nrc2"] & ~flags["nrc4"]).sum())
 
 
-@check(limit="stable_rank_deviation_most", over=networks)
-def feature_rank_of_targets(rows: pd.DataFrame, limits: Limits) -> Found:
+@check(limit="stable_rank_deviation_most", over=networks, needs=COLLAPSED)
+def feature_rank_of_targets(rows: pd.DataFrame, limits: Limits) -> Value | None:
     """Largest relative distance of the features' stable rank from the targets' in the collapsed sites."""
-    judged, collapsed = judged_sites(rows, limits)
-    return rank_distance(judged), collapsed
+    return rank_distance(collapsed_sites(rows, limits))
 
 
-def rank_distance(sites: pd.DataFrame) -> Value:
-    """The largest relative distance of the stable rank of the features from the stable rank of the targets."""
+def rank_distance(sites: pd.DataFrame) -> Value | None:
+    """The largest relative distance of the stable rank of the features from that of the targets; None without sites."""
+    if sites.empty:
+        return None
     return float((sites["feature_stable_rank"] / sites["target_stable_rank"] - 1).abs().max())
 
 
-@check(limit="weight_rank_factor", over=networks)
-def low_rank_weights(rows: pd.DataFrame, limits: Limits) -> Found:
-    """Largest stable rank of a weight in the collapsed sites, in target dimensions."""
-    judged, collapsed = judged_sites(rows, limits)
-    share = (judged["weight_stable_rank"] / judged["rank"]).max()
+@check(limit="weight_rank_factor", over=networks, needs=COLLAPSED)
+def low_rank_weights(rows: pd.DataFrame, limits: Limits) -> Found | None:
+    """Largest stable rank of a weight in the collapsed sites, in target dimensions (it must fall with depth too)."""
+    collapsed = collapsed_sites(rows, limits)
+    if collapsed.empty:
+        return None
     falls = rank_correlation(rows["site"], rows["weight_stable_rank"]) < 0
-    return share, collapsed and falls
+    return (collapsed["weight_stable_rank"] / collapsed["rank"]).max(), falls
 
 
 def _targets(results: Results) -> Items:
@@ -133,7 +141,7 @@ def _events(results: Results, limits: Limits) -> Items:
     yield from each_row(dynamics.timing(results, limits).dropna(subset="settled"))
 
 
-@check(limit=1.0, over=_events, at_least=True, strict=True, reads="losses")
+@check(limit=1.0, over=_events, at_least=True, strict=True, reads="losses", needs="a known order of events")
 def collapse_after_settling(row: dict[str, Any]) -> Value | None:
     """Epoch at which NRC1 has set in over the epoch at which both losses have settled.
 

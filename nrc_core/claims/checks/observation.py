@@ -26,12 +26,16 @@ class Observation:
         at_least: True if the claim holds at or above the limit, False if it holds at or below the limit.
         rows: one row for each network, or for each other subject of the claim: `group` (data set, width, ...), `seed`,
             `value` and `holds`. Without rows, there is no evidence for or against the claim.
+        silent: number of networks that say nothing about the claim, because they lack what it speaks of.
+        needs: what these networks lack, in words.
     """
 
     quantity: str
     limit: float
     at_least: bool
     rows: pd.DataFrame
+    silent: int = 0
+    needs: str = ""
 
 
 Check = Callable[..., Observation]
@@ -50,15 +54,16 @@ def check(
     at_least: bool | Callable[..., bool] = False,
     strict: bool = False,
     reads: str = "",
+    needs: str = "what it is about",
     quantity: Callable[..., str] | None = None,
 ) -> Callable[[Callable[..., Any]], Check]:
     """Make a check of all networks from a function of one network, and register it by its name in `CHECKS`.
 
     The docstring of the function begins with the quantity in words, and these words can contain arguments of the claim.
     The function returns the value of the network, which is compared with the limit. If the claim has other
-    requirements, the function returns the value and whether the network meets them. It returns None if the network is
-    no evidence. The function takes the items that `over` yields after group and seed, and by name `limits` and the
-    arguments of the claim.
+    requirements, the function returns the value and whether the network meets them. It returns None if the network says
+    nothing about the claim. The function takes the items that `over` yields after group and seed, and by name `limits`
+    and the arguments of the claim.
 
     Args:
         limit: the name of a threshold, a number, or a function that returns one of them from the arguments.
@@ -68,6 +73,7 @@ def check(
             that returns this.
         strict: whether the claim fails at the limit itself.
         reads: a table that the check reads besides the measurements.
+        needs: what a network must have to say anything about the claim; without it, the function returns None.
         quantity: function that returns the quantity in words, if the words depend on more than the arguments' values.
 
     Example:
@@ -87,16 +93,19 @@ def check(
             if unknown := set(arguments) - {name for one in parts for name in signature(one).parameters}:
                 raise TypeError(f"{function.__name__} takes no argument {', '.join(sorted(unknown))}")
             given = arguments | {"limits": limits}
-            bound, above, rows = _said(limit, given), _said(at_least, given), []
+            bound, above, rows, silent = _said(limit, given), _said(at_least, given), [], 0
             bound = limits[bound] if isinstance(bound, str) else bound
             for network, *item in _every(over, evidence, given):
                 found = function(*item, **_taken(function, given))
-                if found is not None:
-                    value, more = found if isinstance(found, tuple) else (found, True)
-                    holds = bool(more) and _within(value, bound, at_least=above, strict=strict)
-                    rows.append(network | {"value": value, "holds": holds})
+                if found is None:
+                    silent += 1
+                    continue
+                value, more = found if isinstance(found, tuple) else (found, True)
+                holds = bool(more) and _within(value, bound, at_least=above, strict=strict)
+                rows.append(network | {"value": value, "holds": holds})
             words = _in_words(function, arguments) if quantity is None else _said(quantity, given)
-            return Observation(words, bound, above, pd.DataFrame(rows, columns=["group", "seed", "value", "holds"]))
+            table = pd.DataFrame(rows, columns=["group", "seed", "value", "holds"])
+            return Observation(words, bound, above, table, silent, needs)
 
         CHECKS[function.__name__] = checked
         if reads:

@@ -14,6 +14,7 @@ from nrc_core.results.results import Results
 
 Group = Callable[[Any], str]  # from a row of a table to the name of its group
 DATASET: Group = itemgetter("dataset")
+COLLAPSED = "a collapsed layer"  # what networks lack that say nothing about collapsed layers
 
 
 def kept(over: Callable[..., Iterator[Any]]) -> Callable[..., Iterator[Any]]:
@@ -46,14 +47,10 @@ def networks(results: Results, group: Group = DATASET) -> Items:
     yield from parts(table, group=group, order="site")
 
 
-def judged_sites(rows: pd.DataFrame, limits: Limits, noise: str = "nrc1") -> tuple[pd.DataFrame, bool]:
-    """The collapsed sites, or the last site if no site is collapsed; and whether there are collapsed sites.
-
-    The collapsed sites are those from the first collapsed site (by noise, as in the paper) to the last. There are none
-    if the last site is not collapsed.
-    """
+def collapsed_sites(rows: pd.DataFrame, limits: Limits, noise: str = "nrc1") -> pd.DataFrame:
+    """The sites from the first collapsed site (by noise, as in the paper) to the last; none if the last fails."""
     first = first_site(rows[noise] <= limits["noise_most"], rows["site"])
-    return (rows.tail(1), False) if first is None else (rows[rows["site"] >= first], True)
+    return rows.iloc[:0] if first is None else rows[rows["site"] >= first]
 
 
 def rank_correlation(a: pd.Series, b: pd.Series) -> float:

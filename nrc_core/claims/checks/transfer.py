@@ -14,6 +14,8 @@ from nrc_core.claims.checks.subjects import each_row, kept, parts
 from nrc_core.results.results import Results
 from nrc_core.sections.transfer.tables import by_checkpoint
 
+POINTS = "enough points for a rank correlation"
+
 
 @kept
 def _checkpoints(results: Results) -> Iterator[pd.DataFrame]:
@@ -46,7 +48,7 @@ def _chosen_on(row: Any) -> str:
     return f"{named(row)}, learning rate chosen on {row['rows_of']} rows"
 
 
-@check(limit="transfer_trend_least", over=_pretrainings, at_least=True, reads="downstream")
+@check(limit="transfer_trend_least", over=_pretrainings, at_least=True, reads="downstream", needs=POINTS)
 def collapse_hurts_transfer(rows: pd.DataFrame) -> Value | None:
     """Rank correlation of train variance and fine-tuned test accuracy over checkpoints."""
     return trend(rows["variance"], rows["accuracy"]) if len(rows) >= FEWEST else None
@@ -60,7 +62,7 @@ def _equally_long(results: Results) -> Items:
         yield from parts(alike, trained_alike, group=lambda row: f"{row['dataset']}, {NAMES[row['architecture']]}")
 
 
-@check(limit="transfer_trend_least", over=_equally_long, at_least=True, reads="downstream")
+@check(limit="transfer_trend_least", over=_equally_long, at_least=True, reads="downstream", needs=POINTS)
 def equal_time_control(rows: pd.DataFrame) -> Value | None:
     """Rank correlation of train variance and fine-tuned test accuracy after equally long pre-training.
 

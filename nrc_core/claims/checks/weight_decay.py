@@ -68,7 +68,7 @@ def loss_at(errors: pd.DataFrame, weight_decay: float) -> Value:
     return float((errors[weight_decay] / errors.min(axis=1)).min())
 
 
-@check(limit="nothing_learned_least", over=_by_seed, at_least=True)
+@check(limit="nothing_learned_least", over=_by_seed, at_least=True, needs="a weight decay beyond the targets")
 def nothing_learned_beyond_targets(sites: Sites) -> Value | None:
     """Unexplained share of the target variance at a weight decay beyond the targets."""
     rows = sites[max(sites)]
