@@ -127,9 +127,17 @@ CASES = [
     ("nothing_learned_beyond_targets", {}, [network(weight_decay=0.0), network(weight_decay=0.33)], [], []),
     ("nothing_learned_beyond_targets", {}, [network(weight_decay=0.0), network(weight_decay=0.34)], [0.01], [0]),
     ("noise_without_alignment", {}, sweep(w0={"nrc3": 0.3}, w1={}), [0.3], [1]),
-    ("noise_without_alignment", {}, sweep(w0={"nrc3": 0.3, "nrc1": 0.2}, w1={}), [0.98], [0]),
+    ("noise_without_alignment", {}, sweep(w0={"nrc3": 0.3, "nrc1": 0.2}, w1={}), [], []),
+    # The recipe of Swimmer has a weight decay of 0.005, so 1 is not too little: it says nothing here.
+    ("noise_without_alignment", {}, sweep(w0={"nrc3": 0.98}, w1={"nrc3": 0.3}), [0.98], [0]),
+    # An output of one direction for targets of two is over-collapsed.
+    ("noise_without_alignment", {}, sweep(w0={"nrc3": 0.3, "feature_effective_rank": 1}, w1={}), [], []),
     ("collapse_without_targets", {}, sweep(w0={}, w1={"nrc2": 0.5}), [0.5], [1]),
-    ("collapse_without_targets", {}, sweep(w0={}, w1={"nrc2": 0.5, "nrc3": 0.2}), [0.99], [0]),
+    ("collapse_without_targets", {}, sweep(w0={}, w1={"nrc2": 0.5, "nrc3": 0.2}), [], []),
+    ("collapse_without_targets", {}, sweep(w0={"nrc2": 0.5}, w1={}), [0.99], [0]),
+    # An inner site counts too, although the last site has the targets.
+    ("collapse_without_targets", {}, sweep(w0={}, w1={"nrc2": [0.99, 0.6, 0.99, 0.99]}), [0.6], [1]),
+    ("collapse_without_targets", {}, sweep(w0={}, w1={"nrc2": 0.5, "feature_effective_rank": 1}), [], []),
     (
         "collapse_and_gap",
         {},

@@ -4,8 +4,9 @@ import pandas as pd
 
 from nrc_core.claims.checks.observation import Found, Items, Limits, Value, check
 from nrc_core.claims.checks.subjects import kept, parts, rank_correlation
-from nrc_core.results.criteria import first_site, holds, last_sites, weight_sites
+from nrc_core.results.criteria import first_site, holds, last_sites, verdicts, weight_sites
 from nrc_core.results.results import Results
+from nrc_core.sections.recipes import RECIPES
 from nrc_core.theory.bounds import decay_beyond_targets
 
 Sites = dict[float, pd.DataFrame]  # weight sites of the networks of one seed, by weight decay
@@ -14,8 +15,13 @@ Others = list[pd.DataFrame]
 
 @kept
 def _by_seed(results: Results) -> Items:
-    """Yield for every data set and seed with several weight decays the weight sites of networks by weight decay."""
-    table = weight_sites(results.label(results.final(), "dataset", "weight_decay"))
+    """Yield for every data set and seed with several weight decays the weight sites of networks by weight decay.
+
+    The column `over_collapsed` of the sites is as in `verdicts`, the same for all sites of a network.
+    """
+    final = results.label(results.final(), "dataset", "weight_decay")
+    over = final["key"].map(verdicts(final)["over_collapsed"])
+    table = weight_sites(final.assign(over_collapsed=over))
     for network, rows in parts(table, ["dataset", "seed"], order="site"):
         sites = dict(list(rows.groupby("weight_decay")))
         if len(sites) > 1:
@@ -78,22 +84,38 @@ def nothing_learned_beyond_targets(sites: Sites) -> Value | None:
     return first["network_mse"] / first["target_variance"] if beyond else None
 
 
-@check(limit="misaligned_below", over=_by_seed, strict=True)
-def noise_without_alignment(sites: Sites, limits: Limits) -> Value:
-    """Lowest NRC3 among the weight decays with NRC1, at the last site."""
-    return _lowest_among(sites, limits, ["nrc1"], "nrc3")
+@check(limit="misaligned_below", over=_by_seed, strict=True, needs="noise suppression at a smaller weight decay")
+def noise_without_alignment(sites: Sites, limits: Limits) -> Value | None:
+    """Lowest NRC3 at the last site among the weight decays below the recipe's that have NRC1 there.
+
+    Over-collapsed networks do not count.
+    """
+    ends = [rows.tail(1) for value, rows in sites.items() if value < _recipe(rows)]
+    return _lowest_with(ends, limits, ["nrc1"], "nrc3")
 
 
-@check(limit="poor_targets_below", over=_by_seed, strict=True)
-def collapse_without_targets(sites: Sites, limits: Limits) -> Value:
-    """Lowest NRC2 among the weight decays with NRC1 and NRC3, at the last site."""
-    return _lowest_among(sites, limits, ["nrc1", "nrc3"], "nrc2")
+@check(limit="poor_targets_below", over=_by_seed, strict=True, needs="NRC1 and NRC3 at a larger weight decay")
+def collapse_without_targets(sites: Sites, limits: Limits) -> Value | None:
+    """Lowest NRC2 among the sites with NRC1 and NRC3 at weight decays above the recipe's.
+
+    Over-collapsed networks do not count.
+    """
+    larger = [rows for value, rows in sites.items() if value > _recipe(rows)]
+    return _lowest_with(larger, limits, ["nrc1", "nrc3"], "nrc2")
 
 
-def _lowest_among(sites: Sites, limits: Limits, conditions: list[str], column: str) -> float:
-    """The lowest value of a column at the last site, among the networks of a seed whose last site meets conditions."""
-    ends = pd.concat([rows.tail(1) for rows in sites.values()])
-    return float(ends.loc[holds(ends, limits)[conditions].all(axis=1), column].min())
+def _recipe(rows: pd.DataFrame) -> float:
+    """The weight decay of the recipe of the data set."""
+    return RECIPES[rows["dataset"].iloc[0]].weight_decay
+
+
+def _lowest_with(some: list[pd.DataFrame], limits: Limits, conditions: list[str], column: str) -> Value | None:
+    """The lowest value of a column among the sites that meet conditions; None if there is no such site."""
+    if not some:
+        return None
+    rows = pd.concat(some)
+    met = holds(rows, limits)[conditions].all(axis=1) & ~rows["over_collapsed"]
+    return float(rows.loc[met, column].min()) if met.any() else None
 
 
 @check(limit="trend_least", over=_sweeps, at_least=True)
