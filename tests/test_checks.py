@@ -110,6 +110,9 @@ CASES = [
         [1, 0],
         [0, 1],
     ),
+    # No weight decay shows all four conditions, so nothing follows from their absence at 0.
+    ("no_collapse_without_weight_decay", {}, sweep(w0={"nrc3": 0.0}, w1={"nrc2": 0.0}), [], []),
+    ("no_collapse_without_weight_decay", {}, sweep(w0={"nrc3": 0.0}, w1={"feature_effective_rank": 1}), [], []),
     ("noise_and_alignment_at", {"weight_decay": 1.0}, sweep(w0={}, w1={"nrc3": [0, 0, 1, 1]}), [2], [1]),
     ("noise_and_alignment_at", {"weight_decay": 0.0}, sweep(w0={"nrc3": [0, 0, 0, 1]}, w1={}), [1], [0]),
     ("loss_at", {"weight_decay": 1.0}, sweep(w0={}, w1={"train": 0.05, "test": 0.06}), [3.0], [1]),

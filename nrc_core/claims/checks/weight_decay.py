@@ -54,11 +54,17 @@ def _sweeps(results: Results) -> Items:
         yield {"group": train["dataset"].iloc[0], "seed": -1}, train["nrc1"], gap
 
 
-@check(limit=0.0, over=_by_seed)
+@check(limit=0.0, over=_by_seed, needs="a weight decay at which all four conditions hold, beside 0")
 def no_collapse_without_weight_decay(sites: Sites, limits: Limits) -> Value | None:
-    """Sites with all four conditions at weight decay 0."""
-    rows = sites.get(0.0)
-    return None if rows is None else int(holds(rows, limits).all(axis=1).sum())
+    """Sites with all four conditions at weight decay 0 (at another weight decay they must hold somewhere).
+
+    Over-collapsed networks do not count.
+    """
+    collapsed = {
+        value: int((holds(rows, limits).all(axis=1) & ~rows["over_collapsed"]).sum()) for value, rows in sites.items()
+    }
+    none = collapsed.pop(0.0, None)
+    return none if any(collapsed.values()) else None
 
 
 @check(limit="sites_least", over=_against_others, at_least=True)
