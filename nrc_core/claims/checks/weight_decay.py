@@ -90,21 +90,21 @@ def nothing_learned_beyond_targets(sites: Sites) -> Value | None:
     return first["network_mse"] / first["target_variance"] if beyond else None
 
 
-@check(limit="misaligned_below", over=_by_seed, strict=True, needs="noise suppression at a smaller weight decay")
+@check(limit="misaligned_below", over=_by_seed, strict=True, needs="a smaller weight decay than the recipe's")
 def noise_without_alignment(sites: Sites, limits: Limits) -> Value | None:
     """Lowest NRC3 at the last site among the weight decays below the recipe's that have NRC1 there.
 
-    Over-collapsed networks do not count.
+    Over-collapsed networks do not count. If no weight decay has NRC1 there, the value is NaN and the claim fails.
     """
     ends = [rows.tail(1) for value, rows in sites.items() if value < _recipe(rows)]
     return _lowest_with(ends, limits, ["nrc1"], "nrc3")
 
 
-@check(limit="poor_targets_below", over=_by_seed, strict=True, needs="NRC1 and NRC3 at a larger weight decay")
+@check(limit="poor_targets_below", over=_by_seed, strict=True, needs="a larger weight decay than the recipe's")
 def collapse_without_targets(sites: Sites, limits: Limits) -> Value | None:
     """Lowest NRC2 among the sites with NRC1 and NRC3 at weight decays above the recipe's.
 
-    Over-collapsed networks do not count.
+    Over-collapsed networks do not count. If there is no such site, the value is NaN and the claim fails.
     """
     larger = [rows for value, rows in sites.items() if value > _recipe(rows)]
     return _lowest_with(larger, limits, ["nrc1", "nrc3"], "nrc2")
@@ -116,12 +116,12 @@ def _recipe(rows: pd.DataFrame) -> float:
 
 
 def _lowest_with(some: list[pd.DataFrame], limits: Limits, conditions: list[str], column: str) -> Value | None:
-    """The lowest value of a column among the sites that meet conditions; None if there is no such site."""
+    """The lowest value of a column among the sites that meet conditions; NaN if no site does, None without networks."""
     if not some:
         return None
     rows = pd.concat(some)
     met = holds(rows, limits)[conditions].all(axis=1) & ~rows["over_collapsed"]
-    return float(rows.loc[met, column].min()) if met.any() else None
+    return float(rows.loc[met, column].min())
 
 
 @check(limit="trend_least", over=_sweeps, at_least=True)
