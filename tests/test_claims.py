@@ -45,6 +45,7 @@ EXPECTED = {
     "T2-1",
     *(f"F3-{i}" for i in range(1, 9)),
     *(f"F4-{i}" for i in range(1, 11)),
+    "F4-6b",
     *(f"F5-{i}" for i in range(1, 10)),
     *(f"F9-{i}" for i in range(1, 5)),
     *("P1", "P1b", "P1c"),

@@ -75,9 +75,9 @@ def noise_and_alignment_at(rows: pd.DataFrame, _: Others, limits: Limits) -> Val
 
 
 @check(limit="loss_factor", over=_losses, at_least=True)
-def loss_at(errors: pd.DataFrame, weight_decay: float) -> Value:
-    """Loss at weight decay {weight_decay:g} over the lowest of all (training or test, the smaller ratio)."""
-    return float((errors[weight_decay] / errors.min(axis=1)).min())
+def loss_at(errors: pd.DataFrame, weight_decay: float, split: str) -> Value:
+    """Error on {split} data at weight decay {weight_decay:g} over the lowest of all."""
+    return float(errors.loc[split, weight_decay] / errors.loc[split].min())
 
 
 @check(limit="nothing_learned_least", over=_by_seed, at_least=True, needs="a weight decay beyond the targets")
