@@ -25,7 +25,10 @@ def network(
     spectra: dict | None = None,
     **columns,
 ) -> dict:
-    """One network; each column has one value for all sites, or a list with a value for each weight site."""
+    """One network; each column has one value for all sites, or a list with a value for each weight site.
+
+    Each column of `spectra` has one value for all ranks, or a list with a value for each rank.
+    """
     return {
         "dataset": dataset, "seed": seed, "sites": sites, "train": train, "test": test, "losses": losses,
         "shuffled": shuffled, "spectra": spectra, "columns": columns,
@@ -57,9 +60,10 @@ def results(*networks: dict) -> Results:
                 }
                 measurements.append(base | given)
                 for k in (1, 2, 3, 4):
-                    curve = {"nrc1": 0.01, "nrc3": 0.98, "nrc3_sine": 0.1, "eigenvalue": 1.0 / k} | (
-                        one["spectra"] or {}
-                    )
+                    curve = {"nrc1": 0.01, "nrc3": 0.98, "nrc3_sine": 0.1, "eigenvalue": 1.0 / k} | {
+                        name: values[k - 1] if isinstance(values, list) else values
+                        for name, values in (one["spectra"] or {}).items()
+                    }
                     spectra.append({**{n: base[n] for n in ("key", "seed", "site", "split", "features", "epoch")},
                                     "k": k, **curve})  # fmt: skip
         curve = one["losses"] or [0.5] * 100

@@ -184,9 +184,14 @@ CASES = [
     (
         "intrinsic_dimension",
         {},
-        [network("synthetic"), network("sgemm"), network("sgemm", feature_effective_rank=1)],
-        [1.0, 2.0, 1.0],
-        [1, 0, 1],
+        [
+            network("synthetic", spectra={"nrc1": [0.4, 0.01, 0.001, 0.0]}),
+            network("sgemm", spectra={"nrc1": [0.04, 0.02, 0.01, 0.0]}),  # three directions for one
+            network("sgemm", spectra={"nrc1": [0.01, 0.01, 0.0, 0.0]}),
+            network("synthetic", spectra={"nrc1": 0.0}),  # fewer directions than the targets have
+        ],
+        [1.0, 3.0, 1.0, 0.5],
+        [1, 0, 1, 0],
     ),
     (
         "shuffled_targets_do_not_collapse",

@@ -9,7 +9,7 @@ from nrc_core.claims.checks.observation import Found, Items, Limits, Value, chec
 from nrc_core.claims.checks.subjects import COLLAPSED, collapsed_sites, kept, parts
 from nrc_core.results.criteria import weight_sites
 from nrc_core.results.results import Results
-from nrc_core.sections.low_rank_targets.tables import at_rank
+from nrc_core.sections.low_rank_targets.tables import at_rank, curves_in_rank
 from nrc_core.sections.recipes import INTRINSIC_RANK
 
 NOISE = "noise_at_rank"
@@ -18,7 +18,7 @@ NOISE = "noise_at_rank"
 @kept
 def _at_rank(results: Results, *, shuffled: bool = False) -> Items:
     """Yield the weight sites of every network with the metrics at the intrinsic rank, and this `intrinsic_rank`."""
-    columns = ["key", "site", "seed", "feature_stable_rank", "target_stable_rank", "feature_effective_rank"]
+    columns = ["key", "site", "seed", "feature_stable_rank", "target_stable_rank"]
     sites = weight_sites(results.final())[columns]
     for dataset in results.runs["dataset"].unique():
         rank = INTRINSIC_RANK[dataset]
@@ -49,12 +49,24 @@ def alignment_at_rank(rows: pd.DataFrame, limits: Limits) -> Found | None:
     return collapsed["cosine"].min(), collapsed["sine"].max() <= sine_most
 
 
-@check(limit=1.0, over=_at_rank, reads="spectra")
-def intrinsic_dimension(rows: pd.DataFrame, limits: Limits) -> Found:
-    """Directions with 99 % of the variance at the last site, over the intrinsic rank."""
-    last = rows.iloc[-1]
-    ratio = last["feature_effective_rank"] / last["intrinsic_rank"]
-    return ratio, ratio >= 1 and last[NOISE] <= limits["noise_most"]
+@kept
+def _curves(results: Results) -> Items:
+    """Yield for every network with true targets its noise at the last site by rank, and the `intrinsic_rank`."""
+    curves = results.label(curves_in_rank(results), "dataset", "seed")
+    last = curves[curves["site"] == curves.groupby("key")["site"].transform("max")]
+    true = last[~last["shuffled"]].assign(intrinsic_rank=last["dataset"].map(INTRINSIC_RANK))
+    yield from parts(true, group=lambda row: f"{row['dataset']}, {row['width']} wide", order="k")
+
+
+@check(limit=1.0, over=_curves, reads="spectra")
+def intrinsic_dimension(curve: pd.DataFrame, limits: Limits) -> Found:
+    """Directions that hold nearly all of the variance at the last site, over the intrinsic rank.
+
+    All but a share `dimension_noise_most` of the variance lies in these directions.
+    """
+    directions = int((curve["nrc1"] > limits["dimension_noise_most"]).sum()) + 1
+    ratio = directions / curve["intrinsic_rank"].iloc[0]
+    return ratio, ratio >= 1
 
 
 @check(limit="noise_most", over=partial(_at_rank, shuffled=True), at_least=True, strict=True, reads="spectra")
