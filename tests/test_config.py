@@ -1,8 +1,12 @@
+import dataclasses
 import math
 
 import pytest
+import torch
 
 from nrc_core import RECIPES, ConfigError, RunConfig, deep_nrc_mlp, log_spaced_epochs
+from nrc_core.config.classification import ClassifierConfig
+from nrc_core.config.regression import step_decay
 from nrc_core.sections.parameters import coerce, experiment_parameters
 
 GOOD = {"dataset": "swimmer", "epochs": 10, "learning_rate": 0.1, "weight_decay": 0.0}
@@ -120,3 +124,32 @@ def test_experiment_parameters_take_their_types_from_the_function():
     }
     with pytest.raises(ConfigError, match="no parameter 'weight_decy': did you mean 'weight_decay'"):
         experiment_parameters(deep_nrc_mlp, {"weight_decy": 1})
+
+
+def test_the_exposure_of_a_regression_is_the_sum_over_all_steps():
+    """The recipe of Swimmer: 7 steps an epoch, rates 0.1, 0.01 and 0.001 for 333, 333 and 334 epochs."""
+    config = RunConfig("swimmer", epochs=1000, learning_rate=0.1, weight_decay=5e-3)
+    rates = 7 * (333 * 0.1 + 333 * 0.01 + 334 * 0.001)
+    assert config.exposure(800) == pytest.approx(5e-3 * rates / 0.1)
+    assert dataclasses.replace(config, weight_decay=0.0).exposure(800) == 0
+    assert dataclasses.replace(config, momentum=0.0).exposure(801) == pytest.approx(5e-3 * rates)
+
+
+@pytest.mark.parametrize("stop", [None, 1, 7])
+def test_the_exposure_of_a_classifier_is_the_sum_of_its_annealed_rates(stop):
+    config = ClassifierConfig("mnist", iterations=20, learning_rate=0.2, weight_decay=1e-3, stop_iteration=stop)
+    rates = [0.2 * (1 + math.cos(math.pi * step / 20)) / 2 for step in range(stop or 20)]
+    assert config.exposure(10) == pytest.approx(1e-3 * sum(rates) / 0.1)
+
+
+def test_the_share_that_decay_leaves_of_a_weight_is_that_of_its_exposure():
+    """SGD with momentum on a weight without a gradient, step by step."""
+    config = RunConfig("swimmer", epochs=300, learning_rate=0.01, weight_decay=0.02, batch_size=10)
+    weight = torch.nn.Parameter(torch.ones(1, dtype=torch.float64))
+    optimiser = torch.optim.SGD([weight], 0.01, momentum=0.9, weight_decay=0.02)
+    for epoch in range(1, 301):
+        optimiser.param_groups[0]["lr"] = 0.01 * step_decay(epoch, 300)
+        for _ in range(5):
+            weight.grad = torch.zeros_like(weight)
+            optimiser.step()
+    assert weight.item() == pytest.approx(math.exp(-config.exposure(50)), rel=0.01)

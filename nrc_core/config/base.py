@@ -126,6 +126,14 @@ class Configuration:
             "dataset": Path(self.dataset).name
         }
 
+    def exposure(self, rows: int) -> float:
+        """Exposure to weight decay with this number of training rows: how often decay alone would shrink a weight.
+
+        E = weight_decay / (1 - momentum) times the sum of the learning rates of all steps. A weight that no gradient
+        holds keeps exp(-E) of its size. NaN for runs with several learning rates.
+        """
+        return math.nan
+
     def covers(self, other: Any) -> bool:
         """Whether this run has all measurements that another run of the same identity needs."""
         return self.measured_with(other) == self

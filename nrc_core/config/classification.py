@@ -1,5 +1,6 @@
 """Configurations of classification networks (data, shape and training) and of their fine-tuning on other data."""
 
+import math
 from dataclasses import dataclass, field
 from typing import Any, ClassVar
 
@@ -78,6 +79,15 @@ class ClassifierConfig(base.Configuration):
     def last(self) -> int:
         """The iteration after which training ends, unless `stop_loss` ends it earlier."""
         return self.iterations if self.stop_iteration is None else self.stop_iteration
+
+    def exposure(self, rows: int) -> float:
+        """Exposure to weight decay, see `Configuration.exposure`, with cosine annealing; an early stop lowers it.
+
+        The sum of cos(s a) for s from 0 to m - 1 is sin(m a / 2) cos((m - 1) a / 2) / sin(a / 2).
+        """
+        angle, m = math.pi / self.iterations, self.last
+        cosines = math.sin(m * angle / 2) * math.cos((m - 1) * angle / 2) / math.sin(angle / 2)
+        return self.weight_decay * self.learning_rate * (m + cosines) / 2 / (1 - self.momentum)
 
 
 @dataclass(frozen=True)

@@ -1,5 +1,6 @@
 """Configuration of a regression network: data, shape and training."""
 
+import math
 from dataclasses import dataclass, field
 from typing import Any, ClassVar
 
@@ -83,3 +84,24 @@ class RunConfig(base.Configuration):
             raise ConfigError(f"conventions must be among {', '.join(base.CONVENTIONS)}: got {sorted(unknown)}")
         self._measure_at_end(self.epochs, "epochs = ")
         object.__setattr__(self, "conventions", tuple(sorted({*self.conventions, "careful"})))
+
+    def exposure(self, rows: int) -> float:
+        """Exposure to weight decay, see `Configuration.exposure`, with the learning rates of all epochs."""
+        rates = sum(step_decay(epoch, self.epochs) for epoch in range(1, self.epochs + 1))
+        steps = math.ceil(rows / self.batch_size)
+        return self.weight_decay * self.learning_rate * rates * steps / (1 - self.momentum)
+
+
+def step_decay(epoch: int, epochs: int) -> float:
+    """Learning rate in an epoch over the initial one: it is divided by 10 after each third of the training.
+
+    The ends of the thirds are rounded down (Deep NRC paper, Appendix A). If the end of a third is rounded to epoch 0,
+    in trainings of one or two epochs, this third does not change the learning rate.
+
+    Example:
+        >>> [round(step_decay(epoch, 6), 3) for epoch in range(1, 7)]
+        [1.0, 1.0, 0.1, 0.1, 0.01, 0.01]
+    """
+    ends = (epochs // 3, 2 * epochs // 3)
+    passed = [end for end in ends if 0 < end < epoch]
+    return 0.1 ** len(passed)

@@ -110,6 +110,7 @@ def _collect(pairs: list[tuple[Configuration, RunResult]], tables: Collection[st
         | {name: run.provenance[name] for name in ("device", "seconds", "date", "commit")}
         | {name: run.provenance["data"].get(name) for name in DATA_FIELDS}
         | {"pretraining_key": run.provenance.get("pretraining_key")}
+        | {"exposure": run.config.exposure(run.provenance["data"]["n_train"])}
         | run.config.as_dict()
         for run in done
     ]

@@ -211,16 +211,9 @@ def _image_caveats(results: Results, data: dict[str, Any]) -> list[str]:
 
 
 def _shrinkage(results: Results) -> str:
-    """Share of a weight that weight decay alone removes in the whole of training.
-
-    The share that remains is exp(-sum of eta lambda / (1 - momentum)).
-    """
-    shares = {}
-    for run in results.runs.drop_duplicates("weight_decay").to_dict("records"):
-        steps = math.ceil(results.provenance[run["key"]]["data"]["n_train"] / run["batch_size"])
-        rates = results.losses.loc[results.losses["key"] == run["key"], "learning_rate"].sum()
-        shares[run["weight_decay"]] = -math.expm1(-steps * rates * run["weight_decay"] / (1 - run["momentum"]))
-    each = ", ".join(f"{share:.2%} at {value:g}" for value, share in sorted(shares.items()))
+    """Share of a weight that weight decay alone removes in the whole of training, see `Configuration.exposure`."""
+    exposures = results.runs.drop_duplicates("weight_decay").set_index("weight_decay")["exposure"].sort_index()
+    each = ", ".join(f"{-math.expm1(-exposure):.2%} at {value:g}" for value, exposure in exposures.items())
     return f"In the whole of training, weight decay alone takes this much off a weight that no gradient holds: {each}."
 
 

@@ -10,7 +10,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from nrc_core.config.regression import RunConfig
+from nrc_core.config.regression import RunConfig, step_decay
 from nrc_core.data.dataset import Dataset
 from nrc_core.errors import TrainingDiverged
 from nrc_core.networks.build import MLP, build_model
@@ -74,21 +74,6 @@ def train(
         if training.failure:
             raise training.failure
         yield epoch, training
-
-
-def step_decay(epoch: int, epochs: int) -> float:
-    """Learning rate in an epoch over the initial one: it is divided by 10 after each third of the training.
-
-    The ends of the thirds are rounded down (Deep NRC paper, Appendix A). If the end of a third is rounded to epoch 0,
-    in trainings of one or two epochs, this third does not change the learning rate.
-
-    Example:
-        >>> [round(step_decay(epoch, 6), 3) for epoch in range(1, 7)]
-        [1.0, 1.0, 0.1, 0.1, 0.01, 0.01]
-    """
-    ends = (epochs // 3, 2 * epochs // 3)
-    passed = [end for end in ends if 0 < end < epoch]
-    return 0.1 ** len(passed)
 
 
 def train_together(
