@@ -48,11 +48,15 @@ def test_variants_are_named_by_how_they_differ_from_the_first(results):
 
 def test_several_differences_and_a_bias_left_out():
     runs = pd.DataFrame(
-        {"key": ["a", "b"], "bias": [True, False], "init_scale": [2.0, 3.0], "depth": [8, 8], "width": [64, 32]}
-    )
+        {"key": ["a", "b"], "bias": [True, False], "init_scale": [2.0, 3.0], "depth": [8, 8], "width": [64, 32],
+         "weight_decay": 0.1, "dataset_options": [{}, {"target_scale": "raw", "teacher_seed": 0, "seed": 3}]}
+    )  # fmt: skip
     empty = pd.DataFrame()
     found = variant_names(Results(runs, empty, empty, empty, provenance={}))
-    assert found.to_dict() == {"a": "the recipe", "b": "without a bias, initial weights x 1.5, 32 wide"}
+    assert found.to_dict() == {
+        "a": "the recipe",
+        "b": "without a bias, initial weights x 1.5, 32 wide, raw targets, split 3",
+    }
 
 
 def test_the_last_site_of_every_network(known):

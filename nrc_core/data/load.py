@@ -23,6 +23,7 @@ from nrc_core.errors import ConfigError, DataDamaged, DataUnavailable, shown
 
 logger = logging.getLogger(__name__)
 TRAIN_SHARE = 0.8  # Deep NRC paper, section 4.1
+SCALES = ("standardised", "raw", "log")  # what is done to the targets; the first is the default
 
 
 class _Raw(NamedTuple):
@@ -46,6 +47,7 @@ def load_dataset(
     targets: Sequence[str] = (),
     shuffled: bool = False,
     image_size: int | None = None,
+    target_scale: str = "standardised",
     **options: Any,
 ) -> Dataset:
     """Load a data set as tensors: 80 % for training, scaled by the mean and spread of the training rows.
@@ -65,6 +67,8 @@ def load_dataset(
         shuffled: a control: the targets are shuffled among the rows.
         image_size: reduce the shorter side of images to this number of pixels; None: 128 for `utkface`, while
             other images keep their size.
+        target_scale: "standardised" targets are scaled by mean and spread; "raw" ones keep their unit and their mean;
+            "log" ones are the standardised logarithms of positive targets.
         options: for `synthetic` the options of `nrc_core.data.synthetic.synthetic`; for images in classes the
             options of `nrc_core.data.classes.classified`. Images in classes have their own split, and take no
             other option than these and `seed`.
@@ -82,9 +86,9 @@ def load_dataset(
     name, targets = _name(name), _names(targets)
     catalogue.check_request(name, split=split, targets=targets)
     if name in catalogue.CLASSIFIED:
-        if split != "random" or samples is not None or shuffled or image_size is not None:
+        if split != "random" or samples is not None or shuffled or image_size is not None or target_scale != SCALES[0]:
             raise ConfigError(
-                f"split, samples, shuffled and image_size are no options of {name!r}: see train_per_class"
+                f"split, samples, shuffled, image_size and target_scale are no options of {name!r}: see train_per_class"
             )
         return _classified(name, data_folder(data_dir), {"seed": seed, **options})
     if name != "synthetic" and options:
@@ -93,6 +97,8 @@ def load_dataset(
         raise ConfigError(f"seed must be a whole number from 0: got {seed!r}")
     if samples is not None and not isinstance(samples, Integral):
         raise ConfigError(f"samples must be a whole number of rows: got {samples!r}")
+    if target_scale not in SCALES:
+        raise ConfigError(f"target_scale must be one of {', '.join(SCALES)}: got {target_scale!r}")
     if image_size is not None and name not in catalogue.IMAGES:
         images = ", ".join(catalogue.IMAGES)
         raise ConfigError(f"image_size is an option of images, those of {images}: got data set {name!r}")
@@ -107,15 +113,20 @@ def load_dataset(
     if raw.test is not None:
         split = "own"
     targets_of_rows = raw.y[np.random.default_rng(seed).permutation(len(raw.y))] if shuffled else raw.y
+    if target_scale == "log":
+        targets_of_rows = _logarithms(targets_of_rows)
     train, test = _split(raw, split, seed)
     y, spread, constant = _scale(targets_of_rows, train, "target")
     if constant.any():
         column = int(np.argmax(constant))
         which = shown(raw.targets[column]) if raw.targets else column
         raise DataDamaged(f"target {which} is constant on the training rows: drop that column")
+    if target_scale == "raw":
+        y = torch.from_numpy(targets_of_rows.astype(np.float32))
     facts: dict[str, Any] = {"split": split, "split_seed": seed, "n_train": len(train), "n_test": len(test)}
     facts |= {"target_spread": spread.tolist()}
     facts |= {"shuffled": True} if shuffled else {}
+    facts |= {"target_scale": target_scale} if target_scale != SCALES[0] else {}
     if name in catalogue.IMAGES:
         size = image_size or DEFAULT_SIZE.get(name)
         x_train, x_test = decode(raw.x[train], size), decode(raw.x[test], size)
@@ -213,6 +224,14 @@ def _split(raw: _Raw, split: str, seed: int) -> tuple[np.ndarray, np.ndarray]:
     if not 1 < cut < n:
         raise ConfigError(f"{n} row{'' if n == 1 else 's'} cannot be split 80 to 20: at least 3 are needed")
     return order[:cut], order[cut:]
+
+
+def _logarithms(targets: np.ndarray) -> np.ndarray:
+    if not (targets > 0).all():
+        raise ConfigError(
+            f"target_scale=log takes positive targets: the lowest is {targets.min():g}, use standardised or raw"
+        )
+    return np.log(targets.astype(np.float64))
 
 
 def _scale(values: np.ndarray, train: np.ndarray, role: str) -> tuple[Tensor, np.ndarray, np.ndarray]:

@@ -25,16 +25,19 @@ def synthetic(
     target_dim: int = 3,
     teacher_rank: int = 10,
     teacher: str = "nonlinear",
+    teacher_weights: str = "normal",
 ) -> tuple[Tensor, Tensor, dict[str, Any]]:
     """Inputs (n, d), targets (n, t), and facts on how they were made.
 
     x ~ N(0, I_d). The nonlinear teacher is a bias-free ReLU network with two hidden layers of
-    `teacher_rank` units, the linear one a d x t matrix of rank `teacher_rank`; weights are drawn from
-    N(0, 1 / fan_in). The paper states n, d, the hidden layers and "randomly initialised"; the
-    activation, the weight scale and the rejection of degenerate teachers are choices made here.
+    `teacher_rank` units, the linear one a d x t matrix of rank `teacher_rank`. "normal" weights are drawn from
+    N(0, 1 / fan_in), "uniform" ones as PyTorch does by default, from U(-1, 1) / sqrt(fan_in); these make the targets
+    smaller by 3^(3/2), or by 3 with the linear teacher. The paper states n, d, the hidden layers and "randomly
+    initialised"; the activation, the weight scale and the rejection of degenerate teachers are choices made here.
 
     Raises:
-        ConfigError: a size is below 1, the kind of teacher is unknown, or every teacher of these sizes was rejected.
+        ConfigError: a size is below 1, the kind of teacher or of its weights is unknown, or every teacher of these
+            sizes was rejected.
     """
     sizes = {"samples": samples, "input_dim": input_dim, "target_dim": target_dim, "teacher_rank": teacher_rank}
     for name, size in sizes.items():
@@ -42,6 +45,8 @@ def synthetic(
             raise ConfigError(f"{name} must be at least 1: got {size}")
     if teacher not in ("nonlinear", "linear"):
         raise ConfigError(f"teacher must be 'nonlinear' or 'linear': got {teacher!r}")
+    if teacher_weights not in ("normal", "uniform"):
+        raise ConfigError(f"teacher_weights must be 'normal' or 'uniform': got {teacher_weights!r}")
     rank = min(teacher_rank, target_dim, input_dim)
     widths = [input_dim, teacher_rank, *([teacher_rank] if teacher == "nonlinear" else []), target_dim]
     generator = torch.Generator().manual_seed(teacher_seed)
@@ -50,10 +55,16 @@ def synthetic(
         y = x
         for layer, (inputs, outputs) in enumerate(pairwise(widths)):
             y = y.relu() if layer and teacher == "nonlinear" else y
-            y = y @ torch.randn(inputs, outputs, generator=generator, dtype=torch.float64) / math.sqrt(inputs)
+            weights = torch.empty(inputs, outputs, dtype=torch.float64)
+            if teacher_weights == "normal":
+                weights.normal_(generator=generator)
+            else:
+                weights.uniform_(-1, 1, generator=generator)
+            y = y @ weights / math.sqrt(inputs)
         variances = eigen(Moments.of(y, y[:, :0]).feature_covariance).values
         if variances[0] > 0 and variances[rank - 1] >= LEAST_SHARE * variances.sum():
-            return x, y, {"teacher": teacher, "teacher_seed": teacher_seed, **sizes, "rejected_teachers": rejected}
+            facts = {"teacher": teacher, "teacher_seed": teacher_seed, **sizes, "rejected_teachers": rejected}
+            return x, y, facts | ({"teacher_weights": teacher_weights} if teacher_weights != "normal" else {})
     raise ConfigError(
         f"no teacher among {MOST_TRIES} gave {rank} target directions of at least {LEAST_SHARE:.0%} of the variance "
         f"with {sizes}: use a smaller target_dim or a larger teacher_rank"

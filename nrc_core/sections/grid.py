@@ -26,8 +26,10 @@ DEPTH, MEASUREMENTS = 8, 10  # depth of the MLPs of the Deep NRC paper, and the 
 # Arguments of `load_dataset` besides the name.
 OPTIONS = (
     "split", "samples", "teacher", "target_dim", "teacher_rank", "shuffled", "image_size", "targets",
-    "train_per_class", "test_per_class", "labels",
+    "train_per_class", "test_per_class", "labels", "target_scale", "teacher_seed", "teacher_weights",
 )  # fmt: skip
+# Options that are left out if they have their default, so that runs from before there was a choice keep their keys.
+DEFAULTS = {"target_scale": "standardised", "teacher_weights": "normal"}
 
 Made = TypeVar("Made", bound=Configuration)
 
@@ -142,5 +144,6 @@ def _not_none(given: Mapping[str, Any]) -> dict[str, Any]:
 def _fields(kind: type[RunConfig] | type[ClassifierConfig], values: Mapping[str, Any]) -> dict[str, Any]:
     """The values that are fields of a kind of configuration, with the values that are options of its data."""
     names = [field.name for field in dataclasses.fields(kind) if field.name in values]
-    options = {name: values[name] for name in OPTIONS if name in values}
+    options = {name: values[name] for name in OPTIONS if name in values and values[name] != DEFAULTS.get(name)}
+    options |= {"seed": values["split_seed"]} if "split_seed" in values else {}
     return {name: values[name] for name in names} | {"dataset_options": options}

@@ -23,6 +23,7 @@ def deep_nrc_mlp(
     batch_size: int = 128,
     split: str = "random",
     samples: int | None = None,
+    target_scale: str = "standardised",
     targets: Sequence[str] = (),
     rank: int | None = None,
     measurements: int = MEASUREMENTS,

@@ -24,6 +24,7 @@ def deep_nrc_resnet(
     split: str | None = None,
     samples: int | None = None,
     image_size: int | None = None,
+    target_scale: str = "standardised",
     precision: str = "float32",
     measurements: int = 10,
 ) -> list[RunConfig]:

@@ -22,6 +22,8 @@ def low_rank_targets(
     weight_decay: float | None = None,
     epochs: int | None = None,
     samples: int | None = None,
+    bias: bool = False,
+    target_scale: str = "standardised",
     control: bool = True,
     measurements: int = 5,
 ) -> list[RunConfig]:

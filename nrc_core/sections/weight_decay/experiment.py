@@ -21,6 +21,8 @@ def weight_decay(
     learning_rate: float | None = None,
     epochs: int | None = None,
     samples: int | None = None,
+    target_scale: str = "standardised",
+    teacher_weights: str = "normal",
     targets: Sequence[str] = (),
     image_size: int | None = None,
     measurements: int = 1,

@@ -1,5 +1,8 @@
 """Networks that differ from a first one in one respect each: what decides whether they collapse."""
 
+from collections.abc import Mapping
+from typing import Any
+
 import pandas as pd
 
 from nrc_core.results.criteria import error_most, last_sites, target_dimensions, verdicts
@@ -12,18 +15,29 @@ RECIPE = "the recipe"
 def variant_names(results: Results) -> pd.Series:
     """Difference of each run from the first run, by key in the order of the runs: "with a bias", "4 layers", ...
 
-    Only bias, initial scale, depth and width are compared. A run with the same values as the first is "the recipe".
+    Only the values that the experiment varies are compared. A run with the same values as the first is "the recipe".
     """
-    first = results.runs.iloc[0]
-    return pd.Series({row["key"]: _difference(row, first) for _, row in results.runs.iterrows()}, name="variant")
+    rows = [{**row, **_options(row["dataset_options"])} for row in results.runs.to_dict("records")]
+    return pd.Series({row["key"]: _difference(row, rows[0]) for row in rows}, name="variant")
 
 
-def _difference(row: pd.Series, first: pd.Series) -> str:
+def _options(given: Mapping[str, Any]) -> dict[str, Any]:
+    """The options of the data that the experiment varies; `seed`, which decides the split, is named `split_seed`."""
+    usual = {"target_scale": "standardised", "teacher_seed": 0, "seed": 0}
+    found = {name: given.get(name, value) for name, value in usual.items()}
+    return found | {"split_seed": found.pop("seed")}
+
+
+def _difference(row: Mapping[str, Any], first: Mapping[str, Any]) -> str:
     words = {
         "bias": "with a bias" if row["bias"] else "without a bias",
         "init_scale": f"initial weights x {row['init_scale'] / first['init_scale']:g}",
         "depth": f"{row['depth']} layers",
         "width": f"{row['width']} wide",
+        "target_scale": f"{row['target_scale']} targets",
+        "weight_decay": f"weight decay {row['weight_decay']:g}",
+        "teacher_seed": f"teacher {row['teacher_seed']}",
+        "split_seed": f"split {row['split_seed']}",
     }
     return ", ".join(text for name, text in words.items() if row[name] != first[name]) or RECIPE
 
