@@ -1,3 +1,4 @@
+import inspect
 import json
 
 import numpy as np
@@ -353,19 +354,11 @@ def test_wrong_row_counts_are_refused(prepared):
 
 
 @pytest.mark.parametrize(
-    "experiment",
-    [
-        "deep_nrc_mlp",
-        "weight_decay",
-        "training_dynamics",
-        "proposition_1",
-        "paper_or_code",
-        "what_decides_collapse",
-    ],
+    "experiment", [name for name, made in EXPERIMENTS.items() if "targets" in inspect.signature(made).parameters]
 )
 def test_a_table_of_ones_own_is_taken_with_its_targets(tmp_path, experiment):
     path = write_table(tmp_path / "mine.csv")
-    several = experiment in ("training_dynamics", "proposition_1")
+    several = "datasets" in inspect.signature(EXPERIMENTS[experiment]).parameters
     for config in EXPERIMENTS[experiment]([str(path)] if several else str(path), targets=["y2"], epochs=1):
         dataset = load_dataset(config.dataset, **config.dataset_options)
         assert (dataset.input_dim, dataset.target_dim) == (3, 1)

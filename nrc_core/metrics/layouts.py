@@ -23,7 +23,7 @@ class Layout:
     """
 
     axis: int = 0
-    folded: str | None = None  # or "by sample", "by position"
+    folded: str | None = None
 
     def samples_first(self, activation: Tensor, n: int, layer: WeightLayer) -> Tensor:
         """The activation of n samples with the sample axis first, and the features on the same side of positions."""
