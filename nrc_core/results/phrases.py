@@ -1,5 +1,6 @@
 """Numbers in words, and tables in Markdown, for pages and messages."""
 
+import math
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
@@ -56,6 +57,24 @@ def share(value: float) -> str:
     return f"{100 * value:.3g}%"
 
 
+def apart(value: float, limit: float, digits: int = 2) -> str:
+    """A value with enough significant digits to be on the same side of a limit as the value itself.
+
+    Args:
+        value: the number that is written.
+        limit: the number with which readers compare it.
+        digits: significant digits, unless more are needed.
+
+    Example:
+        >>> apart(0.8988, 0.9), apart(0.5234, 0.9), apart(0.9, 0.9), apart(0.05004, 0.05)
+        ('0.899', '0.52', '0.9', '0.05004')
+    """
+    texts = [f"{value:.{more}g}" for more in range(digits, 18)]
+    if not (math.isfinite(value) and math.isfinite(limit)):
+        return texts[0]
+    return next(text for text in texts if _side(float(text), limit) == _side(value, limit))
+
+
 def markdown_table(head: Sequence[str], rows: Iterable[Sequence[object]], *, right: int = 0) -> str:
     """A table with a head and rows; the last `right` columns are aligned to the right.
 
@@ -68,6 +87,11 @@ def markdown_table(head: Sequence[str], rows: Iterable[Sequence[object]], *, rig
     aligned = "".join("|---" if place < len(head) - right else "|---:" for place in range(len(head)))
     lines = [f"| {' | '.join(map(str, cells))} |" for cells in (head, *rows)]
     return "\n".join([lines[0], f"{aligned}|", *lines[1:]])
+
+
+def _side(value: float, limit: float) -> int:
+    """1 above the limit, -1 below it, 0 at the limit."""
+    return (value > limit) - (value < limit)
 
 
 def _written(value: Any) -> str:

@@ -25,9 +25,12 @@ class Observation:
         limit: the limit with which values are compared.
         at_least: True if the claim holds at or above the limit, False if it holds at or below the limit.
         rows: one row for each network, or for each other subject of the claim: `group` (data set, width, ...), `seed`,
-            `value` and `holds`. Without rows, there is no evidence for or against the claim.
+            `value`, `holds`, and `share`: the share of the sites of a network that meet the condition by which the
+            worst of them is judged; NaN if the value is not the worst of several sites. Without rows, there is no
+            evidence for or against the claim.
         silent: number of networks that say nothing about the claim, because they lack what it speaks of.
         needs: what these networks lack, in words.
+        unsure: why these numbers cannot decide the claim, in words; empty if they can.
     """
 
     quantity: str
@@ -36,14 +39,17 @@ class Observation:
     rows: pd.DataFrame
     silent: int = 0
     needs: str = ""
+    unsure: str = ""
 
 
 Check = Callable[..., Observation]
 Value = float | int | np.floating | np.integer
-Found = tuple[Value, bool | np.bool]  # the value of a network, and whether it meets the claim's other requirements
+# The value of a network, whether it meets the claim's other requirements, and the share of its sites, if there is one.
+Found = tuple[Value, bool | np.bool] | tuple[Value, bool | np.bool, float]
 # For each network, or other subject of a claim: its `group` and `seed` in a dictionary, then what a check looks at.
 Items = Iterator[tuple[Any, ...]]
 CHECKS: dict[str, Check] = {}
+COLUMNS = ["group", "seed", "value", "holds", "share"]
 READERS: dict[str, set[str]] = {"spectra": set(), "losses": set(), "downstream": set()}
 
 
@@ -56,14 +62,16 @@ def check(
     reads: str = "",
     needs: str = "what it is about",
     quantity: Callable[..., str] | None = None,
+    unsure: Callable[..., str] | None = None,
 ) -> Callable[[Callable[..., Any]], Check]:
     """Make a check of all networks from a function of one network, and register it by its name in `CHECKS`.
 
     The docstring of the function begins with the quantity in words, and these words can contain arguments of the claim.
     The function returns the value of the network, which is compared with the limit. If the claim has other
-    requirements, the function returns the value and whether the network meets them. It returns None if the network says
-    nothing about the claim. The function takes the items that `over` yields after group and seed, and by name `limits`
-    and the arguments of the claim.
+    requirements, the function returns the value and whether the network meets them. If the value is the worst of
+    several sites, a third number is the share of the sites that meet the condition. The function returns None if the
+    network says nothing about the claim. The function takes the items that `over` yields after group and seed, and by
+    name `limits` and the arguments of the claim.
 
     Args:
         limit: the name of a threshold, a number, or a function that returns one of them from the arguments.
@@ -75,6 +83,8 @@ def check(
         reads: a table that the check reads besides the measurements.
         needs: what a network must have to say anything about the claim; without it, the function returns None.
         quantity: function that returns the quantity in words, if the words depend on more than the arguments' values.
+        unsure: function that returns why the numbers cannot decide the claim, or an empty text if they can. It takes by
+            name the `rows` of the observation, the `evidence` of all pages, `limits`, and the arguments of the claim.
 
     Example:
         >>> from nrc_core.claims.checks.subjects import networks
@@ -89,7 +99,7 @@ def check(
     def registered(function: Callable[..., Any]) -> Check:
         @wraps(function)
         def checked(evidence: Evidence, limits: Limits, **arguments: Any) -> Observation:
-            parts = [one for one in (function, over, limit, at_least, quantity) if callable(one)]
+            parts = [one for one in (function, over, limit, at_least, quantity, unsure) if callable(one)]
             if unknown := set(arguments) - {name for one in parts for name in signature(one).parameters}:
                 raise TypeError(f"{function.__name__} takes no argument {', '.join(sorted(unknown))}")
             given = arguments | {"limits": limits}
@@ -100,12 +110,13 @@ def check(
                 if found is None:
                     silent += 1
                     continue
-                value, more = found if isinstance(found, tuple) else (found, True)
+                value, more, *share = found if isinstance(found, tuple) else (found, True)
                 holds = bool(more) and _within(value, bound, at_least=above, strict=strict)
-                rows.append(network | {"value": value, "holds": holds})
+                rows.append(network | {"value": value, "holds": holds, "share": share[0] if share else np.nan})
             words = _in_words(function, arguments) if quantity is None else _said(quantity, given)
-            table = pd.DataFrame(rows, columns=["group", "seed", "value", "holds"])
-            return Observation(words, bound, above, table, silent, needs)
+            table = pd.DataFrame(rows, columns=COLUMNS)
+            doubt = "" if unsure is None else _said(unsure, {**given, "rows": table, "evidence": evidence})
+            return Observation(words, bound, above, table, silent, needs, doubt)
 
         CHECKS[function.__name__] = checked
         if reads:
