@@ -5,6 +5,8 @@ import pandas as pd
 import pytest
 
 from nrc_core import Results, Store, run
+from nrc_core.claims.checks import CHECKS
+from nrc_core.results.thresholds import thresholds
 from nrc_core.sections.deep_nrc_mlp.experiment import deep_nrc_mlp
 from nrc_core.sections.dynamics import generalisation_gap, onset, order_of_onset, settled_epoch, timing
 from nrc_core.sections.training_dynamics.figures import generalisation, onset_order, training_curves
@@ -80,7 +82,9 @@ def altered(results: Results, *, columns: dict[str, list[float]], train_mse: lis
     return Results(**{**vars(results), "measurements": results.measurements.assign(**values), "losses": changed})
 
 
+# NRC3 holds once, but not to the end; in the second case it always holds.
 ALL = {"nrc1": [0.5, 0.5, 0.01, 0.01], "nrc2": [0.0, 1.0, 1.0, 1.0], "nrc3": [1.0, 0.0, 1.0, 0.0], "nrc4": [0.0] * 4}
+KEPT = ALL | {"nrc3": [1.0] * 4}
 
 
 def test_onsets_are_brackets(trained):
@@ -120,19 +124,37 @@ def test_conditions_in_the_order_of_their_onset(trained):
     assert table["split"].tolist() == ["random"] * 2 + ["blocked"] * 2
 
 
+FALLING = [2.0**-epoch for epoch in range(16)]  # a loss that never settles
+
+
 @pytest.mark.parametrize(
-    ("train_mse", "nrc1", "order"),
+    ("train_mse", "nrc2", "order"),
     [
-        (1.0, [0.5, 0.0, 0.0, 0.0], "after"),
-        ([2.0**-epoch for epoch in range(16)], [0.5, 0.0, 0.0, 0.0], "before"),
-        (1.0, [0.0] * 4, "open"),
-        (1.0, [0.5] * 4, "none"),
+        (1.0, [0.0, 1.0, 1.0, 1.0], "after"),
+        (FALLING, [0.0, 1.0, 1.0, 1.0], "before"),
+        (1.0, [1.0] * 4, "open"),
+        (1.0, [0.0] * 4, "none"),
     ],
 )
-def test_before_or_after_the_losses_settled(trained, train_mse, nrc1, order):
-    changed = altered(trained, columns=ALL | {"nrc1": nrc1}, train_mse=train_mse)
-    table = timing(changed)
-    assert table["collapse"].tolist() == [order] * 4
+def test_before_or_after_the_losses_settled(trained, train_mse, nrc2, order):
+    changed = altered(trained, columns=KEPT | {"nrc1": [0.0] * 4, "nrc2": nrc2}, train_mse=train_mse)
+    assert timing(changed)["collapse"].tolist() == [order] * 4
+    # NRC1 alone holds at the first measurement already.
+    alone = timing(changed, condition="nrc1")
+    assert (alone["at_most"] == 1).all()
+    assert set(alone["collapse"]) == {"open" if train_mse == 1.0 else "before"}
+
+
+def test_collapse_waits_for_all_four_conditions(trained):
+    """Losses are flat from epoch 4 on; NRC1 holds from epoch 1, NRC2 from some epoch after 6."""
+    curve = [8.0, 4.0, 2.0] + [1.0] * 13
+    late = altered(trained, columns=KEPT | {"nrc1": [0.0] * 4, "nrc2": [0.0, 0.0, 0.0, 1.0]}, train_mse=curve)
+    settled = timing(late)["settled"]
+    look = CHECKS["collapse_after_settling"]
+    rows = look({"page": late}, thresholds()).rows
+    assert rows["holds"].tolist() == [True] * 4
+    assert rows["value"].tolist() == (16 / settled).tolist()
+    assert not look({"page": late}, thresholds(), condition="nrc1").rows["holds"].any()
 
 
 def test_the_gap_is_in_units_of_the_training_variance(trained):
@@ -150,8 +172,9 @@ def test_figures_are_vector_graphics_with_words(trained, draw):
 
 
 def test_the_message_follows_the_numbers(trained):
-    after = altered(trained, columns=ALL)
-    assert "Synthetic: collapse after the losses settled." in training_curves(after).alt
+    after = training_curves(altered(trained, columns=KEPT)).alt
+    assert "Synthetic: collapse after the losses settled." in after
+    assert after.endswith("NRC1 alone sets in by epoch 6 to 6.")
     never = altered(trained, columns=ALL | {"nrc1": [0.9] * 4})
     assert "Synthetic: no collapse. No network collapses." in training_curves(never).alt
     assert "Synthetic: NRC4 first, NRC1 and NRC3 never" in onset_order(never).alt

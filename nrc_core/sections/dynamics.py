@@ -78,22 +78,28 @@ def onset(
     return table.astype({"seed": int, "after": "Int64", "at_most": "Int64"})
 
 
-def timing(results: Results, limits: Mapping[str, float] | None = None) -> pd.DataFrame:
-    """Whether noise suppression sets in before or after the losses settle: one row for each run.
+def timing(results: Results, limits: Mapping[str, float] | None = None, condition: str = "all") -> pd.DataFrame:
+    """Whether collapse sets in before or after the losses settle: one row for each run.
+
+    Args:
+        limits: thresholds by name; those of `thresholds` unless given.
+        condition: what has to set in, nrc1 to nrc4, or all for the four conditions together. NRC1 alone says little: it
+            holds from the first epoch on if the features vary in few directions from the beginning.
 
     Returns:
-        Columns `key, dataset, split, seed, after, at_most` (the onset of NRC1, see `onset`), `settled` (the epoch at
-        which both training and test loss have settled, Int64, missing if one of them never settles) and `collapse`.
-        `collapse` is "after" if the network collapses after the losses settled, "before" if it collapses before they
-        settled or if one of them never settles, "open" if they settled inside the interval of the onset, and "none" if
-        the network does not collapse.
+        Columns `key, dataset, split, seed, after, at_most` (the onset of the condition, see `onset`), `settled` (the
+        epoch at which both training and test loss have settled, Int64, missing if one of them never settles) and
+        `collapse`. `collapse` is "after" if the network collapses after the losses settled, "before" if it collapses
+        before they settled or if one of them never settles, "open" if they settled inside the interval of the onset,
+        and "none" if the network does not collapse.
     """
     limits = thresholds() if limits is None else limits
-    return results.once(("timing", *(limits[name] for name in TIMED)), lambda one: _timing(one, limits)).copy()
+    asked = ("timing", condition, *(limits[name] for name in TIMED))
+    return results.once(asked, lambda one: _timing(one, limits, condition)).copy()
 
 
-def _timing(results: Results, limits: Mapping[str, float]) -> pd.DataFrame:
-    table = onset(results, limits, ("nrc1",)).drop(columns="condition")
+def _timing(results: Results, limits: Mapping[str, float], condition: str) -> pd.DataFrame:
+    table = onset(results, limits, (condition,)).drop(columns="condition")
     settled = {}
     for key, run in results.losses.groupby("key", sort=False):
         epochs = [settled_epoch(run, column, limits) for column in LOSSES]

@@ -136,14 +136,27 @@ def generalisation_gap(row: dict[str, Any]) -> Value:
     return row["gap"]
 
 
-def _events(results: Results, limits: Limits) -> Items:
+def _events(results: Results, limits: Limits, condition: str = "all") -> Items:
     """Yield for every network whose losses settle the row of `timing`: when they settled and when it collapsed."""
-    yield from each_row(dynamics.timing(results, limits).dropna(subset="settled"))
+    yield from each_row(dynamics.timing(results, limits, condition).dropna(subset="settled"))
 
 
-@check(limit=1.0, over=_events, at_least=True, strict=True, reads="losses", needs="a known order of events")
+def _onset(condition: str = "all") -> str:
+    what = "all four conditions have" if condition == "all" else f"{condition.upper()} has"
+    return f"epoch at which {what} set in at the last site over the epoch at which both losses have settled"
+
+
+@check(
+    limit=1.0,
+    over=_events,
+    at_least=True,
+    strict=True,
+    reads="losses",
+    needs="a known order of events",
+    quantity=_onset,
+)
 def collapse_after_settling(row: dict[str, Any]) -> Value | None:
-    """Epoch at which NRC1 has set in over the epoch at which both losses have settled.
+    """Epoch at which the conditions have set in over the epoch at which both losses have settled.
 
     A network gives no value if it never collapses, if its losses never settle, or if the measured epochs do not show
     which came first.

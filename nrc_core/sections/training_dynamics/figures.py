@@ -18,11 +18,15 @@ from nrc_core.sections.dynamics import generalisation_gap, onset, order_of_onset
 LINES: dict[str, Any] = {"random": "-", "blocked": "--"}
 CURVES = {"train_mse": ("training", COLOURS["nrc1"]), "test_mse": ("test", NETWORK)}
 SETTLED: dict[str, Any] = {"linewidth": 0.8, "color": NEUTRAL, "alpha": 0.7}
+NOISE_ALONE: dict[str, Any] = {"linewidth": 1.2, "color": COLLAPSE, "linestyle": ":"}
 
 
 def training_curves(results: Results) -> Picture:
-    """Losses by epoch and the onset of collapse, one panel for each data set, in the layout of the paper's figure 5."""
-    events = timing(results)
+    """Losses by epoch and the onset of collapse, one panel for each data set, in the layout of the paper's figure 5.
+
+    Collapse is that all four conditions hold at the last site. The onset of NRC1 alone is drawn beside it.
+    """
+    events, noise = timing(results), timing(results, condition="nrc1")
     splits = results.runs.set_index("key")["split"]
     with canvas.panels(results.runs["dataset"], 2.7, columns=2, extra=0.7) as (figure, panels):
         for axis, dataset in panels:
@@ -32,14 +36,16 @@ def training_curves(results: Results) -> Picture:
                 run = run[run["epoch"].isin(log_spaced_epochs(int(run["epoch"].max()), 200))]
                 for column, (_, colour) in CURVES.items():
                     axis.plot(run["epoch"], run[column], LINES[splits[key]], color=colour, linewidth=0.9, alpha=0.8)
-            _mark(axis, here)
+            _mark(axis, here, noise[noise["dataset"] == dataset])
             canvas.time_axis(axis, "epoch")
             axis.set(ylabel="mean squared error", title=_message(dataset, here))
             canvas.log_axis(axis)
         titles = ". ".join(axis.get_title("left") for axis, _ in panels)
         styles = _key(sorted(set(splits), reverse=True))
         canvas.legend(figure, styles, columns=len(styles) // 2)
-        return picture(figure, f"Training and test losses by epoch. {titles}. {_epochs(events)}")
+        alone = noise["at_most"].dropna()
+        also = f" NRC1 alone sets in by epoch {alone.min()} to {alone.max()}." if len(alone) else ""
+        return picture(figure, f"Training and test losses by epoch. {titles}. {_epochs(events)}{also}")
 
 
 def onset_order(results: Results) -> Picture:
@@ -100,8 +106,10 @@ def _name(dataset: str) -> str:
     return "SGEMM" if dataset == "sgemm" else Path(dataset).stem.capitalize()
 
 
-def _mark(axis: Axes, events: pd.DataFrame) -> None:
-    """Mark the intervals of the onset of collapse, green as in the paper, and the epochs at which losses settled."""
+def _mark(axis: Axes, events: pd.DataFrame, noise: pd.DataFrame) -> None:
+    """Mark the onsets of collapse, green as in the paper, those of NRC1 alone, and when the losses settled."""
+    for epoch in noise["at_most"].dropna().unique():
+        axis.axvline(epoch, **NOISE_ALONE)
     for row in events.dropna(subset="at_most").drop_duplicates(["after", "at_most", "split"]).itertuples():
         axis.axvspan(max(row.after, 1), row.at_most, color=COLLAPSE, alpha=0.12, linewidth=0)
         axis.axvline(row.at_most, color=COLLAPSE, linestyle=LINES[row.split], linewidth=1.6)
@@ -133,7 +141,8 @@ def _key(splits: list[str]) -> dict[str, dict[str, Any]]:
     return {
         **{f"{label} loss": {"color": colour} for label, colour in CURVES.values()},
         **(lines if len(lines) > 1 else {}),
-        "collapse sets in (NRC1, last site)": {"color": COLLAPSE, "linewidth": 1.6},
+        "all four conditions set in (last site)": {"color": COLLAPSE, "linewidth": 1.6},
+        "NRC1 alone sets in": NOISE_ALONE,
         "both losses have settled": SETTLED,
     }
 
