@@ -92,6 +92,7 @@ def _measurements(one: dict[str, Any], run: dict[str, Any]) -> list[dict[str, An
                 rows.append(
                     {**run, **view,
                      "name": "output" if site == last + 1 else f"layer{site}", "width": 10 if site == last + 1 else 64,
+                     "feature_effective_rank": 9, "target_effective_rank": 9,
                      "variance": variance, "variance_current": current, "weak_variance": weak, **columns,
                      "weak_variance_least": weak, "weak_variance_most": weak, "error": error if end else 0.9,
                      "loss": one["final_loss"] if end else 2.0}

@@ -279,7 +279,11 @@ def test_an_argument_that_a_check_does_not_take_is_refused():
             {"weight_decay": 0.1},
             "least noise at any other weight decay over that at 0.1, means over the last 4 sites",
         ),
-        ("condition_once_collapsed", {"condition": "nrc1"}, "noise at the last site"),
+        (
+            "condition_once_collapsed",
+            {"condition": "nrc1"},
+            "noise at the last site (the output must have all directions of the targets too)",
+        ),
     ],
 )
 def test_the_quantity_is_the_beginning_of_the_docstring(name, arguments, words):

@@ -83,7 +83,14 @@ def altered(results: Results, *, columns: dict[str, list[float]], train_mse: lis
 
 
 # NRC3 holds once, but not to the end; in the second case it always holds.
-ALL = {"nrc1": [0.5, 0.5, 0.01, 0.01], "nrc2": [0.0, 1.0, 1.0, 1.0], "nrc3": [1.0, 0.0, 1.0, 0.0], "nrc4": [0.0] * 4}
+ALL = {
+    "nrc1": [0.5, 0.5, 0.01, 0.01],
+    "nrc2": [0.0, 1.0, 1.0, 1.0],
+    "nrc3": [1.0, 0.0, 1.0, 0.0],
+    "nrc4": [0.0] * 4,
+    "feature_effective_rank": [2] * 4,
+    "target_effective_rank": [2] * 4,
+}
 KEPT = ALL | {"nrc3": [1.0] * 4}
 
 
@@ -155,6 +162,15 @@ def test_collapse_waits_for_all_four_conditions(trained):
     assert rows["holds"].tolist() == [True] * 4
     assert rows["value"].tolist() == (16 / settled).tolist()
     assert not look({"page": late}, thresholds(), condition="nrc1").rows["holds"].any()
+
+
+def test_over_collapse_is_no_collapse(trained):
+    """All four conditions set in after the losses settled, but the output has one direction for two of the targets."""
+    lost = altered(trained, columns=KEPT | {"feature_effective_rank": [1] * 4})
+    assert timing(lost)["collapse"].tolist() == ["over-collapsed"] * 4
+    assert CHECKS["collapse_after_settling"]({"page": lost}, thresholds()).silent == 4
+    never = altered(trained, columns=ALL | {"feature_effective_rank": [1] * 4})
+    assert timing(never)["collapse"].tolist() == ["none"] * 4
 
 
 def test_the_gap_is_in_units_of_the_training_variance(trained):

@@ -89,6 +89,15 @@ def last_sites(measurements: pd.DataFrame) -> pd.DataFrame:
     return last_site_rows(measurements).set_index("key")
 
 
+def over_collapsed(measurements: pd.DataFrame) -> pd.Series:
+    """Whether the output varies in fewer directions (99 % of its variance) than the targets, by key.
+
+    Noise is then small because the network has lost some of the targets, so it does not count as collapse.
+    """
+    outputs = measurements[measurements["name"] == OUTPUT].set_index("key")
+    return outputs["feature_effective_rank"] < outputs["target_effective_rank"]
+
+
 def target_dimensions(measurements: pd.DataFrame) -> pd.Series:
     """The target dimension t, which is the width of the output, by key."""
     return measurements[measurements["name"] == OUTPUT].set_index("key")["width"]
@@ -125,8 +134,8 @@ def verdicts(measurements: pd.DataFrame) -> pd.DataFrame:
         at this site and at every deeper site that feeds a weight. It is missing if the condition fails at the last such
         site. `collapsed_from` is the same for all four conditions together, and `last_site` is the last such site.
         `deep` says whether all four hold below the last site. `unexplained` is `network_mse` as a share of the target
-        variance (NaN for constant targets). `over_collapsed` says whether the output varies in fewer directions (99 %
-        of its variance) than the targets: `output_rank` is less than `target_rank`. The other column is `seed`.
+        variance (NaN for constant targets). `over_collapsed` is as in the function of this name: `output_rank` is less
+        than `target_rank`. The other column is `seed`.
     """
     sites, last = weight_sites(measurements).sort_values("site", ignore_index=True), last_sites(measurements)
     flags = holds(sites)
@@ -141,7 +150,7 @@ def verdicts(measurements: pd.DataFrame) -> pd.DataFrame:
         unexplained=last["network_mse"] / variance.where(variance > 0),
         output_rank=outputs["feature_effective_rank"].astype(int),
         target_rank=last["target_effective_rank"].astype(int),
-        over_collapsed=lambda rows: rows["output_rank"] < rows["target_rank"],
+        over_collapsed=over_collapsed(measurements),
     )
 
 

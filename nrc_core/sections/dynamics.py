@@ -6,7 +6,15 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from nrc_core.results.criteria import CONDITIONS, first_site, holds, last_site_rows, last_sites, unbroken
+from nrc_core.results.criteria import (
+    CONDITIONS,
+    first_site,
+    holds,
+    last_site_rows,
+    last_sites,
+    over_collapsed,
+    unbroken,
+)
 from nrc_core.results.results import Results
 from nrc_core.results.thresholds import thresholds
 
@@ -91,7 +99,8 @@ def timing(results: Results, limits: Mapping[str, float] | None = None, conditio
         epoch at which both training and test loss have settled, Int64, missing if one of them never settles) and
         `collapse`. `collapse` is "after" if the network collapses after the losses settled, "before" if it collapses
         before they settled or if one of them never settles, "open" if they settled inside the interval of the onset,
-        and "none" if the network does not collapse.
+        "none" if the network does not collapse, and "over-collapsed" if the condition holds at the end because the
+        network has lost some of the targets (see `over_collapsed`).
     """
     limits = thresholds() if limits is None else limits
     asked = ("timing", condition, *(limits[name] for name in TIMED))
@@ -105,8 +114,9 @@ def _timing(results: Results, limits: Mapping[str, float], condition: str) -> pd
         epochs = [settled_epoch(run, column, limits) for column in LOSSES]
         settled[key] = None if None in epochs else max(epoch for epoch in epochs if epoch is not None)
     table["settled"] = table["key"].map(settled).astype("Int64")
-    table["collapse"] = [_order(row.after, row.at_most, row.settled) for row in table.itertuples()]
-    return table
+    collapse = pd.Series([_order(row.after, row.at_most, row.settled) for row in table.itertuples()], dtype="str")
+    lost = table["at_most"].notna() & table["key"].map(over_collapsed(results.final())).astype(bool)
+    return table.assign(collapse=collapse.mask(lost, "over-collapsed"))
 
 
 def _order(after: Any, at_most: Any, settled: Any) -> str:

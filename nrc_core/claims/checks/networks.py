@@ -5,7 +5,7 @@ from typing import Any
 import pandas as pd
 
 from nrc_core.claims.checks.observation import Evidence, Found, Items, Limits, Value, check
-from nrc_core.claims.checks.subjects import COLLAPSED, collapsed_sites, each_row, networks, rank_correlation
+from nrc_core.claims.checks.subjects import COLLAPSED, collapsed_sites, each_row, genuine, networks, rank_correlation
 from nrc_core.results.criteria import error_most, first_site, holds
 from nrc_core.results.results import Results
 from nrc_core.sections import dynamics
@@ -13,7 +13,7 @@ from nrc_core.sections import dynamics
 ALIGNMENTS = ("nrc2", "nrc3")
 # For each condition, the limit of its worst value and the name of this quantity.
 ONCE_COLLAPSED: dict[str, tuple[str | float, str]] = {
-    "nrc1": ("noise_most", "noise at the last site"),
+    "nrc1": ("noise_most", "noise at the last site (the output must have all directions of the targets too)"),
     "nrc2": ("alignment_least", "lowest alignment with the targets in the collapsed sites"),
     "nrc3": ("alignment_least", "lowest alignment with the weights in the collapsed sites"),
     "nrc4": (1.0, "largest linear prediction error in the collapsed sites, over what is allowed"),
@@ -27,16 +27,19 @@ ONCE_COLLAPSED: dict[str, tuple[str | float, str]] = {
     needs=COLLAPSED,
     quantity=lambda condition: ONCE_COLLAPSED[condition][1],
 )
-def condition_once_collapsed(rows: pd.DataFrame, limits: Limits, condition: str) -> Value | None:
+def condition_once_collapsed(rows: pd.DataFrame, limits: Limits, condition: str) -> Value | Found | None:
     """The worst value of one condition in the collapsed sites.
 
-    A network without collapsed sites says nothing about the other conditions; its noise is that of the last site.
+    For NRC1 it is the noise of the last site, and an over-collapsed network fails. A network without collapsed sites
+    says nothing about the other conditions.
     """
+    if condition == "nrc1":
+        return rows["nrc1"].iloc[-1], not rows["over_collapsed"].any()
     if condition == "nrc4":
         rows = rows.assign(nrc4=rows["nrc4"] / error_most(rows, limits))
     collapsed = collapsed_sites(rows, limits)
     if collapsed.empty:
-        return rows["nrc1"].iloc[-1] if condition == "nrc1" else None
+        return None
     return collapsed[condition].min() if condition in ALIGNMENTS else collapsed[condition].max()
 
 
@@ -47,8 +50,11 @@ def _what(condition: str = "all") -> str:
 
 @check(limit=1.0, over=networks, at_least=True, quantity=_what)
 def sites_below_the_last(rows: pd.DataFrame, limits: Limits, condition: str = "all") -> Value:
-    """How many sites before the last belong to the unbroken run of collapsed sites that ends there."""
-    flags = holds(rows, limits)
+    """How many sites before the last belong to the unbroken run of collapsed sites that ends there.
+
+    An over-collapsed network has none.
+    """
+    flags = genuine(rows, limits)
     first = first_site(flags.all(axis=1) if condition == "all" else flags[condition], rows["site"])
     return 0 if first is None else int(rows["site"].iloc[-1]) - first
 
@@ -158,7 +164,7 @@ def _onset(condition: str = "all") -> str:
 def collapse_after_settling(row: dict[str, Any]) -> Value | None:
     """Epoch at which the conditions have set in over the epoch at which both losses have settled.
 
-    A network gives no value if it never collapses, if its losses never settle, or if the measured epochs do not show
-    which came first.
+    A network gives no value if it never collapses or over-collapses, if its losses never settle, or if the measured
+    epochs do not show which came first.
     """
     return row["at_most"] / row["settled"] if row["collapse"] in ("before", "after") else None

@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 
 from nrc_core.claims.checks.observation import Items, Limits
-from nrc_core.results.criteria import first_site, weight_sites
+from nrc_core.results.criteria import first_site, holds, over_collapsed, weight_sites
 from nrc_core.results.results import Results
 
 Group = Callable[[Any], str]  # from a row of a table to the name of its group
@@ -40,17 +40,34 @@ def each_row(table: pd.DataFrame, group: Group = DATASET) -> Items:
         yield {"group": group(row), "seed": row["seed"]}, row
 
 
+def final_sites(results: Results) -> pd.DataFrame:
+    """The weight sites of every network at the end of training, with the data set and weight decay of its run.
+
+    The column `over_collapsed` is by the function of this name, the same for all sites of a network.
+    """
+    final = results.label(results.final(), "dataset", "weight_decay")
+    return weight_sites(final.assign(over_collapsed=final["key"].map(over_collapsed(final))))
+
+
 @kept
 def networks(results: Results, group: Group = DATASET) -> Items:
-    """Yield the weight sites of every network at the end of training."""
-    table = weight_sites(results.label(results.final(), "dataset", "weight_decay"))
-    yield from parts(table, group=group, order="site")
+    """Yield the `final_sites` of every network."""
+    yield from parts(final_sites(results), group=group, order="site")
 
 
 def collapsed_sites(rows: pd.DataFrame, limits: Limits, noise: str = "nrc1") -> pd.DataFrame:
-    """The sites from the first collapsed site (by noise, as in the paper) to the last; none if the last fails."""
+    """The sites from the first collapsed site (by noise, as in the paper) to the last, of one of the `networks`.
+
+    There are none if the last site is not collapsed or the network is over-collapsed: noise is small there because the
+    network has lost some of the targets.
+    """
     first = first_site(rows[noise] <= limits["noise_most"], rows["site"])
-    return rows.iloc[:0] if first is None else rows[rows["site"] >= first]
+    return rows.iloc[:0] if first is None or rows["over_collapsed"].any() else rows[rows["site"] >= first]
+
+
+def genuine(rows: pd.DataFrame, limits: Limits) -> pd.DataFrame:
+    """Whether each condition holds at each of the `final_sites`; none holds in an over-collapsed network."""
+    return holds(rows, limits).mul(~rows["over_collapsed"], axis=0)
 
 
 def rank_correlation(a: pd.Series, b: pd.Series) -> float:

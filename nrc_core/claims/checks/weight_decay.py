@@ -3,8 +3,8 @@
 import pandas as pd
 
 from nrc_core.claims.checks.observation import Found, Items, Limits, Value, check
-from nrc_core.claims.checks.subjects import kept, parts, rank_correlation
-from nrc_core.results.criteria import first_site, holds, last_sites, verdicts, weight_sites
+from nrc_core.claims.checks.subjects import final_sites, genuine, kept, parts, rank_correlation
+from nrc_core.results.criteria import first_site, last_sites, over_collapsed
 from nrc_core.results.results import Results
 from nrc_core.sections.recipes import RECIPES
 from nrc_core.theory.bounds import decay_beyond_targets
@@ -15,14 +15,8 @@ Others = list[pd.DataFrame]
 
 @kept
 def _by_seed(results: Results) -> Items:
-    """Yield for every data set and seed with several weight decays the weight sites of networks by weight decay.
-
-    The column `over_collapsed` of the sites is as in `verdicts`, the same for all sites of a network.
-    """
-    final = results.label(results.final(), "dataset", "weight_decay")
-    over = final["key"].map(verdicts(final)["over_collapsed"])
-    table = weight_sites(final.assign(over_collapsed=over))
-    for network, rows in parts(table, ["dataset", "seed"], order="site"):
+    """Yield for every data set and seed with several weight decays the `final_sites` of networks by weight decay."""
+    for network, rows in parts(final_sites(results), ["dataset", "seed"], order="site"):
         sites = dict(list(rows.groupby("weight_decay")))
         if len(sites) > 1:
             yield network, sites
@@ -46,8 +40,12 @@ def _losses(results: Results, weight_decay: float) -> Items:
 
 
 def _sweeps(results: Results) -> Items:
-    """Yield noise at the last site and generalisation gap of networks, for pages with three weight decays or more."""
+    """Yield noise at the last site and generalisation gap of networks, for pages with three weight decays or more.
+
+    Over-collapsed networks are left out: they have little noise and a small gap because they learned little.
+    """
     train, test = (last_sites(results.label(results.final(split), "dataset")) for split in ("train", "test"))
+    train = train[~over_collapsed(results.final())]
     train = train.dropna(subset="nrc1")  # a network whose features vanished has no noise
     gap = (test["network_mse"] - train["network_mse"])[train.index] / train["target_variance"]
     if results.runs["weight_decay"].nunique() > 2:
@@ -60,17 +58,18 @@ def no_collapse_without_weight_decay(sites: Sites, limits: Limits) -> Value | No
 
     Over-collapsed networks do not count.
     """
-    collapsed = {
-        value: int((holds(rows, limits).all(axis=1) & ~rows["over_collapsed"]).sum()) for value, rows in sites.items()
-    }
+    collapsed = {value: int(genuine(rows, limits).all(axis=1).sum()) for value, rows in sites.items()}
     none = collapsed.pop(0.0, None)
     return none if any(collapsed.values()) else None
 
 
 @check(limit="sites_least", over=_against_others, at_least=True)
 def noise_and_alignment_at(rows: pd.DataFrame, _: Others, limits: Limits) -> Value:
-    """Sites with NRC1 and NRC3 at weight decay {weight_decay:g}."""
-    flags = holds(rows, limits)
+    """Sites with NRC1 and NRC3 at weight decay {weight_decay:g}.
+
+    An over-collapsed network has none.
+    """
+    flags = genuine(rows, limits)
     return int((flags["nrc1"] & flags["nrc3"]).sum())
 
 
@@ -120,8 +119,7 @@ def _lowest_with(some: list[pd.DataFrame], limits: Limits, conditions: list[str]
     if not some:
         return None
     rows = pd.concat(some)
-    met = holds(rows, limits)[conditions].all(axis=1) & ~rows["over_collapsed"]
-    return float(rows.loc[met, column].min())
+    return float(rows.loc[genuine(rows, limits)[conditions].all(axis=1), column].min())
 
 
 @check(limit="trend_least", over=_sweeps, at_least=True)
@@ -131,9 +129,13 @@ def collapse_and_gap(noise: pd.Series, gap: pd.Series) -> Value:
 
 
 @check(limit="noise_most", over=_by_seed)
-def noise_at_every(sites: Sites, excluded: float) -> Value:
-    """Largest noise at the last site, weight decays other than {excluded:g}."""
-    return max(rows["nrc1"].iloc[-1] for value, rows in sites.items() if value != excluded)
+def noise_at_every(sites: Sites, excluded: float) -> Found:
+    """Largest noise at the last site, weight decays other than {excluded:g}.
+
+    An over-collapsed network fails.
+    """
+    others = pd.concat([rows.tail(1) for value, rows in sites.items() if value != excluded])
+    return others["nrc1"].max(), not others["over_collapsed"].any()
 
 
 @check(limit=1.0, over=_against_others, at_least=True)
@@ -141,9 +143,9 @@ def earlier_collapse_at(rows: pd.DataFrame, others: Others, limits: Limits) -> V
     """Sites by which collapse (NRC1) starts earlier at weight decay {weight_decay:g} than at any other.
 
     The value is the number of sites by which the first collapsed site lies before the earliest first collapsed site of
-    all other weight decays.
+    all other weight decays. An over-collapsed network has no collapsed site.
     """
-    firsts = [first_site(holds(one, limits)["nrc1"], one["site"]) for one in (rows, *others)]
+    firsts = [first_site(genuine(one, limits)["nrc1"], one["site"]) for one in (rows, *others)]
     none = int(rows["site"].iloc[-1]) + 1
     here, *there = (none if site is None else site for site in firsts)
     return min(there) - here
@@ -153,9 +155,10 @@ def earlier_collapse_at(rows: pd.DataFrame, others: Others, limits: Limits) -> V
 def alignment_only_at(rows: pd.DataFrame, others: Others, limits: Limits) -> Found:
     """Sites with NRC3 at weight decay {weight_decay:g}, less the most at any other.
 
-    There must be enough aligned sites (NRC3) at this weight decay and too few at every other weight decay.
+    There must be enough aligned sites (NRC3) at this weight decay and too few at every other weight decay. An
+    over-collapsed network has none.
     """
-    here, *there = (int(holds(one, limits)["nrc3"].sum()) for one in (rows, *others))
+    here, *there = (int(genuine(one, limits)["nrc3"].sum()) for one in (rows, *others))
     return here - max(there), here >= limits["sites_least"] > max(there)
 
 
@@ -166,13 +169,14 @@ def lower_weight_rank_at(rows: pd.DataFrame, others: Others) -> Value:
 
 
 @check(limit="noise_factor", over=_against_others, at_least=True, strict=True)
-def noisier_than_at(rows: pd.DataFrame, others: Others, last: int = 4) -> Value:
+def noisier_than_at(rows: pd.DataFrame, others: Others, last: int = 4) -> Found:
     """Least noise at any other weight decay over that at {weight_decay:g}, means over the last {last} sites.
 
     The value is the least mean noise over the last sites among the other weight decays, divided by the mean noise at
-    this weight decay.
+    this weight decay. A network that is over-collapsed at this weight decay fails.
     """
-    return min(one["nrc1"].tail(last).mean() for one in others) / rows["nrc1"].tail(last).mean()
+    ratio = min(one["nrc1"].tail(last).mean() for one in others) / rows["nrc1"].tail(last).mean()
+    return ratio, not rows["over_collapsed"].any()
 
 
 @check(limit="misaligned_below", over=_against_others, strict=True)
@@ -180,10 +184,10 @@ def misaligned_but_at(rows: pd.DataFrame, others: Others, limits: Limits, last: 
     """Largest NRC3 at any weight decay but {weight_decay:g} (where it must be high), last {last} sites' mean.
 
     The value is the largest mean NRC3 over the last sites among the other weight decays. At this weight decay, the mean
-    NRC3 must be high.
+    NRC3 must be high, and the network must not be over-collapsed.
     """
     here, *there = (one["nrc3"].tail(last).mean() for one in (rows, *others))
-    return max(there), here >= limits["alignment_least"]
+    return max(there), here >= limits["alignment_least"] and not rows["over_collapsed"].any()
 
 
 @check(limit=0.0, over=_by_seed)
