@@ -126,6 +126,7 @@ def test_the_table_is_what_one_computes_by_hand(results):
     numbers = {
         "nrc1": m["seed"] / 10 + m["site"] / 100,
         "feature_effective_rank": 3 + m["seed"] * 2,
+        "target_effective_rank": 4,
         "network_mse": 0.3,
         "target_variance": (m["split"] == "train").map({True: 1.0, False: 2.0}),
     }
@@ -141,6 +142,7 @@ def test_the_table_is_what_one_computes_by_hand(results):
         "sine": 0.25,
         "train": 0.3,
         "test": 0.15,
+        "over-collapsed": 1,
     }
     pd.testing.assert_series_equal(table.loc[("true", 16), list(expected)], pd.Series(expected), check_names=False)
 

@@ -69,6 +69,14 @@ def test_over_collapse_is_an_output_of_fewer_directions():
     assert not verdicts(sites(feature_effective_rank=[1, 1, 2])).loc["k", "over_collapsed"]
 
 
+def test_over_collapse_does_not_count_as_collapse():
+    """All conditions hold at all sites, but the output has one direction for targets of two."""
+    verdict = verdicts(sites(feature_effective_rank=[2, 2, 1])).loc["k"]
+    assert verdict[["nrc1", "nrc2", "nrc3", "nrc4"]].tolist() == [0, 0, 0, 0]
+    assert pd.isna(verdict["collapsed_from"])
+    assert not verdict["deep"]
+
+
 def test_constant_targets_leave_nothing_to_explain():
     assert pd.isna(verdicts(sites(target_variance=[0.0] * 3)).loc["k", "unexplained"])
 
@@ -125,6 +133,10 @@ def test_words_for_over_collapse(results):
         "**Over-collapse** in 2 of 2 networks: 99 % of the output's variance lies in 1, of the targets' in 3 directions"
         in text
     )
+    lost = with_final(results, nrc1=0.01, nrc2=0.95, nrc3=0.95, nrc4=0.0, target_effective_rank=99)
+    assert "**does not appear here**" in words(lost)
+    assert "collapse, all four conditions below the last layer, in 0 of 2" in network_figures.strip(lost).alt
+    assert "No layer is collapsed at the end" in network_figures.losses(lost).alt
 
 
 def test_the_summary_has_a_row_a_network(results):

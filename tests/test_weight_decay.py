@@ -81,6 +81,12 @@ def test_the_map_says_that_the_last_site_fails(results):
 
 
 @pytest.mark.usefixtures("undrawn")
+def test_over_collapsed_networks_do_not_count_on_the_map(results):
+    lost = altered(altered(results, **COLLAPSED), decay(results) == 1e-2, target_effective_rank=99)
+    assert "only at weight decays 0 and 0.001." in weight_decay_map(lost).alt
+
+
+@pytest.mark.usefixtures("undrawn")
 def test_half_of_the_networks_are_enough(results):
     none = altered(results, nrc1=0.5)
     one_of_two = (none.measurements["seed"] == 0) & (decay(none) == 0)
@@ -132,7 +138,7 @@ def test_the_table_is_what_one_computes_by_hand(results):
     assert table.index.tolist() == [0, 1e-3, 1e-2]
     row = table.loc[1e-3]
     assert row["networks"] == 2
-    assert row["all four from"] == "0"
+    assert row["all four from"] == "0 (1 of 2)"  # the other network is over-collapsed
     assert row["noise"] == pytest.approx(0.04)  # median of 0.03 and 0.05 at site 3
     assert row["NRC3"] == pytest.approx(0.94)
     assert row["stable rank of weights"] == 2.5  # mean of 1 and 4 at sites 1 and 2

@@ -132,10 +132,11 @@ def verdicts(measurements: pd.DataFrame) -> pd.DataFrame:
     Returns:
         The index is `key`. The column of a condition, such as `nrc1`, has the first site such that the condition holds
         at this site and at every deeper site that feeds a weight. It is missing if the condition fails at the last such
-        site. `collapsed_from` is the same for all four conditions together, and `last_site` is the last such site.
-        `deep` says whether all four hold below the last site. `unexplained` is `network_mse` as a share of the target
-        variance (NaN for constant targets). `over_collapsed` is as in the function of this name: `output_rank` is less
-        than `target_rank`. The other column is `seed`.
+        site. `collapsed_from` is the same for all four conditions together, but missing if the network is
+        over-collapsed, which does not count as collapse. `last_site` is the last such site. `deep` says whether
+        `collapsed_from` is below the last site. `unexplained` is `network_mse` as a share of the target variance (NaN
+        for constant targets). `over_collapsed` is as in the function of this name: `output_rank` is less than
+        `target_rank`. The other column is `seed`.
     """
     sites, last = weight_sites(measurements).sort_values("site", ignore_index=True), last_sites(measurements)
     flags = holds(sites)
@@ -143,14 +144,15 @@ def verdicts(measurements: pd.DataFrame) -> pd.DataFrame:
     first = held.apply(lambda one: sites["site"].where(one)).groupby(sites["key"]).min().astype("Int64")
     variance = last["target_variance"]
     outputs = measurements[measurements["name"] == OUTPUT].set_index("key")
-    found = last[["seed", "network_mse"]].join(first)
+    found, over = last[["seed", "network_mse"]].join(first), over_collapsed(measurements)
+    found["collapsed_from"] = found["collapsed_from"].mask(over)
     return found.assign(
         last_site=last["site"],
         deep=(found["collapsed_from"] < last["site"]).fillna(False).astype(bool),
         unexplained=last["network_mse"] / variance.where(variance > 0),
         output_rank=outputs["feature_effective_rank"].astype(int),
         target_rank=last["target_effective_rank"].astype(int),
-        over_collapsed=over_collapsed(measurements),
+        over_collapsed=over,
     )
 
 
@@ -210,7 +212,7 @@ def _over_collapse(found: pd.DataFrame) -> list[str]:
     return [
         f"* **Over-collapse** in {len(over)} of {counted(len(found), 'network')}: 99 % of the output's variance lies "
         f"in {span(over['output_rank'], str)}, of the targets' in {over['target_rank'].iloc[0]} directions. "
-        "A noise of zero is then no sign of having learned all of the targets."
+        "Little noise is then no sign of having learned all of the targets, so this does not count as collapse."
     ]
 
 

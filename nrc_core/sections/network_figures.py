@@ -5,7 +5,7 @@ import seaborn
 from matplotlib.axes import Axes
 from matplotlib.colors import LogNorm
 
-from nrc_core.results.criteria import CONDITIONS, last_sites, verdicts, weight_sites
+from nrc_core.results.criteria import CONDITIONS, last_sites, over_collapsed, verdicts, weight_sites
 from nrc_core.results.results import Results
 from nrc_core.sections import canvas
 from nrc_core.sections.canvas import AXIS, COLLAPSE, COLOURS, NETWORK, NEUTRAL, VERDICTS, Picture, picture
@@ -20,9 +20,11 @@ def strip(results: Results) -> Picture:
         for row, verdict in enumerate(found.to_dict("records")):
             for column, site in enumerate(verdict[name] for name in names):
                 kind = "no" if pd.isna(site) else "last" if site == verdict["last_site"] else "deep"
+                lost = column == len(CONDITIONS) and verdict["over_collapsed"]
                 colour, shape = VERDICTS[kind]
                 axis.scatter(column, row, s=90, color=colour, marker=shape)
                 word = {"no": "no", "last": "last site only", "deep": f"from site {site}"}[kind]
+                word = "over-collapsed" if lost else word
                 axis.text(column + 0.1, row, word, va="center", fontsize=9.5)
         axis.set(xlim=(-0.3, len(names) - 0.1), ylim=(len(found) - 0.5, -0.5))
         axis.set_xticks(range(len(names)), list(names.values()))
@@ -69,8 +71,12 @@ def _four_panels(measurements: pd.DataFrame, positions: pd.DataFrame, own_error:
 
 
 def losses(results: Results) -> Picture:
-    """Training and test loss by epoch, with a mark at the first measured epoch with a collapsed layer."""
+    """Training and test loss by epoch, with a mark at the first measured epoch with a collapsed layer.
+
+    Networks that are over-collapsed at the end have no mark.
+    """
     table = onset(results)
+    table = table[~table["key"].map(over_collapsed(results.final())).astype(bool)]
     epochs = [int(epoch) for epoch in table.loc[table["condition"] == "nrc1", "at_most"].dropna()]
     with canvas.canvas(1, 1, 3.6) as (figure, [[axis]]):
         for column, colour, label in (("train_mse", COLOURS["nrc1"], "training"), ("test_mse", NETWORK, "test")):
@@ -166,8 +172,11 @@ def views(results: Results) -> Picture:
 
 
 def mark_collapse(axis: Axes, found: pd.DataFrame) -> None:
-    """Draw a vertical line at the first site that is collapsed by NRC1 in a network, once for each such site."""
-    for site in sorted(found["nrc1"].dropna().unique()):
+    """Draw a vertical line at the first site that is collapsed by NRC1 in a network, once for each such site.
+
+    Over-collapsed networks have no line.
+    """
+    for site in sorted(found.loc[~found["over_collapsed"], "nrc1"].dropna().unique()):
         axis.axvline(float(site), color=COLLAPSE, linewidth=1.6, alpha=0.8)
 
 

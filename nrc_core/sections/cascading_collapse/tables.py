@@ -2,7 +2,7 @@
 
 import pandas as pd
 
-from nrc_core.results.criteria import unbroken, weight_sites
+from nrc_core.results.criteria import over_collapsed, unbroken, weight_sites
 from nrc_core.results.results import Results
 from nrc_core.sections.collapse import falls
 
@@ -12,8 +12,8 @@ def noise_onsets(results: Results, limit: float) -> pd.DataFrame:
 
     Returns:
         Columns `key, dataset, seed, site`, `final` (NRC1 at the end), `half_time` (epochs until NRC1 has fallen half of
-        the way from its first measured value, see `falls`) and `onset`, the first measured epoch from which on NRC1 is
-        at most `limit` (NaN: never).
+        the way from its first measured value, see `falls`), `onset`, the first measured epoch from which on NRC1 is at
+        most `limit` (NaN: never), and `over_collapsed` (whether NRC1 is small because targets were lost).
     """
     labels = ["key", "dataset", "seed", "site"]
     table = results.label(weight_sites(results.history("train")), "dataset")
@@ -21,4 +21,5 @@ def noise_onsets(results: Results, limit: float) -> pd.DataFrame:
     in_time = table.sort_values("epoch")
     held = unbroken(in_time[["nrc1"]] <= limit, [in_time[label] for label in labels])["nrc1"]
     onset = in_time[held].groupby(labels)["epoch"].min().astype(float).rename("onset")
-    return falls(table, labels, clock="epoch", value="nrc1").drop(columns="first").join(onset, on=labels)
+    found = falls(table, labels, clock="epoch", value="nrc1").drop(columns="first").join(onset, on=labels)
+    return found.assign(over_collapsed=found["key"].map(over_collapsed(results.final())).astype(bool))

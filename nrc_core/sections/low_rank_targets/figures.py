@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 
-from nrc_core.results.criteria import first_site, target_dimensions, weight_sites
+from nrc_core.results.criteria import first_site, over_collapsed, target_dimensions, weight_sites
 from nrc_core.results.phrases import counted
 from nrc_core.results.results import Results
 from nrc_core.results.thresholds import thresholds
@@ -49,7 +49,8 @@ def low_rank(results: Results, rank: int) -> Picture:
         for name, (colour, marker) in ANGLES.items():
             styles[f"mean {name}"] = {"color": colour, "marker": marker, "linewidth": 2, "markersize": 4}
         canvas.legend(figure, styles, above=False)
-        message = _message(top, rank)
+        lost = top["key"].map(over_collapsed(results.final())).astype(bool)
+        message = _message(top[~lost], rank) if not lost.all() else "All networks are over-collapsed"
         figure.suptitle(message, x=0.01, ha="left", fontsize=11)
         last = top[top["site"] == top["site"].max()]
         end = sites.loc[sites["site"] == sites["site"].max(), "feature_stable_rank"].mean()

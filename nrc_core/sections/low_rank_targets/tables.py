@@ -36,7 +36,7 @@ def by_width(results: Results, rank: int) -> pd.DataFrame:
 
     *r* is `rank` and *t* is the number of targets. *cosine* and *sine* are means over the r angles between the
     top directions of features and weight. *train* and *test* are the shares of the target variance that are left
-    unexplained.
+    unexplained. *over-collapsed* is the number of such networks.
 
     Raises:
         ValueError: the rank was not measured.
@@ -54,5 +54,7 @@ def by_width(results: Results, rank: int) -> pd.DataFrame:
         "train": "train",
         "test": "test",
     }
-    medians = table.groupby(["shuffled", "width"])[list(shown)].median().rename(columns=shown)
+    kind = table.groupby(["shuffled", "width"])
+    medians = kind[list(shown)].median().rename(columns=shown)
+    medians["over-collapsed"] = kind["over_collapsed"].sum().astype(float)
     return medians.rename(index={False: "true", True: "shuffled"}, level=0).rename_axis(["targets", "width"])

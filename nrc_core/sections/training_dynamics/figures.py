@@ -110,15 +110,20 @@ def _mark(axis: Axes, events: pd.DataFrame, noise: pd.DataFrame) -> None:
     """Mark the onsets of collapse, green as in the paper, those of NRC1 alone, and when the losses settled."""
     for epoch in noise["at_most"].dropna().unique():
         axis.axvline(epoch, **NOISE_ALONE)
-    for row in events.dropna(subset="at_most").drop_duplicates(["after", "at_most", "split"]).itertuples():
+    for row in _collapsed(events).drop_duplicates(["after", "at_most", "split"]).itertuples():
         axis.axvspan(max(row.after, 1), row.at_most, color=COLLAPSE, alpha=0.12, linewidth=0)
         axis.axvline(row.at_most, color=COLLAPSE, linestyle=LINES[row.split], linewidth=1.6)
     for row in events.dropna(subset="settled").itertuples():
         axis.axvline(row.settled, linestyle=LINES[row.split], **SETTLED)
 
 
+def _collapsed(events: pd.DataFrame) -> pd.DataFrame:
+    """The rows of `timing` of networks that collapse; over-collapse does not count."""
+    return events[~events["collapse"].isin(["none", "over-collapsed"])]
+
+
 def _message(dataset: str, events: pd.DataFrame) -> str:
-    found = events.loc[events["collapse"] != "none", "collapse"].value_counts()
+    found = _collapsed(events)["collapse"].value_counts()
     if found.empty:
         return f"{_name(dataset)}: no collapse"
     when = "as" if found.index[0] == "open" else found.index[0]  # "as", "after" or "before"
@@ -127,7 +132,7 @@ def _message(dataset: str, events: pd.DataFrame) -> str:
 
 
 def _epochs(events: pd.DataFrame) -> str:
-    held = events.dropna(subset="at_most")
+    held = _collapsed(events)
     if held.empty:
         return "No network collapses."
     settled = events["settled"].dropna()

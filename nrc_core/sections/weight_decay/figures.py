@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 from matplotlib.colors import LogNorm, Normalize
 
-from nrc_core.results.criteria import holds, weight_sites
+from nrc_core.results.criteria import holds, over_collapsed, weight_sites
 from nrc_core.results.phrases import span
 from nrc_core.results.results import Results
 from nrc_core.results.thresholds import thresholds
@@ -25,11 +25,13 @@ SINGLE, ALL_FOUR = MARK | {"marker": "o", "markersize": 4}, MARK | {"marker": "*
 def weight_decay_map(results: Results) -> Picture:
     """Maps of site by weight decay, one panel for each condition: means over the networks.
 
-    A mark means that a condition holds in at least half of the networks. Brighter cells are more collapsed.
+    A mark means that a condition holds in at least half of the networks. Over-collapsed networks do not count for the
+    mark of all four conditions. Brighter cells are more collapsed.
     """
     sites = _sites(results)
     flags = holds(sites)
-    together = _half(sites, flags.all(axis=1))
+    lost = sites["key"].map(over_collapsed(results.final())).astype(bool)
+    together = _half(sites, flags.all(axis=1) & ~lost)
     rows = len(together)
     with canvas.canvas(1, len(METRICS), 2.1 + 0.3 * rows) as (figure, axes):
         for axis, (name, title) in zip(axes.flat, METRICS.items(), strict=True):
