@@ -32,6 +32,38 @@ def test_a_network_may_tell_the_share_of_its_sites(seen):
     assert rows["share"].tolist() == [1.0, 0.0]
 
 
+HALF = [0.9, 0.9, 0.01, 0.01]  # collapsed at sites 2 and 3
+OF_TWO = {"most": "stable_rank_deviation_most"}
+
+
+@pytest.mark.parametrize(
+    ("name", "arguments", "columns", "value"),
+    [
+        ("condition_once_collapsed", {"condition": "nrc2"}, {"nrc2": [0, 0, 0.5, 0.95]}, 0.5),
+        ("condition_once_collapsed", {"condition": "nrc3"}, {"nrc3": [1, 1, 0.95, 0.8]}, 0.8),
+        ("condition_once_collapsed", {"condition": "nrc4"}, {"nrc4": [0, 0, 0.01, 0.06]}, 2.0),
+        ("feature_rank_of_targets", {}, {"feature_stable_rank": [9, 9, 3.0, 1.5]}, 1.0),
+        ("low_rank_weights", {}, {"weight_stable_rank": [9, 8, 5, 2]}, 2.5),
+        ("rank_of_low_rank_targets", OF_TWO, {"feature_stable_rank": [9, 9, 3.0, 1.5]}, 1.0),
+    ],
+)
+def test_the_share_is_of_the_collapsed_sites(name, arguments, columns, value):
+    """One of the two collapsed sites meets the condition; the worst decides."""
+    low_rank = {"dataset": "sgemm"} if name == "rank_of_low_rank_targets" else {}
+    page = results(network(**low_rank, nrc1=HALF, **columns))
+    if low_rank:  # the noise by rank, by which these sites are chosen
+        page.spectra["nrc1"] = page.spectra["site"].map(lambda site: HALF[min(site, 3)])
+    (row,) = CHECKS[name]({"page": page}, thresholds(), **arguments).rows.to_dict("records")
+    assert (row["value"], row["holds"], row["share"]) == (pytest.approx(value), False, 0.5)
+
+
+def test_the_share_of_aligned_sites_needs_cosine_and_sine():
+    page = results(network("sgemm"))
+    page.spectra["nrc3_sine"] = page.spectra["site"].map({0: 0.5, 1: 0.1, 2: 0.1, 3: 0.1, 4: 0.1})
+    (row,) = CHECKS["alignment_at_rank"]({"page": page}, thresholds()).rows.to_dict("records")
+    assert (row["holds"], row["share"]) == (False, 0.75)
+
+
 def test_without_a_share_it_is_missing(seen):
     @check(limit="noise_most", over=networks)
     def last(rows):

@@ -34,9 +34,9 @@ def noise_at_rank(rows: pd.DataFrame) -> Found:
 
 
 @check(limit=lambda most: most, over=_at_rank, reads="spectra", needs=COLLAPSED)
-def rank_of_low_rank_targets(rows: pd.DataFrame, limits: Limits) -> Value | None:
+def rank_of_low_rank_targets(rows: pd.DataFrame, limits: Limits, most: str) -> Found | None:
     """Largest relative distance of stable ranks in the collapsed sites."""
-    return rank_distance(collapsed_sites(rows, limits, NOISE))
+    return rank_distance(collapsed_sites(rows, limits, NOISE), limits[most])
 
 
 @check(limit="alignment_least", over=_at_rank, at_least=True, reads="spectra", needs=COLLAPSED)
@@ -46,7 +46,8 @@ def alignment_at_rank(rows: pd.DataFrame, limits: Limits) -> Found | None:
     if collapsed.empty:
         return None
     sine_most = (1 - limits["alignment_least"] ** 2) ** 0.5
-    return collapsed["cosine"].min(), collapsed["sine"].max() <= sine_most
+    aligned = (collapsed["cosine"] >= limits["alignment_least"]) & (collapsed["sine"] <= sine_most)
+    return collapsed["cosine"].min(), collapsed["sine"].max() <= sine_most, aligned.mean()
 
 
 @kept

@@ -27,20 +27,20 @@ ONCE_COLLAPSED: dict[str, tuple[str | float, str]] = {
     needs=COLLAPSED,
     quantity=lambda condition: ONCE_COLLAPSED[condition][1],
 )
-def condition_once_collapsed(rows: pd.DataFrame, limits: Limits, condition: str) -> Value | Found | None:
-    """The worst value of one condition in the collapsed sites.
+def condition_once_collapsed(rows: pd.DataFrame, limits: Limits, condition: str) -> Found | None:
+    """The worst value of one condition in the collapsed sites, and the share of these sites at which it holds.
 
     For NRC1 it is the noise of the last site, and an over-collapsed network fails. A network without collapsed sites
     says nothing about the other conditions.
     """
     if condition == "nrc1":
         return rows["nrc1"].iloc[-1], not rows["over_collapsed"].any()
-    if condition == "nrc4":
-        rows = rows.assign(nrc4=rows["nrc4"] / error_most(rows, limits))
     collapsed = collapsed_sites(rows, limits)
     if collapsed.empty:
         return None
-    return collapsed[condition].min() if condition in ALIGNMENTS else collapsed[condition].max()
+    values = collapsed["nrc4"] / error_most(collapsed, limits) if condition == "nrc4" else collapsed[condition]
+    worst = values.min() if condition in ALIGNMENTS else values.max()
+    return worst, True, holds(collapsed, limits)[condition].mean()
 
 
 def _what(condition: str = "all") -> str:
@@ -81,16 +81,20 @@ def collapsed_means_predictive(rows: pd.DataFrame, limits: Limits) -> Value:
 
 
 @check(limit="stable_rank_deviation_most", over=networks, needs=COLLAPSED)
-def feature_rank_of_targets(rows: pd.DataFrame, limits: Limits) -> Value | None:
+def feature_rank_of_targets(rows: pd.DataFrame, limits: Limits) -> Found | None:
     """Largest relative distance of the features' stable rank from the targets' in the collapsed sites."""
-    return rank_distance(collapsed_sites(rows, limits))
+    return rank_distance(collapsed_sites(rows, limits), limits["stable_rank_deviation_most"])
 
 
-def rank_distance(sites: pd.DataFrame) -> Value | None:
-    """The largest relative distance of the stable rank of the features from that of the targets; None without sites."""
+def rank_distance(sites: pd.DataFrame, most: float) -> Found | None:
+    """The largest relative distance of the stable rank of the features from that of the targets; None without sites.
+
+    The second number is the share of the sites at which the distance is at most `most`.
+    """
     if sites.empty:
         return None
-    return float((sites["feature_stable_rank"] / sites["target_stable_rank"] - 1).abs().max())
+    distances = (sites["feature_stable_rank"] / sites["target_stable_rank"] - 1).abs()
+    return distances.max(), True, (distances <= most).mean()
 
 
 @check(limit="weight_rank_factor", over=networks, needs=COLLAPSED)
@@ -100,7 +104,8 @@ def low_rank_weights(rows: pd.DataFrame, limits: Limits) -> Found | None:
     if collapsed.empty:
         return None
     falls = rank_correlation(rows["site"], rows["weight_stable_rank"]) < 0
-    return (collapsed["weight_stable_rank"] / collapsed["rank"]).max(), falls
+    ranks = collapsed["weight_stable_rank"] / collapsed["rank"]
+    return ranks.max(), falls, (ranks <= limits["weight_rank_factor"]).mean()
 
 
 def _targets(results: Results) -> Items:
