@@ -119,6 +119,14 @@ CASES = [
         [0.05, 0.05, 0.15],
         [1, 0, 0],
     ),
+    # Around the means of the moment less is left than around the final means, which have to move first.
+    (
+        "random_labels_collapse",
+        {"means": "moment"},
+        [classifier(options={"labels": "random"}, errors=(0.0, 0.9), train=(2.0, 0.3), current=(10.0, 0.3))],
+        [0.03],
+        [1],
+    ),
     ("trend_with_size", {"of": "strong"}, by_size(**UNTIL) + by_size(strong=UP, seed=1, **UNTIL), [1.0, -1.0], [1, 0]),
     # One pair of neighbours may be the wrong way round.
     (
@@ -170,6 +178,14 @@ CASES = [
         ],
         [1.0, 11 ** (4.5 / 8) / (11 * (101 / 11) ** (1 / 3)), math.nan],
         [1, 0, 0],
+    ),
+    # By the final means the first layer falls before the others, by the means of the moment all fall together.
+    (
+        "cascade_in_time",
+        {"means": "moment"},
+        [classifier(before=((10.0, 2.0, 1.0), (10.0, 8.0, 2.0)), current=(8.0, 4.0, 2.0), **CASCADE)],
+        [1.0],
+        [1],
     ),
     (
         "one_hot_conditions_agree",

@@ -2,6 +2,7 @@
 
 import pytest
 
+from nrc_core.sections.cascading_collapse.tables import both_half_times
 from nrc_core.sections.collapse import final_variances, half_times
 from tests.fakes_classification import classifier, results
 
@@ -30,3 +31,14 @@ def test_half_of_the_way_is_from_the_first_value_to_the_last():
     assert found["first"].tolist() == [8.0, 4.0]
     assert found["final"].tolist() == [2.0, 1.0]
     assert found["half_time"].tolist() == pytest.approx([10**0.75, 10**1.25])
+
+
+def test_the_half_time_by_the_means_of_the_moment_may_be_another():
+    """Around the final means, the variance falls late because the means move late; around its own means, early."""
+    one = classifier(times=TIMES, train=(4.0, 4.0, 1.0), current=(2.0, 1.0, 1.0), strong=(2.0,) * 3, weak=(1.0,) * 3)
+    (late,) = half_times(results(one))["half_time"]
+    (early,) = half_times(results(one), "moment")["half_time"]
+    assert (late, early) == (pytest.approx(10**1.5), pytest.approx(10**0.5))
+    (row,) = both_half_times(results(one)).to_dict("records")
+    assert (row["half_time (final)"], row["half_time (moment)"]) == (late, early)
+    assert [row[f"{name} ({means})"] for means in ("final", "moment") for name in ("first", "final")] == [4, 1, 2, 1]

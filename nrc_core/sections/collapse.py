@@ -11,6 +11,9 @@ from nrc_core.results.results import Results
 
 FIELDS = ["dataset", "architecture", "weight_decay", "label_smoothing"]
 NETWORK = [*FIELDS, "seed"]
+# The class means around which a variance is measured, and its column: those of the final network, by the definition of
+# Hui et al., or those of the moment of the measurement.
+MEANS = {"final": "variance", "moment": "variance_current"}
 
 
 def last_hidden(results: Results, split: str = "train") -> pd.DataFrame:
@@ -51,13 +54,16 @@ def layer_variances(results: Results) -> pd.DataFrame:
     return results.label(table[table["site"] > 0], *FIELDS).rename(columns={"site": "layer"})
 
 
-def half_times(results: Results) -> pd.DataFrame:
+def half_times(results: Results, means: str = "final") -> pd.DataFrame:
     """Iterations at which TrainVariance had fallen half of its way: one row for each network and hidden layer.
+
+    Args:
+        means: the class means around which it is measured, see `MEANS`.
 
     Returns:
         Columns `key`, those in `NETWORK`, `layer`, and those of `falls`.
     """
-    return falls(layer_variances(results), ["key", *NETWORK, "layer"], clock="iteration", value="variance")
+    return falls(layer_variances(results), ["key", *NETWORK, "layer"], clock="iteration", value=MEANS[means])
 
 
 def falls(table: pd.DataFrame, labels: Sequence[str], *, clock: str, value: str) -> pd.DataFrame:

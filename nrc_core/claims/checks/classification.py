@@ -12,13 +12,14 @@ from nrc_core.claims.checks.observation import Found, Items, Limits, Value, chec
 from nrc_core.claims.checks.subjects import kept, networks, parts, rank_correlation
 from nrc_core.results.criteria import target_dimensions
 from nrc_core.results.results import Results
-from nrc_core.sections.collapse import half_times, last_hidden
+from nrc_core.sections.collapse import MEANS, half_times, last_hidden
 from nrc_core.sections.train_size.tables import by_size
 
 NAMES = {"mlp": "MLP", "resnet": "ResNet", "vgg": "VGG", "densenet": "DenseNet"}
 FAMILY = ["dataset", "architecture", "weight_decay", "seed"]
 SIGNS = {"strong": -1, "train": 1}  # sign of the trend of a variance with the size of the training set, in the paper
 FEWEST = 3  # least number of points of a rank correlation
+AROUND = {"final": "the class means of the final network", "moment": "the class means of the moment"}
 LATE = 0.25  # share of the training after which both test variances are compared
 
 
@@ -44,13 +45,14 @@ def trend(a: pd.Series, b: pd.Series) -> float:
 def _all_curves(results: Results) -> Items:
     """Yield the measurements of the last hidden layer of every classifier, by iteration.
 
-    Columns: `train`, `strong` and `weak` (variances), `loss` (on training data), `train_error`, `test_error`.
+    Columns: `train`, `strong` and `weak` (variances), `moment` (train variance around the class means of the moment),
+    `loss` (on training data), `train_error`, `test_error`.
     """
     for part in classifiers(results):
         train, test = (last_hidden(part, split) for split in ("train", "test"))
-        train = train[["key", "iteration", *FAMILY, "variance", "loss", "error"]]
+        train = train[["key", "iteration", *FAMILY, *MEANS.values(), "loss", "error"]]
         test = test[["key", "iteration", "variance", "weak_variance", "error"]]
-        train = train.rename(columns={"variance": "train", "error": "train_error"})
+        train = train.rename(columns={"variance": "train", "variance_current": "moment", "error": "train_error"})
         test = test.rename(columns={"variance": "strong", "weak_variance": "weak", "error": "test_error"})
         yield from parts(train.merge(test, on=["key", "iteration"]), group=named, order="iteration")
 
@@ -124,14 +126,20 @@ def _learned_by_heart(results: Results) -> Items:
             yield network, rows, int(classes[key])
 
 
-@check(limit="collapse_share_most", over=_learned_by_heart)
-def random_labels_collapse(rows: pd.DataFrame, classes: int, limits: Limits) -> Found:
+def _left(means: str = "final") -> str:
+    return f"train variance around {AROUND[means]} at the end, over that at the start (test accuracy must be chance)"
+
+
+@check(limit="collapse_share_most", over=_learned_by_heart, quantity=_left)
+def random_labels_collapse(rows: pd.DataFrame, classes: int, limits: Limits, means: str = "final") -> Found:
     """Train variance left, of that at the start (test accuracy must be chance).
 
     The networks are trained on random labels. The value is their train variance at the end over their train variance
-    at the start. Their test accuracy must be at chance level.
+    at the start, around the class means of the final network or of the moment. Their test accuracy must be at chance
+    level.
     """
-    left = rows["train"].iloc[-1] / rows["train"].iloc[0]
+    variance = rows["train" if means == "final" else "moment"]
+    left = variance.iloc[-1] / variance.iloc[0]
     above_chance = 1 - rows["test_error"].iloc[-1] - 1 / classes
     return left, above_chance <= limits["chance_margin_most"]
 
@@ -179,10 +187,10 @@ def trend_of_the_stopping(rows: pd.DataFrame) -> Value:
 
 
 @kept
-def _layers(results: Results) -> Items:
+def _layers(results: Results, means: str = "final") -> Items:
     """Yield `half_times` of every MLP with three hidden layers or more, one row for each layer."""
     for part in classifiers(results, architecture="mlp"):
-        deep = half_times(part).groupby("key", sort=False).filter(lambda rows: len(rows) >= 3)
+        deep = half_times(part, means).groupby("key", sort=False).filter(lambda rows: len(rows) >= 3)
         yield from parts(deep, group=named, order="layer")
 
 
@@ -202,12 +210,18 @@ def cascade_in_size(layers: pd.DataFrame) -> Value:
     return _least_step(layers["final"])
 
 
-@check(limit=1.0, over=_layers, at_least=True)
+def _time(means: str = "final") -> str:
+    what = "first over penultimate and penultimate over last layer, the lesser one"
+    return f"time of half the decrease around {AROUND[means]}, {what}"
+
+
+@check(limit=1.0, over=_layers, at_least=True, quantity=_time)
 def cascade_in_time(layers: pd.DataFrame) -> Value:
     """Time of half the decrease, first over penultimate and penultimate over last layer, the lesser one.
 
-    The value is the lesser of the same two ratios for the times at which layers have done half of their decrease. It is
-    NaN if one of the layers does not decrease.
+    The value is the lesser of the same two ratios for the times at which layers have done half of their decrease, of
+    variances around the class means of the final network or of the moment. It is NaN if one of the layers does not
+    decrease.
     """
     return _least_step(layers["half_time"])
 

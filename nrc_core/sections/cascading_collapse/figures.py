@@ -6,21 +6,24 @@ from nrc_core.results.thresholds import thresholds
 from nrc_core.sections import canvas
 from nrc_core.sections.canvas import FLOOR, THRESHOLD, Picture, number, picture
 from nrc_core.sections.cascading_collapse.tables import noise_onsets
-from nrc_core.sections.collapse import half_times, layer_variances
+from nrc_core.sections.collapse import MEANS, half_times, layer_variances
 
 LIGHT_TO_DARK = (0.9, 0.3)  # from light green for the first layer to blue for the last
 
 
-def cascade(results: Results) -> Picture:
-    """TrainVariance of every hidden layer over training, in the layout of figure 6; dots mark the half times."""
-    table, halves = layer_variances(results), half_times(results)
+def cascade(results: Results, means: str = "final") -> Picture:
+    """TrainVariance of every hidden layer over training, in the layout of figure 6; dots mark the half times.
+
+    `means` are the class means around which it is measured, see `MEANS`.
+    """
+    table, halves, column = layer_variances(results), half_times(results, means), MEANS[means]
     colours = canvas.shades(table["layer"], *LIGHT_TO_DARK)
     with canvas.panels(table["weight_decay"], 3.7) as (figure, panels):
         told = []
         for axis, decay in panels:
             here, half = table[table["weight_decay"] == decay], halves[halves["weight_decay"] == decay]
             for (_, layer), run in here.groupby(["key", "layer"], sort=False):
-                axis.plot(run["iteration"], run["variance"], color=colours[layer], linewidth=1.5, alpha=0.9)
+                axis.plot(run["iteration"], run[column], color=colours[layer], linewidth=1.5, alpha=0.9)
             for row in half.dropna(subset="half_time").itertuples():
                 axis.plot(row.half_time, (row.first + row.final) / 2, "o", color=colours[row.layer], markersize=5)
             canvas.time_axis(axis, "iteration")
@@ -31,10 +34,11 @@ def cascade(results: Results) -> Picture:
                 f"layer {layer} from {number(row['first'])} to {number(row.final)}, "
                 f"half of it by iteration {row.half_time:.0f}" for layer, row in ends.iterrows()
             ))  # fmt: skip
-        figure.axes[0].set_ylabel("train variance")
+        around = f"around the class means of the {'final network' if means == 'final' else 'moment'}"
+        figure.axes[0].set_ylabel(f"train variance\n{around}")
         names = _layer_names(list(colours))
         canvas.legend(figure, {name: {"color": colours[layer], "linewidth": 2} for layer, name in names.items()})
-        return picture(figure, f"Train variance by layer and iteration. {'. '.join(told)}.")
+        return picture(figure, f"Train variance {around}, by layer and iteration. {'. '.join(told)}.")
 
 
 def regression_cascade(results: Results) -> Picture:

@@ -1,10 +1,25 @@
-"""When noise suppression sets in at every site."""
+"""When each layer of a classifier collapses, and when noise suppression sets in at every site."""
 
 import pandas as pd
 
 from nrc_core.results.criteria import over_collapsed, unbroken, weight_sites
 from nrc_core.results.results import Results
-from nrc_core.sections.collapse import falls
+from nrc_core.sections.collapse import MEANS, falls, half_times
+
+
+def both_half_times(results: Results) -> pd.DataFrame:
+    """The `half_times` of every layer, around the class means of the final network and around those of the moment.
+
+    Returns:
+        Columns `weight_decay, seed, layer`, and `first`, `final` and `half_time` for each of `MEANS`, for example
+        `half_time (moment)`.
+    """
+    labels = ["key", "weight_decay", "seed", "layer"]
+    each = [
+        half_times(results, means).set_index(labels)[["first", "final", "half_time"]].add_suffix(f" ({means})")
+        for means in MEANS
+    ]
+    return pd.concat(each, axis=1).reset_index().drop(columns="key")
 
 
 def noise_onsets(results: Results, limit: float) -> pd.DataFrame:

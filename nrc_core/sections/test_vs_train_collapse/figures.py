@@ -13,16 +13,17 @@ from nrc_core.sections.canvas import COLOURS, FLOOR, NETWORK, NEUTRAL, Picture, 
 from nrc_core.sections.class_report import architecture_name
 from nrc_core.sections.collapse import final_variances, last_hidden
 
-# The three variances: name, column of `last_hidden`, split and style.
+# The variances: name, column of `last_hidden`, split and style.
 VARIANCES: dict[str, tuple[str, str, dict[str, Any]]] = {
     "training": ("variance", "train", {"color": COLOURS["nrc1"], "linestyle": "-"}),
+    "training, means of the moment": ("variance_current", "train", {"color": COLOURS["nrc1"], "linestyle": "--"}),
     "test, strong": ("variance", "test", {"color": NETWORK, "linestyle": "-"}),
     "test, weak": ("weak_variance", "test", {"color": NETWORK, "linestyle": ":"}),
 }
 
 
 def train_and_test_variances(results: Results) -> Picture:
-    """TrainVariance and both test variances over training.
+    """TrainVariance and both test variances over training; TrainVariance also around the class means of the moment.
 
     There is one row for each architecture and one column for each weight decay.
     """
