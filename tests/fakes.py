@@ -40,7 +40,7 @@ def results(*networks: dict) -> Results:
     runs, measurements, spectra, losses = [], [], [], []
     for number, one in enumerate(networks):
         key = f"{number:016x}"
-        fields = {"weight_decay": 1e-3, "epochs": 1000, "width": 256, "depth": 8, "split": "random"}
+        fields = {"weight_decay": 1e-3, "epochs": 1000, "width": 256, "depth": 8, "split": "random", "exposure": 3.0}
         run = {name: one["columns"].pop(name, default) for name, default in fields.items()}
         runs.append({"key": key, "task": "regression", "dataset": one["dataset"], "seed": one["seed"],
                      "shuffled": one["shuffled"], "architecture": "mlp", "dataset_options": {}, **run})  # fmt: skip
@@ -60,7 +60,7 @@ def results(*networks: dict) -> Results:
                 }
                 measurements.append(base | given)
                 for k in (1, 2, 3, 4):
-                    curve = {"nrc1": 0.01, "nrc3": 0.98, "nrc3_sine": 0.1, "eigenvalue": 1.0 / k} | {
+                    curve = {"nrc1": 0.01, "nrc2": 0.99, "nrc3": 0.98, "nrc3_sine": 0.1, "eigenvalue": 1.0 / k} | {
                         name: values[k - 1] if isinstance(values, list) else values
                         for name, values in (one["spectra"] or {}).items()
                     }

@@ -7,7 +7,7 @@ import pytest
 from nrc_core.claims.checks import CHECKS
 from nrc_core.results.thresholds import thresholds
 from tests.fakes import network, results
-from tests.known_checks import ON_CLASSIFIERS
+from tests.known_checks import ON_CLASSIFIERS, checks_of
 
 
 def look(name: str, *networks: dict, pages: list | None = None, **arguments):
@@ -234,8 +234,8 @@ def test_networks_without_a_collapsed_layer_say_nothing_about_collapsed_layers(n
 
 def test_every_check_has_a_case_by_hand():
     theory = {"printed_bound", "zero_loss_without_alignment", "collapse_after_settling"}
-    on_classifiers = set(ON_CLASSIFIERS)  # see `test_classification_checks`
-    assert {case[0] for case in CASES} | theory | on_classifiers == set(CHECKS)
+    elsewhere = {*ON_CLASSIFIERS, *checks_of("causes")}  # see `test_classification_checks` and `test_causes`
+    assert {case[0] for case in CASES} | theory | elsewhere == set(CHECKS)
 
 
 def test_the_printed_bound_of_proposition_1_fails():
