@@ -168,7 +168,7 @@ def test_over_collapse_is_no_collapse(trained):
     """All four conditions set in after the losses settled, but the output has one direction for two of the targets."""
     lost = altered(trained, columns=KEPT | {"feature_effective_rank": [1] * 4})
     assert timing(lost)["collapse"].tolist() == ["over-collapsed"] * 4
-    assert "Synthetic: no collapse. No network collapses." in training_curves(lost).alt
+    assert "Synthetic: no collapse, but over-collapse (4 of 4). No network collapses." in training_curves(lost).alt
     assert CHECKS["collapse_after_settling"]({"page": lost}, thresholds()).silent == 4
     never = altered(trained, columns=ALL | {"feature_effective_rank": [1] * 4})
     assert timing(never)["collapse"].tolist() == ["none"] * 4

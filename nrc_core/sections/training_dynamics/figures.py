@@ -125,7 +125,9 @@ def _collapsed(events: pd.DataFrame) -> pd.DataFrame:
 def _message(dataset: str, events: pd.DataFrame) -> str:
     found = _collapsed(events)["collapse"].value_counts()
     if found.empty:
-        return f"{_name(dataset)}: no collapse"
+        lost = (events["collapse"] == "over-collapsed").sum()
+        more = f", but over-collapse ({lost} of {len(events)})" if lost else ""
+        return f"{_name(dataset)}: no collapse{more}"
     when = "as" if found.index[0] == "open" else found.index[0]  # "as", "after" or "before"
     among = "" if found.iloc[0] == len(events) else f" ({found.iloc[0]} of {len(events)})"
     return f"{_name(dataset)}: collapse {when} the losses settled{among}"
