@@ -2,8 +2,9 @@
 
 import pytest
 
-from nrc_core.sections.cascading_collapse.tables import both_half_times
+from nrc_core.sections.cascading_collapse.tables import both_half_times, noise_onsets
 from nrc_core.sections.collapse import final_variances, half_times
+from tests import fakes
 from tests.fakes_classification import classifier, results
 
 TIMES = (1, 10, 100)
@@ -42,3 +43,9 @@ def test_the_half_time_by_the_means_of_the_moment_may_be_another():
     (row,) = both_half_times(results(one)).to_dict("records")
     assert (row["half_time (final)"], row["half_time (moment)"]) == (late, early)
     assert [row[f"{name} ({means})"] for means in ("final", "moment") for name in ("first", "final")] == [4, 1, 2, 1]
+
+
+def test_onsets_of_noise_tell_over_collapse():
+    two = fakes.results(fakes.network(sites=2), fakes.network(sites=2, seed=1, feature_effective_rank=1))
+    table = noise_onsets(two, 0.05)
+    assert table[["seed", "onset", "over_collapsed"]].to_numpy().tolist() == [[0, 1000, False], [1, 1000, True]]

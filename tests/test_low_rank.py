@@ -62,6 +62,18 @@ def test_one_suppressed_network_is_not_all_of_them(results):
 
 
 @pytest.mark.usefixtures("undrawn")
+def test_over_collapsed_networks_do_not_suppress_noise(results):
+    quiet = with_noise(results, true=0.01, shuffled=0.01)
+    lost = Results(**{**vars(quiet), "measurements": quiet.measurements.assign(target_effective_rank=99)})
+    assert "All networks are over-collapsed." in low_rank(lost, RANK).alt
+    assert "neither with true nor with shuffled targets" in low_rank_control(lost, RANK).alt
+    first = quiet.measurements["key"] == quiet.runs["key"].iloc[0]
+    ranks = quiet.measurements["target_effective_rank"].mask(first, 99)
+    one = Results(**{**vars(quiet), "measurements": quiet.measurements.assign(target_effective_rank=ranks)})
+    assert "is at most 0.05 from site 0 on (3 of 4 networks)." in low_rank(one, RANK).alt
+
+
+@pytest.mark.usefixtures("undrawn")
 @pytest.mark.parametrize(
     ("true", "shuffled", "message"),
     [

@@ -49,8 +49,7 @@ def low_rank(results: Results, rank: int) -> Picture:
         for name, (colour, marker) in ANGLES.items():
             styles[f"mean {name}"] = {"color": colour, "marker": marker, "linewidth": 2, "markersize": 4}
         canvas.legend(figure, styles, above=False)
-        lost = top["key"].map(over_collapsed(results.final())).astype(bool)
-        message = _message(top[~lost], rank) if not lost.all() else "All networks are over-collapsed"
+        message = _message(top.assign(lost=top["key"].map(over_collapsed(results.final()))), rank)
         figure.suptitle(message, x=0.01, ha="left", fontsize=11)
         last = top[top["site"] == top["site"].max()]
         end = sites.loc[sites["site"] == sites["site"].max(), "feature_stable_rank"].mean()
@@ -73,8 +72,9 @@ def low_rank_control(results: Results, rank: int) -> Picture:
     last = _last(curves_in_rank(results))
     last = last[last["k"] <= min(2 * _targets(results), MOST)]
     limit = thresholds()["noise_most"]
-    at = _last(at_rank(results, rank)).groupby("shuffled")["noise_at_rank"]
-    held = at.agg(lambda noise: (noise <= limit).mean() >= 0.5)
+    ends = _last(at_rank(results, rank))
+    at, lost = ends.groupby("shuffled")["noise_at_rank"], ends["key"].map(over_collapsed(results.final())).astype(bool)
+    held = ((ends["noise_at_rank"] <= limit) & ~lost).groupby(ends["shuffled"]).mean() >= 0.5
     lines = _lines(networks["width"])
     kind = {False: ("true targets", COLOURS["nrc1"], "o"), True: ("shuffled targets", NEUTRAL, "s")}
     with canvas.canvas(1, 2, 3.7) as (figure, [[curve, errors]]):
@@ -167,8 +167,11 @@ def _mark(axis: Axes, places: dict[int, str]) -> None:
 
 
 def _message(top: pd.DataFrame, rank: int) -> str:
-    limit = thresholds()["noise_most"]
-    firsts = [first_site(rows["noise_at_rank"] <= limit, rows["site"]) for _, rows in top.groupby("key", sort=False)]
+    """Words for the sites with little noise; networks that are over-collapsed (column `lost`) do not count."""
+    if top["lost"].all():
+        return "All networks are over-collapsed"
+    limit, each = thresholds()["noise_most"], top.groupby("key", sort=False)
+    firsts = [first_site((rows["noise_at_rank"] <= limit) & ~rows["lost"], rows["site"]) for _, rows in each]
     where = canvas.from_site(pd.Series(firsts, dtype="Int64"), " networks")
     outside = f"Noise outside the top {_directions(rank)}"
     if not where:
