@@ -55,6 +55,8 @@ CASES = [
     # The worst of the collapsed sites fails, the last one does not.
     ("condition_at_site", {"condition": "nrc2"}, [network(nrc2=[0.9, 0.9, 0.5, 0.95])], [0.95], [1]),
     ("condition_at_site", {"condition": "nrc2", "from_last": 1}, [network(nrc2=[0.9, 0.9, 0.5, 0.95])], [0.5], [0]),
+    # What is allowed is 2 x 0.01 + 0.01 x 1.
+    ("condition_at_site", {"condition": "nrc4"}, [network(nrc4=0.015), network(nrc4=0.06)], [0.5, 2.0], [1, 0]),
     ("condition_at_site", {"condition": "nrc1"}, [network(nrc1=[0.0, 0.0, 0.0, 0.3])], [0.3], [0]),
 ]
 

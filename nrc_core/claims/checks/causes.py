@@ -4,8 +4,8 @@ from typing import Any
 
 import pandas as pd
 
-from nrc_core.claims.checks.networks import ALIGNMENTS, ONCE_COLLAPSED
-from nrc_core.claims.checks.observation import Items, Value, check
+from nrc_core.claims.checks.networks import ALIGNMENTS, ONCE_COLLAPSED, values_of
+from nrc_core.claims.checks.observation import Items, Limits, Value, check
 from nrc_core.claims.checks.subjects import each_row, kept, networks
 from nrc_core.results.criteria import verdicts
 from nrc_core.results.directions import at_k_star
@@ -94,12 +94,17 @@ def conditions_at_k_star(row: dict[str, Any], condition: str) -> Value:
     return row[f"{condition}_k"]
 
 
+def _at_site(condition: str, from_last: int = 0) -> str:
+    allowed = ", over what is allowed" if condition == "nrc4" else ""
+    return f"{condition.upper()} at the {_place(from_last)}{allowed}"
+
+
 @check(
     limit=lambda condition: ONCE_COLLAPSED[condition][0],
     over=networks,
     at_least=lambda condition: condition in ALIGNMENTS,
-    quantity=lambda condition, from_last=0: f"{condition.upper()} at the {_place(from_last)}",
+    quantity=_at_site,
 )
-def condition_at_site(rows: pd.DataFrame, condition: str, from_last: int = 0) -> Value:
-    """NRC1, NRC2 or NRC3 (`condition`) at one weight site, whether or not it is collapsed."""
-    return rows[condition].iloc[-1 - from_last]
+def condition_at_site(rows: pd.DataFrame, limits: Limits, condition: str, from_last: int = 0) -> Value:
+    """NRC1 to NRC4 (`condition`) at one weight site, whether or not it is collapsed; NRC4 over what is allowed."""
+    return values_of(condition, rows, limits).iloc[-1 - from_last]

@@ -38,9 +38,14 @@ def condition_once_collapsed(rows: pd.DataFrame, limits: Limits, condition: str)
     collapsed = collapsed_sites(rows, limits)
     if collapsed.empty:
         return None
-    values = collapsed["nrc4"] / error_most(collapsed, limits) if condition == "nrc4" else collapsed[condition]
+    values = values_of(condition, collapsed, limits)
     worst = values.min() if condition in ALIGNMENTS else values.max()
     return worst, True, holds(collapsed, limits)[condition].mean()
+
+
+def values_of(condition: str, rows: pd.DataFrame, limits: Limits) -> pd.Series:
+    """The values of a condition at sites; those of NRC4 are divided by what is allowed, so that their limit is 1."""
+    return rows["nrc4"] / error_most(rows, limits) if condition == "nrc4" else rows[condition]
 
 
 def _what(condition: str = "all") -> str:
