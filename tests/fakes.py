@@ -40,7 +40,7 @@ def results(*networks: dict) -> Results:
     runs, measurements, spectra, losses = [], [], [], []
     for number, one in enumerate(networks):
         key = f"{number:016x}"
-        fields = {"weight_decay": 1e-3, "epochs": 1000, "width": 256, "depth": 8, "split": "random"}
+        fields = {"weight_decay": 1e-3, "epochs": 1000, "width": 256, "depth": 8, "split": "random", "exposure": 12.0}
         run = {name: one["columns"].pop(name, default) for name, default in fields.items()}
         runs.append({"key": key, "task": "regression", "dataset": one["dataset"], "seed": one["seed"],
                      "shuffled": one["shuffled"], "architecture": "mlp", "dataset_options": {}, **run})  # fmt: skip
