@@ -265,6 +265,10 @@ def test_networks_of_the_control_are_no_checkpoints_of_the_pretraining():
     assert look("probing_is_worse", stopped(0.1, 0.9)).empty
 
 
+def test_a_pretraining_that_ends_early_is_no_control_if_it_has_later_checkpoints():
+    assert len(look("probing_is_worse", pretrained(stop_iteration=90))) == 5
+
+
 def test_the_control_is_of_networks_trained_equally_long():
     """The first checkpoint of the main network, with variance 0.3 by its current class means, and two more networks."""
     main = pretrained(current=(0.3, 0.2, 0.2, 0.2, 0.2))

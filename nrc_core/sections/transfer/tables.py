@@ -22,8 +22,9 @@ def by_checkpoint(results: Results) -> pd.DataFrame:
     chosen = tried.loc[tried.groupby(["key", "kind"])["validation_error"].idxmin()].set_index(["kind", "key"])
     tuned, probed = chosen.loc["fine-tuning"], chosen.loc["linear probe"]
     best = tried[tried["kind"] == "fine-tuning"].groupby("key")["test_error"].min()
+    ends = pd.Series([one["stop_iteration"] for one in runs["pretraining"]], runs.index, dtype=float)
     table = runs[["pretraining_key", "start"]].assign(
-        control=[one["stop_iteration"] is not None for one in runs["pretraining"]],
+        control=ends == runs.groupby("pretraining_key")["start"].transform("min"),  # it ends where its tuning starts
         by_validation=1 - tuned["test_error"],
         by_test=1 - best,
         probe=1 - probed["test_error"],
