@@ -63,7 +63,7 @@ def results(*networks: dict[str, Any]) -> Results:
             runs.append({"key": name, "task": "transfer", "dataset": run["dataset"], "seed": run["seed"],
                          "dataset_options": {"labels": "members"}, "start": tried["start"], "pretraining": run,
                          "pretraining_key": key})  # fmt: skip
-            provenance[name] = {"data": {"kind": "real"}}
+            provenance[name] = {"data": {"kind": "real", "n_train": 500}}
             for kind, found in (("fine-tuning", tried["tuned"]), ("linear probe", tried["probed"])):
                 downstream += [
                     {"key": name, "kind": kind, "setting": setting, "validation_error": error, "test_error": test}
