@@ -7,6 +7,7 @@ import pytest
 
 from nrc_core.claims.checks import CHECKS
 from nrc_core.results.thresholds import thresholds
+from nrc_core.sections.transfer import figures, tables, words
 from tests.fakes_classification import classifier, results, transfer
 
 MLP = {"dataset": "mnist", "architecture": "mlp", "depth": 4, "width": 1024}
@@ -67,8 +68,8 @@ def test_seeds_that_scatter_and_a_single_seed_decide_nothing(points):
     """By the normal distribution (2.8 x 4 / 1.7)^2 = 43.4 seeds are needed; by Student's t two or three more."""
     seen = observe("collapse_hurts_transfer", *[falling(one, seed=seed) for seed, one in enumerate(points)])
     assert not seen.rows["holds"].any()
-    assert seen.unsure.startswith("no interval decides: mnist, MLP, weight decay 0, 500 rows: 2 ")
-    assert ("by 1 seed, which has no interval" if len(points) == 1 else "takes 46 seeds") in seen.unsure
+    assert seen.unsure.startswith("no interval decides: mnist, MLP, weight decay 0, 500 rows: 2 points ")
+    assert ("1 seed, which has no interval" if len(points) == 1 else "takes 46 seeds") in seen.unsure
 
 
 def test_a_group_that_does_not_decide_says_nothing_beside_one_that_does():
@@ -146,4 +147,52 @@ def test_what_cannot_be_joined_is_left_out():
     one = pretrained()
     one["transfers"] = (diverged, *one["transfers"][1:])
     assert len(look("probing_is_worse", one)) == 4
-    assert observe("probing_is_worse", one).unsure.count("by 1 seed") == 4
+    assert observe("probing_is_worse", one).unsure.count("1 seed, which") == 4
+
+
+def test_the_page_says_what_the_check_says():
+    """Five seeds of which each loses 2 points a halving, with variances that differ by a factor of 16."""
+    networks = [falling(2, seed=seed) for seed in range(5)] + [stopped(0.4, 0.9, seed=seed) for seed in range(5)]
+    first, second, third, probe, scatter, tuned = words.found(results(*networks)).split("\n")
+    assert "final class means? **yes**, 2 points a halving (95 % interval 2 to 2, 5 seeds). Within a seed" in first
+    assert first.endswith("differ by a factor of 16.")
+    assert "of the moment? **yes**" in second
+    assert "equal age that collapsed further transfer worse? **yes**, 2.5 points" in third
+    assert "**yes**, 11 points" in probe
+    assert "The binomial error of one accuracy on 10,000 test rows is 0.29 points." in scatter
+    assert tuned == "* All were fine-tuned on 500 rows, to a training loss of at most 0.01."
+
+
+def test_seeds_that_cannot_tell_are_said_to_and_a_page_without_control_has_an_answer_less():
+    lines = words.found(results(falling(9), falling(-9, seed=1))).split("\n")
+    assert len(lines) == 5
+    assert "**the seeds cannot tell**, 0 points a halving" in lines[0]
+    assert "to show 1.7 takes" in lines[0]
+
+
+def test_every_pooled_slope_is_in_the_table():
+    networks = [falling(2, seed=seed) for seed in range(2)] + [stopped(0.4, 0.9, seed=seed) for seed in range(2)]
+    table = tables.pooled_slopes(results(*networks))
+    assert list(zip(table["comparison"], table["class means"], table["rate chosen on"], strict=True)) == [
+        ("checkpoints", "final", "validation"), ("checkpoints", "final", "test"),
+        ("checkpoints", "moment", "validation"), ("checkpoints", "moment", "test"),
+        ("equal age", "moment", "validation"), ("equal age", "moment", "test"),
+    ]  # fmt: skip
+    assert table["slope"].iloc[[0, 2, 4]].tolist() == pytest.approx([2, 2, 2.5])
+    assert table["seeds needed"].tolist() == [2] * 6
+    single = tables.pooled_slopes(results(falling(2)))
+    assert single["seeds needed"].isna().all()
+
+
+def test_the_figure_has_the_points_and_the_line_of_each_seed():
+    networks = [falling(2, seed=seed) for seed in range(2)] + [stopped(0.4, 0.9, seed=seed) for seed in range(2)]
+    with_control, without = (
+        figures.transfer_by_collapse(results(*some)).alt for some in (networks, networks[:1])
+    )  # fmt: skip
+    assert "Checkpoints, final means: 2 (2 to 2) points lost a halving; seed 0, 20, weight decay 0: variance 1.6" in (
+        with_control
+    )
+    assert "Equal age (20): 2.5 (2.5 to 2.5) points lost a halving" in with_control
+    assert "Equal age" not in without
+    flat = figures.transfer_by_collapse(results(pretrained(train=(0.5,) * 5)))
+    assert "one variance for all" in flat.alt

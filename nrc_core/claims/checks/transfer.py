@@ -41,8 +41,8 @@ def by_interval(checked: Check) -> Check:
         sure = np.array([shown[name] is not None for name in rows["group"]], dtype=bool)
         if sure.any() or rows.empty:
             return replace(seen, rows=rows[sure], silent=seen.silent + int((~sure).sum()))
-        said = "; ".join(f"{name}: {one.in_words(seen.limit)}" for name, one in pooled.items())
-        return replace(seen, rows=rows, unsure=f"no interval decides: {said}")
+        said = [f"{name}: {one.in_words()} {one.power(seen.limit)}".strip() for name, one in pooled.items()]
+        return replace(seen, rows=rows, unsure=f"no interval decides: {'; '.join(said)}")
 
     CHECKS[checked.__name__] = decided
     return decided

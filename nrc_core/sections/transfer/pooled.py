@@ -63,24 +63,32 @@ class Pooled:
             return True
         return False if high < effect else None
 
-    def in_words(self, effect: float) -> str:
-        """The mean, its interval, and what so many seeds could show.
+    def in_words(self, unit: str = "points") -> str:
+        """The mean and its interval.
 
         Example:
-            >>> print(Pooled((0.0, 1.0, 5.0)).in_words(2.0))
-            2 (95 % interval -4.6 to 8.6) by 3 seeds, which show 8.6 with a probability of 80 %; 2 takes 16 seeds
-            >>> print(Pooled((1.0,)).in_words(2.0))
-            1 by 1 seed, which has no interval
+            >>> Pooled((0.0, 1.0, 5.0)).in_words(), Pooled((1.5,)).in_words()
+            ('2 points (95 % interval -4.6 to 8.6, 3 seeds)', '1.5 points (1 seed, which has no interval)')
         """
         seeds, (low, high) = len(self.values), self.interval
-        if seeds < 2:
-            return f"{self.mean:.2g} by 1 seed, which has no interval"
-        needed = seeds_needed(self.spread, effect)
+        one = "1 seed, which has no interval"
         return (
-            f"{self.mean:.2g} (95 % interval {low:.2g} to {high:.2g}) by {seeds} seeds, which show "
-            f"{detectable(self.spread, seeds):.2g} with a probability of {100 * POWER:g} %; {effect:g} takes "
-            f"{f'more than {MOST_SEEDS:,}' if needed is None else needed} seeds"
+            f"{self.mean:.2g} {unit} ({one if seeds < 2 else f'95 % interval {low:.2g} to {high:.2g}, {seeds} seeds'})"
         )
+
+    def power(self, effect: float) -> str:
+        """What so many seeds could show, and how many seeds an effect takes; empty for one seed.
+
+        Example:
+            >>> Pooled((0.0, 1.0, 5.0)).power(2.0)
+            'so many seeds show 8.6 with a probability of 80 %, and to show 2 takes 16 seeds'
+        """
+        if len(self.values) < 2:
+            return ""
+        needed = seeds_needed(self.spread, effect)
+        takes = f"more than {MOST_SEEDS:,}" if needed is None else needed
+        shown = f"{detectable(self.spread, len(self.values)):.2g} with a probability of {100 * POWER:g} %"
+        return f"so many seeds show {shown}, and to show {effect:g} takes {takes} seeds"
 
 
 def slope(collapse: Sequence[float] | np.ndarray, accuracy: Sequence[float] | np.ndarray) -> float:

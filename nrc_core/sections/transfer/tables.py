@@ -24,7 +24,8 @@ def by_checkpoint(results: Results) -> pd.DataFrame:
         defines it) and `variance_current` (the same around the class means at `start`, so that networks whose
         pre-training ends at different iterations can be compared). Test accuracies are `by_validation` and `by_test`
         (learning rate chosen on validation rows and on test rows) and `probe` (linear probe). `learning_rate` is the
-        rate that was chosen on validation rows.
+        rate that was chosen on validation rows, `tuned_loss` the training loss at the end of fine-tuning with it. `key`
+        is that of the fine-tuning.
     """
     runs = results.runs[results.runs["task"] == "transfer"].set_index("key")
     tried = results.downstream.dropna(subset="validation_error")
@@ -39,11 +40,12 @@ def by_checkpoint(results: Results) -> pd.DataFrame:
         by_test=1 - best,
         probe=1 - probed["test_error"],
         learning_rate=tuned["setting"],
+        tuned_loss=tuned["train_loss"],
     )
     names = {"key": "pretraining_key", "iteration": "start"}
     hidden = last_hidden(results.where(task="classification")).rename(columns=names)
     hidden = hidden[[*names.values(), *NETWORK, "variance", "variance_current"]]
-    return table.astype({"start": int}).merge(hidden, how="left", on=list(names.values()))
+    return table.reset_index().astype({"start": int}).merge(hidden, how="left", on=list(names.values()))
 
 
 def checkpoints(table: pd.DataFrame) -> pd.DataFrame:
