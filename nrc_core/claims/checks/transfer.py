@@ -35,14 +35,15 @@ def by_interval(checked: Check) -> Check:
     @wraps(checked)
     def decided(evidence: Evidence, limits: Limits, **arguments: Any) -> Observation:
         seen = checked(evidence, limits, **arguments)
+        seen = replace(seen, quantity=f"{seen.quantity} (the interval of the mean over the seeds of a group decides)")
         pooled = {name: Pooled(tuple(own["value"])) for name, own in seen.rows.groupby("group", sort=False)}
         shown = {name: one.shows(seen.limit) for name, one in pooled.items()}
         rows = seen.rows.assign(holds=[shown[name] is True for name in seen.rows["group"]])
         sure = np.array([shown[name] is not None for name in rows["group"]], dtype=bool)
         if sure.any() or rows.empty:
             return replace(seen, rows=rows[sure], silent=seen.silent + int((~sure).sum()))
-        said = [f"{name}: {one.in_words()} {one.power(seen.limit)}".strip() for name, one in pooled.items()]
-        return replace(seen, rows=rows, unsure=f"no interval decides: {'; '.join(said)}")
+        said = [part for name, one in pooled.items() for part in (f"{name}: {one.in_words()}", one.power(seen.limit))]
+        return replace(seen, rows=rows, unsure=f"no interval decides: {'; '.join(filter(None, said))}")
 
     CHECKS[checked.__name__] = decided
     return decided

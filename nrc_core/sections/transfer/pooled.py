@@ -81,14 +81,14 @@ class Pooled:
 
         Example:
             >>> Pooled((0.0, 1.0, 5.0)).power(2.0)
-            'so many seeds show 8.6 with a probability of 80 %, and to show 2 takes 16 seeds'
+            '3 seeds show 8.6 with a probability of 80 %, and to show 2 takes 16'
         """
         if len(self.values) < 2:
             return ""
         needed = seeds_needed(self.spread, effect)
         takes = f"more than {MOST_SEEDS:,}" if needed is None else needed
         shown = f"{detectable(self.spread, len(self.values)):.2g} with a probability of {100 * POWER:g} %"
-        return f"so many seeds show {shown}, and to show {effect:g} takes {takes} seeds"
+        return f"{len(self.values)} seeds show {shown}, and to show {effect:g} takes {takes}"
 
 
 def slope(collapse: Sequence[float] | np.ndarray, accuracy: Sequence[float] | np.ndarray) -> float:
