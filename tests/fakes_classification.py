@@ -63,10 +63,17 @@ def results(*networks: dict[str, Any]) -> Results:
             runs.append({"key": name, "task": "transfer", "dataset": run["dataset"], "seed": run["seed"],
                          "dataset_options": {"labels": "members"}, "start": tried["start"], "pretraining": run,
                          "pretraining_key": key})  # fmt: skip
-            provenance[name] = {"data": {"kind": "real"}}
+            provenance[name] = {"data": {"kind": "real", "n_train": 500, "n_test": 10_000}}
             for kind, found in (("fine-tuning", tried["tuned"]), ("linear probe", tried["probed"])):
                 downstream += [
-                    {"key": name, "kind": kind, "setting": setting, "validation_error": error, "test_error": test}
+                    {
+                        "key": name,
+                        "kind": kind,
+                        "setting": setting,
+                        "train_loss": 0.01,
+                        "validation_error": error,
+                        "test_error": test,
+                    }
                     for setting, (error, test) in found.items()
                 ]
     nothing = pd.DataFrame(columns=["key"])

@@ -109,7 +109,7 @@ def classified(one: Claim) -> dict:
     }
     fields |= {"architecture": "mlp"} if one.section == "cascading" else {}
     tuned = [transfer(start, tuned={0.1: (0.1, 0.1 * start)}, probed={1.0: (0.1, 0.5)}) for start in (1, 2, 3)]
-    once, longer = (dict.fromkeys(("train", "strong", "weak"), (1.0,) * count) for count in (1, 3))
+    once, longer = ({"train": train, "strong": train, "weak": train} for train in ((3.0,), (4.0, 2.0, 1.0)))
     sites = dict.fromkeys(("nrc1", "nc1_share", "nrc2", "nc2_cka"), (3, 2, 1))
     networks = [
         classifier(before=((9.0, 4.0), (9.0, 2.0)), **fields),

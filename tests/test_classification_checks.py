@@ -1,6 +1,5 @@
 """Checks of classifiers made by hand: a network for which the claim holds, one for which it fails, and the value."""
 
-import dataclasses
 import math
 
 import pytest
@@ -10,7 +9,7 @@ from nrc_core.claims.entries import Claim, read_claims
 from nrc_core.claims.ledger import NOT, REPRODUCED, WAITING, PageResults, judge_claim
 from nrc_core.results.thresholds import thresholds
 from tests import fakes
-from tests.fakes_classification import classifier, results, transfer
+from tests.fakes_classification import classifier, results
 from tests.known_checks import ON_CLASSIFIERS, checks_of
 
 RESNET = {"architecture": "resnet"}
@@ -201,30 +200,10 @@ CASES = [
         [1, 0],
     ),
 ]  # fmt: skip
-STARTS = (20, 40, 70, 80, 90)
 
 
 def look(name: str, *networks: dict, **arguments):
     return CHECKS[name]({"page": results(*networks)}, thresholds(), **arguments).rows
-
-
-def accuracy(start: int, test: float, other: float = 0.5, probe: float = 0.8) -> dict:
-    """A transfer: `test` is the accuracy chosen on validation rows, `other` is for the second rate."""
-    tuned = {0.1: (0.2, 1 - test), 0.2: (0.3, 1 - other), 0.4: (math.nan, math.nan)}
-    return transfer(start, tuned=tuned, probed={1.0: (0.2, 1 - probe), 10.0: (0.3, 0.0)})
-
-
-def pretrained(accuracies=(0.95, 0.94, 0.93, 0.92, 0.91), others=(0.5,) * 5, **fields) -> dict:
-    """A network that collapses during training and is fine-tuned from five of its iterations."""
-    tried = tuple(accuracy(*one) for one in zip(STARTS, accuracies, others, strict=True))
-    fields = {"train": (0.5, 0.4, 0.3, 0.2, 0.1), "strong": (1,) * 5, "weak": (1,) * 5} | fields
-    return classifier(times=STARTS, transfers=tried, **MLP, **fields)
-
-
-def stopped(variance: float, test: float, **fields) -> dict:
-    """A network of the control, whose pre-training ended at the first of the five iterations of `pretrained`."""
-    once = {"times": (20,), "train": (variance,), "strong": (1,), "weak": (1,), "stop_iteration": 20}
-    return classifier(transfers=(accuracy(20, test),), **once, **MLP, **fields)
 
 
 @pytest.mark.parametrize(("name", "arguments", "networks", "values", "holds"), CASES)
@@ -245,53 +224,6 @@ def test_groups_tell_data_architecture_and_weight_decay():
         "cifar10, ResNet, weight decay 0", "cifar10, ResNet, weight decay 0.0005", "mnist, MLP, weight decay 0",
     ]  # fmt: skip
     assert rows["seed"].tolist() == [3, 0, 0]
-
-
-def test_collapse_hurts_transfer_by_both_choices_of_the_learning_rate():
-    rising = (0.96, 0.97, 0.975, 0.98, 0.99)  # of another learning rate, better on test rows only
-    rows = look("collapse_hurts_transfer", pretrained(), pretrained(others=rising, seed=1))
-    found = {(row.group.split(" chosen on ")[1], row.seed): (row.value, row.holds) for row in rows.itertuples()}
-    assert found == {
-        ("validation rows", 0): (1.0, True), ("test rows", 0): (1.0, True),
-        ("validation rows", 1): (1.0, True), ("test rows", 1): (-1.0, False),
-    }  # fmt: skip
-    one_swap = look("collapse_hurts_transfer", pretrained((0.95, 0.92, 0.93, 0.94, 0.91)))
-    assert one_swap["value"].tolist() == [0.6, 0.6]
-    assert not one_swap["holds"].any()
-
-
-def test_networks_of_the_control_are_no_checkpoints_of_the_pretraining():
-    assert look("collapse_hurts_transfer", stopped(0.1, 0.9), stopped(0.2, 0.8), stopped(0.3, 0.7)).empty
-    assert look("probing_is_worse", stopped(0.1, 0.9)).empty
-
-
-def test_the_control_is_of_networks_trained_equally_long():
-    """The first checkpoint of the main network, with variance 0.3 by its current class means, and two more networks."""
-    main = pretrained(current=(0.3, 0.2, 0.2, 0.2, 0.2))
-    (good,) = look("equal_time_control", main, stopped(0.4, 0.96), stopped(0.2, 0.9)).to_dict("records")
-    assert (good["value"], good["holds"], good["group"]) == (1.0, True, "mnist, MLP")
-    (bad,) = look("equal_time_control", main, stopped(0.4, 0.9), stopped(0.2, 0.96)).to_dict("records")
-    assert (bad["value"], bad["holds"]) == (-1.0, False)
-    assert look("equal_time_control", main, stopped(0.4, 0.96)).empty
-    assert look("equal_time_control", main, stopped(0.4, 0.96), stopped(0.2, 0.9, seed=1)).empty
-
-
-def test_the_probe_is_held_against_fine_tuning():
-    rows = look("probing_is_worse", pretrained((0.95, 0.86, 0.84, 0.8, 0.7)))
-    assert rows["value"].tolist() == pytest.approx([15, 6, 4, 0, -10])
-    assert rows["holds"].tolist() == [True, True, False, False, False]
-
-
-def test_what_cannot_be_joined_is_left_out():
-    """A missing pre-training is left out, and a checkpoint for which every learning rate diverged."""
-    both = results(pretrained(), pretrained(seed=1))
-    runs = both.runs[both.runs["key"] != f"{0:016x}"]
-    rows = CHECKS["collapse_hurts_transfer"]({"page": dataclasses.replace(both, runs=runs)}, thresholds()).rows
-    assert set(rows["seed"]) == {1}
-    diverged = transfer(20, tuned={0.1: (math.nan, math.nan)}, probed={1.0: (0.2, 0.2)})
-    one = pretrained()
-    one["transfers"] = (diverged, *one["transfers"][1:])
-    assert len(look("probing_is_worse", one)) == 4
 
 
 @pytest.fixture

@@ -210,6 +210,14 @@ def test_a_control_that_stops_after_no_iteration_is_refused():
         made("transfer", starts=[0, 10], control_weight_decays=[1e-3])
 
 
+def test_a_transfer_whose_pre_training_ends_early_has_the_rates_of_all_its_iterations():
+    pretraining, *tunings = made("transfer", starts=[20, 40], stop_iteration=60, iterations=100)
+    assert (pretraining.iterations, pretraining.last, pretraining.times[-1]) == (100, 60, 60)
+    assert [config.start for config in tunings] == [20, 40]
+    with pytest.raises(ConfigError, match="stop_iteration must be above the first of starts, 20: got 20"):
+        made("transfer", starts=[20, 40], stop_iteration=20)
+
+
 @pytest.mark.parametrize("experiment", ["cascading_collapse", "classification_and_regression"])
 def test_the_regression_beside_classifiers_is_that_of_the_mlp_pages(experiment):
     beside = [one for one in EXPERIMENTS[experiment](regression_datasets=["hopper"]) if one.dataset == "hopper"]

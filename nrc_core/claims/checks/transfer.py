@@ -1,24 +1,56 @@
 """Checks of the accuracy of pre-trained classifiers in a downstream task."""
 
-import dataclasses
 from collections.abc import Iterator
+from dataclasses import replace
+from functools import wraps
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
-from nrc_core.claims.checks.classification import FEWEST, NAMES, named, trend
+from nrc_core.claims.checks.classification import NAMES, named
 from nrc_core.claims.checks.constructed import Rows, case
-from nrc_core.claims.checks.observation import Items, Value, check
-from nrc_core.claims.checks.subjects import each_row, kept, parts
+from nrc_core.claims.checks.observation import CHECKS, Check, Evidence, Items, Limits, Observation, Value, check
+from nrc_core.claims.checks.subjects import each_row, kept
 from nrc_core.results.results import Results
-from nrc_core.sections.transfer.tables import by_checkpoint
+from nrc_core.sections.transfer.pooled import Pooled
+from nrc_core.sections.transfer.tables import EQUALLY_LONG, SAME, by_checkpoint, checkpoints, equally_long, slopes
 
-POINTS = "enough points for a rank correlation"
+LACK = "checkpoints that differ in collapse, or seeds enough for a narrow interval"
+
+
+def by_interval(checked: Check) -> Check:
+    """Make all seeds of a group decide together, by the 95 % interval of their mean.
+
+    Seeds scatter more than the effects that are looked for, so a count of seeds that meet the claim says little. The
+    claim holds in a group if the interval lies above 0 and the mean reaches the limit, which is the paper's effect; it
+    fails if the interval lies below the limit, see `nrc_core.sections.transfer.pooled.Pooled`. A group whose interval
+    does neither says nothing. If no group decides, the observation is unsure, and says what so many seeds could show
+    and how many it takes.
+
+    Args:
+        checked: a check of `@check` that gives one value for each seed of a group.
+    """
+
+    @wraps(checked)
+    def decided(evidence: Evidence, limits: Limits, **arguments: Any) -> Observation:
+        seen = checked(evidence, limits, **arguments)
+        seen = replace(seen, quantity=f"{seen.quantity} (the interval of the mean over the seeds of a group decides)")
+        pooled = {name: Pooled(tuple(own["value"])) for name, own in seen.rows.groupby("group", sort=False)}
+        shown = {name: one.shows(seen.limit) for name, one in pooled.items()}
+        rows = seen.rows.assign(holds=[shown[name] is True for name in seen.rows["group"]])
+        sure = np.array([shown[name] is not None for name in rows["group"]], dtype=bool)
+        if sure.any() or rows.empty:
+            return replace(seen, rows=rows[sure], silent=seen.silent + int((~sure).sum()))
+        said = [part for name, one in pooled.items() for part in (f"{name}: {one.in_words()}", one.power(seen.limit))]
+        return replace(seen, rows=rows, unsure=f"no interval decides: {'; '.join(filter(None, said))}")
+
+    CHECKS[checked.__name__] = decided
+    return decided
 
 
 @kept
-def _checkpoints(results: Results) -> Iterator[pd.DataFrame]:
+def _tables(results: Results) -> Iterator[pd.DataFrame]:
     """Yield the table `by_checkpoint` of a page with fine-tuned networks.
 
     Transfer runs are left out if their pre-training is missing, or if every learning rate diverged.
@@ -29,57 +61,64 @@ def _checkpoints(results: Results) -> Iterator[pd.DataFrame]:
         tuned = results.downstream[results.downstream["kind"] == "fine-tuning"].dropna(subset="validation_error")
         good = runs["pretraining_key"].isin(runs["key"]) & runs["key"].isin(tuned["key"])
         if (transfer & good).any():
-            yield by_checkpoint(dataclasses.replace(results, runs=runs[~transfer | good]))
+            yield by_checkpoint(replace(results, runs=runs[~transfer | good]))
 
 
-def _pretrainings(results: Results) -> Items:
-    """Yield for every pre-training its checkpoints, with the `accuracy` in the downstream task.
-
-    Each pre-training comes twice: with learning rates chosen on validation rows, and with learning rates chosen on the
-    test rows, as in the paper.
-    """
-    for column, rows_of in (("by_validation", "validation"), ("by_test", "test")):
-        for table in _checkpoints(results):
-            tuned = table[~table["control"]].assign(accuracy=table[column], rows_of=rows_of)
-            yield from parts(tuned, "pretraining_key", group=_chosen_on)
+def _slopes(results: Results, means: str = "final", chosen_on: str = "validation") -> Items:
+    """Yield for every pre-training the slope of its checkpoints' accuracy on their collapse."""
+    for table in _tables(results):
+        found = slopes(checkpoints(table), SAME, means=means, chosen_on=chosen_on)
+        yield from each_row(found, group=lambda row: f"{named(row)}, {row['rows']:,} rows")
 
 
-def _chosen_on(row: Any) -> str:
-    return f"{named(row)}, learning rate chosen on {row['rows_of']} rows"
+def _in_points(means: str = "final", chosen_on: str = "validation") -> str:
+    around = {"final": "the final class means", "moment": "the class means of the moment"}[means]
+    return (
+        f"points of test accuracy that are lost where the train variance around {around} halves, by the slope over the "
+        f"checkpoints of each seed, with the learning rate chosen on {chosen_on} rows"
+    )
 
 
-@check(limit="transfer_trend_least", over=_pretrainings, at_least=True, reads="downstream", needs=POINTS)
-def collapse_hurts_transfer(rows: pd.DataFrame) -> Value | None:
-    """Rank correlation of train variance and fine-tuned test accuracy over checkpoints."""
-    return trend(rows["variance"], rows["accuracy"]) if len(rows) >= FEWEST else None
+@by_interval
+@check(
+    limit="transfer_effect_least", over=_slopes, at_least=True, reads="downstream", needs=LACK, quantity=_in_points
+)  # fmt: skip
+def collapse_hurts_transfer(row: dict[str, Any]) -> Value:
+    """Points of fine-tuned test accuracy that are lost where the train variance halves, over checkpoints."""
+    return row["slope"]
 
 
-def _equally_long(results: Results) -> Items:
-    """Yield groups of networks that were pre-trained equally long, with different weight decay or label smoothing."""
-    for table in _checkpoints(results):
-        alike = table[table["start"].isin(table.loc[table["control"], "start"])]
-        trained_alike = ["dataset", "architecture", "seed", "start"]
-        yield from parts(alike, trained_alike, group=lambda row: f"{row['dataset']}, {NAMES[row['architecture']]}")
+def _control_slopes(results: Results) -> Items:
+    """Yield for every seed the slope over networks that were pre-trained equally long with other options."""
+    for table in _tables(results):
+        found = slopes(equally_long(table), EQUALLY_LONG, means="moment")
+        yield from each_row(
+            found, group=lambda row: f"{row['dataset']}, {NAMES[row['architecture']]}, {row['rows']:,} rows"
+        )
 
 
-@check(limit="transfer_trend_least", over=_equally_long, at_least=True, reads="downstream", needs=POINTS)
-def equal_time_control(rows: pd.DataFrame) -> Value | None:
-    """Rank correlation of train variance and fine-tuned test accuracy after equally long pre-training.
+@by_interval
+@check(limit="transfer_effect_least", over=_control_slopes, at_least=True, reads="downstream", needs=LACK)
+def equal_time_control(row: dict[str, Any]) -> Value:
+    """Points of test accuracy that are lost where the train variance halves, after equally long pre-training.
 
     The networks were pre-trained equally long, and their collapse differs by weight decay or label smoothing.
 
-    The train variance uses the current class means, because a network that is trained further has its final class means
-    at a later time.
+    The train variance uses the class means of the moment, because a network that is trained further has its final class
+    means at a later time.
     """
-    return trend(rows["variance_current"], rows["by_validation"]) if len(rows) >= FEWEST else None
+    return row["slope"]
 
 
 def _each_checkpoint(results: Results) -> Items:
-    for table in _checkpoints(results):
-        yield from each_row(table[~table["control"]], group=named)
+    for table in _tables(results):
+        yield from each_row(
+            checkpoints(table), group=lambda row: f"{named(row)}, {row['rows']:,} rows, iteration {row['start']:,}"
+        )
 
 
-@check(limit="probe_gap_least", over=_each_checkpoint, at_least=True, strict=True, reads="downstream")
+@by_interval
+@check(limit="probe_gap_least", over=_each_checkpoint, at_least=True, reads="downstream", needs=LACK)
 def probing_is_worse(row: dict[str, Any]) -> Value:
     """Points by which fine-tuning beats the linear probe.
 

@@ -8,6 +8,7 @@ from typing import Any
 from nrc_core.config.base import Configuration, check_several
 from nrc_core.config.classification import TransferConfig
 from nrc_core.data.catalogue import SUPERCLASSES
+from nrc_core.errors import ConfigError
 from nrc_core.sections.grid import check_all, classifiers
 from nrc_core.sections.parameters import takes_lists
 
@@ -29,6 +30,7 @@ def transfer(
     depth: int | None = None,
     width: int | None = None,
     iterations: int = PRETRAINING_ITERATIONS,
+    stop_iteration: int | None = None,
     train_per_class: int = 100,
     fine_tune_per_class: int = 50,
     validation_per_class: int = 100,
@@ -42,6 +44,7 @@ def transfer(
     together. The control fine-tunes networks pre-trained for equally many iterations, `starts[0]`, with other
     weight decays or label smoothing, so that collapse varies and training time does not. The learning rate is searched
     for every network, and every network is tested on all test rows; `test_per_class` applies to the pre-training only.
+    With `stop_iteration`, the pre-training ends there, while its learning rates are those of `iterations`.
 
     Raises:
         ConfigError: a data set without superclasses, an unknown architecture, or a value out of range.
@@ -50,6 +53,8 @@ def transfer(
     check_all("dataset", [dataset], tuple(SUPERCLASSES))
     check_several("starts", starts)
     starts = tuple(sorted(starts))
+    if stop_iteration is not None and stop_iteration <= starts[0]:  # only the pre-training of a control ends there
+        raise ConfigError(f"stop_iteration must be above the first of starts, {starts[0]}: got {stop_iteration}")
     controls = [{"weight_decay": float(value)} for value in control_weight_decays]
     controls += [{"label_smoothing": float(value)} for value in control_smoothings]
     variants: list[dict[str, Any]] = [{"extra": starts}, *({"stop_iteration": starts[0]} | one for one in controls)]
