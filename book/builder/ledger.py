@@ -78,7 +78,9 @@ def box(entries: Sequence[Entry], page: str, datasets: Sequence[str], *, recheck
         found = _published(groups) + _groups(entry, groups) + _limit(entry)
         elsewhere = "" if len(entry["pages"]) < 2 else " *(several data sets)*"
         evidence = found if groups else entry["reason"] or "too little to say"
-        rows.append([badge(entry["verdict"]), f"**{_link(entry)}** {entry['statement']}{elsewhere}", evidence])
+        rows.append(
+            [badge(entry["verdict"], entry["reduced"]), f"**{_link(entry)}** {entry['statement']}{elsewhere}", evidence]
+        )
     doubts = _doubts([entry for entry in here if len(entry["pages"]) == 1] or here, page)
     found = f"On the published runs: {counts}{doubts} {figures}".rstrip()
     table = markdown_table(["verdict", "claim", "published runs"], rows)
@@ -178,7 +180,7 @@ def _table(entries: Sequence[Entry], paper: str, check: recheck.Check) -> str:
         where = f"*{entry['source']}; hyper-parameters {STATED[entry['stated']]}*"
         note = f"<br>{entry['note']}" if entry["note"] else ""
         mark = f'<span id="{entry["id"]}" {_data(entry, paper, here)}></span>'
-        verdict = badge(entry["verdict"]) + (f"<br>re-checked here: {badge(here)}" if here else "")
+        verdict = badge(entry["verdict"], entry["reduced"]) + (f"<br>re-checked here: {badge(here)}" if here else "")
         claim = f"{mark}**{entry['id']}** {entry['statement']}<br>{where}{note}"
         rows.append([claim, verdict, _found(entry, reason)])
     return markdown_table(["claim", "verdict", "evidence"], rows)

@@ -7,7 +7,7 @@ import textwrap
 from collections.abc import Iterator
 from pathlib import Path
 
-from nrc_core.claims.ledger import VERDICTS, Judged, judge, regressions, score
+from nrc_core.claims.ledger import Judged, judge, regressions, score
 from nrc_core.claims.references import References, machine_share, read_machines
 from nrc_core.cli.given import profile_of, store_of
 from nrc_core.errors import ConfigError, NrcError
@@ -41,13 +41,13 @@ def _judge(given: argparse.Namespace) -> None:
     elif given.claims:
         print("\n\n".join("\n".join(_in_full(one)) for one in judged))
     else:
-        widest = max(map(len, VERDICTS))
+        widest = max(len(one.decision.in_words) for one in judged)
         for one in judged:
             held = ", ".join(f"{group.name} {group.held} of {group.networks}" for group in one.groups)
-            print(f"{one.claim.id:6} {one.verdict:{widest}} {one.claim.statement} [{held or one.reason}]")
+            print(f"{one.claim.id:6} {one.decision.in_words:{widest}} {one.claim.statement} [{held or one.reason}]")
         print("; ".join(f"{count} {verdict}" for verdict, count in score(judged).items()))
     if given.record:
-        verdicts = {one.claim.id: one.verdict for one in judged}
+        verdicts = {one.claim.id: one.decision.in_words for one in judged}
         given.record.write_text(json.dumps(verdicts, indent=1) + "\n")
     if lost := regressions(judged, expected):
         raise NrcError(
@@ -59,7 +59,7 @@ def _judge(given: argparse.Namespace) -> None:
 def _in_full(one: Judged) -> Iterator[str]:
     """Yield the lines about a claim and all the evidence for its verdict."""
     claim, seen = one.claim, one.observation
-    yield f"{claim.id}: {one.verdict}"
+    yield f"{claim.id}: {one.decision.in_words}"
     yield from textwrap.wrap(claim.statement, WIDTH)
     yield f"source: {claim.source}; {claim.seeds} seeds wanted, configuration {claim.configuration}"
     if one.reason:
