@@ -39,7 +39,7 @@ class Queue:
     """What has to be trained for a claim, its place among all such trainings, and how long it takes on one core."""
 
     order: int
-    core_hours: float
+    core_hours: float | int
     what: str
 
 

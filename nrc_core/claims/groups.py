@@ -59,14 +59,14 @@ def groups_of(observation: Observation | None) -> tuple[Group, ...]:
     )
 
 
-def numbers(values: Sequence[float | None], limit: float | int, digits: int = 2) -> str:
-    """The median and the range of some numbers, each on its own side of a limit; None and NaN are left out.
+def numbers(values: Sequence[float | None], limit: float = math.nan, digits: int = 2) -> str:
+    """The median and the range of some numbers without None and NaN, each on its own side of a limit, if there is one.
 
     Example:
-        >>> numbers([1.0, 3.0, 2.0], 9), numbers([0.8988, 0.95, 0.97], 0.9), numbers([None], 1)
+        >>> numbers([1.0, 3.0, 2.0]), numbers([0.8988, 0.95, 0.97], 0.9), numbers([None])
         ('2 (1 to 3)', '0.95 (0.899 to 0.97)', 'none')
     """
-    known = [value for value in values if value is not None and not math.isnan(value)]
+    known = [value + 0.0 for value in values if value is not None and not math.isnan(value)]  # no -0
     if not known:
         return "none"
     low, middle, high = (apart(float(value), float(limit), digits) for value in (min(known), median(known), max(known)))

@@ -29,7 +29,7 @@ def lacking(results: Results, experiment: str, arguments: Mapping[str, Any], lim
         arguments: those of a claim. If they name data sets or an architecture, only networks of these count.
         limits: thresholds by name.
     """
-    name = ("reduced", experiment, limits["settled_change_most"], limits["fitted_loss_reduced"])
+    name = ("reduced", experiment, limits["settled_change_most"])
     table = results.once(name, lambda one: compared(one, experiment, limits))
     for column in ("dataset", "architecture"):
         if wanted := arguments.get(f"{column}s", [arguments[column]] if column in arguments else []):
@@ -37,32 +37,36 @@ def lacking(results: Results, experiment: str, arguments: Mapping[str, Any], lim
     fitted, factor = limits["fitted_loss_reduced"], limits["exposure_factor_most"]
     loss = f"neither settled nor below {fitted:g}" if trains_classifiers(experiment) else "not settled"
     failing = {
-        f"with a loss that has {loss}": ~table["trained"].astype(bool),
+        f"with a loss that has {loss}": ~(table["settled"].astype(bool) | (table["loss"] <= fitted)),
         f"without an exposure within a factor of {factor:g} of the paper's": ~(table["factor"] <= factor),
     }
     return [f"{sum(fails)} of {len(table)} {what}" for what, fails in failing.items() if fails.any()]
 
 
 def compared(results: Results, experiment: str, limits: Mapping[str, float]) -> pd.DataFrame:
-    """Whether each network has trained long enough, and how far its exposure is from that of the paper's network.
+    """How far each network has trained, and how far its exposure is from that of the paper's network.
 
     Returns:
-        Columns `key, dataset, architecture, trained` (boolean) and `factor`, the larger of the two exposures over the
-        smaller one, at least 1; of several networks of the paper, the nearest counts.
+        Columns `key, dataset, architecture`, `settled` (whether the losses have), `loss` (of a classifier on all its
+        training data at the end; NaN for regression) and `factor`, the larger of the two exposures over the smaller
+        one, at least 1; of several networks of the paper, the nearest counts.
     """
     losses = dict(list(results.losses.groupby("key")))
+    classified = trains_classifiers(experiment)
+    final = results.final().groupby("key")["loss"].first() if classified else pd.Series(dtype=float)
     rows = []
     for run in of_the_paper(results.runs, experiment).to_dict("records"):
         key, n = run["key"], results.provenance[run["key"]]["data"]["n_train"]
-        if trains_classifiers(experiment):
-            fitted = _final_loss(results, key) <= limits["fitted_loss_reduced"]
-            steps = n / run["batch_size"]
-            trained = fitted or final_change(losses[key], steps) <= limits["settled_change_most"]
+        if key not in losses:
+            settled = False
+        elif classified:
+            settled = final_change(losses[key], n / run["batch_size"]) <= limits["settled_change_most"]
         else:
-            trained = all(settled_epoch(losses[key], column, limits) is not None for column in LOSSES)
+            settled = all(settled_epoch(losses[key], column, limits) is not None for column in LOSSES)
         named = {name: run[name] for name in ("key", "dataset", "architecture")}
-        rows.append(named | {"trained": trained, "factor": _factor(run, experiment, n)})
-    return pd.DataFrame(rows, columns=["key", "dataset", "architecture", "trained", "factor"])
+        rows.append(named | {"settled": settled, "loss": final.get(key), "factor": _factor(run, experiment, n)})
+    table = pd.DataFrame(rows, columns=["key", "dataset", "architecture", "settled", "loss", "factor"])
+    return table.astype({"loss": float})
 
 
 def final_change(losses: pd.DataFrame, steps: float | int) -> float:
@@ -96,11 +100,6 @@ def final_change(losses: pd.DataFrame, steps: float | int) -> float:
     logarithms = np.log(run["batch_loss"].clip(lower=np.finfo(float).tiny).to_numpy()[window])
     slope, _ = np.polyfit(spent[window], logarithms, 1, w=np.sqrt(rates[window]))
     return float(abs(10 * slope))
-
-
-def _final_loss(results: Results, key: str) -> float:
-    """Loss of a classifier on all its training data at the end."""
-    return float(results.where(key=key).final()["loss"].iloc[0])
 
 
 def _factor(run: Mapping[str, Any], experiment: str, rows: int) -> float:

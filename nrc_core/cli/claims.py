@@ -4,9 +4,10 @@ import argparse
 import gc
 import json
 import textwrap
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
+from nrc_core.claims.comparisons import Compared
 from nrc_core.claims.ledger import Judged, judge, regressions, score
 from nrc_core.claims.references import References, machine_share, read_machines
 from nrc_core.cli.given import profile_of, store_of
@@ -77,6 +78,15 @@ def _in_full(one: Judged) -> Iterator[str]:
         known = read_thresholds()[name]
         text = f"threshold {name} = {known.value:g}: {known.reason}"
         yield from textwrap.wrap(text, WIDTH, subsequent_indent=INDENT)
+    if one.why is not None:
+        yield from _compared("why", one.why)
+    for compared in one.holds_under:
+        yield from _compared("holds under" if compared.holds else "does not hold under", compared)
+    for later in claim.changed:
+        yield from textwrap.wrap(f"changed on {later.date}: {later.what}", WIDTH, subsequent_indent=INDENT)
+    if claim.queue is not None:
+        text = f"place {claim.queue.order}, {claim.queue.core_hours:g} core-hours: {claim.queue.what}"
+        yield from textwrap.wrap(f"queue: {text}", WIDTH, subsequent_indent=INDENT)
     for change, verdict in one.moved.items():
         yield f"hangs on: with {change} it would be {verdict}"
     if seen is not None and not one.moved and one.groups:
@@ -91,8 +101,20 @@ def _in_full(one: Judged) -> Iterator[str]:
     if claim.shown_on or claim.pages:
         yield f"pages: {', '.join(dict.fromkeys([*claim.pages, *claim.shown_on]))}"
     if one.keys:
-        more = ", ..." if len(one.keys) > MOST_KEYS else ""
-        yield f"runs: {len(one.keys)}, in the store ({', '.join(one.keys[:MOST_KEYS])}{more})"
+        yield _runs(one.keys)
+
+
+def _compared(label: str, one: Compared) -> Iterator[str]:
+    """Yield a sentence on a claim, the numbers behind it, and the runs that they are of."""
+    few = "" if one.enough else " (too few seeds: the ledger does not show it)"
+    yield from textwrap.wrap(f"{label}: {one.comparison.text}{few}", WIDTH, subsequent_indent=INDENT)
+    yield from textwrap.wrap(one.numbers, WIDTH, initial_indent=INDENT, subsequent_indent=INDENT)
+    yield f"{INDENT}{_runs(one.keys)}; pages: {', '.join(one.comparison.pages) or 'none'}"
+
+
+def _runs(keys: Sequence[str]) -> str:
+    more = ", ..." if len(keys) > MOST_KEYS else ""
+    return f"runs: {len(keys)}, in the store ({', '.join(keys[:MOST_KEYS])}{more})"
 
 
 def _read_verdicts(path: Path) -> dict[str, str]:
