@@ -185,8 +185,7 @@ def only_pages_of(profile: Profile, entries: list[dict[str, Any]]) -> list[dict[
 
     return [
         kept(entry, "pages", "shown_on")
-        | {"why": entry["why"] and kept(entry["why"], "pages")}
-        | {"holds_under": [kept(one, "pages") for one in entry["holds_under"]]}
+        | {name: [kept(one, "pages") for one in entry[name]] for name in ("why", "holds_under")}
         for entry in entries
     ]
 

@@ -11,11 +11,9 @@ Entry = Mapping[str, Any]
 
 
 def why(entry: Entry) -> str:
-    """Why a claim has its verdict: the sentence, the numbers behind it, and the runs; empty if nothing is known."""
-    known = entry["why"]
-    if known is None or not known["enough"]:
-        return ""
-    return f"{known['text']}<br>*{known['numbers']}*<br>{_runs(known)}"
+    """Why a claim has its verdict: sentences, the numbers behind them, and the runs; empty if nothing is known."""
+    known = [one for one in entry["why"] if one["enough"]]
+    return "<br>".join(f"{one['text']}<br>*{one['numbers']}*<br>{_runs(one)}" for one in known)
 
 
 def holds_under(entry: Entry) -> str:

@@ -63,16 +63,15 @@ class Claim:
     holds_in: str = "all"
     note: str = ""
     about: str = NETWORKS
-    why: Comparison | None = None
+    why: tuple[Comparison, ...] = ()
     holds_under: tuple[Comparison, ...] = ()
     changed: tuple[Change, ...] = ()
     queue: Queue | None = None
 
     @property
     def comparisons(self) -> tuple[Comparison, ...]:
-        """`why`, if there is one, and all of `holds_under`; pages and check are the claim's own if none is given."""
-        given = (*([self.why] if self.why else []), *self.holds_under)
-        return tuple(self._completed(one) for one in given)
+        """All of `why`, then all of `holds_under`; pages and check are the claim's own if none is given."""
+        return tuple(self._completed(one) for one in (*self.why, *self.holds_under))
 
     def _completed(self, one: Comparison) -> Comparison:
         pages, check = one.pages or self.pages, one.check or str(self.check)

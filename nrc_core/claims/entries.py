@@ -58,4 +58,4 @@ def _made(name: str, value: Any) -> Any:
         return tuple(value) if isinstance(value, list) else value
     given = [value] if isinstance(value, dict) else value
     each = tuple(part(**{own: _made("", inner) for own, inner in one.items()}) for one in given)
-    return each[0] if name in ("why", "queue") else each
+    return each[0] if name == "queue" else each

@@ -69,7 +69,9 @@ def numbers(values: Sequence[float | None], limit: float = math.nan, digits: int
     known = [value + 0.0 for value in values if value is not None and not math.isnan(value)]  # no -0
     if not known:
         return "none"
-    low, middle, high = (apart(float(value), float(limit), digits) for value in (min(known), median(known), max(known)))
+    low, middle, high = (
+        apart(float(f"{value:.12g}"), float(limit), digits) for value in (min(known), median(known), max(known))
+    )
     return middle if low == high else f"{middle} ({low} to {high})"
 
 

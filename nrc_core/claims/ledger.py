@@ -70,7 +70,7 @@ class Judged:
         moved: verdicts that other values of a threshold would change, by threshold and value.
         weaker: pages of the claim whose networks are smaller than the paper's or on a stand-in for its data.
         change: the chance of another verdict on another machine, see `chance_of_change`; None if not known.
-        why: why the claim has this verdict; None if no cause is known, or if the claim is not compared.
+        why: why the claim has this verdict; empty if no cause is known, or if the claim is not compared.
         holds_under: the comparisons with other conditions, whether the claim holds under them or not.
     """
 
@@ -80,7 +80,7 @@ class Judged:
     moved: Mapping[str, str] = field(default_factory=dict)
     weaker: Mapping[str, str] = field(default_factory=dict)
     change: float | None = None
-    why: Compared | None = None
+    why: tuple[Compared, ...] = ()
     holds_under: tuple[Compared, ...] = ()
 
     @property
@@ -120,7 +120,7 @@ class Judged:
             "groups": [group.as_dict() for group in self.groups],
             "thresholds": {name: thresholds()[name] for name in self.claim.thresholds},
             **{name: getattr(self, name) for name in ("moved", "weaker", "keys", "change", "close")},
-            "why": None if self.why is None else self.why.as_dict(),
+            "why": [one.as_dict() for one in self.why],
             "holds_under": [one.as_dict() for one in self.holds_under],
             "changed": [asdict(one) for one in self.claim.changed],
             "queue": None if self.claim.queue is None else asdict(self.claim.queue),
@@ -204,10 +204,12 @@ def judge_claim(
     change = None
     if share is not None and found.observation is not None and found.verdict not in UNJUDGED:
         change = chance_of_change(found.observation, partial(verdict_of, claim=claim, limits=limits), share)
-    why, under = (compared[:1], compared[1:]) if claim.why else ((), compared)
     reason = "; ".join(_reasons(claim, pages, found))
-    shown = tuple(one for one in under if one is not None)
-    return Judged(claim, found, reason, others, weaker, change, next(iter(why), None), shown)
+    why, under = (
+        tuple(one for one in some if one is not None)
+        for some in (compared[: len(claim.why)], compared[len(claim.why) :])
+    )
+    return Judged(claim, found, reason, others, weaker, change, why, under)
 
 
 def _reasons(claim: Claim, pages: Mapping[str, PageResults], found: Decision) -> Iterator[str]:

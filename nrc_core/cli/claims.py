@@ -78,8 +78,8 @@ def _in_full(one: Judged) -> Iterator[str]:
         known = read_thresholds()[name]
         text = f"threshold {name} = {known.value:g}: {known.reason}"
         yield from textwrap.wrap(text, WIDTH, subsequent_indent=INDENT)
-    if one.why is not None:
-        yield from _compared("why", one.why)
+    for compared in one.why:
+        yield from _compared("why", compared)
     for compared in one.holds_under:
         yield from _compared("holds under" if compared.holds else "does not hold under", compared)
     for later in claim.changed:
