@@ -13,7 +13,7 @@ from nrc_core.workflow.profiles import read_profile
 
 ROOT = Path(__file__).parent.parent
 FILE = ROOT / "tests" / "recorded_claims.jsonl"
-FIELDS = ("id", "check", "verdict", "reason", "quantity", "limit", "at_least", "groups", "weaker")
+FIELDS = ("id", "check", "verdict", "reduced", "reason", "quantity", "limit", "at_least", "groups", "weaker")
 
 
 def judged() -> list[Judged]:

@@ -9,16 +9,17 @@ import pytest
 import yaml
 
 from nrc_core import ConfigError, Store, deep_nrc_mlp, run
-from nrc_core.claims import entries, ledger
+from nrc_core.claims import entries, evidence, ledger
 from nrc_core.claims.checks import CHECKS
 from nrc_core.claims.checks.observation import Observation
-from nrc_core.claims.entries import Claim, read_claims
+from nrc_core.claims.claim import Claim, Queue
+from nrc_core.claims.entries import read_claims
 from nrc_core.claims.ledger import (
     NOT,
     PARTLY,
     REPRODUCED,
     SILENT,
-    UNLIKE,
+    UNSURE,
     WAITING,
     PageResults,
     judge,
@@ -60,7 +61,12 @@ def claim(**fields) -> Claim:
 
 
 def page(*networks, missing: int = 0, smaller: bool = False) -> PageResults:
-    return PageResults(results(*networks), missing, "networks smaller than the paper's" if smaller else "")
+    found = results(*networks)
+    if not smaller:
+        return PageResults(found, missing)
+    provenance = {key: {"data": {"n_train": 1000}} for key in found.runs["key"]}
+    found = dataclasses.replace(found, runs=found.runs.assign(exposure=1e-3), provenance=provenance)
+    return PageResults(found, missing, "networks smaller than the paper's", experiment="deep_nrc_mlp")
 
 
 def observation(**held: list[bool]):
@@ -202,10 +208,9 @@ def judged(tmp_path):
 
 def test_a_verdict_comes_with_its_evidence(judged):
     one = judged["F8-1"]
-    assert one.verdict == UNLIKE
-    assert one.reason.startswith("only networks smaller than the paper's so far; by them: ")
-    assert one.groups[0].networks == 2
-    assert len(one.keys) == 2
+    assert one.verdict == WAITING
+    assert one.reason.startswith("networks smaller than the paper's (2 of 2 with a loss that has not settled, 2 of 2 ")
+    assert (one.groups, one.keys) == ((), ())
     assert one.weaker == {"synthetic": "networks smaller than the paper's"}
     plain = one.as_dict()
     assert json.loads(json.dumps(plain))["thresholds"] == {"noise_most": 0.05}
@@ -223,22 +228,33 @@ def test_smaller_networks_give_no_verdict():
     (one,) = [c for c in read_claims() if c.id == "A04"]
     good, bad = network("swimmer"), network("hopper", nrc1=0.5)
     only = judge_claim(one, {"swimmer": page(good, smaller=True)})
-    assert (only.verdict, only.reason.split(": ")[1].split(";")[0]) == (UNLIKE, REPRODUCED)
+    assert (only.verdict, only.groups) == (WAITING, ())
     both = judge_claim(one, {"swimmer": page(good), "hopper": page(bad, smaller=True)})
     assert (both.verdict, list(both.weaker)) == (REPRODUCED, ["hopper"])
     assert [group.name for group in both.groups] == ["swimmer"]
 
 
-def test_smaller_networks_are_heard_where_the_others_say_nothing():
+def test_smaller_networks_come_second_where_the_others_say_nothing():
     one = next(claim for claim in read_claims() if claim.id == "F3-8")
     without_control = page(network("sgemm"))
     control = page(network("synthetic", shuffled=True), network("synthetic"), smaller=True)
     judged = judge_claim(one, {"low_rank_sgemm": without_control, "low_rank_control": control})
-    assert judged.verdict == UNLIKE
-    assert judged.reason == "only networks smaller than the paper's so far; by them: not reproduced"
-    assert [(group.name, group.networks) for group in judged.groups] == [("synthetic, 256 wide", 1)]
+    assert judged.verdict == WAITING
+    assert judged.reason.startswith(
+        "networks smaller than the paper's (2 of 2 without an exposure within a factor of 2"
+    )
     alone = judge_claim(one, {"low_rank_sgemm": without_control})
     assert "say nothing about it" in alone.reason
+
+
+def test_numbers_that_cannot_decide_are_inconclusive(monkeypatch):
+    """Unless the claim is reproduced by them all the same."""
+    good, bad = (dataclasses.replace(observation(a=held), unsure="too few to tell") for held in ([True], [False]))
+    for seen, verdict in ((good, REPRODUCED), (bad, UNSURE)):
+        monkeypatch.setitem(CHECKS, "unsure", lambda evidence, limits, seen=seen: seen)
+        judged = judge_claim(claim(check="unsure"), {}, 0.3)
+        assert (judged.verdict, judged.reason) == (verdict, "too few to tell" if verdict == UNSURE else "")
+    assert judged.change is None
 
 
 def test_what_counts_as_smaller(tmp_path):
@@ -259,21 +275,25 @@ def test_fewer_pixels_count_as_smaller_and_a_stand_in_as_a_stand_in():
     on = {
         kind: dataclasses.replace(few, provenance={"0" * 16: {"data": {"kind": kind}}}) for kind in ("real", "stand-in")
     }
-    assert ledger.weakness(on["real"], "deep_nrc_resnet") == ""
-    assert ledger.weakness(on["stand-in"], "deep_nrc_resnet") == "networks on a stand-in for its data"
+    assert evidence.weakness(on["real"], "deep_nrc_resnet") == ""
+    assert evidence.weakness(on["stand-in"], "deep_nrc_resnet") == "networks on a stand-in for its data"
     runs = few.runs.assign(dataset_options=[{"image_size": 42}])
     small = dataclasses.replace(on["stand-in"], runs=runs)
-    assert ledger.weakness(small, "deep_nrc_resnet") == "networks smaller than the paper's on a stand-in for its data"
+    assert evidence.weakness(small, "deep_nrc_resnet") == "networks smaller than the paper's on a stand-in for its data"
     shallow = few.runs.assign(dataset="utkface", epochs=100)
     assert shortfalls(shallow, "deep_nrc_resnet") == [("depth", 18, 34)]
 
 
-def test_a_stand_in_gives_no_verdict_but_is_heard():
+def test_what_was_not_run_names_its_place_in_the_queue_or_its_data():
     one = next(claim for claim in read_claims() if claim.id == "F1-C1")
-    weaker = PageResults(results(network("car_racing", nrc1=0.01)), 0, "networks on a stand-in for its data")
-    judged = judge_claim(one, {"car_racing": weaker})
-    assert judged.verdict == UNLIKE
-    assert judged.reason.startswith("only networks on a stand-in for its data so far; by them: reproduced")
+    weaker = "networks on a stand-in for its data"
+    there = PageResults(results(network("car_racing", nrc1=0.01)), 0, weaker, True, datasets=("car_racing",))
+    judged = judge_claim(one, {"car_racing": there, "carla2d": PageResults(None, 1, datasets=("carla2d",))})
+    assert (judged.verdict, judged.groups) == (WAITING, ())
+    assert judged.reason == f"{weaker}; needs CARLA, which could not be had"
+    queued = claim(check="trend_with_depth", pages=("p",), queue=Queue(2, 3.5, "five networks"))
+    judged = judge_claim(queued, {"p": PageResults(None, 1, datasets=("hopper",))})
+    assert judged.reason == "none of its networks is in the store; place 2 in the queue, 3.5 core-hours: five networks"
 
 
 def test_networks_that_lack_what_a_claim_speaks_of_give_no_verdict():
@@ -287,8 +307,7 @@ def test_networks_that_lack_what_a_claim_speaks_of_give_no_verdict():
         "1 network says nothing about it, for lack of a collapsed layer",
     )
     found = judge_claim(one, {"synthetic": page(*noisy, smaller=True)})
-    assert found.verdict == UNLIKE
-    assert found.reason.endswith("only networks smaller than the paper's so far; by them: says nothing")
+    assert found.verdict == WAITING
 
 
 def test_networks_that_diverged_are_told():

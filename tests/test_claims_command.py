@@ -16,7 +16,7 @@ from nrc_core.workflow.profiles import read_profile
 from tests.test_claims import PAPER, ROOT, toy_profile
 
 
-@pytest.mark.parametrize("name", ["F3-2", "F5-3", "B28"])
+@pytest.mark.parametrize("name", ["F3-2", "F5-3", "B27"])
 def test_checks_are_given_every_table_that_they_look_at(name, monkeypatch):
     """Verdicts are the same with all tables; spectra, losses and downstream results are read only if needed."""
     profile = read_profile(PAPER)

@@ -99,7 +99,7 @@ def test_a_row_says_by_what_it_can_be_found_and_the_menus_offer_it(ledger, entri
 def test_every_row_leads_to_the_pages_of_its_claim(ledger, entries):
     text = ledger.page(entries)
     for one in entries:
-        pages = re.findall(r"\(pages/(\w+)\.ipynb\)", row(text, one["id"]))
+        pages = re.findall(r"\(pages/(\w+)\.ipynb\)", row(text, one["id"]).split(" | ")[2])
         assert pages == [*one["pages"], *one["shown_on"]], one["id"]
         assert pages or not one["groups"], f"{one['id']} has a verdict and no evidence"
 
@@ -128,6 +128,62 @@ def test_dots_lie_to_the_right_of_the_limit_where_the_claim_holds(ledger):
 )
 def test_numbers(ledger, values, text):
     assert ledger.numbers(values) == text
+
+
+def test_a_value_beside_its_limit_is_printed_apart_from_it(ledger, entries):
+    """0.8988 was printed as 0.9, at least 0.9, in a network that fails."""
+    one = next(entry for entry in entries if entry["id"] == "F2-S3")
+    near = one | {"groups": [one["groups"][0] | {"values": [0.8988, 0.9003, 0.9]}]}
+    assert "0.9 (0.899 to 0.9003)" in row(ledger.page([near]), "F2-S3")
+
+
+def test_the_share_of_sites_stands_beside_the_worst_of_them(ledger, entries):
+    one = next(entry for entry in entries if entry["id"] == "F2-S3")
+    some = one | {"groups": [one["groups"][0] | {"shares": [0.5, 0.75, None]}]}
+    assert "; holds at 50% to 75% of these sites" in row(ledger.page([some]), "F2-S3")
+    without = one | {"groups": [{k: v for k, v in one["groups"][0].items() if k != "shares"}]}
+    assert "of these sites" not in row(ledger.page([without]), "F2-S3")
+
+
+COMPARED = {"text": "with biases", "pages": ["swimmer"], "keys": ["ab", "cd"], "holds": True, "enough": True,
+            "counts": "5 of 5 networks", "numbers": "exposure: 0.13, at least 2.5 in 0 of 5"}  # fmt: skip
+
+
+def test_why_and_under_what_it_holds_stand_beside_the_evidence_with_their_runs(ledger, entries):
+    one = next(entry for entry in entries if entry["id"] == "F2-S3")
+    also = COMPARED | {"text": "at another depth", "holds": False, "counts": "1 of 5 networks"}
+    told = one | {"why": [COMPARED | {"text": "Decay is weak."}], "holds_under": [also, COMPARED]}
+    *_, why, under = row(ledger.page([told]), "F2-S3").split(" | ")
+    assert why.startswith(
+        "Decay is weak.<br>*exposure: 0.13, at least 2.5 in 0 of 5*<br>[swimmer](pages/swimmer.ipynb)"
+    )
+    assert "<summary>2 runs</summary><code>ab</code> <code>cd</code>" in why
+    assert under.startswith("**with biases** (5 of 5 networks)")
+    assert "<br>*also not:* **at another depth** (1 of 5 networks)" in under
+
+
+def test_what_rests_on_too_few_seeds_is_not_shown(ledger, entries):
+    one = next(entry for entry in entries if entry["id"] == "F2-S3")
+    few = COMPARED | {"enough": False}
+    assert "with biases" not in row(ledger.page([one | {"why": [few], "holds_under": [few]}]), "F2-S3")
+
+
+def test_the_share_of_all_combinations_and_later_changes_are_told(ledger, entries):
+    one = next(entry for entry in entries if entry["id"] == "F2-S3")
+    changed = one | {"changed": [{"date": "2026-11-27", "what": "all sites count"}]}
+    shares = {"F2-S3": {"share": 0.25, "universes": 40, "matters_most": "bias"}}
+    line = row(ledger.page([changed], shares=shares), "F2-S3")
+    assert "*Changed on 2026-11-27: all sites count.*" in line
+    assert "holds in 25%</a> of 40 combinations" in line
+
+
+def test_the_score_says_what_the_verdicts_rest_on(ledger, entries):
+    one = next(entry for entry in entries if entry["id"] == "F2-S1")
+    theorem = one | {"about": "theorem", "groups": [one["groups"][0] | {"seeds": 1}], "moved": {}}
+    failed = one | {"verdict": "not reproduced", "close": True}
+    text = ledger.score([one, theorem, failed])
+    assert "Of the 2 reproduced, 1 are about trained networks, 1 about theorems and 0 about data." in text
+    assert "Of all 3 verdicts, 2 move with a threshold, 1 may change on another machine, and 2 rest on 3 seeds" in text
 
 
 def test_thresholds_are_all_there_with_what_they_move(ledger, entries):

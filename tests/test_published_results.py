@@ -15,7 +15,7 @@ def test_the_published_verdicts_are_those_of_the_committed_results():
     """The committed store is judged by the current code; a changed verdict must be recorded on purpose."""
     profile = read_profile(PAPER)
     recorded = json.loads(PAPER.with_suffix(".verdicts.json").read_text())
-    now = {one.claim.id: one.verdict for one in judge(profile, Store(ROOT / profile.store), moved=False)}
+    now = {one.claim.id: one.decision.in_words for one in judge(profile, Store(ROOT / profile.store), moved=False)}
     assert now == recorded
 
 

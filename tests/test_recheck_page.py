@@ -45,7 +45,8 @@ def entry(name: str, *pages: str) -> dict:
     return {
         "id": name, "section": one.section, "source": "figure", "statement": "Noise is small.", "seeds": 5, "note": "",
         "stated": "all", "pages": list(pages), "shown_on": [], "verdict": "reproduced", "reason": "no numbers",
-        "groups": [], "moved": {}, "weaker": {},
+        "groups": [], "moved": {}, "weaker": {}, "reduced": "", "about": "networks", "why": [], "holds_under": [],
+        "changed": [], "queue": None, "close": False,
     }  # fmt: skip
 
 

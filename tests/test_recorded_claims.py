@@ -42,6 +42,6 @@ def test_everything_behind_a_verdict_is_told(judged):
     names = {
         "id", "section", "source", "statement", "seeds", "note", "configuration", "stated", "pages", "shown_on",
         "check", "verdict", "reason", "quantity", "limit", "at_least", "groups", "thresholds", "moved", "weaker",
-        "keys", "change", "close",
+        "keys", "change", "close", "about", "reduced", "why", "holds_under", "changed", "queue",
     }  # fmt: skip
     assert all(one.as_dict().keys() == names for one in judged)

@@ -179,8 +179,13 @@ def contents(profile: Profile) -> dict[str, Any]:
 def only_pages_of(profile: Profile, entries: list[dict[str, Any]]) -> list[dict[str, Any]]:
     """The entries of the ledger; of the pages that they name, only those that the profile has are kept."""
     there = {page.name for page in profile.pages}
+
+    def kept(one: dict[str, Any], *names: str) -> dict[str, Any]:
+        return one | {name: [page for page in one[name] if page in there] for name in names}
+
     return [
-        entry | {name: [page for page in entry[name] if page in there] for name in ("pages", "shown_on")}
+        kept(entry, "pages", "shown_on")
+        | {name: [kept(one, "pages") for one in entry[name]] for name in ("why", "holds_under")}
         for entry in entries
     ]
 
@@ -232,7 +237,7 @@ def main(arguments: list[str]) -> None:
     (generated / "score.md").write_text(ledger.score(entries))
     (generated / "rechecked.md").write_text(recheck.score(check))
     (generated / "recheck.md").write_text(recheck.page(check, {page.name: page.title for page in profile.pages}))
-    (generated / "ledger.md").write_text(ledger.page(entries, check).replace("LEDGER", ""))
+    (generated / "ledger.md").write_text(ledger.page(entries, check, published.shares()).replace("LEDGER", ""))
     shown = [name for name, what in states.items() if what == PUBLISHED]
     (generated / "status.md").write_text(status.page(profile, each, check, shown=shown))
     explorer.page(profile, each, generated)

@@ -7,9 +7,10 @@ SHAPES = {
     "reproduced": "●",
     "partly": "▲",
     "not reproduced": "✕",
+    "at reduced size": "◐",
+    "inconclusive": "?",
     "says nothing": "□",
     "not testable": "◇",
-    "not yet as in the paper": "◌",
     "not yet run": "○",
     AGREES: "=",
     DIFFERS: "≠",
@@ -18,11 +19,15 @@ SHAPES = {
 }
 
 
-def badge(word: str) -> str:
+def badge(word: str, more: str = "") -> str:
     """A verdict or an outcome by colour, shape and word.
+
+    Args:
+        more: the verdict of smaller networks, which follows the word "at reduced size".
 
     Example:
         >>> badge("not compared")
         '<span class="verdict not-compared">· not compared</span>'
     """
-    return f'<span class="verdict {word.replace(" ", "-")}">{SHAPES[word]} {word}</span>'
+    text = f"{word}: {more}" if more else word
+    return f'<span class="verdict {word.replace(" ", "-")}">{SHAPES[word]} {text}</span>'

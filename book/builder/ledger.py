@@ -7,14 +7,14 @@ was trained on this machine.
 import math
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from statistics import median
 from typing import Any
 from urllib.parse import urlencode
 
-from book.builder import recheck
+from book.builder import reasons, recheck
 from book.builder.badges import NOT_HERE, OUTCOMES, SHAPES, badge
-from nrc_core.claims.ledger import VERDICTS
-from nrc_core.results.phrases import markdown_table, plural
+from nrc_core.claims.groups import numbers
+from nrc_core.claims.ledger import UNJUDGED, VERDICTS
+from nrc_core.results.phrases import markdown_table, plural, span
 from nrc_core.results.thresholds import read_thresholds
 
 Entry = Mapping[str, Any]
@@ -48,10 +48,11 @@ def score(entries: Sequence[Entry]) -> str:
         if count
     ]
     thin = sum(
-        _fewest(entry) < entry["seeds"] for entry in entries if entry["groups"] and entry["verdict"] in VERDICTS[:3]
+        _fewest(entry) < entry["seeds"] for entry in entries if entry["groups"] and entry["verdict"] not in UNJUDGED
     )
     note = f" {thin} of the verdicts rest{'s' * (thin == 1)} on fewer networks than wanted." if thin else ""
-    return f"On the published runs, of {len(entries)} claims of the two papers: " + ", ".join(parts) + f".{note}\n"
+    counted = f"On the published runs, of {len(entries)} claims of the two papers: {', '.join(parts)}."
+    return f"{counted}\n\n{reasons.sure(entries)}{note}\n"
 
 
 def box(entries: Sequence[Entry], page: str, datasets: Sequence[str], *, rechecked: str = "", figures: str = "") -> str:
@@ -78,7 +79,9 @@ def box(entries: Sequence[Entry], page: str, datasets: Sequence[str], *, recheck
         found = _published(groups) + _groups(entry, groups) + _limit(entry)
         elsewhere = "" if len(entry["pages"]) < 2 else " *(several data sets)*"
         evidence = found if groups else entry["reason"] or "too little to say"
-        rows.append([badge(entry["verdict"]), f"**{_link(entry)}** {entry['statement']}{elsewhere}", evidence])
+        rows.append(
+            [badge(entry["verdict"], entry["reduced"]), f"**{_link(entry)}** {entry['statement']}{elsewhere}", evidence]
+        )
     doubts = _doubts([entry for entry in here if len(entry["pages"]) == 1] or here, page)
     found = f"On the published runs: {counts}{doubts} {figures}".rstrip()
     table = markdown_table(["verdict", "claim", "published runs"], rows)
@@ -116,17 +119,20 @@ def _doubts(entries: Sequence[Entry], page: str) -> str:
     return f". **How sure:** {', '.join(doubts)}." if doubts else "."
 
 
-def page(entries: Sequence[Entry], check: recheck.Check = NOTHING) -> str:
+def page(
+    entries: Sequence[Entry], check: recheck.Check = NOTHING, shares: Mapping[str, Mapping[str, Any]] | None = None
+) -> str:
     """The ledger: its menus, a table for each section, then the thresholds and the verdicts that they change.
 
     Args:
         check: what was re-checked on this machine, as `nrc check --json` prints it.
+        shares: in what share of the combinations of open choices a claim holds, see `reasons.of_many`.
     """
     parts = [f"```{{raw}} html\n{_controls(check)}```"]
     for paper, sections in PAPERS.items():
         for section, title in sections.items():
             chosen = [entry for entry in entries if entry["section"] == section]
-            parts.append(f"## {title}\n\n{_table(chosen, paper, check)}")
+            parts.append(f"## {title}\n\n{_table(chosen, paper, check, shares or {})}")
     parts.append("(thresholds)=\n## Thresholds, and what moves with them\n\n" + thresholds_table(entries))
     return "\n\n".join(parts) + "\n"
 
@@ -171,17 +177,18 @@ def _options(words: Mapping[str, str]) -> str:
     return "".join(f'<option value="{value}">{text}</option>' for value, text in words.items())
 
 
-def _table(entries: Sequence[Entry], paper: str, check: recheck.Check) -> str:
+def _table(entries: Sequence[Entry], paper: str, check: recheck.Check, shares: Mapping[str, Mapping[str, Any]]) -> str:
     rows = []
     for entry in entries:
         here, reason = recheck.of_claim(check, entry["pages"]) if check["pages"] else ("", "")
         where = f"*{entry['source']}; hyper-parameters {STATED[entry['stated']]}*"
-        note = f"<br>{entry['note']}" if entry["note"] else ""
         mark = f'<span id="{entry["id"]}" {_data(entry, paper, here)}></span>'
-        verdict = badge(entry["verdict"]) + (f"<br>re-checked here: {badge(here)}" if here else "")
-        claim = f"{mark}**{entry['id']}** {entry['statement']}<br>{where}{note}"
-        rows.append([claim, verdict, _found(entry, reason)])
-    return markdown_table(["claim", "verdict", "evidence"], rows)
+        claim = [f"{mark}**{entry['id']}** {entry['statement']}", where, entry["note"], reasons.changes(entry)]
+        verdict = [badge(entry["verdict"], entry["reduced"]), reasons.of_many(entry, shares)]
+        verdict += [f"re-checked here: {badge(here)}"] if here else []
+        cells = ["<br>".join(filter(None, lines)) for lines in (claim, verdict)]
+        rows.append([*cells, _found(entry, reason), reasons.why(entry), reasons.holds_under(entry)])
+    return markdown_table(["claim", "verdict", "evidence", "why", "holds under"], rows)
 
 
 def _data(entry: Entry, paper: str, here: str) -> str:
@@ -232,30 +239,24 @@ def _group(entry: Entry, group: Mapping[str, Any], named: bool) -> str:
     label = f"{group['name']} " if named else ""
     if entry["seeds"] == 1:
         held = "holds" if group["held"] == group["networks"] else "fails"
-        return f"{_spread(entry, group)} {label}**{held}**: {numbers(group['values'])}"
+        return f"{_spread(entry, group)} {label}**{held}**: {_values(entry, group)}"
     low, high = group["interval"]
     share = f"**{group['held']} of {group['networks']}** ({100 * low:.0f} to {100 * high:.0f} %)"
-    return f"{_spread(entry, group)} {label}{share}: {numbers(group['values'])}"
+    return f"{_spread(entry, group)} {label}{share}: {_values(entry, group)}"
+
+
+def _values(entry: Entry, group: Mapping[str, Any]) -> str:
+    """The values of a group beside the limit; if they are the worst of several sites, the share that holds follows."""
+    text = numbers(group["values"], entry["limit"])
+    if not (shares := [one for one in group.get("shares", []) if one is not None]):
+        return text
+    return f"{text}; holds at {span(shares, '{:.0%}'.format)} of these sites"
 
 
 def _limit(entry: Entry) -> str:
     if not entry["groups"]:
         return ""
-    return f"*{entry['quantity']}, {'at least' if entry['at_least'] else 'at most'} {entry['limit']:.3g}*"
-
-
-def numbers(values: Sequence[float | None], digits: int = 2) -> str:
-    """The median and the range of some numbers; None stands for one that does not exist.
-
-    Example:
-        >>> numbers([1.0, 3.0, 2.0]), numbers([0.5]), numbers([None])
-        ('2 (1 to 3)', '0.5', 'none')
-    """
-    known = [value for value in values if value is not None]
-    if not known:
-        return "none"
-    low, middle, high = (f"{value:.{digits}g}" for value in (min(known), median(known), max(known)))
-    return middle if low == high else f"{middle} ({low} to {high})"
+    return f"*{entry['quantity']}, {'at least' if entry['at_least'] else 'at most'} {entry['limit']:.4g}*"
 
 
 def _spread(entry: Entry, group: Mapping[str, Any], width: int = 80, height: int = 12) -> str:

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import cache
 from pathlib import Path
+from typing import Any
 
 from nrc_core.results.results import Results
 from nrc_core.results.runs import stored
@@ -50,6 +51,13 @@ def tables() -> dict[str, set[str]]:
         record = json.loads(path.read_text())
         if checksum := record["data"].get("table_sha256"):
             found.setdefault(record["config"]["dataset"], set()).add(checksum)
+    return found
+
+
+def shares() -> dict[str, dict[str, Any]]:
+    """In what share of the combinations of open choices each claim holds; empty if none were tried."""
+    path = store().folder / "multiverse" / "shares.json"
+    found: dict[str, dict[str, Any]] = json.loads(path.read_text()) if path.is_file() else {}
     return found
 
 

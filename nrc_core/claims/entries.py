@@ -1,38 +1,18 @@
 """The claims of the papers as data: one file for each paper, one entry for each claim."""
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
 from typing import Any
 
 from nrc_core.claims.checks import CHECKS
+from nrc_core.claims.claim import ABOUT, Change, Claim, Comparison, Queue
 from nrc_core.errors import ConfigError
 from nrc_core.files import read_yaml
 from nrc_core.results.thresholds import thresholds
 
 FILES = ("deep_nrc.yaml", "limitations.yaml")
-
-
-@dataclass(frozen=True)
-class Claim:
-    """One entry of the ledger; its fields are explained in `deep_nrc.yaml`."""
-
-    id: str
-    section: str
-    source: str
-    statement: str
-    seeds: int
-    configuration: str
-    stated: str
-    check: str | None = None
-    reason: str = ""
-    pages: tuple[str, ...] = ()
-    shown_on: tuple[str, ...] = ()
-    thresholds: tuple[str, ...] = ()
-    arguments: Mapping[str, Any] = field(default_factory=dict)
-    holds_in: str = "all"
-    note: str = ""
+# The class of each field that is an object or a list of objects.
+PARTS: dict[str, type] = {"why": Comparison, "holds_under": Comparison, "changed": Change, "queue": Queue}
 
 
 @cache
@@ -58,13 +38,24 @@ def read_claims() -> tuple[Claim, ...]:
     claims = []
     for entry in read_entries():
         try:
-            values: dict[str, Any] = {k: tuple(v) if isinstance(v, list) else v for k, v in entry.items()}
-            claim = Claim(**values)
+            claim = Claim(**{name: _made(name, value) for name, value in entry.items()})
         except TypeError as error:
             raise ConfigError(f"the ledger, {entry.get('id', 'an entry without id')}: {error}") from None
-        if claim.check is not None and claim.check not in CHECKS:
-            raise ConfigError(f"the ledger, {claim.id}: no check {claim.check!r}; there is {', '.join(CHECKS)}")
+        for check in (claim.check, *(one.check for one in claim.comparisons)):
+            if check is not None and check not in CHECKS:
+                raise ConfigError(f"the ledger, {claim.id}: no check {check!r}; there is {', '.join(CHECKS)}")
         if unknown := set(claim.thresholds) - set(thresholds()):
             raise ConfigError(f"the ledger, {claim.id}: unknown thresholds {sorted(unknown)}")
+        if claim.about not in ABOUT:
+            raise ConfigError(f"the ledger, {claim.id}: about must be {', '.join(ABOUT)}: got {claim.about!r}")
         claims.append(claim)
     return tuple(claims)
+
+
+def _made(name: str, value: Any) -> Any:
+    """The value of a field of an entry; lists become tuples, and a single object of a list is a list of one."""
+    if (part := PARTS.get(name)) is None:
+        return tuple(value) if isinstance(value, list) else value
+    given = [value] if isinstance(value, dict) else value
+    each = tuple(part(**{own: _made("", inner) for own, inner in one.items()}) for one in given)
+    return each[0] if name == "queue" else each

@@ -4,10 +4,11 @@ import argparse
 import gc
 import json
 import textwrap
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from nrc_core.claims.ledger import VERDICTS, Judged, judge, regressions, score
+from nrc_core.claims.comparisons import Compared
+from nrc_core.claims.ledger import Judged, judge, regressions, score
 from nrc_core.claims.references import References, machine_share, read_machines
 from nrc_core.cli.given import profile_of, store_of
 from nrc_core.errors import ConfigError, NrcError
@@ -41,13 +42,13 @@ def _judge(given: argparse.Namespace) -> None:
     elif given.claims:
         print("\n\n".join("\n".join(_in_full(one)) for one in judged))
     else:
-        widest = max(map(len, VERDICTS))
+        widest = max(len(one.decision.in_words) for one in judged)
         for one in judged:
             held = ", ".join(f"{group.name} {group.held} of {group.networks}" for group in one.groups)
-            print(f"{one.claim.id:6} {one.verdict:{widest}} {one.claim.statement} [{held or one.reason}]")
+            print(f"{one.claim.id:6} {one.decision.in_words:{widest}} {one.claim.statement} [{held or one.reason}]")
         print("; ".join(f"{count} {verdict}" for verdict, count in score(judged).items()))
     if given.record:
-        verdicts = {one.claim.id: one.verdict for one in judged}
+        verdicts = {one.claim.id: one.decision.in_words for one in judged}
         given.record.write_text(json.dumps(verdicts, indent=1) + "\n")
     if lost := regressions(judged, expected):
         raise NrcError(
@@ -59,7 +60,7 @@ def _judge(given: argparse.Namespace) -> None:
 def _in_full(one: Judged) -> Iterator[str]:
     """Yield the lines about a claim and all the evidence for its verdict."""
     claim, seen = one.claim, one.observation
-    yield f"{claim.id}: {one.verdict}"
+    yield f"{claim.id}: {one.decision.in_words}"
     yield from textwrap.wrap(claim.statement, WIDTH)
     yield f"source: {claim.source}; {claim.seeds} seeds wanted, configuration {claim.configuration}"
     if one.reason:
@@ -77,6 +78,15 @@ def _in_full(one: Judged) -> Iterator[str]:
         known = read_thresholds()[name]
         text = f"threshold {name} = {known.value:g}: {known.reason}"
         yield from textwrap.wrap(text, WIDTH, subsequent_indent=INDENT)
+    for compared in one.why:
+        yield from _compared("why", compared)
+    for compared in one.holds_under:
+        yield from _compared("holds under" if compared.holds else "does not hold under", compared)
+    for later in claim.changed:
+        yield from textwrap.wrap(f"changed on {later.date}: {later.what}", WIDTH, subsequent_indent=INDENT)
+    if claim.queue is not None:
+        text = f"place {claim.queue.order}, {claim.queue.core_hours:g} core-hours: {claim.queue.what}"
+        yield from textwrap.wrap(f"queue: {text}", WIDTH, subsequent_indent=INDENT)
     for change, verdict in one.moved.items():
         yield f"hangs on: with {change} it would be {verdict}"
     if seen is not None and not one.moved and one.groups:
@@ -91,8 +101,20 @@ def _in_full(one: Judged) -> Iterator[str]:
     if claim.shown_on or claim.pages:
         yield f"pages: {', '.join(dict.fromkeys([*claim.pages, *claim.shown_on]))}"
     if one.keys:
-        more = ", ..." if len(one.keys) > MOST_KEYS else ""
-        yield f"runs: {len(one.keys)}, in the store ({', '.join(one.keys[:MOST_KEYS])}{more})"
+        yield _runs(one.keys)
+
+
+def _compared(label: str, one: Compared) -> Iterator[str]:
+    """Yield a sentence on a claim, the numbers behind it, and the runs that they are of."""
+    few = "" if one.enough else " (too few seeds: the ledger does not show it)"
+    yield from textwrap.wrap(f"{label}: {one.comparison.text}{few}", WIDTH, subsequent_indent=INDENT)
+    yield from textwrap.wrap(one.numbers, WIDTH, initial_indent=INDENT, subsequent_indent=INDENT)
+    yield f"{INDENT}{_runs(one.keys)}; pages: {', '.join(one.comparison.pages) or 'none'}"
+
+
+def _runs(keys: Sequence[str]) -> str:
+    more = ", ..." if len(keys) > MOST_KEYS else ""
+    return f"runs: {len(keys)}, in the store ({', '.join(keys[:MOST_KEYS])}{more})"
 
 
 def _read_verdicts(path: Path) -> dict[str, str]:

@@ -18,6 +18,8 @@ SUPERCLASSES: dict[str, dict[str, tuple[int, ...]]] = {
     "cifar10": {"objects": (0, 1, 8, 9), "animals": (2, 3, 6, 7)},
 }
 STAND_IN = "stand-in"  # the kind of data that replace data that are hard to get
+# Data of the papers that this project could not get, and their stand-ins, by the names of the papers.
+NOT_AT_HAND = {"carla2d": "CARLA", "car_racing": "CARLA", "svhn": "SVHN", "stl10": "STL-10"}
 BUILT_IN = ("synthetic", *SIMULATED, "sgemm", "utkface", "carla2d", *CLASSIFIED)
 SPLITS = ("random", "blocked")
 

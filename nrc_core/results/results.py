@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -85,7 +85,11 @@ class Results:
         Raises:
             KeyError: a name is not a column of `runs`.
         """
-        keys = set(self._rows(self.runs, **values)["key"])
+        return self.among(self._rows(self.runs, **values)["key"])
+
+    def among(self, keys: Iterable[str]) -> Results:
+        """The results of the runs that have these keys."""
+        keys = set(keys)
         frames = {
             name: frame[frame["key"].isin(keys)].reset_index(drop=True) if "key" in frame else frame
             for name in ("runs", *TABLES)

@@ -6,7 +6,6 @@ from typing import Any
 
 import pandas as pd
 
-from nrc_core.config.base import Configuration
 from nrc_core.config.classification import ClassifierConfig
 from nrc_core.config.regression import RunConfig
 from nrc_core.sections.experiments import EXPERIMENTS, trains_classifiers
@@ -39,23 +38,35 @@ def shortfalls(runs: pd.DataFrame, experiment: str) -> list[tuple[str, float, fl
     rows or pixels are used, their number is infinite. The papers state no size for networks on random labels and for
     regression networks beside classifiers, so these are left out.
     """
-    kind = ClassifierConfig if trains_classifiers(experiment) else RunConfig
-    labels = runs["dataset_options"].map(lambda options: options.get("labels"))
-    networks = runs[(runs["task"] == (kind.TASK or "regression")) & (labels != "random")]
     found = []
-    for (dataset, architecture), rows in networks.groupby(["dataset", "architecture"]):
-        planned = _planned(experiment, str(dataset), str(architecture))
-        if papers := [config.as_dict() for config in planned if isinstance(config, kind)]:
+    for (dataset, architecture), rows in of_the_paper(runs, experiment).groupby(["dataset", "architecture"]):
+        if papers := [config.as_dict() for config in planned(experiment, str(dataset), str(architecture))]:
             here, there = _largest(rows), _largest(pd.DataFrame(papers))
             found += [(name, here[name], there[name]) for name in here if here[name] < there[name]]
     return found
 
 
-def _planned(experiment: str, dataset: str, architecture: str) -> Sequence[Configuration]:
-    """The configurations of an experiment in the paper's size; none if the papers state no size."""
+def of_the_paper(runs: pd.DataFrame, experiment: str) -> pd.DataFrame:
+    """The runs of networks whose size the papers may state: neither fine-tuned nor trained on random labels."""
+    labels = runs["dataset_options"].map(lambda options: options.get("labels"))
+    return runs[(runs["task"] == (_kind(experiment).TASK or "regression")) & (labels != "random")]
+
+
+def planned(experiment: str, dataset: str, architecture: str) -> Sequence[ClassifierConfig | RunConfig]:
+    """The networks of an experiment in the paper's size; none if the papers state no size.
+
+    Example:
+        >>> [config.epochs for config in planned("deep_nrc_mlp", "hopper", "mlp")]
+        [1000]
+    """
     if experiment in PAPER:
-        return EXPERIMENTS[experiment](**PAPER[experiment](dataset, architecture))
+        configs = EXPERIMENTS[experiment](**PAPER[experiment](dataset, architecture))
+        return [config for config in configs if isinstance(config, _kind(experiment))]
     return regressions({"dataset": dataset, "measurements": 1}, seed=[0]) if dataset in RECIPES else []
+
+
+def _kind(experiment: str) -> type[ClassifierConfig] | type[RunConfig]:
+    return ClassifierConfig if trains_classifiers(experiment) else RunConfig
 
 
 def _largest(rows: pd.DataFrame) -> dict[str, float]:
