@@ -56,8 +56,15 @@ def _rows(results: Results) -> dict[str, str]:
         "samples": f"{pixels(data)}{rows}",
         "network": _resnet(runs) if config["architecture"] == "resnet" else _mlp(runs),
         "optimiser": f"{descent(runs)}, {either(runs['epochs'])} epochs{precision}",
+        "exposure": _exposure(runs),
         "seeds": either(runs["seed"]),
     }
+
+
+def _exposure(runs: pd.DataFrame) -> str:
+    """The exposures to weight decay, see `Configuration.exposure`, in rising order, and what they mean."""
+    different = either(f"{value:.2g}" for value in sorted(set(runs["exposure"])))
+    return f"E = {different}; weight decay alone leaves exp(-E) of a weight"
 
 
 def source(run: Mapping[str, Any], data: Mapping[str, Any]) -> str:

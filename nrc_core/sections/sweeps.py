@@ -9,11 +9,11 @@ from nrc_core.results.results import Results
 def by_network(results: Results) -> pd.DataFrame:
     """One row for each network, at the end of training.
 
-    Columns: `key`, `seed`, `weight_decay`, `width` (of the hidden layers), `shuffled` (whether the targets are
-    shuffled); at the last weight site `noise` (NRC1), `alignment` (NRC3), `feature_effective_rank`,
-    `feature_stable_rank` and `target_stable_rank`; `weight_stable_rank`, the mean over the weights between hidden
-    layers; `train` and `test`, the shares of the target variance that are left unexplained; `collapsed_from`,
-    `output_rank`, `target_rank` and `over_collapsed` as in `verdicts`.
+    Columns: `key`, `seed`, `weight_decay`, `exposure` (see `Configuration.exposure`), `width` (of the hidden layers),
+    `shuffled` (whether the targets are shuffled); at the last weight site `noise` (NRC1), `alignment` (NRC3),
+    `feature_effective_rank`, `feature_stable_rank` and `target_stable_rank`; `weight_stable_rank`, the mean over the
+    weights between hidden layers; `train` and `test`, the shares of the target variance that are left unexplained;
+    `collapsed_from`, `output_rank`, `target_rank` and `over_collapsed` as in `verdicts`.
     """
     sites = weight_sites(results.final()).sort_values("site")
     last = last_sites(results.final())
@@ -36,6 +36,6 @@ def by_network(results: Results) -> pd.DataFrame:
 
 
 def kinds(results: Results) -> pd.DataFrame:
-    """Kind of each network: `key`, `weight_decay`, `width` of the hidden layers, `shuffled` targets."""
-    runs = results.runs[["key", "weight_decay", "width"]]
+    """Kind of each network: `key`, `weight_decay`, `exposure`, `width` of the hidden layers, `shuffled` targets."""
+    runs = results.runs[["key", "weight_decay", "exposure", "width"]]
     return runs.assign(shuffled=results.runs["shuffled"].eq(True)).drop_duplicates("key")

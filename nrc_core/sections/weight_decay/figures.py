@@ -50,9 +50,9 @@ def weight_decay_map(results: Results) -> Picture:
             for cells, style in ((_half(sites, flags[name]) & ~together, SINGLE), (together, ALL_FOUR)):
                 row, column = np.nonzero(cells.to_numpy())
                 axis.plot(column + 0.5, row + 0.5, **style)
-            axis.set(title=title, xlabel="site (weight layer)", ylabel="weight decay" if noise else "")
+            axis.set(title=title, xlabel="site (weight layer)", ylabel="weight decay (exposure)" if noise else "")
             canvas.site_ticks(axis, together.columns, shift=0.5)
-            axis.set_yticks(np.arange(rows) + 0.5, [f"{value:g}" for value in together.index] if noise else [""] * rows)
+            axis.set_yticks(np.arange(rows) + 0.5, _with_exposure(results, together.index) if noise else [""] * rows)
             axis.tick_params(length=0)
             axis.invert_yaxis()  # 0 comes first
             axis.grid(False)
@@ -142,6 +142,12 @@ def weight_decay_errors(results: Results) -> Picture:
             f"By weight decay. {left.get_title('left')}. Unexplained shares in training and test: {listed}. "
             f"{right.get_title('left')}.",
         )
+
+
+def _with_exposure(results: Results, decays: pd.Index) -> list[str]:
+    """Weight decays as text, each with the exposure of its networks in brackets."""
+    exposures = results.runs.groupby("weight_decay")["exposure"].median()
+    return [f"{value:g} ({exposures[value]:.2g})" for value in decays]
 
 
 def _sites(results: Results) -> pd.DataFrame:

@@ -9,11 +9,13 @@ from nrc_core.sections.sweeps import by_network
 def by_weight_decay(results: Results) -> pd.DataFrame:
     """One row for each weight decay: medians over its networks, and ranges in brackets if there are several networks.
 
+    *exposure* is how often decay alone would shrink a weight that no gradient holds, see `Configuration.exposure`.
     *All four from* is the first site such that all four conditions hold from there to the last site. *noise* and
     *NRC3* are at the last weight site. *train* and *test* are the shares of the target variance that are left
     unexplained.
     """
     columns = {
+        "exposure": ("exposure", "median"),
         "networks": ("key", "size"),
         "all four from": ("collapsed_from", _first),
         "noise": ("noise", "median"),
