@@ -60,6 +60,7 @@ PAGE_DIGESTS = {
     for name in {page.notebook for page in PAGES.values()}
 }
 PUBLISHED_DIGEST = digest(PUBLISHED)
+DRAWS_PUBLISHED = ("exposure",)  # notebooks that draw the published runs beside their own
 
 
 def notebook(wildcards):
@@ -78,8 +79,12 @@ def data(wildcards):
 
 
 def shown(wildcards):
-    """Checksum of the published runs. A page shows these runs if its data are missing and cannot be simulated."""
-    lacks = any(not path.is_file() for name, path in manifests(wildcards).items() if name not in SIMULATED)
+    """Checksum of the published runs, for a page that draws them beside its own or shows them for lack of data.
+
+    A page shows them in place of its own if its data are missing and cannot be simulated.
+    """
+    draws = PAGES[wildcards.page].notebook in DRAWS_PUBLISHED
+    lacks = draws or any(not path.is_file() for name, path in manifests(wildcards).items() if name not in SIMULATED)
     return PUBLISHED_DIGEST if lacks else ""
 
 

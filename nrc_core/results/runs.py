@@ -7,7 +7,7 @@ read no tables.
 from __future__ import annotations
 
 import logging
-from collections.abc import Collection, Iterable
+from collections.abc import Callable, Collection, Iterable
 from typing import TYPE_CHECKING
 
 from nrc_core.config.base import Configuration
@@ -16,7 +16,7 @@ from nrc_core.data.prepared import data_folder, read_manifest
 from nrc_core.errors import TrainingDiverged
 from nrc_core.results.obtaining import Obtaining, find, is_prepared
 from nrc_core.results.results import TABLES, Results, joined
-from nrc_core.results.store import RunResult, Store
+from nrc_core.results.store import RESULTS_VERSION, RunResult, Store, read_configuration
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -77,6 +77,27 @@ def stored(
     there = [(config, result) for config, result in found if result is not None]
     results = _collect(there, tables)
     return (None if results.runs.empty else results), len(found) - len(there)
+
+
+def all_stored(
+    store: Store, wanted: Callable[[Configuration], bool], tables: Collection[str] = TABLES
+) -> Results | None:
+    """Results of all runs in a store whose configuration is wanted; None if there are none. Nothing is trained.
+
+    Runs of an older version of the results are left out, and so are damaged runs.
+
+    Args:
+        tables: as in `stored`.
+
+    Example:
+        >>> all_stored(Store(tmp), lambda config: config.dataset == "no such data") is None
+        True
+    """
+    records = [record for record in store.records() if record["results_version"] == RESULTS_VERSION]
+    configs = {record["key"]: read_configuration(record["config"]) for record in records}
+    found = [(config, store.load(key, tables)) for key, config in configs.items() if wanted(config)]
+    results = _collect([(config, result) for config, result in found if result is not None], tables)
+    return None if results.runs.empty else results
 
 
 def check_obtainable(configs: Iterable[Configuration], *, store: Store) -> list[Configuration]:

@@ -1,0 +1,1 @@
+"""What decides collapse: the exposure of a network to weight decay."""
