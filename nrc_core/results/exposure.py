@@ -8,8 +8,9 @@ ALIGNED, NOT_ALIGNED, TURNING = "aligned", "not aligned", "turning"
 
 
 def predicted(exposure: float) -> str:
-    """Whether NRC3 at rank k* is predicted to hold at the penultimate weight site, from the exposure E alone.
+    """Whether NRC3 at rank k* is predicted to hold at the penultimate weight site of an MLP, from its exposure E alone.
 
+    The prediction is for networks without biases.
     A part of a weight that no gradient holds keeps exp(-E) of its size, see `Configuration.exposure`. What stays of a
     weight after a large E is what the gradient holds, and this lies in the span of the features. The limits are
     thresholds: `exposure_enough` and `exposure_too_little`.

@@ -18,6 +18,7 @@ from nrc_core.results.store import Store
 from nrc_core.results.thresholds import thresholds
 
 PENULTIMATE = 1  # the `from_last` of the site that the rule is about
+EXPOSURES = {NOT_ALIGNED: "too little exposure", TURNING: "exposure between the two limits", ALIGNED: "enough exposure"}
 RUN = ["dataset", "bias", "weight_decay", "exposure", "seed"]
 # Fields of a run that, with its data, decide its setting; runs of one setting differ in their seed only.
 SETTING = ["dataset", "options", "width", "depth", "epochs", "learning_rate", "init_scale", "bias", "weight_decay"]
@@ -48,7 +49,7 @@ def by_site(own: Results, others: Results | None = None) -> pd.DataFrame:
         `target_rank`, `unexplained` and `over_collapsed` as in `verdicts`; `learned` (whether less than
         `nothing_learned_least` of the targets' variance is left unexplained); `predicted` (see `predicted`), `found`
         (whether NRC3 at rank k* is at least `alignment_least`, missing if it is not known), and `right` (whether both
-        are the same, missing if nothing is predicted or found).
+        are the same, missing if nothing is predicted or found, and with biases, which the rule is not about).
     """
     tables = [_sites(own).assign(own=True)]
     if others is not None:
@@ -70,7 +71,7 @@ def _sites(results: Results) -> pd.DataFrame:
     sites["predicted"] = sites["exposure"].map(predicted)
     aligned = sites["nrc3_k"] >= limits["alignment_least"]
     sites["found"] = aligned.map({True: ALIGNED, False: NOT_ALIGNED}).where(sites["nrc3_k"].notna())
-    told = (sites["predicted"] != TURNING) & sites["found"].notna()
+    told = ~sites["bias"] & (sites["predicted"] != TURNING) & sites["found"].notna()
     sites["right"] = (sites["predicted"] == sites["found"]).astype("boolean").where(told)
     return sites
 
@@ -112,6 +113,7 @@ def by_setting(sites: pd.DataFrame) -> pd.DataFrame:
         data=rows["dataset"] + rows["options"].map(lambda text: f" ({text})" if text else ""),
         size=rows["depth"].astype(str) + " x " + rows["width"].astype(str),
         biases=rows["bias"].map({True: "yes", False: "no"}),
+        predicted=rows["predicted"].where(~rows["bias"], "-"),
         over_collapsed=rows["over_collapsed"] & rows["learned"],
     )
     columns = {
@@ -151,8 +153,8 @@ def _of_those_told(right: pd.Series) -> str:
 
 
 def correlation(rows: pd.DataFrame) -> float:
-    """Rank correlation of exposure and NRC3 at rank k*; NaN if either has one value only."""
-    some = rows[["exposure", "nrc3_k"]].dropna()
+    """Rank correlation of exposure and NRC3 at rank k* without biases; NaN if either has one value only."""
+    some = rows.loc[~rows["bias"], ["exposure", "nrc3_k"]].dropna()
     return float("nan") if some.nunique().min() < 2 else float(some.corr("spearman").iloc[0, 1])
 
 
@@ -161,13 +163,13 @@ def rule() -> str:
 
     Example:
         >>> rule().splitlines()[0]
-        'The rule, at the penultimate weight site:'
+        'The rule, at the penultimate weight site of networks without biases:'
     """
     limits = thresholds()
     enough, little, least = (limits[name] for name in ("exposure_enough", "exposure_too_little", "alignment_least"))
     return "\n".join(
         [
-            "The rule, at the penultimate weight site:",
+            "The rule, at the penultimate weight site of networks without biases:",
             "",
             f"* From E = {enough:g} on, a weight that no gradient holds keeps at most {math.exp(-enough):.0%} of its "
             f"size. NRC3 is predicted to hold (at least {least:g}).",
@@ -208,11 +210,11 @@ def words(sites: pd.DataFrame) -> str:
 
 
 def _rule(sites: pd.DataFrame) -> str:
-    """A sentence with the number of networks for which the rule is right, and the rank correlation."""
-    rows = penultimate(sites)
+    """Sentences with the number of networks for which the rule is right, and the rank correlation; without biases."""
+    rows = penultimate(sites[~sites["bias"]])
     told = rows[rows["right"].notna()]
     sound = told[~told["over_collapsed"]]
-    text = f"the prediction is right for {int(told['right'].sum())} of {counted(len(told), 'network')}"
+    text = f"the prediction is right for {int(told['right'].sum())} of {counted(len(told), 'network')} without biases"
     if len(sound) < len(told):
         text += f" ({int(sound['right'].sum())} of {len(sound)} without the over-collapsed ones)"
     settings = told.groupby("setting")["right"].all()
@@ -226,14 +228,14 @@ def _rule(sites: pd.DataFrame) -> str:
 
 
 def _parts(rows: pd.DataFrame) -> str:
-    """The number of aligned networks for each prediction, and the median of NRC3."""
+    """The number of aligned networks and the median of NRC3, by how much exposure there is."""
     parts = []
-    for prediction in (NOT_ALIGNED, TURNING, ALIGNED):
+    for prediction, exposure in EXPOSURES.items():
         some = rows[rows["predicted"] == prediction]
         if len(some):
             aligned = int((some["found"] == ALIGNED).sum())
             median = some["nrc3_k"].median()
-            parts.append(f"predicted {prediction}, {aligned} of {len(some)} are aligned (median NRC3 {median:.3f})")
+            parts.append(f"with {exposure}, {aligned} of {len(some)} are aligned (median NRC3 {median:.3f})")
     return "; ".join(parts)
 
 
