@@ -9,6 +9,7 @@ import pytest
 from nrc_core.claims.checks import CHECKS
 from nrc_core.metrics.classes import class_distance_normalized_variance
 from nrc_core.results.thresholds import thresholds
+from nrc_core.sections.test_vs_train_collapse.figures import variances_by_batch_size
 from nrc_core.theory.class_distance import class_distance_variance, population_bound
 from tests.fakes_classification import classifier, results
 from tests.known_checks import checks_of
@@ -131,6 +132,13 @@ def test_every_check_is_tested_here():
 def test_what_a_network_lacks_says_nothing(check, network):
     found = CHECKS[check]({"page": results(network)}, thresholds())
     assert (len(found.rows), found.silent) == (0, 1)
+
+
+def test_the_figure_of_batch_sizes_tells_the_end_of_each_size():
+    ends = ((16, 0, 0.1), (16, 1, 0.3), (99, 0, 0.7))
+    networks = [classifier(batch_size=size, seed=seed, train=(2.0, end)) for size, seed, end in ends]
+    alt = variances_by_batch_size(results(*networks)).alt
+    assert alt.endswith("at the end, batches of 16: 0.1 to 0.3; batches of 99: 0.7.")
 
 
 def test_batches_are_compared_with_batches_of_all_rows_of_the_same_length_only():
