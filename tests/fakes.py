@@ -40,10 +40,20 @@ def results(*networks: dict) -> Results:
     runs, measurements, spectra, losses = [], [], [], []
     for number, one in enumerate(networks):
         key = f"{number:016x}"
-        fields = {"weight_decay": 1e-3, "epochs": 1000, "width": 256, "depth": 8, "split": "random", "exposure": 3.0}
+        fields = {
+            "weight_decay": 1e-3,
+            "epochs": 1000,
+            "width": 256,
+            "depth": 8,
+            "split": "random",
+            "exposure": 3.0,
+            "bias": False,
+            "init_scale": 1.0,
+            "dataset_options": {},
+        }
         run = {name: one["columns"].pop(name, default) for name, default in fields.items()}
         runs.append({"key": key, "task": "regression", "dataset": one["dataset"], "seed": one["seed"],
-                     "shuffled": one["shuffled"], "architecture": "mlp", "dataset_options": {}, **run})  # fmt: skip
+                     "shuffled": one["shuffled"], "architecture": "mlp", **run})  # fmt: skip
         for split, error in (("train", one["train"]), ("test", one["test"])):
             for site in range(one["sites"] + 1):
                 output = site == one["sites"]

@@ -5,12 +5,13 @@ from typing import Any
 
 import pandas as pd
 
+from nrc_core.claims.entries import Claim
 from nrc_core.results.results import Results
 
 CONFIGURATION = {
     "dataset": "cifar10", "architecture": "resnet", "depth": 18, "width": 64, "weight_decay": 0.0, "seed": 0,
     "label_smoothing": 0.0, "loss": "cross_entropy", "stem": "small", "iterations": 80_000, "stop_loss": None,
-    "stop_iteration": None,
+    "stop_iteration": None, "batch_size": 128,
 }  # fmt: skip
 
 
@@ -27,19 +28,20 @@ def classifier(
     options: dict[str, Any] | None = None,
     transfers: tuple[dict[str, Any], ...] = (),
     sites: dict[str, Sequence[float]] | None = None,
+    over_time: dict[str, dict[str, Sequence[float]]] | None = None,
     **configuration: Any,
 ) -> dict[str, Any]:
     """One network, measured at `times`.
 
     The last hidden layer has the variances `train`, `strong` and `weak`, and `current` with the current class means (by
     default `train`). The hidden layers before it have the train variances `before`. `errors` (on training and test
-    samples) and `final_loss` are values at the end. `sites` are columns of the sites that feed a weight. `transfers`
-    are made by `transfer`.
+    samples) and `final_loss` are values at the end. `sites` are columns of the sites that feed a weight. `over_time`
+    are other columns by split, with a value for each time. `transfers` are made by `transfer`.
     """
     return {
         "times": times, "train": train, "strong": strong, "weak": weak, "current": current, "before": before,
         "errors": errors, "final_loss": final_loss, "options": options, "transfers": transfers, "sites": sites,
-        "configuration": configuration,
+        "over_time": over_time or {}, "configuration": configuration,
     }  # fmt: skip
 
 
@@ -102,6 +104,35 @@ def _measurements(one: dict[str, Any], run: dict[str, Any]) -> list[dict[str, An
                      "feature_effective_rank": 9, "target_effective_rank": 9,
                      "variance": variance, "variance_current": current, "weak_variance": weak, **columns,
                      "weak_variance_least": weak, "weak_variance_most": weak, "error": error if end else 0.9,
-                     "loss": one["final_loss"] if end else 2.0}
+                     "loss": one["final_loss"] if end else 2.0, "cdnv": 0.45 * variance,
+                     "normalised_margin_0": 0.1, "normalised_margin_10": 0.2, "normalised_margin_90": 0.4,
+                     **{name: values[place] for name, values in one["over_time"].get(split, {}).items()}}
                 )  # fmt: skip
     return rows
+
+
+def for_claim(one: Claim) -> dict[str, Results]:
+    """Classifiers for which a claim on classifiers has a value, whichever it is."""
+    fields = {"dataset": "cifar10", "architecture": "resnet"} | {
+        name: value for name, value in one.arguments.items() if name in ("dataset", "architecture")
+    }
+    fields |= {"architecture": "mlp"} if one.section == "cascading" else {}
+    tuned = [transfer(start, tuned={0.1: (0.1, 0.1 * start)}, probed={1.0: (0.1, 0.5)}) for start in (1, 2, 3)]
+    once, longer = ({"train": train, "strong": train, "weak": train} for train in ((3.0,), (4.0, 2.0, 1.0)))
+    sites = dict.fromkeys(("nrc1", "nc1_share", "nrc2", "nc2_cka"), (3, 2, 1))
+    networks = [
+        classifier(before=((9.0, 4.0), (9.0, 2.0)), **fields),
+        classifier(train=(2.0, 1.9), **fields),
+        classifier(
+            times=(1, 2, 3), transfers=tuple(tuned), over_time={"train": {"error": (0, 0, 0)}}, **longer, **fields
+        ),
+        classifier(batch_size=50_000, **fields),
+        *[classifier(times=(1,), stop_iteration=1, transfers=(tuned[0],), **once, **fields) for _ in range(2)],
+        classifier(options={"labels": "random"}, errors=(0, 0.9), **fields),
+        classifier(loss="mse", sites=sites, **fields),
+    ]
+    for size in (1250, 2500, 5000):
+        ends = {"train": (1, size / 9), "strong": (1, 9 / size), "iterations": 16 * size}
+        networks += [classifier(options={"train_per_class": size}, stop_loss=stop, **ends, **fields)
+                     for stop in (None, 1e-6)]  # fmt: skip
+    return {"page": results(*networks)}

@@ -8,4 +8,4 @@ def checks_of(*modules: str) -> list[str]:
     return [name for name, check in CHECKS.items() if check.__module__.split(".")[-1] in modules]
 
 
-ON_CLASSIFIERS = checks_of("classification", "transfer")
+ON_CLASSIFIERS = checks_of("classification", "generalisation", "margins", "stochasticity", "transfer")

@@ -32,26 +32,25 @@ from nrc_core.results.thresholds import read_thresholds, thresholds
 from nrc_core.sections.departures import shortfalls
 from nrc_core.workflow.profiles import read_profile
 from tests.fakes import network, results
-from tests.fakes_classification import classifier, transfer
-from tests.fakes_classification import results as classifications
-from tests.known_checks import ON_CLASSIFIERS
+from tests.fakes_classification import for_claim
+from tests.known_checks import ON_CLASSIFIERS, checks_of
 
 ROOT = Path(__file__).parent.parent
 PAPER = ROOT / "book" / "profiles" / "paper.yml"
 # Every claim of the two papers that was found to be checkable, by figure and section.
 EXPECTED = {
-    *(f"A0{i}" for i in range(1, 7)),
+    *(f"A0{i}" for i in range(1, 10)),
     *(f"F{figure}{i}" for figure in ("1-U", "1-C", "2-S", "2-H", "6-", "7-") for i in range(1, 5)),
     *(f"F8-{i}" for i in range(1, 7)),
     "T2-1",
     *(f"F3-{i}" for i in range(1, 9)),
-    *(f"F4-{i}" for i in range(1, 11)),
+    *(f"F4-{i}" for i in range(1, 12)),
     "F4-6b",
     *(f"F5-{i}" for i in range(1, 10)),
     *(f"F9-{i}" for i in range(1, 5)),
     *("P1", "P1b", "P1c"),
-    *(f"B{i:02d}" for i in range(1, 35)),
-    "B27c",
+    *(f"B{i:02d}" for i in range(1, 42)),
+    *("B27c", "C01", "C02", "C03", "C04"),
 }
 
 
@@ -108,37 +107,17 @@ class Recorder(dict):
         return super().__getitem__(name)
 
 
-def classified(one: Claim) -> dict:
-    """Classifiers for which every claim on classifiers has a value."""
-    fields = {"dataset": "cifar10", "architecture": "resnet"} | {
-        name: value for name, value in one.arguments.items() if name in ("dataset", "architecture")
-    }
-    fields |= {"architecture": "mlp"} if one.section == "cascading" else {}
-    tuned = [transfer(start, tuned={0.1: (0.1, 0.1 * start)}, probed={1.0: (0.1, 0.5)}) for start in (1, 2, 3)]
-    once, longer = ({"train": train, "strong": train, "weak": train} for train in ((3.0,), (4.0, 2.0, 1.0)))
-    sites = dict.fromkeys(("nrc1", "nc1_share", "nrc2", "nc2_cka"), (3, 2, 1))
-    networks = [
-        classifier(before=((9.0, 4.0), (9.0, 2.0)), **fields),
-        classifier(train=(2.0, 1.9), **fields),
-        classifier(times=(1, 2, 3), transfers=tuple(tuned), **longer, **fields),
-        *[classifier(times=(1,), stop_iteration=1, transfers=(tuned[0],), **once, **fields) for _ in range(2)],
-        classifier(options={"labels": "random"}, errors=(0, 0.9), **fields),
-        classifier(loss="mse", sites=sites, **fields),
-    ]
-    for size in (1250, 2500, 5000):
-        ends = {"train": (1, size / 9), "strong": (1, 9 / size), "iterations": 16 * size}
-        networks += [classifier(options={"train_per_class": size}, stop_loss=stop, **ends, **fields)
-                     for stop in (None, 1e-6)]  # fmt: skip
-    return {"page": classifications(*networks)}
-
-
 def test_a_claim_names_exactly_the_thresholds_its_check_reads():
     two = [network("sgemm", int(bool(s)), weight_decay=w, shuffled=s) for w in (0.0, 1e-3, 5e-3) for s in (None, True)]
     regression = {"page": results(*two)}
+    two = [network("sgemm", weight_decay=w, spectra={"nrc1": 0.001}) for w in (1e-3, 5e-3)]
+    others = [network("sgemm", depth=4), network("sgemm", dataset_options={"teacher": "linear"})]
+    variants = {"page": results(*two, *others)}
     for one in read_claims():
         if one.check is None:
             continue
-        evidence = classified(one) if one.check in ON_CLASSIFIERS else regression
+        evidence = for_claim(one) if one.check in ON_CLASSIFIERS else regression
+        evidence = variants if one.check in checks_of("recovery") else evidence
         limits = Recorder(thresholds())
         rows = CHECKS[one.check](evidence, limits, **one.arguments).rows
         assert evidence is regression or not rows.empty, one.id
@@ -194,7 +173,15 @@ def toy_profile(tmp_path: Path, **parameters) -> Path:
 
 def test_an_empty_store_has_no_verdicts_but_those_of_theory(tmp_path):
     judged = judge(read_profile(toy_profile(tmp_path)), Store(tmp_path / "store"))
-    assert {one.claim.id for one in judged if one.verdict != WAITING} == {"A05", "P1", "B26", "B32", "B34"}
+    assert {one.claim.id for one in judged if one.verdict != WAITING} == {
+        "A05",
+        "P1",
+        "B26",
+        "B32",
+        "B34",
+        "B35",
+        "C03",
+    }
     assert all(one.reason for one in judged if one.verdict == WAITING)
 
 

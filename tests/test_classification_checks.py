@@ -5,6 +5,7 @@ import math
 import pytest
 
 from nrc_core.claims.checks import CHECKS
+from nrc_core.claims.checks.constructed import MAKERS
 from nrc_core.claims.entries import Claim, read_claims
 from nrc_core.claims.ledger import NOT, REPRODUCED, WAITING, PageResults, judge_claim
 from nrc_core.results.thresholds import thresholds
@@ -214,7 +215,8 @@ def test_a_check_by_hand(name, arguments, networks, values, holds):
 
 
 def test_every_check_is_tested_here():
-    elsewhere = {*checks_of("transfer"), "weak_collapse_of_decisions"}
+    of_other_tests = checks_of("transfer", "generalisation", "margins", "stochasticity")
+    elsewhere = {*of_other_tests, "weak_collapse_of_decisions"}
     assert {case[0] for case in CASES} | elsewhere == set(ON_CLASSIFIERS)
 
 
@@ -253,8 +255,7 @@ def test_a_collapse_that_is_not_complete_would_be_seen(made_anew, monkeypatch):
         look("superclass_cap", classifier())
 
 
-@pytest.mark.parametrize("name", [name for name in ON_CLASSIFIERS if name not in
-                                  ("weak_collapse_of_decisions", "superclass_cap")])  # fmt: skip
+@pytest.mark.parametrize("name", [name for name in ON_CLASSIFIERS if name not in MAKERS])
 def test_regression_networks_say_nothing(name):
     arguments = next(dict(one.arguments) for one in read_claims() if one.check == name)
     assert CHECKS[name]({"page": fakes.results(fakes.network())}, thresholds(), **arguments).rows.empty

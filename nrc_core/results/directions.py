@@ -9,11 +9,14 @@ from nrc_core.results.thresholds import thresholds
 CURVES = ["nrc1", "nrc2", "nrc3"]
 
 
-def at_k_star(results: Results) -> pd.DataFrame:
+def at_k_star(results: Results, noise_most: float | None = None) -> pd.DataFrame:
     """The conditions at rank t and at rank k*, on training data at the end: one row for each network and weight site.
 
     k* is the least rank at which the noise outside the top k* directions of the features is at most
     `k_star_noise_most`: NRC1(k) <= 0.005. Unlike t, it is a property of the features.
+
+    Args:
+        noise_most: another limit in place of `k_star_noise_most`.
 
     Returns:
         Columns `key`, `site`, `from_last` (0 for the last such site, 1 for the penultimate one, ...), `t` (target
@@ -30,7 +33,7 @@ def at_k_star(results: Results) -> pd.DataFrame:
     t = target_dimensions(results.final())
     curves = results.final_spectra()[["key", "site", "k", *CURVES]].merge(sites, on=["key", "site"])
     curves = curves.assign(t=curves["key"].map(t)).sort_values(["key", "site", "k"])
-    noise = curves["nrc1"] > thresholds()["k_star_noise_most"]
+    noise = curves["nrc1"] > (thresholds()["k_star_noise_most"] if noise_most is None else noise_most)
     curves["k_star"] = noise.groupby([curves["key"], curves["site"]]).transform("sum") + 1
     found = sites.merge(_at(curves, "t"), how="left").merge(_at(curves, "k_star"), how="left")
     found["k_star"] = found["k_star"].astype("Int64")

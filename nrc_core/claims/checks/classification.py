@@ -36,6 +36,19 @@ def named(row: Any) -> str:
     return f"{row['dataset']}, {NAMES[row['architecture']]}, weight decay {row['weight_decay']:g}"
 
 
+@kept
+def over_training(results: Results) -> Items:
+    """Yield the measurements of the last hidden layer of every classifier, by iteration.
+
+    Columns with the ending `_test` are of test samples, the others of training samples.
+    """
+    for part in classifiers(results):
+        train, test = (last_hidden(part, split) for split in ("train", "test"))
+        yield from parts(
+            train.merge(test, on=["key", "iteration"], suffixes=("", "_test")), group=named, order="iteration"
+        )
+
+
 def trend(a: pd.Series, b: pd.Series) -> float:
     """Spearman's correlation, rounded, so that 0.9 (one swap among five) does not come out below 0.9."""
     return round(rank_correlation(a, b), 9)
@@ -160,7 +173,7 @@ def weak_collapse_of_decisions() -> Rows:
 
 
 @kept
-def _by_size(results: Results, rule: str = "loss") -> Items:
+def networks_by_size(results: Results, rule: str = "loss") -> Items:
     """Yield for every seed with three sizes or more under a stopping rule its networks at the end, one row a size."""
     for part in classifiers(results):
         table = by_size(part)
@@ -173,14 +186,14 @@ def _with_size(of: str) -> str:
     return f"rank correlation of the size of the training set with {what[of]}"
 
 
-@check(limit="size_trend_least", over=_by_size, at_least=True, quantity=_with_size)
+@check(limit="size_trend_least", over=networks_by_size, at_least=True, quantity=_with_size)
 def trend_with_size(rows: pd.DataFrame, of: str) -> Value:
     """Rank correlation of training set size with lower strong or higher train variance; `of` both: the lesser."""
     names = tuple(SIGNS) if of == "both" else (of,)
     return min(SIGNS[name] * trend(rows["n"], rows[name]) for name in names)
 
 
-@check(limit="trend_least", over=partial(_by_size, rule="epochs"))
+@check(limit="trend_least", over=partial(networks_by_size, rule="epochs"))
 def trend_of_the_stopping(rows: pd.DataFrame) -> Value:
     """Rank correlation of training set size and train variance after equally many epochs."""
     return trend(rows["n"], rows["train"])

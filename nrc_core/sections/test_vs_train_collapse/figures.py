@@ -20,6 +20,7 @@ VARIANCES: dict[str, tuple[str, str, dict[str, Any]]] = {
     "test, strong": ("variance", "test", {"color": NETWORK, "linestyle": "-"}),
     "test, weak": ("weak_variance", "test", {"color": NETWORK, "linestyle": ":"}),
 }
+LIGHT_TO_DARK = (0.9, 0.3)  # from light green for the smallest batches to blue for the largest
 
 
 def train_and_test_variances(results: Results) -> Picture:
@@ -43,6 +44,27 @@ def train_and_test_variances(results: Results) -> Picture:
             axis.set_title(f"{architecture_name(architecture)}, weight decay {weight_decay:g}: {gap}")
         canvas.legend(figure, {name: style | {"linewidth": 1.6} for name, (_, _, style) in VARIANCES.items()})
         return picture(figure, f"Variances by iteration. {_told(ends)}")
+
+
+def variances_by_batch_size(results: Results) -> Picture:
+    """TrainVariance around the class means of the moment, over training, in one colour for each size of the batches."""
+    table = results.label(last_hidden(results), "batch_size")
+    colours = canvas.shades(table["batch_size"], *LIGHT_TO_DARK)
+    with canvas.canvas(1, 1, 3.3) as (figure, axes):
+        (axis,) = axes.flat
+        for (_, size), run in table.groupby(["key", "batch_size"], sort=False):
+            axis.plot(run["iteration"], run["variance_current"].clip(lower=FLOOR), color=colours[size], linewidth=1.4)
+        canvas.time_axis(axis, "iteration")
+        canvas.log_axis(axis)
+        axis.set_ylabel("train variance, by the means of the moment")
+        canvas.legend(
+            figure, {f"batches of {size:g}": {"color": colour, "linewidth": 2} for size, colour in colours.items()}
+        )
+        ends = table[table["iteration"] == table.groupby("key")["iteration"].transform("max")]
+        told = "; ".join(
+            f"batches of {size:g}: {span(own, number)}" for size, own in ends.groupby("batch_size")["variance_current"]
+        )
+        return picture(figure, f"Train variance by iteration and size of the batches; at the end, {told}.")
 
 
 def margins_over_training(results: Results) -> Picture:

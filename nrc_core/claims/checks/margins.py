@@ -1,0 +1,73 @@
+"""Checks of the survey by Agarwal et al.: margins in the terminal phase of training, and V_f on unseen samples."""
+
+import numpy as np
+import pandas as pd
+
+from nrc_core.claims.checks.classification import FEWEST, networks_by_size, over_training, trend
+from nrc_core.claims.checks.constructed import Rows, case
+from nrc_core.claims.checks.observation import Items, Value, check
+from nrc_core.claims.checks.subjects import kept
+from nrc_core.results.results import Results
+
+PHASE = "enough measured times without a training error"
+
+
+@kept
+def _terminal_phases(results: Results) -> Items:
+    """Yield the measurements of every classifier from the first time on from which no training sample is wrong."""
+    for network, rows in over_training(results):
+        wrong = rows["error"].to_numpy() > 0
+        yield network, rows.iloc[len(wrong) - int(np.argmax(wrong[::-1])) :] if wrong.any() else rows
+
+
+@check(limit="trend_least", over=_terminal_phases, at_least=True, needs=PHASE)
+def smallest_margin_grows(rows: pd.DataFrame) -> Value | None:
+    """Rank correlation of iteration and smallest normalised margin, without training error."""
+    return _trend(rows, rows["normalised_margin_0"])
+
+
+@check(limit="trend_least", over=_terminal_phases, at_least=True, needs=PHASE)
+def margins_even_out(rows: pd.DataFrame) -> Value | None:
+    """Rank correlation of iteration and evenness of the normalised margins, without training error.
+
+    Evenness is the lowest tenth of the margins over the highest tenth (the quantiles at 10 % and at 90 %).
+    """
+    return _trend(rows, rows["normalised_margin_10"] / rows["normalised_margin_90"])
+
+
+def _trend(rows: pd.DataFrame, values: pd.Series) -> float | None:
+    return trend(rows["iteration"], values) if len(rows) >= FEWEST else None
+
+
+@case(limit=1.0)
+def class_distance_bound() -> Rows:
+    """V_f of a population over its bound from V_f of a training set.
+
+    Two classes of normal features are the population; the training set is its first rows.
+    """
+    from nrc_core.theory.class_distance import class_distance_variance, population_bound
+
+    generator = np.random.default_rng(0)
+    first, second = generator.standard_normal((2, 10_000, 8))
+    second[:, 0] += 6
+    value = class_distance_variance(first, second)
+    return [
+        {"group": f"{n} training rows of each class", "seed": -1,
+         "value": value / population_bound((first[:n], second[:n]), (first, second)).bound}
+        for n in (30, 300, 3000)
+    ]  # fmt: skip
+
+
+@kept
+def _distances_by_size(results: Results) -> Items:
+    """Yield for every seed with several sizes of the training set its networks at the end, with V_f of both splits."""
+    ends = {rows["key"].iloc[0]: rows.iloc[-1] for _, rows in over_training(results)}
+    for network, rows in networks_by_size(results):
+        ratio = [ends[key]["cdnv_test"] / ends[key]["cdnv"] for key in rows["key"]]
+        yield network, rows.assign(ratio=ratio)
+
+
+@check(limit="size_trend_least", over=_distances_by_size, at_least=True)
+def test_distance_nears_train(rows: pd.DataFrame) -> Value:
+    """Rank correlation of training set size with a lower ratio of V_f on test to V_f on training data."""
+    return -trend(rows["n"], rows["ratio"])
