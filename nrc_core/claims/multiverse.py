@@ -10,7 +10,6 @@ from typing import Any
 
 import numpy as np
 
-from nrc_core.claims.entries import read_claims
 from nrc_core.config.regression import RunConfig
 from nrc_core.errors import ConfigError
 from nrc_core.files import read_yaml
@@ -204,23 +203,21 @@ def _networks(dataset: str, levels: Levels, *, sweep: bool) -> dict[float, RunCo
     return {config.weight_decay: config for config in configs}
 
 
-def analyses(claim: str) -> list[Analysis]:
+def analyses(claim: str, limits: Sequence[str]) -> list[Analysis]:
     """The combinations of choices of the analysis of a claim; the first one is that of the pages.
 
     If there are more than the largest number in `multiverse.yaml`, the others are a random sample without repetition.
 
-    Raises:
-        ConfigError: the claim is not in the multiverse.
+    Args:
+        claim: id of a claim of the multiverse.
+        limits: names of the thresholds of the claim.
 
     Example:
-        >>> analyses("F5-8")[0].levels
+        >>> analyses("F5-8", ["gap_most"])[0].levels
         {'gap_most': '0.05'}
     """
-    if claim not in claims():
-        raise ConfigError(f"claim {claim!r} is not in the multiverse, which has {', '.join(claims())}")
-    (entry,) = (one for one in read_claims() if one.id == claim)
     used = [choices()[name] for name in claims()[claim]["choices"]]
-    used += [threshold_choice(name) for name in entry.thresholds]
+    used += [threshold_choice(name) for name in limits]
     every = list(itertools.product(*(choice.levels for choice in used)))
     most = int(_plan()["analyses"])
     if len(every) > most:
