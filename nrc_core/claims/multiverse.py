@@ -206,7 +206,7 @@ def _networks(dataset: str, levels: Levels, *, sweep: bool) -> dict[float, RunCo
 def analyses(claim: str, limits: Sequence[str]) -> list[Analysis]:
     """The combinations of choices of the analysis of a claim; the first one is that of the pages.
 
-    If there are more than the largest number in `multiverse.yaml`, the others are a random sample without repetition.
+    If there are more than the number in `multiverse.yaml`, so many are drawn beside the first one, see `draw`.
 
     Args:
         claim: id of a claim of the multiverse.
@@ -218,23 +218,19 @@ def analyses(claim: str, limits: Sequence[str]) -> list[Analysis]:
     """
     used = [choices()[name] for name in claims()[claim]["choices"]]
     used += [threshold_choice(name) for name in limits]
-    every = list(itertools.product(*(choice.levels for choice in used)))
-    most = int(_plan()["analyses"])
-    if len(every) > most:
-        generator = np.random.default_rng([_plan()["seed"], *claim.encode()])
-        places = 1 + generator.choice(len(every) - 1, most - 1, replace=False)
-        every = [every[0], *(every[place] for place in sorted(places))]
-    return [_analysis(used, levels) for levels in every]
+    levels = {choice.name: list(choice.levels) for choice in used}
+    first, *others = [dict(zip(levels, each, strict=True)) for each in itertools.product(*levels.values())]
+    if len(others) > _plan()["analyses"]:
+        others = draw(levels, _plan()["analyses"], [_plan()["seed"], *claim.encode()], [first])
+    return [_analysis(used, one) for one in (first, *others)]
 
 
-def _analysis(used: Sequence[Choice], levels: Sequence[str]) -> Analysis:
+def _analysis(used: Sequence[Choice], levels: Levels) -> Analysis:
     given: dict[str, Any] = {"features": "post", "rank": "t"}
     limits = {}
-    for choice, level in zip(used, levels, strict=True):
-        values = dict(choice.levels[level])
+    for choice in used:
+        values = dict(choice.levels[levels[choice.name]])
         if "limit" in values:
             limits[choice.name] = values.pop("limit")
         given |= values
-    features, rank = given.pop("features"), given.pop("rank")
-    names = [choice.name for choice in used]
-    return Analysis(dict(zip(names, levels, strict=True)), limits, features, rank, given)
+    return Analysis(levels, limits, given.pop("features"), given.pop("rank"), given)
