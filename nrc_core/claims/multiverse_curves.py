@@ -25,6 +25,7 @@ from nrc_core.results.thresholds import thresholds
 
 DATASET = "data set"  # shown like a choice for claims about several data sets
 NUMBERS = 1000  # combinations of one data set have numbers below this
+NO_CHOICE = "-"  # the level of a choice that a data set does not have
 ANSWER = ("value", "holds", "limit")
 
 
@@ -34,9 +35,9 @@ class Curve:
 
     Attributes:
         rows: one row for each universe (combination of a network or sweep with an analysis): the level of each choice,
-            in `choices`; `network` and `own` (number of the combination, and whether its networks are those of the
-            pages); `value`, `limit` and `holds` as in the observation of a check, missing if it says nothing.
-        choices: the names of the choices, by the number of the column.
+            in `choices`; `network`, the number of the combination; `own`, whether it is a network of the pages with
+            their analysis; `value`, `limit` and `holds` as in the observation of a check, missing if it says nothing.
+        choices: the names of the choices.
         quantity: the value in words.
         at_least: whether the claim holds at or above the limit.
     """
@@ -119,9 +120,9 @@ def curve(claim: str, networks: Networks, made: dict[Any, Results] | None = None
         parts.append(found.assign(limit=seen.limit, network=list(each), **analysis.levels))
     rows = pd.concat(parts, ignore_index=True)
     rows[DATASET] = rows["network"].map({number: one.dataset for number, one in each.items()})
-    rows["own"] = rows["network"].map({number: one.own for number, one in each.items()})
-    for name in named:  # a data set without this choice has the level "-"
-        rows[name] = rows["network"].map({number: one.levels.get(name, "-") for number, one in each.items()})
+    rows["own"] = rows["network"].map({number: one.own for number, one in each.items()}) & (rows.index < len(each))
+    for name in named:
+        rows[name] = rows["network"].map({number: one.levels.get(name, NO_CHOICE) for number, one in each.items()})
     return Curve(claim, rows, names, seen.quantity, seen.at_least)
 
 
