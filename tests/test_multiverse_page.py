@@ -95,4 +95,4 @@ def test_what_was_trained_is_counted_by_data_set(builder, monkeypatch):
     text = builder._trained(networks)
     assert text.startswith("1 network of 2 that are planned, 0.5 hours of one core, 2026-01-02, on CPU (a Xeon)")
     assert "1 diverged, and says nothing." in text
-    assert "| swimmer | 1 | 2 |" in text
+    assert "| swimmer | 72 | 32 | 2 | 1 |" in text

@@ -9,7 +9,7 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.colors import to_rgb
 
-from nrc_core.claims.multiverse import choices, threshold_choice
+from nrc_core.claims.multiverse import choices, combinations, possible, threshold_choice
 from nrc_core.claims.multiverse_curves import DATASET, NO_CHOICE, Curve, curves, levels_of
 from nrc_core.claims.multiverse_runs import planned
 from nrc_core.claims.multiverse_table import Networks
@@ -195,9 +195,12 @@ def _trained(networks: Networks) -> str:
     dates = span([record["date"][:10] for record in records], str)
     machines = ", ".join(sorted({record["device"] for record in records}))
     names, wanted = list(there.values()), [config.dataset for config in every]
-    lines = [[name, names.count(name), wanted.count(name)] for name in dict.fromkeys(wanted)]
+    lines = [
+        [name, possible(name), len(combinations(name)), wanted.count(name), names.count(name)]
+        for name in dict.fromkeys(wanted)
+    ]
     return (
         f"{counted(len(there), 'network')} of {len(every)} that are planned, {hours:.1f} hours of one core, {dates}, "
         f"on {machines}; {diverged} diverged, and {'says' if diverged == 1 else 'say'} nothing.\n\n"
-        + markdown_table(["data set", "networks", "planned"], lines, right=2)
+        + markdown_table(["data set", "combinations", "drawn", "networks planned", "trained"], lines, right=4)
     )

@@ -193,6 +193,16 @@ def combinations(dataset: str) -> list[Combination]:
     ]
 
 
+def possible(dataset: str) -> int:
+    """How many combinations of choices of the training there are for one data set, drawn or not.
+
+    Example:
+        >>> possible("hopper")
+        72
+    """
+    return math.prod(len(choices()[name].levels) for name in _plan()["data"][dataset]["choices"])
+
+
 def _networks(dataset: str, levels: Levels, *, sweep: bool) -> dict[float, RunConfig]:
     """The networks of a combination by weight decay, measured at the end only."""
     given: dict[str, Any] = {"dataset": dataset, "measurements": 1, "depth": DEPTH}
