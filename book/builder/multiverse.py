@@ -18,6 +18,7 @@ from nrc_core.sections.canvas import COLLAPSE, NETWORK, NEUTRAL, Picture, canvas
 
 Entry = Mapping[str, Any]
 NOTHING = "*No network of the multiverse is in the results: `nrc multiverse` trains them.*\n"
+ABOVE, ROW = 1.2, 0.17  # height of the upper part, and of a row below, in inches
 BINS = 120  # columns of the lower part of a figure
 MOST, FEW = 0.8, 0.2  # a claim holds nearly everywhere from the first share on, and nearly nowhere up to the second
 WIDE = 50.0  # a value is drawn on a logarithmic axis if its largest is this many times its smallest
@@ -61,10 +62,10 @@ def figure(one: Curve) -> Picture:
     rows = [(name, level) for name in several for level in levels_of(name, answers) if level != NO_CHOICE]
     if not rows:
         rows = [(name, answers[name].iloc[0]) for name in effects.index]
-    height = 1.5 + 0.16 * len(rows)
-    with canvas(2, 1, height, width=7.6) as (drawing, axes):
+    tall = ROW * max(len(rows), 3)
+    with canvas(2, 1, ABOVE + tall + 0.5, width=7.6) as (drawing, axes):
         above, below = axes[:, 0]
-        above.get_gridspec().set_height_ratios([1.1, 0.16 * len(rows)])
+        above.get_gridspec().set_height_ratios([ABOVE, tall])
         _values(above, one, answers)
         _levels(below, answers, rows, effects)
         return picture(drawing, _alternative(one))

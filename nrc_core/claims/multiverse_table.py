@@ -32,7 +32,7 @@ COLUMNS = [*PLACE, *QUANTITIES, *AT_RANKS]
 # What the record of a network keeps of the provenance of its run.
 KEPT = ("seconds", "device", "instructions", "date", "commit", "source_checksum", "packages", "failure")
 KEPT_OF_DATA = ("identity", "table_sha256", "kind", "split", "n_train", "n_test")
-TABLE, PROVENANCE, SHARES = "networks.parquet", "provenance.json", "shares.json"
+TABLE, RECORDS, SHARES = "networks.parquet", "networks.json", "shares.json"
 
 
 def default_folder() -> Path:
@@ -64,10 +64,10 @@ class Networks:
             return cls(pd.DataFrame(columns=COLUMNS), {})
         try:
             table = pd.read_parquet(folder / TABLE)[COLUMNS]
-            return cls(table, json.loads((folder / PROVENANCE).read_text()))
+            return cls(table, json.loads((folder / RECORDS).read_text()))
         except (OSError, ValueError, KeyError) as error:
             raise DataDamaged(
-                f"{folder} does not hold the networks of the multiverse, {TABLE} and {PROVENANCE} "
+                f"{folder} does not hold the networks of the multiverse, {TABLE} and {RECORDS} "
                 f"({type(error).__name__}): restore it, or remove it and make it with `nrc multiverse`"
             ) from None
 
@@ -76,7 +76,7 @@ class Networks:
         with atomic_folder(folder) as partial:
             order = self.table.sort_values(["key", "split", "features", "site"], kind="stable")
             order.to_parquet(partial / TABLE, index=False, compression="zstd")
-            for name, content in ((PROVENANCE, self.records), (SHARES, shares)):
+            for name, content in ((RECORDS, self.records), (SHARES, shares)):
                 (partial / name).write_text(json.dumps(content, indent=1, sort_keys=True) + "\n")
 
     def key(self, config: Configuration) -> str | None:
