@@ -78,6 +78,12 @@ def test_a_curve_of_one_universe_is_drawn(builder):
     assert builder.figure(made([True])).alt == "F2-S3 holds in 100% of 1 universe."
 
 
+def test_a_curve_without_the_networks_of_the_pages_is_drawn(builder):
+    one = made([True, False, True, False])
+    drawn = builder.figure(Curve(one.claim, one.rows.assign(own=False), one.choices, one.quantity, one.at_least))
+    assert drawn.alt.startswith("F2-S3 holds in 50% of 4 universes.")
+
+
 def test_the_choices_are_listed_with_the_reason_why_they_are_open(page):
     text = page(made([False, False, True, True]))
     assert "| bias | without a bias; with a bias | training | The paper does not say whether layers have a bias" in text

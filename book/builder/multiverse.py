@@ -86,7 +86,9 @@ def _values(axis: Axes, one: Curve, answers: pd.DataFrame) -> None:
     for limit in answers["limit"].unique():
         axis.axhline(limit, color=NEUTRAL, linestyle=":", linewidth=0.8)
     pages = answers.index[answers["own"].astype(bool)]
-    axis.plot(pages + 0.5, np.ones(len(pages)), "|", color=NEUTRAL, transform=axis.get_xaxis_transform(), clip_on=False)
+    if len(pages):  # without a point, such a line has no extent, and the layout fails
+        ends = axis.get_xaxis_transform()
+        axis.plot(pages + 0.5, np.ones(len(pages)), "|", color=NEUTRAL, transform=ends, clip_on=False)
     known = value.dropna()
     if len(known) and known.min() > 0 and known.max() / known.min() > WIDE:
         axis.set_yscale("log")
@@ -110,8 +112,8 @@ def _levels(axis: Axes, answers: pd.DataFrame, rows: Sequence[tuple[str, str]], 
     starts = [place for place, (name, _) in enumerate(rows) if place == 0 or rows[place - 1][0] != name]
     for place in starts:
         axis.axhline(place, color=NEUTRAL, linewidth=0.6)
-        text = "" if pd.isna(effects[rows[place][0]]) else f" {effects[rows[place][0]]:.2f}"
-        axis.text(len(answers), place + 0.5, text, va="center", fontsize=7, color=NEUTRAL)
+        if not pd.isna(effect := effects[rows[place][0]]):
+            axis.text(len(answers), place + 0.5, f" {effect:.2f}", va="center", fontsize=7, color=NEUTRAL)
     axis.set_xticks([0, len(answers)], ["0", f"{len(answers)} universes"])
 
 
