@@ -47,9 +47,9 @@ def test_without_networks_the_page_says_so(builder, tmp_path):
 
 def test_the_table_has_the_share_and_the_choice_that_matters_most(page):
     text = page(made([False, False, True, True]), made([True] * 4, "F2-S4"))
-    assert "| [F2-S3](#multiverse-f2-s3) | not reproduced | 50% | 4 | 2 | bias | 1.00 |" in text
-    assert "| 1.00 | without a bias 0%, with a bias 100% |" in text
-    assert "| [F2-S4](#multiverse-f2-s4) | - | 100% | 4 | 2 | - | - | - |" in text
+    assert "| [F2-S3](#multiverse-f2-s3) | not reproduced | 50% | 4 (2) | bias | 1.00 |" in text
+    assert "| 1.00 | without a bias: 0%, with a bias: 100% |" in text
+    assert "| [F2-S4](#multiverse-f2-s4) | - | 100% | 4 (2) | - | - | - |" in text
     assert "**1 of 2 claims hold in at least 80% of their universes, 0 in at most 20%" in text
     assert "for the other 1 the choices decide.**" in text
 

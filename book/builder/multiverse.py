@@ -13,7 +13,7 @@ from nrc_core.claims.multiverse import choices, combinations, possible, threshol
 from nrc_core.claims.multiverse_curves import DATASET, NO_CHOICE, Curve, curves, levels_of
 from nrc_core.claims.multiverse_runs import planned
 from nrc_core.claims.multiverse_table import Networks
-from nrc_core.results.phrases import counted, markdown_table, share, span
+from nrc_core.results.phrases import counted, markdown_table, span
 from nrc_core.sections.canvas import COLLAPSE, NETWORK, NEUTRAL, Picture, canvas, picture
 
 Entry = Mapping[str, Any]
@@ -119,10 +119,10 @@ def _levels(axis: Axes, answers: pd.DataFrame, rows: Sequence[tuple[str, str]], 
 
 def _alternative(one: Curve) -> str:
     found = one.as_dict()
-    text = f"{one.claim} holds in {share(one.share)} of {counted(found['universes'], 'universe')}."
+    text = f"{one.claim} holds in {one.share:.0%} of {counted(found['universes'], 'universe')}."
     if found["matters_most"] is None:
         return text
-    levels = ", ".join(f"{level} {share(value)}" for level, value in found["by_level"].items())
+    levels = ", ".join(f"{level} {value:.0%}" for level, value in found["by_level"].items())
     return f"{text} What matters most is {found['matters_most']}: {levels}."
 
 
@@ -130,7 +130,7 @@ def _finding(found: Mapping[str, Curve]) -> str:
     shares = [one.share for one in found.values()]
     most, few = sum(value >= MOST for value in shares), sum(value <= FEW for value in shares)
     first = pd.Series([one.as_dict()["matters_most"] for one in found.values()]).value_counts()
-    often = ", ".join(f"{name} ({number})" for name, number in first.items())
+    often = ", ".join(f"{_of(name)} ({number})" for name, number in first.items())
     return (
         f"**{most} of {len(found)} claims hold in at least {MOST:.0%} of their universes, {few} in at most {FEW:.0%}; "
         f"for the other {len(found) - most - few} the choices decide.** The choice that matters most, with the number "
@@ -139,18 +139,17 @@ def _finding(found: Mapping[str, Curve]) -> str:
 
 
 def _index(found: Mapping[str, Curve], known: Mapping[str, Entry]) -> str:
-    head = ["claim", "verdict", "holds in", "universes", "networks", "matters most", "η²", "holds in, by level"]
+    head = ["claim", "verdict", "holds in", "universes (networks)", "matters most", "η²", "holds in, by level"]
     lines = []
     for name, one in found.items():
         told = one.as_dict()
-        levels = ", ".join(f"{level} {share(value)}" for level, value in told["by_level"].items())
+        levels = ", ".join(f"{level}: {value:.0%}" for level, value in told["by_level"].items())
         lines.append(
             [
                 f"[{name}](#multiverse-{name.lower()})",
                 known.get(name, {}).get("verdict", "-"),
-                share(one.share),
-                told["universes"],
-                told["networks"],
+                f"{one.share:.0%}",
+                f"{told['universes']} ({told['networks']})",
                 _of(told["matters_most"]),
                 "-" if told["eta_squared"] is None else f"{told['eta_squared']:.2f}",
                 levels or "-",
@@ -174,7 +173,7 @@ def _section(one: Curve, known: Mapping[str, Entry], folder: Path) -> str:
     link = f"<a class='claim' href='ledger.html#{one.claim}'>{one.claim}</a>"
     return (
         f"(multiverse-{one.claim.lower()})=\n### {one.claim}\n\n{link} {entry.get('statement', '')} *Value: "
-        f"{one.quantity}.* Holds in {share(one.share)} of {counted(told['universes'], 'universe')}.{silent}\n\n"
+        f"{one.quantity}.* Holds in {one.share:.0%} of {counted(told['universes'], 'universe')}.{silent}\n\n"
         f"```{{image}} generated/{name}\n:alt: {drawn.alt}\n:width: 100%\n```"
     )
 
