@@ -22,8 +22,12 @@ PAGES = {page.name: page for page in PROFILE.pages}
 PUBLISHED_FILE = "book/profiles/paper.yml"
 STORE = read_profile(Path(PUBLISHED_FILE)).store  # of the published runs
 PUBLISHED = [PUBLISHED_FILE, *sorted(str(path) for path in Path(STORE).glob("*/provenance.json"))]
-# The reference runs, and runs of the same seeds on other machines.
-REFERENCES = sorted(str(path) for name in ("references", "machines/*") for path in Path(STORE).glob(f"{name}/*.parquet"))
+# The reference runs, runs of the same seeds on other machines, and the networks of the multiverse.
+REFERENCES = sorted(
+    str(path)
+    for name in ("references", "machines/*", "multiverse")
+    for path in Path(STORE).glob(f"{name}/*.parquet")
+)
 NOTHING = json.dumps({"profile": PROFILE.name, "pages": []})
 PREPARED = set(BUILT_IN) - {"synthetic"}
 SHOWS_PUBLISHED = PROFILE.store == STORE

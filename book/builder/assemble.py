@@ -15,8 +15,20 @@ import nbformat
 import yaml
 from PIL import Image
 
-from book.builder import discrepancies, evidence, explorer, ledger, machines, published, recheck, speed, status
+from book.builder import (
+    discrepancies,
+    evidence,
+    explorer,
+    ledger,
+    machines,
+    multiverse,
+    published,
+    recheck,
+    speed,
+    status,
+)
 from book.builder.pages import PUBLISHED, UNAVAILABLE, publish, state
+from nrc_core.claims.multiverse_table import Networks, default_folder
 from nrc_core.claims.references import References, read_machines
 from nrc_core.data.catalogue import CLASSIFIED, ROLLED_OUT, SIMULATED
 from nrc_core.data.prepared import MANIFEST, read_manifest, read_prepared
@@ -246,6 +258,7 @@ def main(arguments: list[str]) -> None:
     (generated / "machines.md").write_text(machines.page(references, elsewhere, entries, simulated))
     if elsewhere:
         (generated / "machines.svg").write_text(machines.figure(references, elsewhere).svg)
+    (generated / "multiverse.md").write_text(multiverse.page(Networks.read(default_folder()), entries, generated))
     (generated / "data.md").write_text(data_table(data_dir))
     (generated / "classes.md").write_text(classes_table(data_dir))
     (generated / "frames.md").write_text(frames(data_dir, generated))

@@ -79,12 +79,23 @@ def make_parser() -> argparse.ArgumentParser:
     _add_references(command)
     text = "train here even what is published, for results/machines/NAME"
     command.add_argument("--machine", type=_machine, metavar="NAME", help=text)
+
+    command = add("multiverse", "train the networks that the table of the multiverse lacks, and write the table")
+    text = "train at most N networks, 0 to take only those that a store has (default: all, which takes hours)"
+    command.add_argument("--most", type=_count, metavar="N", help=text)
+    command.add_argument("--store", type=Path, help="where new runs are kept (default: build/multiverse)")
     return parser
 
 
 def _seeds(text: str) -> int:
     if not text.isdecimal() or not 1 <= int(text) <= MOST_SEEDS:
         raise argparse.ArgumentTypeError(f"must be from 1 to {MOST_SEEDS}: got {text}")
+    return int(text)
+
+
+def _count(text: str) -> int:
+    if not text.isdecimal():
+        raise argparse.ArgumentTypeError(f"must be a whole number, at least 0: got {text!r}")
     return int(text)
 
 

@@ -27,11 +27,12 @@ ONCE_COLLAPSED: dict[str, tuple[str | float, str]] = {
     needs=COLLAPSED,
     quantity=lambda condition: ONCE_COLLAPSED[condition][1],
 )
-def condition_once_collapsed(rows: pd.DataFrame, limits: Limits, condition: str) -> Found | None:
+def condition_once_collapsed(rows: pd.DataFrame, limits: Limits, condition: str, sites: str = "every") -> Found | None:
     """The worst value of one condition in the collapsed sites, and the share of these sites at which it holds.
 
     For NRC1 it is the noise of the last site, and an over-collapsed network fails. A network without collapsed sites
-    says nothing about the other conditions.
+    says nothing about the other conditions. The multiverse asks for other `sites` than "every" collapsed one: the value
+    that at least "half" of them reach, or that of the "last".
     """
     if condition == "nrc1":
         return rows["nrc1"].iloc[-1], not rows["over_collapsed"].any()
@@ -40,6 +41,10 @@ def condition_once_collapsed(rows: pd.DataFrame, limits: Limits, condition: str)
         return None
     values = values_of(condition, collapsed, limits)
     worst = values.min() if condition in ALIGNMENTS else values.max()
+    if sites == "half":
+        worst = values.sort_values(ascending=condition not in ALIGNMENTS).iloc[(len(values) - 1) // 2]
+    if sites == "last":
+        worst = values.iloc[-1]
     return worst, True, holds(collapsed, limits)[condition].mean()
 
 
