@@ -78,6 +78,12 @@ def test_what_is_given_counts():
     assert collapse(["stl10"], depth=18)[0].depth == 18
 
 
+def test_batches_of_128_rows_are_the_papers():
+    small, paper = collapse(weight_decays=[0.0], batch_sizes=[16, 128])
+    assert (small.batch_size, paper.batch_size) == (16, 128)
+    assert paper == collapse(weight_decays=[0.0])[0]
+
+
 def test_random_labels_are_asked_of_the_data():
     assert all(config.dataset_options == {"labels": "random"} for config in collapse(random_labels=True))
 
@@ -172,6 +178,7 @@ def test_beside_them_are_the_regression_networks_of_the_deep_nrc_pages(experimen
         ("test_vs_train_collapse", {"datasets": []}, "datasets must be one or more different values"),
         ("test_vs_train_collapse", {"datasets": ["swimmer"]}, "datasets must be among mnist, .*stl10"),
         ("test_vs_train_collapse", {"architectures": ["resnett"]}, "architectures must be among .*'resnet'"),
+        ("test_vs_train_collapse", {"batch_sizes": [0]}, "batch_size must be a whole number, at least 1: got 0"),
         ("test_vs_train_collapse", {"weight_decays": [0.0, 0.0]}, "weight_decays must be one or more different"),
         ("test_vs_train_collapse", {"seeds": []}, "seeds must be one or more different"),
         ("test_vs_train_collapse", {"measurements": 0}, "measurements must be from 1 to 100000: got 0"),

@@ -25,6 +25,7 @@ SMALLER = "networks smaller than the paper's"
         ("test_vs_train_collapse", classifier(dataset="svhn", options={"train_per_class": 4600}), ""),
         ("test_vs_train_collapse", classifier(dataset="svhn", options={"train_per_class": 1000}), SMALLER),
         ("test_vs_train_collapse", classifier(width=4, options={"labels": "random"}), ""),
+        ("test_vs_train_collapse", classifier(architecture="mlp", width=4, iterations=9), ""),
         ("train_size", classifier(options={"train_per_class": 5000}, stop_loss=1e-6), ""),
         ("train_size", classifier(options={"train_per_class": 2500}, stop_loss=1e-6), SMALLER),
         ("cascading_collapse", classifier(options={"train_per_class": 100}, **MLP), ""),

@@ -83,7 +83,7 @@ def descent(runs: pd.DataFrame, schedule: str = "", regularised: str = "") -> st
     run = runs.iloc[0]
     return (
         f"SGD, momentum {run['momentum']:g}, learning rate {either(runs['learning_rate'])}{schedule}, weight decay "
-        f"{either(runs['weight_decay'])}{regularised}, batches of {run['batch_size']:g}"
+        f"{either(runs['weight_decay'])}{regularised}, batches of {either(runs['batch_size'])}"
     )
 
 
