@@ -238,19 +238,6 @@ def test_variants_that_are_the_recipe_are_not_run_twice():
     assert [(config.width, config.bias) for config in configs] == [(512, False), (512, True), (64, False)]
 
 
-def test_variants_of_the_data_are_options_of_the_data_and_usual_values_are_left_out():
-    options = {"bias": False, "init_scales": [], "depths": [], "widths": [], "weight_decays": [5e-4, 1e-3]}
-    options |= {"target_scales": ["standardised", "raw"], "teacher_seeds": [0, 1], "split_seeds": [0, 2]}
-    configs = EXPERIMENTS["what_decides_collapse"]("synthetic", **options)
-    assert [(config.weight_decay, config.dataset_options) for config in configs] == [
-        (5e-4, {"split": "random"}),
-        (5e-4, {"split": "random", "target_scale": "raw"}),
-        (1e-3, {"split": "random"}),
-        (5e-4, {"split": "random", "teacher_seed": 1}),
-        (5e-4, {"split": "random", "seed": 2}),
-    ]
-
-
 def test_the_low_rank_data_of_the_paper():
     configs = EXPERIMENTS["low_rank_targets"]("synthetic", control=False)
     assert [(config.depth, config.width) for config in configs] == [(10, 1024)]
