@@ -89,3 +89,8 @@ def test_a_check_may_say_that_its_numbers_cannot_decide(seen):
     CHECKS["undecided"] = undecided
     found = seen(undecided, most=1)
     assert (found.unsure, len(found.rows)) == ("", 2)
+
+
+@pytest.mark.parametrize("name", ["generalisation_gap", "rank_estimate"])
+def test_a_check_of_all_pages_together_finds_nothing_without_a_page(name):
+    assert CHECKS[name]({}, thresholds()).rows.empty

@@ -127,7 +127,9 @@ def check(
 
 
 def _every(over: Callable[..., Items], evidence: Evidence, given: Mapping[str, Any]) -> Items:
-    """Yield all items of `over` for a check, from each page or from all pages together."""
+    """Yield all items of `over` for a check, from each page or from all pages together; none without a page."""
+    if not evidence and "evidence" in signature(over).parameters:
+        return
     parts = [{"results": page} for page in evidence.values()] if "results" in signature(over).parameters else [{}]
     for part in parts:
         yield from over(**_taken(over, {"evidence": evidence, **given, **part}))
