@@ -140,7 +140,7 @@ def test_the_table_has_a_row_for_each_setting_in_order_of_the_exposure():
     sites = by_site(made(*pair))
     table = by_setting(sites)
     assert table["exposure"].tolist() == [0.1, 3.0, 3.0]
-    assert table["biases"].tolist() == ["no", "no", "yes"]
+    assert table["network"].tolist() == ["8 x 256", "8 x 256", "8 x 256, biases"]
     assert table["NRC3 at k*"].tolist() == ["0.300", "0.920 (0.850 to 0.990)", "0.980"]
     assert table["k*"].tolist() == ["3"] * 3
     assert table["right"].tolist() == ["1 of 1", "1 of 2", "-"]

@@ -52,7 +52,7 @@ def score(entries: Sequence[Entry]) -> str:
         _fewest(entry) < entry["seeds"] for entry in entries if entry["groups"] and entry["verdict"] not in UNJUDGED
     )
     note = f" {thin} of the verdicts rest{'s' * (thin == 1)} on fewer networks than wanted." if thin else ""
-    counted = f"On the published runs, of {len(entries)} claims of the two papers: {', '.join(parts)}."
+    counted = f"On the published runs, of {len(entries)} claims of the papers: {', '.join(parts)}."
     return f"{counted}\n\n{reasons.sure(entries)}{note}\n"
 
 
@@ -257,7 +257,7 @@ def _values(entry: Entry, group: Mapping[str, Any]) -> str:
 def _limit(entry: Entry) -> str:
     if not entry["groups"]:
         return ""
-    return f"*{entry['quantity']}, {'at least' if entry['at_least'] else 'at most'} {entry['limit']:.4g}*"
+    return reasons.italic(f"{entry['quantity']}, {'at least' if entry['at_least'] else 'at most'} {entry['limit']:.4g}")
 
 
 def _spread(entry: Entry, group: Mapping[str, Any], width: int = 80, height: int = 12) -> str:

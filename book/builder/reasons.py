@@ -10,10 +10,20 @@ from nrc_core.results.thresholds import thresholds
 Entry = Mapping[str, Any]
 
 
+def italic(text: str) -> str:
+    """A text in italics; a star within it, as in k*, stays a star.
+
+    Example:
+        >>> print(italic("directions k*"))
+        *directions k\\**
+    """
+    return f"*{text.replace('*', chr(92) + '*')}*"
+
+
 def why(entry: Entry) -> str:
     """Why a claim has its verdict: sentences, the numbers behind them, and the runs; empty if nothing is known."""
     known = [one for one in entry["why"] if one["enough"]]
-    return "<br>".join(f"{one['text']}<br>*{one['numbers']}*<br>{_runs(one)}" for one in known)
+    return "<br>".join(f"{one['text']}<br>{italic(one['numbers'])}<br>{_runs(one)}" for one in known)
 
 
 def holds_under(entry: Entry) -> str:

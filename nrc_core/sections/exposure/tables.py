@@ -101,37 +101,36 @@ def by_setting(sites: pd.DataFrame) -> pd.DataFrame:
         sites: the table `by_site`.
 
     Returns:
-        In order of the exposure; columns `data`, `layers x width`, `biases`, `weight decay`, `exposure`, `predicted`,
-        `NRC3 at k*` (median, and range if there are several networks), `k*` and `rank of the targets` (ranges), `right`
-        (networks for which the prediction is right among those with one), `over-collapsed` and `learned` (networks).
-        NRC3, k*, `right` and `over-collapsed` are of the networks that learned.
+        In order of the exposure; columns `data`, `network` (layers x width, and whether it has biases), `weight decay`,
+        `exposure`, `predicted`, `NRC3 at k*` (median, and range if there are several networks), `right` (networks for
+        which the prediction is right among those with one), `k*` and `rank of the targets` (ranges), `over-collapsed`
+        and `learned` (networks). NRC3, k*, `right` and `over-collapsed` are of the networks that learned.
     """
     rows = sites[sites["from_last"] == PENULTIMATE]
     found = ["nrc3_k", "k_star", "right"]
+    size = rows["depth"].astype(str) + " x " + rows["width"].astype(str)
     rows = rows.assign(
         **rows[found].where(rows["learned"]),
         data=rows["dataset"] + rows["options"].map(lambda text: f" ({text})" if text else ""),
-        size=rows["depth"].astype(str) + " x " + rows["width"].astype(str),
-        biases=rows["bias"].map({True: "yes", False: "no"}),
+        network=size + rows["bias"].map({True: ", biases", False: ""}),
         predicted=rows["predicted"].where(~rows["bias"], "-"),
         over_collapsed=rows["over_collapsed"] & rows["learned"],
     )
     columns = {
         "data": ("data", "first"),
-        "layers x width": ("size", "first"),
-        "biases": ("biases", "first"),
+        "network": ("network", "first"),
         "weight decay": ("weight_decay", "first"),
         "exposure": ("exposure", "median"),
         "predicted": ("predicted", "first"),
         "NRC3 at k*": ("nrc3_k", _spread),
+        "right": ("right", _of_those_told),
         "k*": ("k_star", _range),
         "rank of the targets": ("target_rank", _range),
-        "right": ("right", _of_those_told),
         "over-collapsed": ("over_collapsed", "sum"),
         "learned": ("learned", _of_those_told),
     }
     table = rows.groupby("setting", sort=False).agg(**columns)
-    return table.sort_values(["exposure", "data", "biases"], kind="stable").reset_index(drop=True)
+    return table.sort_values(["exposure", "data", "network"], kind="stable").reset_index(drop=True)
 
 
 def _spread(values: pd.Series) -> str:
