@@ -195,8 +195,18 @@ def test_the_provenance_says_what_was_taken(task):
         ("mnist", {"train_per_clas": 4}, "unknown option for data set 'mnist': .*train_per_clas"),
         ("mnist", {"target_dim": 4}, "unknown option for data set 'mnist': .*target_dim"),
         *[
-            ("mnist", {option: value}, "split, samples, shuffled, image_size and target_scale are no options of 'mnist'")
-            for option, value in (("split", "blocked"), ("samples", 50), ("shuffled", True), ("image_size", 32))
+            (
+                "mnist",
+                {option: value},
+                "split, samples, shuffled, image_size and target_scale are no options of 'mnist'",
+            )
+            for option, value in (
+                ("split", "blocked"),
+                ("samples", 50),
+                ("shuffled", True),
+                ("image_size", 32),
+                ("target_scale", "raw"),
+            )
         ],
         ("mnist", {"split": "original"}, "split must be one of random, blocked: got 'original'"),
     ],

@@ -166,6 +166,8 @@ def test_what_rests_on_too_few_seeds_is_not_shown(ledger, entries):
     one = next(entry for entry in entries if entry["id"] == "F2-S3")
     few = COMPARED | {"enough": False}
     assert "with biases" not in row(ledger.page([one | {"why": [few], "holds_under": [few]}]), "F2-S3")
+    without = [one | {"why": [], "verdict": verdict} for verdict in ("partly", "reproduced")]
+    assert ["the cause was not found" in row(ledger.page([each]), "F2-S3") for each in without] == [True, False]
 
 
 def test_the_share_of_all_combinations_and_later_changes_are_told(ledger, entries):

@@ -3,11 +3,12 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from nrc_core.claims.ledger import UNJUDGED
+from nrc_core.claims.ledger import NOT, PARTLY, UNJUDGED, UNSURE
 from nrc_core.results.phrases import counted, plural
 from nrc_core.results.thresholds import thresholds
 
 Entry = Mapping[str, Any]
+AGAINST = (NOT, PARTLY, UNSURE)  # verdicts that want a reason
 
 
 def italic(text: str) -> str:
@@ -21,8 +22,13 @@ def italic(text: str) -> str:
 
 
 def why(entry: Entry) -> str:
-    """Why a claim has its verdict: sentences, the numbers behind them, and the runs; empty if nothing is known."""
+    """Why a claim has its verdict: sentences, the numbers behind them, and the runs.
+
+    A verdict against a claim without a known cause says so. The text is empty for any other verdict without a reason.
+    """
     known = [one for one in entry["why"] if one["enough"]]
+    if not known and entry["verdict"] in AGAINST:
+        return "*the cause was not found*"
     return "<br>".join(f"{one['text']}<br>{italic(one['numbers'])}<br>{_runs(one)}" for one in known)
 
 
@@ -58,7 +64,9 @@ def of_many(entry: Entry, shares: Mapping[str, Mapping[str, Any]]) -> str:
     """
     if (known := shares.get(entry["id"])) is None:
         return ""
-    most = f"; most depends on {known['matters_most']}" if known["matters_most"] else ""
+    choice = known["matters_most"]
+    name = f"the threshold `{choice}`" if choice in thresholds() else choice
+    most = f"; most depends on {name}" if choice else ""
     number = f"{known['universes']} combinations of open choices"
     return f'<a href="multiverse.html">holds in {known["share"]:.0%}</a> of {number}{most}'
 
