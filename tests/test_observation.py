@@ -75,22 +75,6 @@ def test_without_a_share_it_is_missing(seen):
     assert found.unsure == ""
 
 
-def test_a_check_may_say_that_its_numbers_cannot_decide(seen):
-    def few(rows, evidence, most):
-        return f"{len(rows)} networks of {len(evidence)} page" if len(rows) <= most else ""
-
-    @check(limit=0.1, over=networks, unsure=few)
-    def undecided(rows):
-        """Noise at the last site."""
-        return rows["nrc1"].iloc[-1]
-
-    CHECKS["undecided"] = undecided
-    assert seen(undecided, most=2).unsure == "2 networks of 1 page"
-    CHECKS["undecided"] = undecided
-    found = seen(undecided, most=1)
-    assert (found.unsure, len(found.rows)) == ("", 2)
-
-
 @pytest.mark.parametrize("name", ["generalisation_gap", "rank_estimate"])
 def test_a_check_of_all_pages_together_finds_nothing_without_a_page(name):
     assert CHECKS[name]({}, thresholds()).rows.empty

@@ -196,3 +196,14 @@ def test_the_figure_has_the_points_and_the_line_of_each_seed():
     assert "Equal age" not in without
     flat = figures.transfer_by_collapse(results(pretrained(train=(0.5,) * 5)))
     assert "one variance for all" in flat.alt
+
+
+def test_how_far_the_collapse_differs_among_the_networks_that_are_compared():
+    main, other = pretrained(), stopped(0.4, 0.9, weight_decay=0.02)
+    (checkpoints,) = look("collapse_that_is_compared", main, other).to_dict("records")
+    assert (checkpoints["value"], checkpoints["holds"]) == (pytest.approx(16), True)
+    (alike,) = look("collapse_that_is_compared", main, other, control=True).to_dict("records")
+    assert (alike["value"], alike["holds"]) == (pytest.approx(4), True)
+    (little,) = look("collapse_that_is_compared", pretrained(train=(1.6, 1.5, 1.4, 1.3, 1.25))).to_dict("records")
+    assert (little["value"], little["holds"]) == (pytest.approx(1.28), False)
+    assert look("collapse_that_is_compared", main, control=True).empty

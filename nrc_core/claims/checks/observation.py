@@ -62,7 +62,6 @@ def check(
     reads: str = "",
     needs: str = "what it is about",
     quantity: Callable[..., str] | None = None,
-    unsure: Callable[..., str] | None = None,
 ) -> Callable[[Callable[..., Any]], Check]:
     """Make a check of all networks from a function of one network, and register it by its name in `CHECKS`.
 
@@ -83,8 +82,6 @@ def check(
         reads: a table that the check reads besides the measurements.
         needs: what a network must have to say anything about the claim; without it, the function returns None.
         quantity: function that returns the quantity in words, if the words depend on more than the arguments' values.
-        unsure: function that returns why the numbers cannot decide the claim, or an empty text if they can. It takes by
-            name the `rows` of the observation, the `evidence` of all pages, `limits`, and the arguments of the claim.
 
     Example:
         >>> from nrc_core.claims.checks.subjects import networks
@@ -99,7 +96,7 @@ def check(
     def registered(function: Callable[..., Any]) -> Check:
         @wraps(function)
         def checked(evidence: Evidence, limits: Limits, **arguments: Any) -> Observation:
-            parts = [one for one in (function, over, limit, at_least, quantity, unsure) if callable(one)]
+            parts = [one for one in (function, over, limit, at_least, quantity) if callable(one)]
             if unknown := set(arguments) - {name for one in parts for name in signature(one).parameters}:
                 raise TypeError(f"{function.__name__} takes no argument {', '.join(sorted(unknown))}")
             given = arguments | {"limits": limits}
@@ -115,8 +112,7 @@ def check(
                 rows.append(network | {"value": value, "holds": holds, "share": share[0] if share else np.nan})
             words = _in_words(function, arguments) if quantity is None else _said(quantity, given)
             table = pd.DataFrame(rows, columns=COLUMNS)
-            doubt = "" if unsure is None else _said(unsure, {**given, "rows": table, "evidence": evidence})
-            return Observation(words, bound, above, table, silent, needs, doubt)
+            return Observation(words, bound, above, table, silent, needs)
 
         CHECKS[function.__name__] = checked
         if reads:

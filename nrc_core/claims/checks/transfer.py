@@ -11,10 +11,18 @@ import pandas as pd
 from nrc_core.claims.checks.classification import NAMES, named
 from nrc_core.claims.checks.constructed import Rows, case
 from nrc_core.claims.checks.observation import CHECKS, Check, Evidence, Items, Limits, Observation, Value, check
-from nrc_core.claims.checks.subjects import each_row, kept, parts
+from nrc_core.claims.checks.subjects import each_row, kept
 from nrc_core.results.results import Results
 from nrc_core.sections.transfer.pooled import Pooled
-from nrc_core.sections.transfer.tables import EQUALLY_LONG, SAME, by_checkpoint, checkpoints, equally_long, slopes
+from nrc_core.sections.transfer.tables import (
+    EQUALLY_LONG,
+    SAME,
+    by_checkpoint,
+    checkpoints,
+    equally_long,
+    factors,
+    slopes,
+)
 
 LACK = "checkpoints that differ in collapse, or seeds enough for a narrow interval"
 
@@ -128,22 +136,23 @@ def probing_is_worse(row: dict[str, Any]) -> Value:
     return 100 * (row["by_validation"] - row["probe"])
 
 
-def _alike(results: Results, control: bool = False) -> Items:
-    """Yield the networks of a seed whose accuracies are compared: checkpoints, or equally long pre-trainings."""
+def _factors(results: Results, control: bool = False) -> Items:
+    """Yield for every seed by which factor the train variances differ, over checkpoints or at an equal age."""
     for table in _tables(results):
-        rows = equally_long(table) if control else checkpoints(table)
-        yield from parts(rows, EQUALLY_LONG if control else SAME, group=lambda row: f"{row['rows']:,} rows")
+        rows, by, means = (
+            (equally_long(table), EQUALLY_LONG, "moment") if control else (checkpoints(table), SAME, "final")
+        )
+        yield from each_row(factors(rows, by, means=means), group=lambda row: f"{row['rows']:,} rows")
 
 
-@check(limit="checkpoint_factor_least", over=_alike, at_least=True, reads="downstream", needs=LACK)
-def collapse_that_is_compared(rows: pd.DataFrame, control: bool = False) -> Value | None:
+@check(limit="checkpoint_factor_least", over=_factors, at_least=True, reads="downstream", needs=LACK)
+def collapse_that_is_compared(row: dict[str, Any]) -> Value:
     """Largest train variance over the least, among the networks of a seed that are compared.
 
     The networks are the checkpoints of one pre-training, by the final class means. With `control` they are
     pre-trainings of equal length, by the class means of the moment.
     """
-    variances = rows["variance_current" if control else "variance"]
-    return float(variances.max() / variances.min()) if len(variances) > 1 else None
+    return row["factor"]
 
 
 @case(limit=0.2)

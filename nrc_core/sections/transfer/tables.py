@@ -79,6 +79,19 @@ def slopes(rows: pd.DataFrame, by: list[str], *, means: str, chosen_on: str = "v
     return pd.DataFrame(found, columns=[*by, "slope"]).dropna(subset="slope")
 
 
+def factors(rows: pd.DataFrame, by: list[str], *, means: str) -> pd.DataFrame:
+    """By which factor the train variances differ, the largest over the least, among networks that are compared.
+
+    The arguments are as in `slopes`.
+
+    Returns:
+        The columns `by` and `factor`, at least 1. Networks without another to compare with are left out.
+    """
+    groups = rows.groupby(by, sort=False)[VARIANCES[means]]
+    found = (groups.max() / groups.min())[groups.size() > 1]
+    return found.rename("factor").reset_index()
+
+
 def pooled_slopes(results: Results) -> pd.DataFrame:
     """Every pooled slope of a page, its interval, and its power.
 

@@ -11,10 +11,10 @@ from nrc_core.sections.transfer.pooled import Pooled
 from nrc_core.sections.transfer.tables import (
     EQUALLY_LONG,
     SAME,
-    VARIANCES,
     by_checkpoint,
     checkpoints,
     equally_long,
+    factors,
     slopes,
 )
 
@@ -34,7 +34,7 @@ def found(results: Results) -> str:
     for question, rows, by, means in asked:
         if values := tuple(slopes(rows, by, means=means)["slope"]):
             pooled = Pooled(values)
-            lines.append(f"{question}? {_answer(pooled, effect, 'points a halving')} {_dose(rows, means)}")
+            lines.append(f"{question}? {_answer(pooled, effect, 'points a halving')} {_dose(rows, by, means)}")
     gaps = tuple(probe_gaps(table)["gap"])
     lines.append(
         "Is the linear probe much worse than fine-tuning, on the mean of the checkpoints? "
@@ -68,11 +68,9 @@ def _answer(pooled: Pooled, effect: float, unit: str) -> str:
     return f"{ANSWERS[shown]}, {pooled.in_words(unit)}{f'; {power}' if power else ''}."
 
 
-def _dose(rows: pd.DataFrame, means: str) -> str:
+def _dose(rows: pd.DataFrame, by: list[str], means: str) -> str:
     """By which factor the variances of the networks differ within a seed."""
-    variance = rows.groupby("seed")[VARIANCES[means]]
-    factor = (variance.max() / variance.min()).median()
-    return f"Within a seed the variances differ by a factor of {factor:.3g}."
+    return f"Within a seed the variances differ by a factor of {factors(rows, by, means=means)['factor'].median():.3g}."
 
 
 def _scatter(rows: pd.DataFrame, results: Results) -> str:
