@@ -78,3 +78,15 @@ def test_without_a_share_it_is_missing(seen):
 @pytest.mark.parametrize("name", ["generalisation_gap", "rank_estimate"])
 def test_a_check_of_all_pages_together_finds_nothing_without_a_page(name):
     assert CHECKS[name]({}, thresholds()).rows.empty
+
+
+def test_a_group_in_which_most_networks_say_nothing_says_nothing():
+    """Before, one collapsed network of five reproduced a claim on collapsed layers."""
+    noisy = [network(seed=seed, nrc1=0.5) for seed in (1, 2)]
+    hopper = [network("hopper", seed=0), network("hopper", seed=1, nrc1=0.5)]
+    page = {"page": results(network(seed=0), *noisy, *hopper)}
+    found = CHECKS["condition_once_collapsed"](page, thresholds(), condition="nrc2")
+    assert (len(found.rows), found.silences) == (2, {"swimmer": 2, "hopper": 1})
+    heard = found.heard()
+    assert (heard.rows["group"].tolist(), heard.silences, heard.silent) == (["hopper"], {"swimmer": 3, "hopper": 1}, 4)
+    assert heard.heard() is heard

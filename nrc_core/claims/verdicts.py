@@ -84,8 +84,8 @@ def decide(claim: Claim, pages: Mapping[str, PageResults], limits: Limits) -> De
 
 
 def look(claim: Claim, results: Evidence, limits: Limits) -> Observation:
-    """The numbers of a claim from results by page."""
-    return CHECKS[str(claim.check)](results, limits, **claim.arguments)
+    """The numbers of a claim from results by page, without groups in which most networks say nothing."""
+    return CHECKS[str(claim.check)](results, limits, **claim.arguments).heard()
 
 
 def verdict_of(rows: pd.DataFrame, claim: Claim, limits: Limits) -> str:

@@ -1,7 +1,10 @@
 """The result of a check: one number for each network, and the limit with which it is compared."""
 
+from __future__ import annotations
+
+from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from functools import wraps
 from inspect import getdoc, signature
 from typing import Any
@@ -28,7 +31,8 @@ class Observation:
             `value`, `holds`, and `share`: the share of the sites of a network that meet the condition by which the
             worst of them is judged; NaN if the value is not the worst of several sites. Without rows, there is no
             evidence for or against the claim.
-        silent: number of networks that say nothing about the claim, because they lack what it speaks of.
+        silences: by group, the number of networks that say nothing about the claim, because they lack what it speaks
+            of.
         needs: what these networks lack, in words.
         unsure: why these numbers cannot decide the claim, in words; empty if they can.
     """
@@ -37,9 +41,30 @@ class Observation:
     limit: float
     at_least: bool
     rows: pd.DataFrame
-    silent: int = 0
+    silences: Mapping[str, int] = field(default_factory=dict)
     needs: str = ""
     unsure: str = ""
+
+    @property
+    def silent(self) -> int:
+        """Number of networks that say nothing about the claim."""
+        return sum(self.silences.values())
+
+    def heard(self) -> Observation:
+        """The same without the groups in which most networks say nothing; their other networks count as silent too.
+
+        A few networks that happen to have what a claim speaks of are no answer for their group.
+        """
+        groups = self.rows["group"]
+        speaking = groups.map(groups.value_counts())
+        quiet = groups.map(lambda name: self.silences.get(name, 0)) > speaking
+        lost = Counter(groups[quiet])
+        if not lost:
+            return self
+        silences = Counter(self.silences) + lost
+        return replace(
+            self, rows=self.rows[~quiet], silences=silences, needs=f"{self.needs}, or of others that have it"
+        )
 
 
 Check = Callable[..., Observation]
@@ -100,19 +125,20 @@ def check(
             if unknown := set(arguments) - {name for one in parts for name in signature(one).parameters}:
                 raise TypeError(f"{function.__name__} takes no argument {', '.join(sorted(unknown))}")
             given = arguments | {"limits": limits}
-            bound, above, rows, silent = _said(limit, given), _said(at_least, given), [], 0
+            bound, above, rows = _said(limit, given), _said(at_least, given), []
+            silences = Counter[str]()
             bound = limits[bound] if isinstance(bound, str) else bound
             for network, *item in _every(over, evidence, given):
                 found = function(*item, **_taken(function, given))
                 if found is None:
-                    silent += 1
+                    silences[network["group"]] += 1
                     continue
                 value, more, *share = found if isinstance(found, tuple) else (found, True)
                 holds = bool(more) and _within(value, bound, at_least=above, strict=strict)
                 rows.append(network | {"value": value, "holds": holds, "share": share[0] if share else np.nan})
             words = _in_words(function, arguments) if quantity is None else _said(quantity, given)
             table = pd.DataFrame(rows, columns=COLUMNS)
-            return Observation(words, bound, above, table, silent, needs)
+            return Observation(words, bound, above, table, silences, needs)
 
         CHECKS[function.__name__] = checked
         if reads:

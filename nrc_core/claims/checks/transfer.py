@@ -1,5 +1,6 @@
 """Checks of the accuracy of pre-trained classifiers in a downstream task."""
 
+from collections import Counter
 from collections.abc import Iterator
 from dataclasses import replace
 from functools import wraps
@@ -49,7 +50,7 @@ def by_interval(checked: Check) -> Check:
         rows = seen.rows.assign(holds=[shown[name] is True for name in seen.rows["group"]])
         sure = np.array([shown[name] is not None for name in rows["group"]], dtype=bool)
         if sure.any() or rows.empty:
-            return replace(seen, rows=rows[sure], silent=seen.silent + int((~sure).sum()))
+            return replace(seen, rows=rows[sure], silences=Counter(seen.silences) + Counter(rows.loc[~sure, "group"]))
         said = [part for name, one in pooled.items() for part in (f"{name}: {one.in_words()}", one.power(seen.limit))]
         return replace(seen, rows=rows, unsure=f"no interval decides: {'; '.join(filter(None, said))}")
 
