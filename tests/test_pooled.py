@@ -57,7 +57,7 @@ def test_one_seed_less_than_needed_is_too_few(effect):
 
 def test_an_effect_that_no_number_of_seeds_shows():
     assert seeds_needed(1.0, 0.001) is None
-    assert f"takes more than {MOST_SEEDS:,}" in Pooled((-1.0, 0.0, 1.0)).power(0.001)
+    assert f"needs more than {MOST_SEEDS:,} seeds" in Pooled((-1.0, 0.0, 1.0)).power(0.001)
 
 
 def test_the_slope_is_per_halving_and_does_not_depend_on_the_level():

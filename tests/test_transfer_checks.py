@@ -69,7 +69,7 @@ def test_seeds_that_scatter_and_a_single_seed_decide_nothing(points):
     seen = observe("collapse_hurts_transfer", *[falling(one, seed=seed) for seed, one in enumerate(points)])
     assert not seen.rows["holds"].any()
     assert seen.unsure.startswith("no interval decides: mnist, MLP, weight decay 0, 500 rows: 2 points ")
-    assert ("1 seed, which has no interval" if len(points) == 1 else "takes 46") in seen.unsure
+    assert ("1 seed, which has no interval" if len(points) == 1 else "needs 46 seeds") in seen.unsure
 
 
 def test_a_group_that_does_not_decide_says_nothing_beside_one_that_does():
@@ -154,7 +154,7 @@ def test_the_page_says_what_the_check_says():
     """Five seeds of which each loses 2 points a halving, with variances that differ by a factor of 16."""
     networks = [falling(2, seed=seed) for seed in range(5)] + [stopped(0.4, 0.9, seed=seed) for seed in range(5)]
     first, second, third, probe, scatter, tuned = words.found(results(*networks)).split("\n")
-    assert "final class means? **yes**, 2 points a halving (95 % interval 2 to 2, 5 seeds). Within a seed" in first
+    assert "final class means? **yes**, 2 points for each halving of the variance (95 % interval 2 to 2" in first
     assert first.endswith("differ by a factor of 16.")
     assert "of the moment? **yes**" in second
     assert "equal age that collapsed further transfer worse? **yes**, 2.5 points" in third
@@ -166,8 +166,8 @@ def test_the_page_says_what_the_check_says():
 def test_seeds_that_cannot_tell_are_said_to_and_a_page_without_control_has_an_answer_less():
     lines = words.found(results(falling(9), falling(-9, seed=1))).split("\n")
     assert len(lines) == 5
-    assert "**the seeds cannot tell**, 0 points a halving" in lines[0]
-    assert "to show 1.7 takes" in lines[0]
+    assert "**the seeds cannot tell**, 0 points for each halving of the variance" in lines[0]
+    assert "an effect of 1.7 needs" in lines[0]
 
 
 def test_every_pooled_slope_is_in_the_table():

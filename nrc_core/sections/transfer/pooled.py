@@ -81,14 +81,17 @@ class Pooled:
 
         Example:
             >>> Pooled((0.0, 1.0, 5.0)).power(2.0)
-            '3 seeds show 8.6 with a probability of 80 %, and to show 2 takes 16'
+            'with 3 seeds, an effect of 8.6 is shown with a probability of 80 %; an effect of 2 needs 16 seeds'
         """
         if len(self.values) < 2:
             return ""
         needed = seeds_needed(self.spread, effect)
-        takes = f"more than {MOST_SEEDS:,}" if needed is None else needed
-        shown = f"{detectable(self.spread, len(self.values)):.2g} with a probability of {100 * POWER:g} %"
-        return f"{len(self.values)} seeds show {shown}, and to show {effect:g} takes {takes}"
+        needs = f"more than {MOST_SEEDS:,}" if needed is None else needed
+        shown = f"an effect of {detectable(self.spread, len(self.values)):.2g} is shown"
+        return (
+            f"with {len(self.values)} seeds, {shown} with a probability of {100 * POWER:g} %; an effect of {effect:g} "
+            f"needs {needs} seeds"
+        )
 
 
 def slope(collapse: Sequence[float] | np.ndarray, accuracy: Sequence[float] | np.ndarray) -> float:

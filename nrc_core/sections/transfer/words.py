@@ -34,7 +34,8 @@ def found(results: Results) -> str:
     for question, rows, by, means in asked:
         if values := tuple(slopes(rows, by, means=means)["slope"]):
             pooled = Pooled(values)
-            lines.append(f"{question}? {_answer(pooled, effect, 'points a halving')} {_dose(rows, by, means)}")
+            answer = _answer(pooled, effect, "points for each halving of the variance")
+            lines.append(f"{question}? {answer} {_dose(rows, by, means)}")
     gaps = tuple(probe_gaps(table)["gap"])
     lines.append(
         "Is the linear probe much worse than fine-tuning, on the mean of the checkpoints? "
