@@ -222,3 +222,13 @@ def test_the_published_shares_are_what_the_code_computes():
 
 def test_without_networks_there_are_no_shares(tmp_path):
     assert all_shares(Networks.read(tmp_path / "none")) == {}
+
+
+def test_choices_that_matter_alike_keep_their_order_and_one_without_effect_has_none():
+    """Three choices, of which the last is idle; rounding errors of least squares neither order nor name them."""
+    levels = [(a, b, idle) for a in "uvw" for b in "uvw" for idle in "uvw"]
+    table = pd.DataFrame(levels, columns=["first", "second", "idle"])
+    table["holds"] = (table["first"] == "u") | (table["second"] == "u")
+    found = effects(table, ["second", "first", "idle"])
+    assert found["choice"].tolist() == ["second", "first", "idle"]
+    assert found["eta_squared"].tolist() == [0.4, 0.4, 0.0]

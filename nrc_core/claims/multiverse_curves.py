@@ -27,6 +27,7 @@ DATASET = "data set"  # shown like a choice for claims about several data sets
 NUMBERS = 1000  # combinations of one data set have numbers below this
 NO_CHOICE = "-"  # the level of a choice that a data set does not have
 ANSWER = ("value", "holds", "limit")
+DIGITS = 9  # of eta squared: without rounding, the arithmetic of a machine would order effects that are equal or zero
 
 
 @dataclass(frozen=True)
@@ -208,7 +209,8 @@ def effects(answers: pd.DataFrame, names: Sequence[str]) -> pd.DataFrame:
     found = []
     for name in names:
         without = _residual(held, [one for other, one in columns.items() if other != name])
-        found.append((name, max(without - full, 0.0) / total if total > 0 else math.nan))
+        share = max(without - full, 0.0) / total if total > 0 else math.nan
+        found.append((name, round(share, DIGITS)))
     table = pd.DataFrame(found, columns=["choice", "eta_squared"])
     return table.sort_values("eta_squared", ascending=False, kind="stable", ignore_index=True)
 
