@@ -17,6 +17,7 @@ def test_vs_train_collapse(
     weight_decays: Sequence[float] = (0.0, 5e-4),
     seeds: Sequence[int] = (0,),
     batch_sizes: Sequence[int] = (128,),
+    learning_rate: float | None = None,
     random_labels: bool = False,
     stem: str = "small",
     depth: int | None = None,
@@ -30,8 +31,8 @@ def test_vs_train_collapse(
 
     A parameter that is None has the paper's value (section 3.2); the paper does not state the weight decay and the
     stem. With `random_labels` the training rows have random labels, as in the thought experiment of section 2.1.
-    Smaller batches make the steps more random, see footnote 2; with a batch of all training rows, nothing is random
-    but the initial weights.
+    Smaller batches and larger learning rates make the steps more random, see footnote 2; with a batch of all training
+    rows, nothing is random but the initial weights.
 
     Raises:
         ConfigError: an unknown data set or architecture, or a value out of range.
