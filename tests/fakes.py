@@ -77,7 +77,8 @@ def results(*networks: dict) -> Results:
                     spectra.append({**{n: base[n] for n in ("key", "seed", "site", "split", "features", "epoch")},
                                     "k": k, **curve})  # fmt: skip
         curve = one["losses"] or [0.5] * 100
-        losses += [{"key": key, "seed": one["seed"], "epoch": epoch, "train_mse": loss, "test_mse": loss}
+        losses += [{"key": key, "seed": one["seed"], "epoch": epoch, "learning_rate": 0.1, "train_mse": loss,
+                    "test_mse": loss}
                    for epoch, loss in enumerate(curve, 1)]  # fmt: skip
     frames = [pd.DataFrame(rows) for rows in (runs, measurements, spectra, losses)]
     return Results(*frames, provenance={})

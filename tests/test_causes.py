@@ -16,6 +16,8 @@ UNKNOWN = {"nrc1": [0.4, 0.3, 0.2, 0.1]}
 CASES = [
     # check, arguments, networks, values, holds
     ("exposure", {}, [network(exposure=2.5), network(exposure=0.13)], [2.5, 0.13], [1, 0]),
+    # The only measured epoch is 90 or 50 of 100, with the same learning rate; the whole exposure is 3.
+    ("exposure_at_onset", {}, [network(epochs=90), network(epochs=50)], [2.7, 1.5], [1, 0]),
     (
         "targets_learned",
         {},
@@ -85,6 +87,18 @@ def test_a_reason_is_taken_at_the_weight_site_that_is_asked_for():
         site: CHECKS["directions_of_features"]({"page": page}, thresholds(), from_last=site).rows for site in (0, 1)
     }
     assert [float(rows[site]["value"].iloc[0]) for site in (0, 1)] == [1.5, 1.0]
+
+
+def test_exposure_is_spent_in_proportion_to_the_learning_rates():
+    page = results(network(epochs=50))
+    page.losses.loc[page.losses["epoch"] > 50, "learning_rate"] = 0.01
+    found = CHECKS["exposure_at_onset"]({"page": page}, thresholds())
+    assert found.rows["value"].tolist() == pytest.approx([3 * 5 / 5.5])
+
+
+@pytest.mark.parametrize("without", [{"nrc1": 0.5}, {"feature_effective_rank": 1}], ids=["none", "over-collapsed"])
+def test_a_network_without_genuine_collapse_has_no_onset(without):
+    assert look("exposure_at_onset", network(**without)).rows.empty
 
 
 @pytest.mark.parametrize(

@@ -99,6 +99,21 @@ CASES = [
         [1e-6, 1e-4, 1e-6],
         [1, 0, 0],
     ),
+    # The second one ends at iteration 100.
+    (
+        "training_data_fitted",
+        {"iterations": 101},
+        [classifier(times=(1, 101)), classifier(final_loss=1e-4)],
+        [1e-6],
+        [1],
+    ),
+    (
+        "train_variance_remains",
+        {"architectures": ["vgg", "densenet"]},
+        [classifier(), classifier(architecture="vgg", train=(2.0, 0.2))],
+        [0.2],
+        [1],
+    ),
     (
         "train_variance_remains",
         {"datasets": ["cifar10", "svhn"]},

@@ -122,6 +122,17 @@ def test_only_networks_that_a_claim_is_about_count():
     assert of == {"resnet": [], "vgg": ["1 of 1 with a loss that has neither settled nor below 0.001"]}
 
 
+def test_a_claim_about_a_number_of_iterations_needs_networks_that_are_trained_for_as_many():
+    page = classifications(*[classifier(width=8, seed=seed) for seed in range(3)])
+    given = dataclasses.replace(known(page, [0.0] * 3, 50_000), losses=pd.DataFrame({"key": []}))
+    planned_for = int(given.runs["iterations"].iloc[0])
+    of = {
+        more: lacking(given, "test_vs_train_collapse", {"iterations": planned_for + more}, thresholds())
+        for more in (0, 1)
+    }
+    assert of == {0: [], 1: [f"3 of 3 trained for fewer than {planned_for + 1:,} iterations"]}
+
+
 # Whether a classifier's loss has settled
 
 

@@ -26,7 +26,8 @@ def lacking(results: Results, experiment: str, arguments: Mapping[str, Any], lim
 
     Args:
         results: those of the page, with losses.
-        arguments: those of a claim. If they name data sets or an architecture, only networks of these count.
+        arguments: those of a claim. If they name data sets or architectures, only networks of these count. If they have
+            a number of iterations, the claim is about networks that are trained for as many.
         limits: thresholds by name.
     """
     name = ("reduced", experiment, limits["settled_change_most"])
@@ -40,6 +41,8 @@ def lacking(results: Results, experiment: str, arguments: Mapping[str, Any], lim
         f"with a loss that has {loss}": ~(table["settled"].astype(bool) | (table["loss"] <= fitted)),
         f"without an exposure within a factor of {factor:g} of the paper's": ~(table["factor"] <= factor),
     }
+    if iterations := arguments.get("iterations"):
+        failing[f"trained for fewer than {iterations:,} iterations"] = ~(table["iterations"] >= iterations)
     return [f"{sum(fails)} of {len(table)} {what}" for what, fails in failing.items() if fails.any()]
 
 
@@ -48,8 +51,9 @@ def compared(results: Results, experiment: str, limits: Mapping[str, float]) -> 
 
     Returns:
         Columns `key, dataset, architecture`, `settled` (whether the losses have), `loss` (of a classifier on all its
-        training data at the end; NaN for regression) and `factor`, the larger of the two exposures over the smaller
-        one, at least 1; of several networks of the paper, the nearest counts.
+        training data at the end; NaN for regression), `factor`, the larger of the two exposures over the smaller
+        one, at least 1; of several networks of the paper, the nearest counts; and `iterations` (planned, of a
+        classifier; missing for regression).
     """
     losses = dict(list(results.losses.groupby("key")))
     classified = trains_classifiers(experiment)
@@ -64,9 +68,10 @@ def compared(results: Results, experiment: str, limits: Mapping[str, float]) -> 
         else:
             settled = all(settled_epoch(losses[key], column, limits) is not None for column in LOSSES)
         named = {name: run[name] for name in ("key", "dataset", "architecture")}
-        rows.append(named | {"settled": settled, "loss": final.get(key), "factor": _factor(run, experiment, n)})
-    table = pd.DataFrame(rows, columns=["key", "dataset", "architecture", "settled", "loss", "factor"])
-    return table.astype({"loss": float})
+        trained = {"settled": settled, "loss": final.get(key), "iterations": run.get("iterations")}
+        rows.append(named | trained | {"factor": _factor(run, experiment, n)})
+    columns = ["key", "dataset", "architecture", "settled", "loss", "factor", "iterations"]
+    return pd.DataFrame(rows, columns=columns).astype({"loss": float, "iterations": float})
 
 
 def final_change(losses: pd.DataFrame, steps: float | int) -> float:

@@ -10,6 +10,7 @@ from nrc_core.claims.checks.subjects import each_row, kept, networks
 from nrc_core.results.criteria import verdicts
 from nrc_core.results.directions import at_k_star
 from nrc_core.results.results import Results
+from nrc_core.sections import dynamics
 
 PLACES = {0: "last", 1: "penultimate"}
 
@@ -32,6 +33,19 @@ def _directions(results: Results, from_last: int = 1) -> Items:
     yield from each_row(results.label(sites[sites["from_last"] == from_last], "dataset", "seed"))
 
 
+def _onsets(results: Results, limits: Limits) -> Items:
+    """Yield for every network that collapses, but not over-collapses, its exposure until the onset of collapse.
+
+    All epochs have equally many steps, so the exposure is spent in proportion to the sum of the learning rates.
+    """
+    table = dynamics.timing(results, limits).dropna(subset="at_most")
+    table = results.label(table[table["collapse"] != "over-collapsed"], "exposure")
+    rates = results.losses.set_index(["key", "epoch"])["learning_rate"].sort_index()
+    for item, row in each_row(table):
+        one = rates.loc[row["key"]]
+        yield item, row | {"spent": row["exposure"] * one.loc[: row["at_most"]].sum() / one.sum()}
+
+
 def _place(from_last: int = 1) -> str:
     return f"{PLACES[from_last]} weight site" if from_last in PLACES else f"weight site {from_last} before the last"
 
@@ -44,6 +58,15 @@ def exposure(row: dict[str, Any]) -> Value:
     exp(-E) of its size.
     """
     return row["exposure"]
+
+
+@check(limit="exposure_enough", over=_onsets, at_least=True, reads="losses")
+def exposure_at_onset(row: dict[str, Any]) -> Value:
+    """Exposure to weight decay until the first measured epoch from which on all four conditions hold at the last site.
+
+    The exposure E is that of `exposure`, by the steps until then.
+    """
+    return row["spent"]
 
 
 @check(limit="nothing_learned_least", over=_verdicts, strict=True)
