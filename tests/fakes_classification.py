@@ -117,12 +117,14 @@ def for_claim(one: Claim) -> dict[str, Results]:
         name: value for name, value in one.arguments.items() if name in ("dataset", "architecture")
     }
     fields |= {"architecture": "mlp"} if one.section == "cascading" else {}
+    fields |= {"architecture": one.arguments["architectures"][0]} if "architectures" in one.arguments else {}
+    times = (1, one.arguments.get("iterations", 100))
     tuned = [transfer(start, tuned={0.1: (0.1, 0.1 * start)}, probed={1.0: (0.1, 0.5)}) for start in (1, 2, 3)]
     once, longer = ({"train": train, "strong": train, "weak": train} for train in ((3.0,), (4.0, 2.0, 1.0)))
     sites = dict.fromkeys(("nrc1", "nc1_share", "nrc2", "nc2_cka"), (3, 2, 1))
     networks = [
         classifier(before=((9.0, 4.0), (9.0, 2.0)), **fields),
-        classifier(train=(2.0, 1.9), **fields),
+        classifier(times=times, train=(2.0, 1.9), **fields),
         classifier(
             times=(1, 2, 3), transfers=tuple(tuned), over_time={"train": {"error": (0, 0, 0)}}, **longer, **fields
         ),

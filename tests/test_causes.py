@@ -75,6 +75,11 @@ def test_a_reason_by_hand(name, arguments, networks, values, holds):
     assert found.silent == 0
 
 
+def test_a_network_of_fewer_layers_has_no_such_site():
+    found = look("condition_at_site", network(sites=4), network(sites=2), condition="nrc1", from_last=3)
+    assert (len(found.rows), found.silent) == (1, 1)
+
+
 def test_every_reason_has_a_case():
     assert {case[0] for case in CASES} == set(checks_of("causes"))
 

@@ -126,8 +126,10 @@ def _at_site(condition: str, from_last: int = 0) -> str:
     limit=lambda condition: ONCE_COLLAPSED[condition][0],
     over=networks,
     at_least=lambda condition: condition in ALIGNMENTS,
+    needs="so many weight sites",
     quantity=_at_site,
 )
-def condition_at_site(rows: pd.DataFrame, limits: Limits, condition: str, from_last: int = 0) -> Value:
+def condition_at_site(rows: pd.DataFrame, limits: Limits, condition: str, from_last: int = 0) -> Value | None:
     """NRC1 to NRC4 (`condition`) at one weight site, whether or not it is collapsed; NRC4 over what is allowed."""
-    return values_of(condition, rows, limits).iloc[-1 - from_last]
+    values = values_of(condition, rows, limits)
+    return values.iloc[-1 - from_last] if from_last < len(values) else None
