@@ -95,6 +95,19 @@ def test_faces_are_spoken_of_in_years(results):
     assert "stands in" not in text
 
 
+@pytest.mark.parametrize(("scale", "unit"), [("raw", 1), ("log", None)])
+def test_ages_that_are_not_standardised_are_in_years_already_or_not_at_all(results, scale, unit):
+    key = results.runs["key"].iloc[0]
+    faces = results.where(key=key)
+    data = results.provenance[key]["data"] | {"kind": "real", "target_spread": [20.0], "skipped": {}}
+    faces.provenance[key] = results.provenance[key] | {"data": data}
+    faces.runs["dataset"] = "utkface"
+    faces.runs["dataset_options"] = [{"target_scale": scale}]
+    text = page_parts.caveats(faces)
+    told = f"the mean squared error is {faces.final().iloc[0]['network_mse']:.3g} in training" in text
+    assert (told, "In years squared" in text) == (unit == 1, unit == 1)
+
+
 def test_simulated_data_need_no_expert(results):
     key = results.runs["key"].iloc[0]
     data = {name: value for name, value in results.provenance[key]["data"].items() if name != "expert"}

@@ -12,6 +12,8 @@ from nrc_core.results.criteria import first_site, holds, summary, verdicts, word
 from nrc_core.results.results import Results
 from nrc_core.sections import canvas, network_figures, page_parts
 from nrc_core.sections.four_conditions.figures import collapsing_cloud
+from tests.fakes import network
+from tests.fakes import results as made
 from tests.pictures import check_picture
 
 
@@ -217,3 +219,12 @@ def test_the_worked_example_closes_in_on_a_line():
     numbers = [float(part.split(",")[0].rstrip(".")) for part in collapsing_cloud(0, 200).alt.split("= ")[1:]]
     assert numbers == sorted(numbers, reverse=True)
     assert numbers[-1] < 0.01
+
+
+def test_the_test_error_is_told_as_a_share_of_the_training_variance():
+    """Targets in years, say: a variance of 400, errors of 20 and 100."""
+    own = made(network(train=20.0, test=100.0, target_variance=400.0))
+    own.provenance[own.runs["key"].iloc[0]] = {"data": {"n_train": 800}}
+    text = words(own)
+    assert "leaves 5% of the variance of the training targets unexplained" in text
+    assert "an error of 0.25 on test data (in units of the training variance)" in text

@@ -169,11 +169,12 @@ def summary(results: Results) -> pd.DataFrame:
 
 def words(results: Results) -> str:
     """Interpretation of a page's results, in Markdown; every number comes from the results."""
-    found, test = verdicts(results.final()), last_sites(results.final("test"))
+    found, test = verdicts(results.final()), last_sites(results.final("test"))["network_mse"]
+    error = test / last_sites(results.final())["target_variance"]
     verb = "network leaves" if len(found) == 1 else "networks leave"
     errors = (
         f"* The {verb} {span(found['unexplained'], share)} of the variance of the training targets "
-        f"unexplained, and an error of {span(test['network_mse'], '{:.3g}'.format)} "
+        f"unexplained, and an error of {span(error, '{:.3g}'.format)} "
         "on test data (in units of the training variance)."
     )
     lines = verdict_lines(found, errors, _comparison(results, int(found["last_site"].iloc[0])))

@@ -206,15 +206,23 @@ def _image_caveats(results: Results, data: dict[str, Any]) -> list[str]:
             "test error says little about new drives; `split=blocked` keeps a drive on one side."
         )
     if data["name"] == "utkface":
-        spread = data["target_spread"][0]
-        train, test = (last_sites(results.final(split))["network_mse"].mean() for split in ("train", "test"))
-        lines.append(
-            f"* In years squared the mean squared error is {train * spread**2:.3g} in training and "
-            f"{test * spread**2:.3g} on test data; the ages have a variance of {spread**2:.3g}."
-        )
+        lines += _in_years(results, data["target_spread"][0])
         lines.append("* The set does not say whose face it is, so a person may be on both sides of the split.")
         lines += [f"* {count} faces were left out: {reason}." for reason, count in data["skipped"].items()]
     return lines
+
+
+def _in_years(results: Results, spread: float) -> list[str]:
+    """The errors on ages in years squared, with their variance; nothing for logarithms of ages."""
+    scale = results.runs["dataset_options"].iloc[0].get("target_scale", "standardised")
+    unit = {"standardised": spread**2, "raw": 1.0}.get(scale)
+    if unit is None:
+        return []
+    train, test = (last_sites(results.final(split))["network_mse"].mean() * unit for split in ("train", "test"))
+    return [
+        f"* In years squared the mean squared error is {train:.3g} in training and {test:.3g} on test data; "
+        f"the ages have a variance of {spread**2:.3g}."
+    ]
 
 
 def _shrinkage(results: Results) -> str:

@@ -56,7 +56,7 @@ def variances_by_batch_size(results: Results) -> Picture:
             axis.plot(run["iteration"], run["variance_current"].clip(lower=FLOOR), color=colours[size], linewidth=1.4)
         canvas.time_axis(axis, "iteration")
         canvas.log_axis(axis)
-        axis.set_ylabel("train variance, by the means of the moment")
+        axis.set_ylabel("variance, means of the moment")
         canvas.legend(
             figure, {f"batches of {size:g}": {"color": colour, "linewidth": 2} for size, colour in colours.items()}
         )
