@@ -52,7 +52,7 @@ def test_the_residual_stream_is_half_of_the_sites_and_keeps_its_numbers(results)
 
 def test_the_setting_says_what_stands_in_and_what_is_smaller(results):
     text = page_parts.setting(results)
-    assert "car_racing (stand-in): noise" in text
+    assert "car_racing (stand-in): noise |" in text
     assert "32 x 36 x 3 pixels, 40 for training, 8 for test, blocked split" in text
     assert "ResNet-18 from scratch, 4 channels in its first stage, linear head" in text
     assert "weight decay 0 or 0.1, batches of 128, 6 epochs" in text
@@ -103,6 +103,8 @@ def test_ages_that_are_not_standardised_are_in_years_already_or_not_at_all(resul
     faces.provenance[key] = results.provenance[key] | {"data": data}
     faces.runs["dataset"] = "utkface"
     faces.runs["dataset_options"] = [{"target_scale": scale}]
+    words = {"raw": "targets in their own unit", "log": "standardised logarithms of the targets"}
+    assert f", {words[scale]} |" in page_parts.setting(faces)
     text = page_parts.caveats(faces)
     told = f"the mean squared error is {faces.final().iloc[0]['network_mse']:.3g} in training" in text
     assert (told, "In years squared" in text) == (unit == 1, unit == 1)

@@ -18,6 +18,11 @@ VARIED = (
     "task", "dataset", "split", "shuffled", "architecture", "weight_decay", "label_smoothing", "bias", "init_scale",
     "depth", "width", "head", "start",
 )  # fmt: skip
+SCALES = {
+    "standardised": "standardised targets",
+    "raw": "targets in their own unit",
+    "log": "standardised logarithms of the targets",
+}
 
 
 def setting(results: Results) -> str:
@@ -52,13 +57,19 @@ def _rows(results: Results) -> dict[str, str]:
     precision = "" if config["precision"] == "float32" else f", in {config['precision']}"
     rows = f"{data['n_train']} for training, {data['n_test']} for test, {either(runs['split'])} split"
     return {
-        "data": f"{source(config, data)}{shuffled}",
+        "data": f"{source(config, data)}{shuffled}{_scaled(runs)}",
         "samples": f"{pixels(data)}{rows}",
         "network": _resnet(runs) if config["architecture"] == "resnet" else _mlp(runs),
         "optimiser": f"{descent(runs)}, {either(runs['epochs'])} epochs{precision}",
         "exposure": _exposure(runs),
         "seeds": either(runs["seed"]),
     }
+
+
+def _scaled(runs: pd.DataFrame) -> str:
+    """How the targets are scaled; empty if they are all standardised."""
+    scales = {options.get("target_scale", "standardised") for options in runs["dataset_options"]}
+    return "" if scales == {"standardised"} else f", {either(SCALES[scale] for scale in sorted(scales))}"
 
 
 def _exposure(runs: pd.DataFrame) -> str:
