@@ -114,10 +114,9 @@ def _measurements(one: dict[str, Any], run: dict[str, Any]) -> list[dict[str, An
 def for_claim(one: Claim) -> dict[str, Results]:
     """Classifiers for which a claim on classifiers has a value, whichever it is."""
     fields = {"dataset": "cifar10", "architecture": "resnet"} | {
-        name: value for name, value in one.arguments.items() if name in ("dataset", "architecture")
+        name: one.arguments[f"{name}s"][0] for name in ("dataset", "architecture") if f"{name}s" in one.arguments
     }
     fields |= {"architecture": "mlp"} if one.section == "cascading" else {}
-    fields |= {"architecture": one.arguments["architectures"][0]} if "architectures" in one.arguments else {}
     times = (1, one.arguments.get("iterations", 100))
     tuned = [transfer(start, tuned={0.1: (0.1, 0.1 * start)}, probed={1.0: (0.1, 0.5)}) for start in (1, 2, 3)]
     once, longer = ({"train": train, "strong": train, "weak": train} for train in ((3.0,), (4.0, 2.0, 1.0)))

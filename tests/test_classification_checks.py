@@ -13,7 +13,7 @@ from tests import fakes
 from tests.fakes_classification import classifier, results
 from tests.known_checks import ON_CLASSIFIERS, checks_of
 
-RESNET = {"architecture": "resnet"}
+RESNET = {"architectures": ["resnet"]}
 MLP = {"dataset": "mnist", "architecture": "mlp", "depth": 4, "width": 1024}
 SIZES = (1250, 2500, 3000, 4000, 5000)
 DOWN, UP = (2.0, 1.8, 1.6, 1.4, 1.2), (0.1, 0.2, 0.3, 0.4, 0.5)
@@ -81,7 +81,7 @@ CASES = [
     ),
     (
         "test_variance_stays_above",
-        {"dataset": "cifar10", "architecture": "resnet"},
+        {"datasets": ["cifar10"], "architectures": ["resnet"]},
         [
             classifier(train=(2.0, 1.0), strong=(2.0, 1.3)),
             classifier(train=(2.0, 1.0), strong=(2.0, 1.1)),

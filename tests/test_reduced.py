@@ -116,7 +116,7 @@ def test_only_networks_that_a_claim_is_about_count():
     given = dataclasses.replace(known(both, [0.0, 0.0], 50_000), losses=losses)
     assert weakness(given, "test_vs_train_collapse") == SMALLER
     of = {
-        name: lacking(given, "test_vs_train_collapse", {"architecture": name}, thresholds())
+        name: lacking(given, "test_vs_train_collapse", {"architectures": [name]}, thresholds())
         for name in ("resnet", "vgg")
     }
     assert of == {"resnet": [], "vgg": ["1 of 1 with a loss that has neither settled nor below 0.001"]}

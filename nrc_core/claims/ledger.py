@@ -236,8 +236,7 @@ def _outlook(claim: Claim, pages: Mapping[str, PageResults]) -> Iterator[str]:
     if claim.queue is not None:
         yield f"place {claim.queue.order} in the queue, {claim.queue.core_hours:g} core-hours: {claim.queue.what}"
         return
-    asked = claim.arguments.get("datasets", [claim.arguments["dataset"]] if "dataset" in claim.arguments else ())
-    names = asked or [dataset for page in pages.values() for dataset in page.datasets]
+    names = claim.arguments.get("datasets") or [dataset for page in pages.values() for dataset in page.datasets]
     if lacking := dict.fromkeys(NOT_AT_HAND[name] for name in names if name in NOT_AT_HAND):
         yield f"needs {' and '.join(lacking)}, which could not be had"
 

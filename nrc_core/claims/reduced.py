@@ -33,7 +33,7 @@ def lacking(results: Results, experiment: str, arguments: Mapping[str, Any], lim
     name = ("reduced", experiment, limits["settled_change_most"])
     table = results.once(name, lambda one: compared(one, experiment, limits))
     for column in ("dataset", "architecture"):
-        if wanted := arguments.get(f"{column}s", [arguments[column]] if column in arguments else []):
+        if wanted := arguments.get(f"{column}s"):
             table = table[table[column].isin(wanted)]
     fitted, factor = limits["fitted_loss_reduced"], limits["exposure_factor_most"]
     loss = f"neither settled nor below {fitted:g}" if trains_classifiers(experiment) else "not settled"

@@ -70,19 +70,12 @@ def _all_curves(results: Results) -> Items:
         yield from parts(train.merge(test, on=["key", "iteration"]), group=named, order="iteration")
 
 
-def _curves(
-    results: Results,
-    dataset: str = "",
-    architecture: str = "",
-    datasets: Sequence[str] = (),
-    architectures: Sequence[str] = (),
-) -> Items:
-    """Yield the same as `_all_curves`, only for the given data sets and architectures, one or several, if any."""
+def _curves(results: Results, datasets: Sequence[str] = (), architectures: Sequence[str] = ()) -> Items:
+    """Yield the same as `_all_curves`, only for the given data sets and architectures, if any."""
     for network, rows in _all_curves(results):
         first = rows.iloc[0]
-        chosen = dataset in ("", first["dataset"]) and architecture in ("", first["architecture"])
         among = not datasets or first["dataset"] in datasets
-        if chosen and among and (not architectures or first["architecture"] in architectures):
+        if among and (not architectures or first["architecture"] in architectures):
             yield network, rows
 
 
