@@ -95,19 +95,21 @@ def test_faces_are_spoken_of_in_years(results):
     assert "stands in" not in text
 
 
-@pytest.mark.parametrize(("scale", "unit"), [("raw", 1), ("log", None)])
-def test_ages_that_are_not_standardised_are_in_years_already_or_not_at_all(results, scale, unit):
+def test_ages_in_years_give_the_same_errors_as_standardised_ages_and_logarithms_none(results):
     key = results.runs["key"].iloc[0]
-    faces = results.where(key=key)
     data = results.provenance[key]["data"] | {"kind": "real", "target_spread": [20.0], "skipped": {}}
-    faces.provenance[key] = results.provenance[key] | {"data": data}
-    faces.runs["dataset"] = "utkface"
-    faces.runs["dataset_options"] = [{"target_scale": scale}]
-    words = {"raw": "targets in their own unit", "log": "standardised logarithms of the targets"}
-    assert f", {words[scale]} |" in page_parts.setting(faces)
-    text = page_parts.caveats(faces)
-    told = f"the mean squared error is {faces.final().iloc[0]['network_mse']:.3g} in training" in text
-    assert (told, "In years squared" in text) == (unit == 1, unit == 1)
+    texts = {}
+    for scale, square in (("standardised", 1), ("raw", 400), ("log", 1)):
+        faces = results.where(key=key)
+        faces.provenance[key] = results.provenance[key] | {"data": data}
+        faces.runs["dataset"], faces.runs["dataset_options"] = "utkface", [{"target_scale": scale}]
+        faces.measurements[["network_mse", "target_variance"]] *= square
+        words = {"raw": ", targets in their own unit |", "log": ", standardised logarithms of the targets |"}
+        assert words.get(scale, "(real): noise |") in page_parts.setting(faces)
+        texts[scale] = [line for line in page_parts.caveats(faces).splitlines() if "In years squared" in line]
+    assert len(texts["standardised"]) == 1
+    assert texts["raw"] == texts["standardised"]
+    assert texts["log"] == []
 
 
 def test_simulated_data_need_no_expert(results):

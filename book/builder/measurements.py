@@ -199,7 +199,8 @@ def seeds(results: Results) -> Finding:
 def years(results: Results) -> Finding:
     """Errors of ages in squared years."""
     spread = results.provenance[results.runs["key"].iloc[0]]["data"]["target_spread"][0]
-    error = last_sites(results.final())["network_mse"]
+    sites = last_sites(results.final())
+    error = sites["network_mse"] / sites["target_variance"]
     return Finding(
         f"{_who(results)}: a training error of {_numbers(error)} of the variance is {_numbers(error * spread**2)} in "
         f"squared years, and the variance {spread**2:.3g}."

@@ -225,13 +225,13 @@ def _image_caveats(results: Results, data: dict[str, Any]) -> list[str]:
 
 def _in_years(results: Results, spread: float) -> list[str]:
     """The errors on ages in years squared, with their variance; nothing for logarithms of ages."""
-    scale = results.runs["dataset_options"].iloc[0].get("target_scale", "standardised")
-    unit = {"standardised": spread**2, "raw": 1.0}.get(scale)
-    if unit is None:
+    if any(options.get("target_scale") == "log" for options in results.runs["dataset_options"]):
         return []
-    train, test = (last_sites(results.final(split))["network_mse"].mean() * unit for split in ("train", "test"))
+    train, test = (last_sites(results.final(split)) for split in ("train", "test"))
+    shares = (table["network_mse"] / train["target_variance"] for table in (train, test))
+    in_training, in_test = (share.mean() * spread**2 for share in shares)
     return [
-        f"* In years squared the mean squared error is {train:.3g} in training and {test:.3g} on test data; "
+        f"* In years squared the mean squared error is {in_training:.3g} in training and {in_test:.3g} on test data; "
         f"the ages have a variance of {spread**2:.3g}."
     ]
 
