@@ -128,6 +128,7 @@ def test_a_run_measured_more_widely_serves_for_less(store):
     assert wide.measurements["epoch"].nunique() > narrow.measurements["epoch"].nunique() == 1
     pd.testing.assert_frame_equal(wide.final(), narrow.final())
     pd.testing.assert_frame_equal(wide.final_spectra(), narrow.final_spectra())
+    assert set(wide.spectra["epoch"]) == {4}  # earlier ones are not stored
 
 
 def test_a_run_that_lacks_an_epoch_is_trained_again_and_keeps_what_it_had(store):

@@ -20,7 +20,7 @@ class Results:
     Attributes:
         runs: one row per run: key, cached, task, device, seconds, date, commit and the configuration.
         measurements: one row per run, epoch, split, features and site, with the columns of `measure`.
-        spectra: one row per run, epoch, split, features, site and rank k.
+        spectra: one row per run, split, features, site and rank k, at the end of training.
         losses: one row per run and epoch, or per run and some number of iterations.
         downstream: one row per run and network that was fine-tuned or probed.
         provenance: the full record of each run, by key.

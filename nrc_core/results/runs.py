@@ -171,11 +171,6 @@ def _wanted(config: Configuration, run: RunResult) -> dict[str, pd.DataFrame]:
     m = m if "convention" in m else m.assign(convention="careful")
     ends = m[config.CLOCK].max()  # earlier than planned if `stop_loss` ended the run
     times = [*config.times, ends] if ends < max(config.times) else config.times
-    tables["measurements"] = _rows(m, m[config.CLOCK].isin(times) & m["convention"].isin(config.conventions))
-    if (s := tables.get("spectra")) is not None:
-        tables["spectra"] = _rows(s, s[config.CLOCK].isin(times))
+    wanted = m[config.CLOCK].isin(times) & m["convention"].isin(config.conventions)
+    tables["measurements"] = m if wanted.all() else m[wanted]
     return tables
-
-
-def _rows(table: pd.DataFrame, wanted: pd.Series) -> pd.DataFrame:
-    return table if wanted.all() else table[wanted]

@@ -156,10 +156,13 @@ class Training(Generic[Config]):
         )
 
     def tables(self) -> dict[str, pd.DataFrame]:
-        """Measurements and spectra in order of time, and the losses."""
+        """Measurements in order of time, the spectra of the last time, and the losses.
+
+        Nothing reads earlier spectra, which would take more than half of a store.
+        """
         each = [tables for _, tables in sorted(self.kept.items())]
-        joined = {name: pd.concat([tables[name] for tables in each]) for name in ("measurements", "spectra")}
-        return joined | {"losses": pd.DataFrame(self.losses)}
+        measurements = pd.concat([tables["measurements"] for tables in each])
+        return {"measurements": measurements, "spectra": each[-1]["spectra"], "losses": pd.DataFrame(self.losses)}
 
 
 @dataclass(frozen=True)
