@@ -22,6 +22,7 @@ def train_size(
     rules: Sequence[str] = RULES,
     weight_decay: float = 0.0,
     seeds: Sequence[int] = (0,),
+    stem: str = "small",
     depth: int | None = None,
     width: int | None = None,
     iterations: int = ITERATIONS,
