@@ -50,6 +50,16 @@ def test_the_time_to_go_counts_what_was_done_here_only(told, monkeypatch):
     assert told.messages == ["hopper, seed 0: epoch 70 of 100, x, 20 s, about 1 min to go"]
 
 
+def test_the_time_to_go_tells_measurements_from_steps(told, monkeypatch):
+    """Two steps take 1 s each, a measurement 38 s. Of 60 steps to go, one more comes after a measurement of 38 s."""
+    now = iter([0.0, 1.0, 40.0, 80.0])
+    monkeypatch.setattr(time, "monotonic", lambda: next(now))
+    shown = Progress("mnist, seed 0", "iteration", 63, measured=[1, 2, 30, 63])
+    for done in (1, 2, 3):
+        shown.tell(done, lambda: "x")
+    assert told.messages[-1] == "mnist, seed 0: iteration 3 of 63, x, 80 s, about 2 min to go"
+
+
 def test_a_training_that_ends_early_is_told_and_words_are_made_for_what_is_shown_only(told):
     shown = Progress("mnist, seed 0", "iteration", 100)
     shown.tell(10, lambda: pytest.fail("not shown"))

@@ -75,7 +75,7 @@ def train_classifier(
     data = dataset.to(device)
     training = Training(config, data, (model or build_classifier(config, data)).to(device), checkpoint)
     run, row_every, started = _Run(training), math.ceil(config.last / LOSS_ROWS), time.monotonic()
-    with closing(Progress(config.short_name, config.CLOCK, config.last, run.iteration)) as progress:
+    with closing(Progress(config.short_name, config.CLOCK, config.last, run.iteration, config.times)) as progress:
         while not run.ended:
             run.step()
             measured = run.ended or run.iteration in config.times

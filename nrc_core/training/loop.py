@@ -109,7 +109,8 @@ def _train(trainings: list[Training[RunConfig]], data: Dataset, done: int) -> It
     config = trainings[0].config
     learner, going, started = _learner(trainings), list(range(len(trainings))), time.monotonic()
     who = config.short_name if len(trainings) == 1 else f"{config.dataset}, {len(trainings)} networks"
-    with closing(Progress(who, config.CLOCK, config.epochs, done)) as progress:
+    measured = {epoch for one in trainings for epoch in one.config.times}
+    with closing(Progress(who, config.CLOCK, config.epochs, done, measured)) as progress:
         for epoch in range(done + 1, config.epochs + 1):
             factor = step_decay(epoch, config.epochs)
             learner.scale_rates(factor)

@@ -7,7 +7,7 @@ import re
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
@@ -42,11 +42,16 @@ class Progress(_Shown):
         unit: name of a step: epoch or iteration.
         total: number of steps of the whole training.
         done: number of steps that are already done.
+        measured: the steps after which the training is measured. Measuring can take much longer than a step, and most
+            of it comes early, so the time to go is estimated from both apart.
     """
 
-    def __init__(self, who: str, unit: str, total: int, done: int = 0):
-        self._who, self._unit, self._total, self._before = who, unit, total, done
-        self._started = self._shown = time.monotonic()
+    def __init__(self, who: str, unit: str, total: int, done: int = 0, measured: Iterable[int] = ()):
+        self._who, self._unit, self._total, self._done = who, unit, total, done
+        self._measured = frozenset(measured)
+        # The seconds and the number of steps, without and with a measurement before them.
+        self._spent, self._steps = [0.0, 0.0], [0, 0]
+        self._started = self._shown = self._told = time.monotonic()
         if is_terminal():
             self._bar = _bar(who, unit, total, done)
 
@@ -58,6 +63,10 @@ class Progress(_Shown):
             ended: whether this was the last step, although fewer steps are done than planned.
         """
         now, last = time.monotonic(), ended or done >= self._total
+        after = self._done in self._measured
+        self._spent[after] += now - self._told
+        self._steps[after] += done - self._done
+        self._told, self._done = now, done
         if not last and now - self._shown < (LINE_SECONDS if self._bar is None else BAR_SECONDS):
             return
         self._shown = now
@@ -65,11 +74,18 @@ class Progress(_Shown):
             _move(self._bar, done, state())
         if self._bar is None or last:
             seconds = now - self._started
-            left = seconds / max(done - self._before, 1) * (self._total - done)
-            to_go = "" if last else f", about {duration(left)} to go"
+            to_go = "" if last else f", about {duration(self._left())} to go"
             logger.info(
                 "%s: %s %d of %d, %s, %.0f s%s", self._who, self._unit, done, self._total, state(), seconds, to_go
             )
+
+    def _left(self) -> float:
+        """Seconds that the remaining steps are expected to take."""
+        mean = sum(self._spent) / max(sum(self._steps), 1)
+        both = zip(self._spent, self._steps, strict=True)
+        plain, after = (seconds / steps if steps else mean for seconds, steps in both)
+        measured = sum(self._done <= step < self._total for step in self._measured)
+        return plain * (self._total - self._done - measured) + after * measured
 
 
 class Relay(_Shown):
