@@ -26,6 +26,7 @@ from torch import Tensor
 
 from nrc_core.metrics.arrays import Matrix, checked_matrix
 from nrc_core.metrics.regression import eigen, spectral_ratio
+from nrc_core.theory.arguments import check_decay
 from nrc_core.theory.bounds import share_bound
 
 
@@ -177,7 +178,7 @@ def ufm_minimum(target_covariance: Float[Tensor, "t t"], feature_decay: float, w
         >>> found.weight_gram.round(decimals=12).tolist(), found.rank, round(found.loss, 12)
         ([[0.25, 0.0], [0.0, 0.25]], 2, 0.75)
     """
-    _check_positive(feature_decay, weight_decay)
+    check_decay(feature_decay, weight_decay)
     values, vectors = eigen(target_covariance.double())
     scale, threshold = values.sqrt(), math.sqrt(feature_decay * weight_decay)
     kept = (scale - threshold).clamp(min=0.0)
@@ -204,14 +205,25 @@ def deep_ufm_threshold(feature_decay: float, weight_decays: Sequence[float]) -> 
         >>> round(deep_ufm_threshold(0.04, [1.0]), 12), round(deep_ufm_threshold(0.001, [1.0, 1.0]), 12)
         (0.2, 0.355655882008)
     """
-    _check_positive(feature_decay, *weight_decays)
+    check_decay(feature_decay, *weight_decays)
     depth = len(weight_decays)
     if depth == 0:
         raise ValueError("a deep model has at least one weight: weight_decays is empty")
     c = (feature_decay * math.prod(weight_decays)) ** (1 / (depth + 1))
-    if depth == 1:
-        return c
-    return depth / (depth - 1) * ((depth - 1) * c) ** ((depth + 1) / (2 * depth))
+    return (c / deep_zero_from(depth)) ** ((depth + 1) / (2 * depth))
+
+
+def deep_zero_from(depth: int) -> float:
+    """The least c at which zero is the best u of a direction of deviation 1, see `deep_ufm_threshold`.
+
+    ``((L - 1) / L)^(2L / (L + 1)) / (L - 1)`` for L > 1, and 1 for L = 1. A direction of deviation a is zero from
+    ``a^(2L / (L + 1))`` times this value on.
+
+    Example:
+        >>> [round(deep_zero_from(depth), 4) for depth in (1, 2, 3, 4)]
+        [1.0, 0.3969, 0.2722, 0.2104]
+    """
+    return 1.0 if depth == 1 else ((depth - 1) / depth) ** (2 * depth / (depth + 1)) / (depth - 1)
 
 
 def deep_ufm_kept(target_covariance: Float[Tensor, "t t"], feature_decay: float, weight_decays: Sequence[float]) -> int:
@@ -275,8 +287,3 @@ def _span(matrix: Tensor) -> Tensor:
 def _unit_gram(matrix: Tensor) -> Tensor:
     gram = matrix @ matrix.T
     return gram / torch.linalg.matrix_norm(gram)
-
-
-def _check_positive(*decays: float) -> None:
-    if min(decays) <= 0:
-        raise ValueError(f"decays must be positive, for a minimum that is attained: got {list(decays)}")

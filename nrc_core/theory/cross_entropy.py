@@ -1,0 +1,130 @@
+"""Deep linear unconstrained features models with cross entropy: the losses of three structures.
+
+Source: Garrod and Keating, *The Persistence of Neural Collapse Despite Low-Rank Bias* (2025), where decays are equal.
+
+The objective, with L weights, features H_1 that are free, and K classes of n samples each: the mean cross entropy of
+the logits ``Z = W_L ... W_1 H_1`` and ``decay / 2 (||H_1||^2 + sum_l ||W_l||^2)``. For given logits with the singular
+values s_i, the penalty is at least ``(L + 1) / 2 decay sum_i s_i^(2 / (L + 1))``, and balanced factors attain it. So a
+structure of the logits has a loss in one variable, its scale.
+"""
+
+import math
+from collections.abc import Callable
+
+import numpy as np
+import torch
+from jaxtyping import Float
+from numpy.typing import NDArray
+from scipy.optimize import minimize_scalar
+from torch import Tensor
+
+from nrc_core.theory.arguments import check_decay, check_whole
+
+STRUCTURES = ("collapse", "pairs", "planar")
+ROUNDING = 1e-9  # singular values of a structure are larger, or zero; a small power of a rounding error is not small
+SCALES = np.geomspace(1e-4, 1e4, 2000)  # the loss is computed on this grid first, since it has two minima
+
+
+def cross_entropy_ufm_loss(structure: str, *, classes: int, depth: int, decay: float | int, samples: int = 1) -> float:
+    """The loss of a structure of the logits in the deep linear model with cross entropy, with the best scale.
+
+    ``min_a g(a) + (L + 1) / 2 decay sum_i (a sqrt(n) s_i)^(2 / (L + 1))`` over a from 0 on, with the mean cross entropy
+    g and the singular values s_i of `logits`. The result is at most log K, the loss of zero.
+
+    * "collapse": ``I - 1 1^T / K``, with K - 1 singular values of 1. ``g = log(1 + (K - 1) exp(-a))``.
+    * "pairs": blocks [[1, -1], [-1, 1]], with K / 2 singular values of 2; if K is odd, one class is alone, with 1 on
+      the diagonal. ``g = log(1 + exp(-2 a) + (K - 2) exp(-a))`` for a class in a pair.
+    * "planar": class j has the direction of angle 2 pi j / K in a plane, and logits are inner products. The two
+      singular values are K / 2. ``g = log sum_j exp(a (cos(2 pi j / K) - 1))``.
+
+    Args:
+        structure: one of "collapse", "pairs", "planar".
+        classes: K, at least 2; at least 3 for "planar", because two directions are on one line.
+        depth: L, the number of weights, at least 1.
+        decay: the weight decay of all factors, positive.
+        samples: n, the number of samples of each class.
+
+    Raises:
+        ValueError: an unknown structure or a number out of range.
+
+    Example:
+        >>> [round(cross_entropy_ufm_loss(one, classes=10, depth=3, decay=1e-3), 5) for one in ("collapse", "pairs")]
+        [0.05392, 0.04267]
+    """
+    return best_scale(structure, classes=classes, depth=depth, decay=decay, samples=samples)[1]
+
+
+def best_scale(
+    structure: str, *, classes: int, depth: int, decay: float | int, samples: int = 1
+) -> tuple[float, float]:
+    """The best scale of a structure, 0 if no scale is better than none, and its loss; arguments as above.
+
+    Example:
+        >>> best_scale("pairs", classes=4, depth=2, decay=10.0)[0]
+        0.0
+    """
+    check_whole("classes", classes, 3 if structure == "planar" else 2)
+    check_whole("depth", depth, 1)
+    check_whole("samples", samples, 1)
+    check_decay(decay)
+    pattern = logits(structure, classes)
+    power, values = 2 / (depth + 1), np.linalg.svd(pattern, compute_uv=False)
+    values = values[values > ROUNDING] * math.sqrt(samples)
+    weight = (depth + 1) / 2 * decay * (values**power).sum()
+    margins = np.diagonal(pattern) - pattern  # how far the right class is ahead
+
+    def loss(scale: float) -> float:
+        return float(np.log(np.exp(-scale * margins).sum(0)).mean() + weight * scale**power)
+
+    return _least(loss, math.log(classes))
+
+
+def logits(structure: str, classes: int) -> NDArray[np.float64]:
+    """The logits of a structure for one sample of each class and scale 1; classes in rows, samples in columns.
+
+    Raises:
+        ValueError: an unknown structure.
+
+    Example:
+        >>> logits("pairs", 3).tolist()
+        [[1.0, -1.0, 0.0], [-1.0, 1.0, 0.0], [0.0, 0.0, 1.0]]
+    """
+    if structure == "collapse":
+        return np.eye(classes) - 1 / classes
+    if structure == "pairs":
+        pattern = np.eye(classes)
+        first = np.arange(0, classes - 1, 2)
+        pattern[first, first + 1] = pattern[first + 1, first] = -1
+        return pattern
+    if structure == "planar":
+        angles = 2 * np.pi * np.arange(classes) / classes
+        return np.cos(angles[:, None] - angles)
+    raise ValueError(f"structure must be one of {', '.join(STRUCTURES)}: got {structure!r}")
+
+
+def cross_entropy_objective(factors: list[Float[Tensor, "_ _"]], *, decay: float) -> Float[Tensor, ""]:
+    """The objective of explicit factors H_1, W_1 to W_L; there are as many classes as logits.
+
+    Args:
+        factors: H_1 is (h, N), with the samples of a class side by side.
+        decay: the weight decay of all factors.
+
+    Example:
+        >>> round(cross_entropy_objective([torch.zeros(3, 6), torch.zeros(2, 3)], decay=0.1).item(), 6)
+        0.693147
+    """
+    signal = factors[0]
+    for weight in factors[1:]:
+        signal = weight @ signal
+    classes, total = signal.shape
+    labels = torch.arange(classes).repeat_interleave(total // classes)
+    penalty = sum((factor.square().sum() for factor in factors), torch.zeros(()))
+    return torch.nn.functional.cross_entropy(signal.T, labels) + decay / 2 * penalty
+
+
+def _least(loss: Callable[[float], float], at_zero: float) -> tuple[float, float]:
+    """The least value over scales from 0 on, and where it is."""
+    place = int(np.argmin([loss(scale) for scale in SCALES]))
+    low, high = SCALES[max(place - 1, 0)], SCALES[min(place + 1, len(SCALES) - 1)]
+    found = minimize_scalar(loss, bounds=(low, high), method="bounded", options={"xatol": 1e-12 * high})
+    return (float(found.x), float(found.fun)) if found.fun < at_zero else (0.0, at_zero)
