@@ -78,6 +78,14 @@ def test_one_claim_in_full(capsys):
         assert part in said, part
 
 
+def test_smaller_networks_that_give_the_verdict_are_not_called_left_out(capsys):
+    assert main(["claims", "B01", "--store", str(ROOT / "results")]) == 0
+    said = " ".join(capsys.readouterr().out.split())
+    assert "B01: at reduced size: " in said
+    assert "page collapse_cifar10: networks smaller than the paper's" in said
+    assert "left out" not in said
+
+
 def test_the_list_of_claims_says_what_each_claims(capsys, tmp_path):
     assert main(["claims", "--profile", str(toy_profile(tmp_path))]) == 0
     lines = capsys.readouterr().out.splitlines()

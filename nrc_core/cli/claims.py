@@ -92,7 +92,8 @@ def _in_full(one: Judged) -> Iterator[str]:
     if seen is not None and not one.moved and one.groups:
         yield "hangs on: none of the other values of its thresholds would change the verdict"
     for page, why in one.weaker.items():
-        yield f"left out: {page}, {why}" if one.groups else f"page {page}: {why}"
+        left_out = one.groups and page not in one.decision.used
+        yield f"left out: {page}, {why}" if left_out else f"page {page}: {why}"
     if one.change is not None:
         close = ", a close call" if one.close else ""
         yield f"doubt: on another machine the verdict would change with a chance of {one.change:.1%}{close}"
