@@ -37,7 +37,7 @@ from tests.known_checks import ON_CLASSIFIERS, checks_of
 
 ROOT = Path(__file__).parent.parent
 PAPER = ROOT / "book" / "profiles" / "paper.yml"
-# Every claim of the two papers that was found to be checkable, by figure and section.
+# Every claim of the papers and of the theory that was found to be checkable, by figure and section.
 EXPECTED = {
     *(f"A0{i}" for i in range(1, 10)),
     *(f"F{figure}{i}" for figure in ("1-U", "1-C", "2-S", "2-H", "6-", "7-") for i in range(1, 5)),
@@ -51,6 +51,7 @@ EXPECTED = {
     *("P1", "P1b", "P1c"),
     *(f"B{i:02d}" for i in range(1, 42)),
     *("B27c", "C01", "C02", "C03", "C04"),
+    *(f"O0{i}" for i in range(1, 6)),
 }
 
 

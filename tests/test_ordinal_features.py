@@ -9,7 +9,7 @@ import torch
 from nrc_core.theory import ordinal_ufm_minimum
 from nrc_core.theory.ordinal import critical_decay, undecayed_latent
 
-EVEN = [-5, -3, -1, 1, 3, 5]
+EVEN = [-5.0, -3.0, -1.0, 1.0, 3.0, 5.0]
 LINKS = ["logit", "probit", "cloglog"]
 COUNTS = {(-5, -3, -1, 1, 3, 5): (4, 2, 1, 2, 3), (-2, 0.5, 4): (3, 5), (-3, -1, -0.5, 2, 2.5): (1, 4, 2, 2)}
 

@@ -1,4 +1,4 @@
-"""The claims of the papers as data: one file for each paper, one entry for each claim."""
+"""The claims of the papers as data: one file for each paper and one for the theory, one entry for each claim."""
 
 from functools import cache
 from pathlib import Path
@@ -10,7 +10,7 @@ from nrc_core.errors import ConfigError
 from nrc_core.files import read_yaml
 from nrc_core.results.thresholds import thresholds
 
-FILES = ("deep_nrc.yaml", "limitations.yaml")
+FILES = ("deep_nrc.yaml", "limitations.yaml", "theory.yaml")
 # The class of each field that is an object or a list of objects.
 PARTS: dict[str, type] = {"why": Comparison, "holds_under": Comparison, "changed": Change, "queue": Queue}
 

@@ -111,7 +111,7 @@ def quantities(result: RunResult, wanted: Configuration) -> pd.DataFrame:
     networks also have training and test error, as shares of the variance, and, for every hidden site, the time at which
     noise falls below the threshold `noise_most` and stays there. Classifiers also have variances, their half-times,
     loss, wrong answers and margins, on training and test data. Transfers have the wrong answers of every fine-tuned or
-    probed network.
+    probed network. Unconstrained features models have the lowest loss of their starts.
 
     Args:
         result: result of a run that did not diverge; it may have been measured at more times than wanted.
@@ -124,6 +124,8 @@ def quantities(result: RunResult, wanted: Configuration) -> pd.DataFrame:
     """
     if isinstance(wanted, TransferConfig):
         rows = list(_downstream(result))
+    elif not wanted.NEEDS_DATA:
+        rows = list(_descended(result))
     else:
         m = result.tables["measurements"]
         m = m if "convention" in m else m.assign(convention="careful")
@@ -212,6 +214,12 @@ def _classified(m: pd.DataFrame, ends: pd.DataFrame, result: RunResult) -> Itera
 def _half_time(run: pd.DataFrame) -> float:
     found = half_time(run["iteration"].to_numpy(), run["variance"].to_numpy())
     return NEVER * run["iteration"].max() if math.isnan(found) else found
+
+
+def _descended(result: RunResult) -> Iterator[Row]:
+    """Yield the lowest loss of the random starts."""
+    table = result.tables["descent"]
+    yield "loss", "lowest of the starts", table.loc[table["quantity"] == "loss", "value"].min(), FLOOR
 
 
 def _downstream(result: RunResult) -> Iterator[Row]:

@@ -55,6 +55,8 @@ def is_prepared(config: Configuration) -> bool:
 
 
 def _identity(config: Configuration) -> str:
+    if not config.NEEDS_DATA:
+        return "none"
     options = config.dataset_options
     return data_identity(config.dataset, targets=options.get("targets", ()), split=options.get("split", "random"))
 
@@ -168,7 +170,8 @@ class Obtaining:
             earlier = self._store.load(key, tables=())
             runs[key] = config.measured_with(earlier.config) if earlier else config
         (first_key, first), *_ = runs.items()
-        dataset, checkpoints = self.load(first), [self._store.checkpoint(key) for key in runs]
+        dataset = self.load(first) if first.NEEDS_DATA else None
+        checkpoints = [self._store.checkpoint(key) for key in runs]
         try:
             weights = self._weights(first_key, first)
         except TrainingDiverged as error:  # the pre-training diverged, so there are no initial weights

@@ -13,6 +13,7 @@ from nrc_core.data.dataset import Dataset
 from nrc_core.results.store import RESULTS_VERSION
 from nrc_core.training.checkpoints import Trained, source_checksum
 
+NO_DATA = {"identity": "none", "kind": "theory"}
 PACKAGES = ("nrc-core", "numpy", "pandas")
 
 
@@ -40,11 +41,14 @@ def _cpu_model() -> str:
     return models[0] if models else platform.machine()
 
 
-def describe_run(trained: Trained, dataset: Dataset, device: torch.device) -> dict[str, Any]:
-    """The provenance of one run, as plain JSON values."""
+def describe_run(trained: Trained, dataset: Dataset | None, device: torch.device) -> dict[str, Any]:
+    """The provenance of one run, as plain JSON values. Without data, the run was computed on the CPU."""
+    if dataset is None:
+        device = torch.device("cpu")
+    data = NO_DATA | {"n_train": trained.config.rows} if dataset is None else dict(dataset.provenance)
     record = {
         "config": trained.config.as_dict(),
-        "data": dict(dataset.provenance),
+        "data": data,
         "results_version": RESULTS_VERSION,
         "source_checksum": source_checksum(),
         "commit": commit(),

@@ -10,7 +10,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
 Made = TypeVar("Made")
-TABLES = ("measurements", "spectra", "losses", "downstream")  # a run has only those that its task produces
+TABLES = ("measurements", "spectra", "losses", "downstream", "descent")  # a run has only those that its task produces
 
 
 @dataclass(frozen=True)
@@ -23,6 +23,7 @@ class Results:
         spectra: one row per run, split, features, site and rank k, at the end of training.
         losses: one row per run and epoch, or per run and some number of iterations.
         downstream: one row per run and network that was fine-tuned or probed.
+        descent: one row per run, random start and quantity, for unconstrained features models.
         provenance: the full record of each run, by key.
         failures: the reasons why runs have no results, by configuration in words.
         derived: objects that were made from these frames and are used again, see `once`.
@@ -34,6 +35,7 @@ class Results:
     losses: pd.DataFrame
     provenance: dict[str, dict[str, Any]]
     downstream: pd.DataFrame = field(default_factory=lambda: joined([]))
+    descent: pd.DataFrame = field(default_factory=lambda: joined([]))
     failures: dict[str, str] = field(default_factory=dict)
     derived: dict[Any, Any] = field(default_factory=dict, repr=False, compare=False)
 

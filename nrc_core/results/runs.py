@@ -112,6 +112,8 @@ def check_obtainable(configs: Iterable[Configuration], *, store: Store) -> list[
     obtaining = Obtaining(store)
     lacking = [config for config in configs if find(config, store, tables=()) is None]
     for config in lacking:
+        if not config.NEEDS_DATA:
+            continue
         if config.dataset not in BUILT_IN or not is_prepared(config):
             obtaining.load(config)  # data that can be simulated are simulated here
         elif config.dataset != "synthetic":

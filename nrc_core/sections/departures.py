@@ -39,7 +39,9 @@ def shortfalls(runs: pd.DataFrame, experiment: str) -> list[tuple[str, float, fl
     rows or pixels are used, their number is infinite. The papers state no size for networks on random labels and for
     regression networks beside classifiers, so these are left out.
     """
-    found = []
+    found: list[tuple[str, float, float]] = []
+    if of_the_paper(runs, experiment).empty:
+        return found
     for (dataset, architecture), rows in of_the_paper(runs, experiment).groupby(["dataset", "architecture"]):
         if papers := [config.as_dict() for config in planned(experiment, str(dataset), str(architecture))]:
             here, there = _largest(rows), _largest(pd.DataFrame(papers))

@@ -68,14 +68,14 @@ def ordinal_ufm_minimum(
     """
     lower, upper, pi = _checked(thresholds, shares)
     check_decay(decay)
-    likelihood = _likelihood(link, lower, upper)
+    of_class = likelihood(link, lower, upper)
     zeros = np.zeros(len(pi))
-    if decay**2 >= (pi * likelihood.slope(zeros) ** 2).sum():
-        return OrdinalMinimum(zeros, 0.0, float((pi * likelihood.loss(zeros)).sum()))
+    if decay**2 >= (pi * of_class.slope(zeros) ** 2).sum():
+        return OrdinalMinimum(zeros, 0.0, float((pi * of_class.loss(zeros)).sum()))
 
     def excess(logarithm: float) -> float:
         """m times the norm of z over the decay, less 1; this grows with m."""
-        return math.exp(logarithm) * _norm(_latent(math.exp(logarithm), likelihood, len(pi)), pi) / decay - 1
+        return math.exp(logarithm) * _norm(_latent(math.exp(logarithm), of_class, len(pi)), pi) / decay - 1
 
     low, high = math.log(decay) - 1, math.log(decay) + 1
     while excess(low) > 0:
@@ -83,9 +83,9 @@ def ordinal_ufm_minimum(
     while excess(high) < 0:
         high += 2
     force = math.exp(brentq(excess, low, high, xtol=1e-14, rtol=1e-14))
-    latent = _latent(force, likelihood, len(pi))
+    latent = _latent(force, of_class, len(pi))
     norm = _norm(latent, pi)
-    return OrdinalMinimum(latent, math.sqrt(norm), float((pi * likelihood.loss(latent)).sum() + decay * norm))
+    return OrdinalMinimum(latent, math.sqrt(norm), float((pi * of_class.loss(latent)).sum() + decay * norm))
 
 
 def critical_decay(thresholds: Numbers, *, link: str = "logit", shares: Numbers | None = None) -> float:
@@ -99,7 +99,7 @@ def critical_decay(thresholds: Numbers, *, link: str = "logit", shares: Numbers 
         0.677688
     """
     lower, upper, pi = _checked(thresholds, shares)
-    slopes = _likelihood(link, lower, upper).slope(np.zeros(len(pi)))
+    slopes = likelihood(link, lower, upper).slope(np.zeros(len(pi)))
     return math.sqrt((pi * slopes**2).sum())
 
 
@@ -116,12 +116,18 @@ def undecayed_latent(thresholds: Numbers, *, link: str = "logit") -> Float[np.nd
         [0.0, 3.0]
     """
     lower, upper, pi = _checked(thresholds, None)
-    return _latent(0.0, _likelihood(link, lower, upper), len(pi))
+    return _latent(0.0, likelihood(link, lower, upper), len(pi))
 
 
 @dataclass(frozen=True)
-class _Likelihood:
-    """l_q and its derivative at one z for each class, and bounds between which l_q' changes its sign."""
+class Likelihood:
+    """l and its derivative at one z for each class or sample; l' changes its sign between `lower` and `upper`.
+
+    Attributes:
+        loss: function from z to l.
+        slope: function from z to l'.
+        lower, upper: the thresholds.
+    """
 
     loss: Callable[[Array], Array]
     slope: Callable[[Array], Array]
@@ -129,7 +135,21 @@ class _Likelihood:
     upper: Array
 
 
-def _likelihood(link: str, lower: Array, upper: Array) -> _Likelihood:
+def likelihood(link: str, lower: Array, upper: Array) -> Likelihood:
+    """The negative log-likelihood between given thresholds.
+
+    Args:
+        link: g, one of "logit", "probit", "cloglog".
+        lower, upper: the lower and the upper threshold of each class, or of each sample.
+
+    Raises:
+        ValueError: an unknown link.
+
+    Example:
+        >>> one = likelihood("logit", np.array([-1.0]), np.array([1.0]))
+        >>> one.loss(np.zeros(1)).round(4).item(), one.slope(np.zeros(1)).item()
+        (0.7719, 0.0)
+    """
     if link not in LINKS:
         raise ValueError(f"link must be one of {', '.join(LINKS)}: got {link!r}")
     density, between = LINKS[link]
@@ -142,18 +162,18 @@ def _likelihood(link: str, lower: Array, upper: Array) -> _Likelihood:
         share = between(v, u)
         return np.exp(density(u) - share) - np.exp(density(v) - share)
 
-    return _Likelihood(loss, slope, lower, upper)
+    return Likelihood(loss, slope, lower, upper)
 
 
-def _latent(force: float, likelihood: _Likelihood, classes: int) -> Array:
+def _latent(force: float, of_class: Likelihood, classes: int) -> Array:
     """The root of ``l_q'(z) + force z`` for each class, which is increasing in z."""
     found = np.zeros(classes)
     for q in range(classes):
 
         def pull(z: float, q: int = q) -> float:
-            return float(likelihood.slope(np.full(classes, z))[q]) + force * z
+            return float(of_class.slope(np.full(classes, z))[q]) + force * z
 
-        low, high = likelihood.lower[q], likelihood.upper[q]
+        low, high = of_class.lower[q], of_class.upper[q]
         low, high = min(low, 0.0), max(high, 0.0)
         found[q] = brentq(pull, low, high, xtol=1e-14, rtol=1e-14)
     return found

@@ -30,7 +30,7 @@ Config = TypeVar("Config", RunConfig, ClassifierConfig)
 CHECKSUM_BYTES = hashlib.sha256().digest_size
 SECONDS = 60.0  # time between two checkpoints: a killed run loses at most about a minute and an epoch
 # Folders whose code decides the numbers of a run.
-SOURCES = ("config", "data", "metrics", "networks", "training")
+SOURCES = ("config", "data", "metrics", "networks", "theory", "training")
 
 
 def source_checksum() -> str:

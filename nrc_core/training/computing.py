@@ -31,7 +31,7 @@ VIEWS: dict[str, dict[str, tuple[str, ...]]] = {
 
 def compute(
     configs: Sequence[Configuration],
-    dataset: Dataset,
+    dataset: Dataset | None,
     *,
     device: torch.device | str | None = None,
     checkpoints: Sequence[Path | None],
@@ -43,11 +43,16 @@ def compute(
 
     Args:
         configs: configurations of one kind, on one data set.
+        dataset: None for unconstrained features models, which have no data.
         device: the device; a GPU, if the machine has one, unless given.
         checkpoints: files for the states of the trainings; if a file exists, training goes on from it. The caller
             removes them.
         weights: for a classifier, the folder for its weights; for a transfer, the file of the initial weights.
     """
+    if dataset is None:
+        from nrc_core.training.descent import compute_descent
+
+        return [compute_descent(config) for config in configs]
     device = chosen_device(device)
     kept = [
         None if path is None else Checkpoint(path, checkpoint_identity(config, dataset, device))

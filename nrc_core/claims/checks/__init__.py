@@ -6,6 +6,7 @@ The modules of this package register their checks in `CHECKS`, see `nrc_core.cla
 from nrc_core.claims.checks import (  # noqa: F401
     causes,
     classification,
+    free_features,
     generalisation,
     low_rank,
     margins,

@@ -1,0 +1,73 @@
+"""Configurations of descents on unconstrained features models, in which features are free and there are no data."""
+
+from dataclasses import dataclass, field
+from itertools import pairwise
+from typing import Any, ClassVar
+
+from nrc_core.config import base
+from nrc_core.errors import ConfigError
+
+LINKS = ("logit", "probit", "cloglog")  # those of `nrc_core.theory.ordinal`
+
+
+@dataclass(frozen=True)
+class OrdinalConfig(base.Configuration):
+    """Descents on the unconstrained features model of ordinal regression, see `nrc_core.theory.ordinal`.
+
+    All features and the weight w are found by L-BFGS from random starts, without use of the theory. The results are a
+    table `descent` with a row for each start and quantity.
+
+    Attributes:
+        thresholds: b_0 to b_Q, finite and increasing.
+        counts: the number of samples of each class.
+        decay: the decay of the features and of w.
+        link: one of `LINKS`.
+        width: the number of features, h.
+        init_scale: the standard deviation of the features and of w at the start.
+        starts: the number of random starts; each is one descent.
+        iterations: the most iterations of L-BFGS.
+        seed: decides all starts.
+
+    Raises:
+        ConfigError: a value is out of range; the message names the field.
+
+    Example:
+        >>> OrdinalConfig(thresholds=(-1.0, 0.0, 1.0), counts=(2, 2), decay=0.1).starts
+        5
+    """
+
+    TASK: ClassVar[str] = "ordinal features"
+    CLOCK: ClassVar[str] = "iteration"
+    NEEDS_DATA: ClassVar[bool] = False
+
+    thresholds: tuple[float, ...] = ()
+    counts: tuple[int, ...] = ()
+    decay: float = base.POSITIVE.field(0.1)
+    link: str = base.one_of(LINKS).field("logit")
+    width: int = base.AT_LEAST_1.field(6)
+    init_scale: float = base.POSITIVE.field(0.3)
+    starts: int = base.AT_LEAST_1.field(5)
+    iterations: int = base.AT_LEAST_1.field(4000)
+    seed: int = base.SEED.field(0)
+    dataset: str = base.one_of([base.FREE]).field(base.FREE)
+    dataset_options: dict[str, Any] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        b = self.thresholds
+        if len(b) < 3 or any(upper <= lower for lower, upper in pairwise(b)):
+            raise ConfigError(f"thresholds must be three or more numbers that increase: got {list(b)}")
+        if len(self.counts) != len(b) - 1 or any(count < 1 for count in self.counts):
+            raise ConfigError(
+                f"counts must be {len(b) - 1} numbers, one for each class, at least 1: got {list(self.counts)}"
+            )
+
+    @property
+    def times(self) -> tuple[int, ...]:
+        """The most iterations, since only the end is measured."""
+        return (self.iterations,)
+
+    @property
+    def rows(self) -> int:
+        """The number of samples."""
+        return sum(self.counts)

@@ -1,0 +1,1 @@
+"""Unconstrained features models of ordinal regression."""

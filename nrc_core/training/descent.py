@@ -1,0 +1,72 @@
+"""Descents on unconstrained features models: all features are free, and there are no data."""
+
+import time
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+from scipy.optimize import minimize
+
+from nrc_core.config.base import Configuration
+from nrc_core.config.descent import OrdinalConfig
+from nrc_core.theory.ordinal import likelihood
+from nrc_core.training.checkpoints import Trained
+
+Array = NDArray[np.float64]
+Row = dict[str, Any]
+NOTHING = 1e-12  # features with a smaller mean square are zero
+
+
+def compute_descent(config: Configuration) -> Trained:
+    """All descents of a configuration, with the table `descent`: start, quantity, index, value.
+
+    Quantities of `OrdinalConfig`: `loss`; `weight_norm`; `latent`, the mean of z in the class `index`; `within`, the
+    share of the features' energy that is not that of their class means; and `off_line`, the share of the energy of the
+    class means that is not on the line of w. Shares are NaN if all features are zero.
+
+    Raises:
+        TypeError: a configuration of another kind.
+    """
+    started = time.monotonic()
+    if not isinstance(config, OrdinalConfig):
+        raise TypeError(f"there are no descents for {type(config).__name__}")
+    rows = [row for start in range(config.starts) for row in _ordinal(config, start)]
+    return Trained(config, {"descent": pd.DataFrame(rows)}, time.monotonic() - started)
+
+
+def _ordinal(config: OrdinalConfig, start: int) -> list[Row]:
+    """One descent."""
+    labels = np.repeat(np.arange(len(config.counts)), config.counts)
+    n, width, b = len(labels), config.width, np.array(config.thresholds, dtype=np.float64)
+    own = likelihood(config.link, b[labels], b[labels + 1])
+    first = config.init_scale * np.random.default_rng([config.seed, start]).standard_normal((n + 1) * width)
+
+    def objective(free: Array) -> tuple[float, Array]:
+        """The objective and its gradient; the rows are the features, then w."""
+        features, w = free[:-width].reshape(n, width), free[-width:]
+        z = features @ w
+        pull = own.slope(z) / n
+        value = own.loss(z).mean() + config.decay / 2 * ((features**2).sum() / n + w @ w)
+        by_features = pull[:, None] * w + config.decay / n * features
+        return float(value), np.append(by_features.ravel(), pull @ features + config.decay * w)
+
+    options = {"maxiter": config.iterations, "maxfun": 2 * config.iterations, "ftol": 0.0, "gtol": 1e-10, "maxcor": 50}
+    ended = minimize(objective, first, jac=True, method="L-BFGS-B", options=options)
+    features, w = ended.x[:-width].reshape(n, width), ended.x[-width:]
+    means = np.array([features[labels == q].mean(0) for q in range(len(config.counts))])
+    found = {"loss": ended.fun, "weight_norm": np.linalg.norm(w), **_geometry(features, means[labels], w)}
+    rows: list[Row] = [{"quantity": name, "index": 0, "value": float(value)} for name, value in found.items()]
+    rows += [{"quantity": "latent", "index": q, "value": float(mean @ w)} for q, mean in enumerate(means)]
+    return [{"start": start, **row} for row in rows]
+
+
+def _geometry(features: Array, means: Array, w: Array) -> dict[str, float]:
+    """The shares `within` and `off_line`; means has the class mean of every sample."""
+    if (features**2).mean() < NOTHING:
+        return {"within": np.nan, "off_line": np.nan}
+    on_line = np.outer(means @ w, w) / (w @ w)
+    return {
+        "within": ((features - means) ** 2).sum() / (features**2).sum(),
+        "off_line": ((means - on_line) ** 2).sum() / (means**2).sum(),
+    }
