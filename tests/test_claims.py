@@ -52,6 +52,8 @@ EXPECTED = {
     *(f"B{i:02d}" for i in range(1, 42)),
     *("B27c", "C01", "C02", "C03", "C04"),
     *(f"O0{i}" for i in range(1, 6)),
+    *(f"R0{i}" for i in range(1, 6)),
+    "R04b",
 }
 
 

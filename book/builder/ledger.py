@@ -34,7 +34,10 @@ PAPERS = {
         "transfer": "Transfer (Hui et al., section 4)",
         "cascading": "Cascading collapse (Hui et al., section 5)",
     },
-    "Theory": {"ordinal_targets": "Ordinal targets (Ma et al., section 4)"},
+    "Theory": {
+        "collapse_persists": "Collapse despite low-rank bias (Garrod and Keating)",
+        "ordinal_targets": "Ordinal targets (Ma et al., section 4)",
+    },
     "Survey": {"margins": "Margins and V_f (Agarwal et al., section 3)"},
 }
 RECHECKED = '<label>re-checked here <select name="here"><option value="">all</option>{}</select></label>'

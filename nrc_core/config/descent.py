@@ -8,6 +8,7 @@ from nrc_core.config import base
 from nrc_core.errors import ConfigError
 
 LINKS = ("logit", "probit", "cloglog")  # those of `nrc_core.theory.ordinal`
+LOSSES = ("squared", "cross_entropy")
 
 
 @dataclass(frozen=True)
@@ -71,3 +72,62 @@ class OrdinalConfig(base.Configuration):
     def rows(self) -> int:
         """The number of samples."""
         return sum(self.counts)
+
+
+@dataclass(frozen=True)
+class ClassesConfig(base.Configuration):
+    """Descents on a deep unconstrained features model for classes, see `nrc_core.theory.deep_features`.
+
+    The loss "squared" is that of the deep model with ReLU (`nrc_core.theory.deep_features`), the loss "cross_entropy"
+    that of the deep linear model (`nrc_core.theory.cross_entropy`). All factors are found by gradient descent without
+    momentum from random starts. The results are a table `descent` with a row for each start and quantity.
+
+    Attributes:
+        loss: one of `LOSSES`.
+        classes: K.
+        depth: L, the number of weights.
+        width: the number of rows of the features and of all weights but the last, h.
+        decay: the decay of all factors.
+        samples: n, the number of samples of each class.
+        init_scale: the entries of the factors have at the start this standard deviation over the root of the width;
+            behind a ReLU it is larger by the root of 2.
+        learning_rate: of gradient descent.
+        starts: the number of random starts; each is one descent.
+        iterations: the steps of gradient descent.
+        seed: decides all starts.
+
+    Raises:
+        ConfigError: a value is out of range; the message names the field.
+
+    Example:
+        >>> ClassesConfig(loss="cross_entropy", classes=6, depth=2, width=12, decay=0.003).rows
+        6
+    """
+
+    TASK: ClassVar[str] = "class features"
+    CLOCK: ClassVar[str] = "iteration"
+    NEEDS_DATA: ClassVar[bool] = False
+
+    loss: str = base.one_of(LOSSES).field()
+    classes: int = base.AT_LEAST_1.field()
+    depth: int = base.AT_LEAST_1.field()
+    width: int = base.AT_LEAST_1.field()
+    decay: float = base.POSITIVE.field()
+    samples: int = base.AT_LEAST_1.field(1)
+    init_scale: float = base.POSITIVE.field(1.0)
+    learning_rate: float = base.POSITIVE.field(0.5)
+    starts: int = base.AT_LEAST_1.field(10)
+    iterations: int = base.AT_LEAST_1.field(8000)
+    seed: int = base.SEED.field(0)
+    dataset: str = base.one_of([base.FREE]).field(base.FREE)
+    dataset_options: dict[str, Any] = field(default_factory=dict)
+
+    @property
+    def times(self) -> tuple[int, ...]:
+        """The number of steps, since only the end is measured."""
+        return (self.iterations,)
+
+    @property
+    def rows(self) -> int:
+        """The number of samples."""
+        return self.classes * self.samples

@@ -128,3 +128,68 @@ def _least(loss: Callable[[float], float], at_zero: float) -> tuple[float, float
     low, high = SCALES[max(place - 1, 0)], SCALES[min(place + 1, len(SCALES) - 1)]
     found = minimize_scalar(loss, bounds=(low, high), method="bounded", options={"xatol": 1e-12 * high})
     return (float(found.x), float(found.fun)) if found.fun < at_zero else (0.0, at_zero)
+
+
+def hessian(structure: str, *, classes: int, depth: int, decay: float, width: int) -> Float[Tensor, "p p"]:
+    """The Hessian of the objective by all entries of the factors, at a structure with one sample of each class.
+
+    Args:
+        width: d, the number of rows of H_1 and of all weights but the last; at least the rank of the structure.
+
+    Raises:
+        ValueError: the width is too small, or as `cross_entropy_ufm_loss`.
+
+    Example:
+        >>> values = torch.linalg.eigvalsh(hessian("collapse", classes=4, depth=1, decay=0.01, width=4))
+        >>> len(values), int((values.abs() < 1e-9).sum()), bool(values[0] > -1e-9)
+        (32, 6, True)
+    """
+    factors = structure_factors(structure, classes=classes, depth=depth, decay=decay, width=width)
+    shapes, sizes = [factor.shape for factor in factors], [factor.numel() for factor in factors]
+
+    def objective(flat: Tensor) -> Tensor:
+        parts = [part.reshape(shape) for part, shape in zip(flat.split(sizes), shapes, strict=True)]
+        return cross_entropy_objective(parts, decay=decay)
+
+    flat = torch.cat([factor.flatten() for factor in factors])
+    found: Tensor = torch.autograd.functional.hessian(objective, flat)
+    return found
+
+
+def structure_factors(
+    structure: str, *, classes: int, depth: int, decay: float, width: int
+) -> list[Float[Tensor, "_ _"]]:
+    """Balanced factors H_1, W_1 to W_L of a structure, with one sample of each class.
+
+    Raises:
+        ValueError: as `hessian`.
+
+    Example:
+        >>> [tuple(factor.shape) for factor in structure_factors("pairs", classes=4, depth=2, decay=0.01, width=3)]
+        [(3, 4), (3, 3), (4, 3)]
+    """
+    scale, _ = best_scale(structure, classes=classes, depth=depth, decay=decay)
+    left, values, right = np.linalg.svd(scale * logits(structure, classes))
+    rank = int((values > ROUNDING).sum())
+    if width < rank:
+        raise ValueError(f"width must be at least {rank}, the rank of {structure!r}: got {width}")
+    roots = np.zeros(width)
+    roots[:rank] = values[:rank] ** (1 / (depth + 1))
+    first, last = np.zeros((width, classes)), np.zeros((classes, width))
+    first[:rank], last[:, :rank] = roots[:rank, None] * right[:rank], left[:, :rank] * roots[:rank]
+    return [torch.from_numpy(factor) for factor in (first, *[np.diag(roots)] * (depth - 1), last)]
+
+
+def solution_dimension(rank: int, *, depth: int, width: int) -> int:
+    """The dimension of the set of solutions of a structure: ``L (r d - r (r + 1) / 2)``.
+
+    Rotations of the d dimensions between two neighbouring factors, of which there are L, leave the logits and the norms
+    unchanged. A rotation moves the factors unless it acts outside their r dimensions only, so each of them gives
+    ``d (d - 1) / 2 - (d - r) (d - r - 1) / 2`` dimensions. The source counts ``L r (d - r)`` for structures with equal
+    singular values, those of planes without their frames.
+
+    Example:
+        >>> solution_dimension(3, depth=2, width=5)
+        18
+    """
+    return depth * (rank * width - rank * (rank + 1) // 2)

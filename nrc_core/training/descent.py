@@ -9,9 +9,11 @@ from numpy.typing import NDArray
 from scipy.optimize import minimize
 
 from nrc_core.config.base import Configuration
-from nrc_core.config.descent import OrdinalConfig
+from nrc_core.config.descent import ClassesConfig, OrdinalConfig
 from nrc_core.theory.ordinal import likelihood
 from nrc_core.training.checkpoints import Trained
+from nrc_core.training.deep_descent import deep_descents
+from nrc_core.training.loop import reproducible_arithmetic
 
 Array = NDArray[np.float64]
 Row = dict[str, Any]
@@ -23,15 +25,20 @@ def compute_descent(config: Configuration) -> Trained:
 
     Quantities of `OrdinalConfig`: `loss`; `weight_norm`; `latent`, the mean of z in the class `index`; `within`, the
     share of the features' energy that is not that of their class means; and `off_line`, the share of the energy of the
-    class means that is not on the line of w. Shares are NaN if all features are zero.
+    class means that is not on the line of w. Shares are NaN if all features are zero. For those of `ClassesConfig` see
+    `nrc_core.training.deep_descent`.
 
     Raises:
         TypeError: a configuration of another kind.
     """
     started = time.monotonic()
-    if not isinstance(config, OrdinalConfig):
+    if isinstance(config, OrdinalConfig):
+        rows = [row for start in range(config.starts) for row in _ordinal(config, start)]
+    elif isinstance(config, ClassesConfig):
+        with reproducible_arithmetic():
+            rows = deep_descents(config)
+    else:
         raise TypeError(f"there are no descents for {type(config).__name__}")
-    rows = [row for start in range(config.starts) for row in _ordinal(config, start)]
     return Trained(config, {"descent": pd.DataFrame(rows)}, time.monotonic() - started)
 
 

@@ -7,10 +7,16 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from nrc_core.claims.checks.constructed import Rows, case
 from nrc_core.claims.checks.observation import Found, Items, Limits, Value, check
-from nrc_core.claims.checks.subjects import parts
+from nrc_core.claims.checks.subjects import parts, rank_correlation
 from nrc_core.results.results import Results
+from nrc_core.sections.collapse_persists.tables import by_depth, by_width, collapsed
 from nrc_core.sections.ordinal_targets.tables import descents
+
+ABOVE = 1e-6  # a descent has ended above a structure if its loss is higher by this share
+# Structure, classes, weights, width and rank of the models whose Hessians are counted.
+COUNTED = (("collapse", 4, 2, 5, 3), ("collapse", 5, 2, 6, 4), ("collapse", 4, 3, 5, 3), ("pairs", 4, 2, 5, 2))
 
 
 def _starts(results: Results, links: Sequence[str] = ()) -> Items:
@@ -61,3 +67,105 @@ def latent_variables_in_the_middle(rows: pd.DataFrame) -> Value:
 
 def _distance(row: dict[str, Any], one: str, other: str) -> float:
     return float(np.abs(np.subtract(row[one], row[other])).max())
+
+
+@case(limit=0.0, at_least=True)
+def collapse_beaten() -> Rows:
+    """How far the loss of pairs is below that of collapse (negative where the theorem says nothing)."""
+    from nrc_core.theory.cross_entropy import cross_entropy_ufm_loss
+
+    found = []
+    for classes in (2, 4, 6, 8, 10):
+        for depth in (1, 2, 3, 5):
+            collapse, pairs = (
+                cross_entropy_ufm_loss(one, classes=classes, depth=depth, decay=1e-6) for one in ("collapse", "pairs")
+            )
+            gain = collapse - pairs
+            beaten = (classes >= 4 and depth >= 3) or (classes >= 6 and depth == 2)
+            if beaten:
+                found.append({"group": f"{classes} classes", "seed": depth, "value": gain, "holds": gain > 0})
+    return found
+
+
+def _per_start(results: Results) -> Items:
+    """Yield the descents by depth of one random start."""
+    if not results.descent.empty:
+        yield from parts(by_depth(results).assign(dataset="descents"), "seed", order="depth")
+
+
+@check(limit="trend_least", over=_per_start, at_least=True, reads="descent")
+def rank_falls_with_depth(rows: pd.DataFrame) -> Found:
+    """Rank correlation of the number of weights with a lower rank of the logits (no loss may be above collapse)."""
+    none_above = (rows["loss"] <= rows["collapse"] * (1 + ABOVE)).all()
+    return -rank_correlation(rows["depth"], rows["rank"]), none_above
+
+
+@case(limit="rounding_most")
+def hessian_at_collapse() -> Rows:
+    """Size of the most negative eigenvalue of the Hessian at collapse, zero if there is none."""
+    import torch
+
+    from nrc_core.theory.cross_entropy import hessian
+
+    return [
+        {
+            "group": f"{classes} classes, {depth} weights, decay {decay:g}",
+            "seed": -1,
+            "value": max(
+                0.0,
+                -torch.linalg.eigvalsh(
+                    hessian("collapse", classes=classes, depth=depth, decay=decay, width=classes + 1)
+                )[0].item(),
+            ),
+        }
+        for classes, depth in ((4, 2), (5, 2), (4, 3))
+        for decay in (1e-3, 1e-4)
+    ]
+
+
+def _null(structure: str, classes: int, depth: int, width: int) -> int:
+    """The number of eigenvalues of the Hessian that are zero; the next one equals the decay."""
+    import torch
+
+    from nrc_core.theory.cross_entropy import hessian
+
+    values = torch.linalg.eigvalsh(hessian(structure, classes=classes, depth=depth, decay=1e-3, width=width))
+    return int((values.abs() < 1e-7 * values.max()).sum())
+
+
+@case(limit=0.0)
+def dimensions_as_printed() -> Rows:
+    """Zero eigenvalues of the Hessian beyond the dimensions L r (d - r)."""
+    return [
+        {"group": f"{name}, K = {k}, L = {depth}", "seed": -1, "value": _null(name, k, depth, d) - depth * r * (d - r)}
+        for name, k, depth, d, r in COUNTED
+    ]
+
+
+@case(limit=0.0)
+def dimensions_with_frames() -> Rows:
+    """Zero eigenvalues of the Hessian, less the dimensions L (r d - r (r + 1) / 2), without sign."""
+    from nrc_core.theory.cross_entropy import solution_dimension
+
+    return [
+        {
+            "group": f"{name}, K = {k}, L = {depth}",
+            "seed": -1,
+            "value": abs(_null(name, k, depth, d) - solution_dimension(r, depth=depth, width=d)),
+        }
+        for name, k, depth, d, r in COUNTED
+    ]
+
+
+def _widths(results: Results) -> Items:
+    """Yield the share of the starts that end at collapse, by width."""
+    if not results.descent.empty:
+        table = by_width(results)
+        yield {"group": "descents", "seed": 0}, collapsed(table).groupby(table["width"]).mean()
+
+
+@check(limit="trend_least", over=_widths, at_least=True, reads="descent")
+def collapse_takes_over(shares: pd.Series, limits: Limits) -> Found:
+    """Rank correlation of the width with the share of starts at collapse (rare at the first, usual at the last)."""
+    ends = shares.iloc[0] <= limits["rare_most"] and shares.iloc[-1] >= limits["usual_least"]
+    return rank_correlation(shares.index.to_series(), shares), ends

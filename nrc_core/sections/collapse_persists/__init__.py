@@ -1,0 +1,1 @@
+"""Unconstrained features models with cross entropy: low rank is better, and collapse persists."""
