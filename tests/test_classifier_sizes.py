@@ -3,6 +3,7 @@
 import pytest
 
 from nrc_core.claims import ledger
+from nrc_core.sections import class_report
 from tests import fakes
 from tests.fakes_classification import classifier, results, transfer
 
@@ -57,3 +58,13 @@ def test_runs_of_other_tasks_do_not_make_a_page_smaller():
 
 def test_a_page_of_which_only_the_regression_networks_are_there_is_not_smaller():
     assert ledger.weakness(fakes.results(fakes.network()), "cascading_collapse") == ""
+
+
+@pytest.mark.parametrize(
+    ("stop", "told"), [(1e-3, "stopped at a loss of 0.001, there 1e-06"), (1e-6, ""), (1e-7, ""), (None, "")]
+)
+def test_a_page_says_that_its_networks_stop_earlier_than_the_papers(stop, told):
+    found = results(classifier(options={"train_per_class": 5000}, stop_loss=stop, learning_rate=0.1))
+    text = class_report.departures(found, "train_size")
+    assert ("stopped" in text) == bool(told)
+    assert told in text

@@ -6,7 +6,7 @@ from typing import Any
 from nrc_core.results.phrases import counted, either
 from nrc_core.results.results import Results
 from nrc_core.sections.collapse import final_variances
-from nrc_core.sections.departures import shortfalls
+from nrc_core.sections.departures import planned, shortfalls
 from nrc_core.sections.grid import LEARNING_RATES, SIZES
 from nrc_core.sections.page_parts import descent, first_run, pixels, side_by_side, source
 
@@ -56,8 +56,20 @@ def departures(results: Results, experiment: str) -> str:
     found = [f"{name} {here:g}, there {_paper(there)}" for name, here, there in shortfalls(results.runs, experiment)]
     rate = LEARNING_RATES[run["architecture"]]
     found += [f"learning rate {run['learning_rate']:g}, there {rate:g}"] if run["learning_rate"] != rate else []
+    found += _earlier_stop(results, experiment)
     text = "The paper states neither the weight decay nor the stem: those above are choices made here."
     return f"**Not the paper's**: {'; '.join(found)}. {text}" if found else text
+
+
+def _earlier_stop(results: Results, experiment: str) -> list[str]:
+    """The loss at which training stops, and that in the paper, if it stops earlier here."""
+    run = results.runs.to_dict("records")[0]
+    paper = [config.as_dict().get("stop_loss") for config in planned(experiment, run["dataset"], run["architecture"])]
+    there = {stop for stop in paper if stop is not None}
+    here = results.runs["stop_loss"].dropna()
+    if here.empty or not there or here.max() <= max(there):
+        return []
+    return [f"stopped at a loss of {here.max():g}, there {max(there):g}"]
 
 
 def _paper(value: float) -> str:
