@@ -54,6 +54,7 @@ EXPECTED = {
     *(f"O0{i}" for i in range(1, 6)),
     *(f"R0{i}" for i in range(1, 6)),
     "R04b",
+    *(f"K0{i}" for i in range(1, 5)),
 }
 
 

@@ -10,6 +10,7 @@ from nrc_core import Store, run
 from nrc_core.claims.checks import CHECKS
 from nrc_core.config.descent import OrdinalConfig
 from nrc_core.errors import ConfigError
+from nrc_core.results.estimates import estimate
 from nrc_core.results.runs import check_obtainable, stored
 from nrc_core.results.store import read_configuration
 from nrc_core.results.thresholds import thresholds
@@ -134,3 +135,11 @@ def test_the_equations_go_from_the_undecayed_limit_to_zero(found):
 def test_values_out_of_range_are_refused(given, message):
     with pytest.raises(ConfigError, match=message):
         ordinal_targets(**given)
+
+
+def test_the_time_of_descents_is_estimated_from_earlier_ones(found, configs):
+    records = list(found.provenance.values())
+    for record in records:
+        record["seconds"] = 2.0
+    twice = [dataclasses.replace(config, starts=6) for config in configs]
+    assert estimate(twice, records, gpu=False).seconds == pytest.approx(2 * 2.0 * len(configs), rel=0.01)

@@ -100,8 +100,10 @@ def _network(config: Record) -> Record:
 def _work(config: Record) -> float:
     """Logarithm of the arithmetic of a run, up to a constant for its data set and architecture."""
     network, options = _network(config), config.get("dataset_options", {})
-    rows = float(options.get("samples") or 1.0) if "epochs" in config else float(network["batch_size"])
+    # A step takes a batch; in unconstrained features models, it takes all starts.
+    batch = float(network.get("batch_size", network.get("starts", 1)))
+    rows = float(options.get("samples") or 1.0) if "epochs" in config else batch
     steps = float(config.get("epochs") or config["iterations"]) * len(config.get("learning_rates", (1,)))
     pixels = float(options.get("image_size") or 1.0) ** 2
     # The time of small layers is the time to start an operation, so the squared width has a lower bound.
-    return math.log(steps * rows * pixels * (float(network["width"]) ** 2 + 50.0**2) * float(network["depth"]))
+    return math.log(steps * rows * pixels * (float(network["width"]) ** 2 + 50.0**2) * float(network.get("depth", 1)))

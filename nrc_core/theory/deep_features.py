@@ -197,10 +197,20 @@ def relative_norm(classes: int, depth: int) -> float:
     beside = _product("triangular", own, depth) ** (1 / (depth + 1)) + classes - own
     if own == classes:
         return beside / classes
-    vertices = _vertices(own) + 1
-    edges = list(combinations(range(vertices), 2))[-classes:]  # those of vertex 0 come first
+    vertices, edges = _vertices(own) + 1, graph_edges(classes)
     dropped = min(_explicit_product(edges, depth, k) for k in range(2, vertices)) ** (1 / (depth + 1))
     return min(beside, dropped) / classes
+
+
+def graph_edges(classes: int) -> list[Edge]:
+    """The edges of the smallest complete graph with enough of them, without some edges of its first vertex.
+
+    Example:
+        >>> graph_edges(2), len(graph_edges(8))
+        ([(0, 2), (1, 2)], 8)
+    """
+    vertices = next(r for r in range(2, classes + 2) if r * (r - 1) // 2 >= classes)
+    return list(combinations(range(vertices), 2))[-classes:]  # those of the first vertex come first
 
 
 def _explicit_product(edges: Sequence[Edge], depth: int, k: int) -> float:

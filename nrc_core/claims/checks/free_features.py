@@ -11,6 +11,7 @@ from nrc_core.claims.checks.constructed import Rows, case
 from nrc_core.claims.checks.observation import Found, Items, Limits, Value, check
 from nrc_core.claims.checks.subjects import parts, rank_correlation
 from nrc_core.results.results import Results
+from nrc_core.sections.collapse_or_low_rank import tables as low_rank
 from nrc_core.sections.collapse_persists.tables import by_depth, by_width, collapsed
 from nrc_core.sections.ordinal_targets.tables import descents
 
@@ -167,5 +168,60 @@ def _widths(results: Results) -> Items:
 @check(limit="trend_least", over=_widths, at_least=True, reads="descent")
 def collapse_takes_over(shares: pd.Series, limits: Limits) -> Found:
     """Rank correlation of the width with the share of starts at collapse (rare at the first, usual at the last)."""
+    ends = shares.iloc[0] <= limits["rare_most"] and shares.iloc[-1] >= limits["usual_least"]
+    return rank_correlation(shares.index.to_series(), shares), ends
+
+
+@case(limit=1.0, strict=True)
+def low_rank_beats_collapse() -> Rows:
+    """Kappa, the norms of a structure on a graph over those of collapse."""
+    from nrc_core.theory.deep_features import relative_norm
+
+    return [
+        {"group": f"{depth} weights", "seed": classes, "value": relative_norm(classes, depth)}
+        for depth in (3, 4, 5)
+        for classes in (6, 10, 15, 21, 28)
+        if depth > 3 or classes >= 10
+    ]
+
+
+@case(limit=0.0, at_least=True, strict=True)
+def low_rank_from_eight_classes() -> Rows:
+    """How far the loss of a graph without some edges of one vertex is below that of collapse."""
+    from nrc_core.theory.deep_features import deep_ufm_loss, deep_ufm_objective, graph_edges, scaled, triangular_factors
+
+    found = []
+    for classes in (8, 9):
+        factors = scaled(triangular_factors(graph_edges(classes), 3, {3: 1.0}), decay=1e-3)
+        gain = deep_ufm_loss("collapse", classes=classes, depth=3, decay=1e-3) - deep_ufm_objective(factors, decay=1e-3)
+        found.append({"group": f"{classes} classes", "seed": -1, "value": gain})
+    return found
+
+
+def _small_starts(results: Results) -> Items:
+    """Yield the descents from the smallest starts, one at a time."""
+    if not results.descent.empty:
+        table = low_rank.by_scale(results)
+        small = table[table["init_scale"] == table["init_scale"].min()]
+        yield from parts(small.assign(dataset="descents"), "seed")
+
+
+@check(limit="below_collapse_least", over=_small_starts, at_least=True, reads="descent")
+def small_starts_end_below_collapse(rows: pd.DataFrame) -> Found:
+    """How far the loss is below that of collapse (with fewer directions than classes)."""
+    row = rows.iloc[0]
+    return row["collapse"] - row["loss"], row["rank"] < row["classes"]
+
+
+def _full_by_width(results: Results) -> Items:
+    """Yield the share of the starts that end with as many directions as classes, by width."""
+    if not results.descent.empty:
+        table = low_rank.by_width(results)
+        yield {"group": "descents", "seed": 0}, low_rank.full_rank(table).groupby(table["width"]).mean()
+
+
+@check(limit="trend_least", over=_full_by_width, at_least=True, reads="descent")
+def full_rank_takes_over(shares: pd.Series, limits: Limits) -> Found:
+    """Rank correlation of the width with the share of starts at full rank (rare at the first, usual at the last)."""
     ends = shares.iloc[0] <= limits["rare_most"] and shares.iloc[-1] >= limits["usual_least"]
     return rank_correlation(shares.index.to_series(), shares), ends
