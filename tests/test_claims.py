@@ -8,7 +8,7 @@ import pandas as pd
 import pytest
 import yaml
 
-from nrc_core import Store, deep_nrc_mlp, run
+from nrc_core import Results, Store, deep_nrc_mlp, run, stored
 from nrc_core.claims import evidence, ledger
 from nrc_core.claims.checks import CHECKS
 from nrc_core.claims.checks.observation import Observation
@@ -72,6 +72,15 @@ def page(*networks, missing: int = 0, smaller: bool = False) -> PageResults:
     return PageResults(found, missing, "networks smaller than the paper's", experiment="deep_nrc_mlp")
 
 
+def descents_of(name: str) -> Results:
+    """The published results of a page of the theory."""
+    (one,) = (page for page in read_profile(PAPER).pages if page.name == name)
+    found, missing = stored(one.configs, store=Store(ROOT / "results"))
+    assert found is not None
+    assert missing == 0
+    return found
+
+
 def observation(**held: list[bool]):
     rows = [{"group": name, "seed": i, "value": 1.0, "holds": flag} for name, flags in held.items()
             for i, flag in enumerate(flags)]  # fmt: skip
@@ -106,6 +115,8 @@ def test_a_claim_names_exactly_the_thresholds_its_check_reads():
             continue
         evidence = for_claim(one) if one.check in ON_CLASSIFIERS else regression
         evidence = variants if one.check in checks_of("recovery") else evidence
+        if one.check in checks_of("free_features"):
+            evidence = {name: descents_of(name) for name in one.pages}
         limits = Recorder(thresholds())
         rows = CHECKS[one.check](evidence, limits, **one.arguments).rows
         assert evidence is regression or not rows.empty, one.id
@@ -169,6 +180,7 @@ def test_an_empty_store_has_no_verdicts_but_those_of_theory(tmp_path):
         "B34",
         "B35",
         "C03",
+        *("K01", "K02", "R01", "R03", "R04", "R04b"),
     }
     assert all(one.reason for one in judged if one.verdict == WAITING)
 

@@ -35,4 +35,4 @@ def test_the_committed_results_are_whole():
         result = store.load(key)
         assert result is not None, key
         assert result.provenance["key"] == key
-        assert result.failure or {"measurements", "downstream"} & set(result.tables)
+        assert result.failure or {"measurements", "downstream", "descent"} & set(result.tables)

@@ -6,7 +6,6 @@ from typing import Any
 import pandas as pd
 
 from nrc_core.results.results import Results
-from nrc_core.theory.deep_features import deep_ufm_loss, relative_norm
 
 SHAPE = ["classes", "depth", "width", "decay", "samples", "init_scale"]
 
@@ -35,6 +34,8 @@ def _descents(results: Results) -> pd.DataFrame:
 
 def _loss(structure: str, run: dict[str, Any]) -> float:
     """The loss of a structure; NaN if there is none for these numbers of classes and weights."""
+    from nrc_core.theory.deep_features import deep_ufm_loss  # imports torch, which takes seconds
+
     given = {name: int(run[name]) for name in ("classes", "depth", "samples")}
     try:
         return deep_ufm_loss(structure, **given, decay=float(run["decay"]))
@@ -66,6 +67,8 @@ def full_rank(table: pd.DataFrame) -> pd.Series:
 
 def norms(classes: range, depths: range) -> pd.DataFrame:
     """How structures of low rank compare with collapse, see `relative_norm`: depths in rows, classes in columns."""
+    from nrc_core.theory.deep_features import relative_norm
+
     return pd.DataFrame({k: {depth: relative_norm(k, depth) for depth in depths} for k in classes})
 
 

@@ -5,8 +5,8 @@ from typing import Any
 import pandas as pd
 
 from nrc_core.results.results import Results
-from nrc_core.theory.cross_entropy import STRUCTURES, cross_entropy_ufm_loss
 
+STRUCTURES = ("collapse", "pairs", "planar")  # those of `nrc_core.theory.cross_entropy`
 RANK_SHARE = 0.01  # singular values of the logits above this share of the largest count
 SHAPE = ["classes", "depth", "width", "decay", "samples"]
 CLOSE = 1.001  # a loss of this multiple of a structure's loss is that of the structure
@@ -35,6 +35,8 @@ def _descents(results: Results) -> pd.DataFrame:
 
 
 def _loss(structure: str, run: dict[str, Any]) -> float:
+    from nrc_core.theory.cross_entropy import cross_entropy_ufm_loss  # imports torch, which takes seconds
+
     given = {name: int(run[name]) for name in ("classes", "depth", "samples")}
     return cross_entropy_ufm_loss(structure, **given, decay=float(run["decay"]))
 

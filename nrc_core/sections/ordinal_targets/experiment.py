@@ -10,7 +10,6 @@ from nrc_core.config.base import check_several
 from nrc_core.config.descent import OrdinalConfig
 from nrc_core.errors import ConfigError
 from nrc_core.sections.parameters import takes_lists
-from nrc_core.theory.ordinal import critical_decay
 
 
 @takes_lists
@@ -32,6 +31,8 @@ def ordinal_targets(
     Raises:
         ConfigError: values out of range, or values of a list that are equal.
     """
+    from nrc_core.theory.ordinal import critical_decay  # SciPy takes a second to import, and `nrc list` needs none
+
     check_several("links", links)
     for name, values in (("products", products), ("shares", shares)):
         check_several(name, values)

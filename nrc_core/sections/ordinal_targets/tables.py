@@ -1,4 +1,7 @@
-"""Tables of the section on ordinal targets: descents beside the equations of the theory."""
+"""Tables of the section on ordinal targets: descents beside the equations of the theory.
+
+The theory is imported where it is used, because SciPy takes a second to import.
+"""
 
 import math
 from typing import Any
@@ -7,7 +10,6 @@ import numpy as np
 import pandas as pd
 
 from nrc_core.results.results import Results
-from nrc_core.theory.ordinal import critical_decay, ordinal_ufm_minimum, undecayed_latent
 
 # The values of c over C for which the equations are drawn: closer to each other near 0 and near 1.
 SHARES = np.unique(np.r_[np.geomspace(1e-6, 0.1, 30), np.linspace(0.1, 0.9, 17), np.linspace(0.9, 1.2, 31)])
@@ -36,6 +38,8 @@ def _descents(results: Results) -> pd.DataFrame:
 
 def _theory(run: dict[str, Any]) -> dict[str, Any]:
     """The theory of a run, with its link and decay."""
+    from nrc_core.theory.ordinal import critical_decay, ordinal_ufm_minimum
+
     link, decay, b, counts = (run[name] for name in COLUMNS)
     thresholds, shares = np.array(b, dtype=float), np.array(counts, dtype=float) / np.sum(counts)
     found = ordinal_ufm_minimum(thresholds, decay=decay, link=link, shares=shares)
@@ -58,6 +62,8 @@ def latent_path(results: Results) -> pd.DataFrame:
         Columns `link`, `share` (c over its critical value), `product` (c), `weight_norm`, `latent` (a list),
         `limit` (the latent variables without decay, a list).
     """
+    from nrc_core.theory.ordinal import critical_decay, ordinal_ufm_minimum, undecayed_latent
+
     rows = []
     for run in results.runs.drop_duplicates("link").to_dict("records"):
         link, _, b, counts = (run[name] for name in COLUMNS)
