@@ -132,7 +132,8 @@ def test_a_page_that_was_never_run_says_so_and_the_rest_is_built(site):
 
 def test_the_verdicts_are_those_of_the_published_runs(build):
     recorded = json.loads((ROOT / "book" / "profiles" / "paper.verdicts.json").read_text())
-    assert {one["id"]: one["verdict"] for one in json.loads((build / "claims.json").read_text())} == recorded
+    said = {one["id"]: [one["verdict"], one["reduced"]] for one in json.loads((build / "claims.json").read_text())}
+    assert {name: ": ".join(filter(None, words)) for name, words in said.items()} == recorded
 
 
 def test_every_page_that_trains_is_rechecked_or_has_a_reason(build, site):
