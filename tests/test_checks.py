@@ -7,7 +7,7 @@ import pytest
 from nrc_core.claims.checks import CHECKS
 from nrc_core.results.thresholds import thresholds
 from tests.fakes import network, results
-from tests.known_checks import ON_CLASSIFIERS, checks_of
+from tests.known_checks import ON_CLASSIFIERS, ON_DESCENTS, checks_of
 
 
 def look(name: str, *networks: dict, pages: list | None = None, **arguments):
@@ -234,7 +234,7 @@ def test_networks_without_a_collapsed_layer_say_nothing_about_collapsed_layers(n
 
 def test_every_check_has_a_case_by_hand():
     theory = {"printed_bound", "zero_loss_without_alignment", "collapse_after_settling"}
-    elsewhere = {*ON_CLASSIFIERS, *checks_of("causes", "free_features", "recovery")}  # see the tests of these modules
+    elsewhere = {*ON_CLASSIFIERS, *ON_DESCENTS, *checks_of("causes", "recovery")}  # see the tests of these modules
     assert {case[0] for case in CASES} | theory | elsewhere == set(CHECKS)
 
 

@@ -33,7 +33,7 @@ from nrc_core.sections.departures import shortfalls
 from nrc_core.workflow.profiles import read_profile
 from tests.fakes import network, results
 from tests.fakes_classification import for_claim
-from tests.known_checks import ON_CLASSIFIERS, checks_of
+from tests.known_checks import ON_CLASSIFIERS, ON_DESCENTS, checks_of
 
 ROOT = Path(__file__).parent.parent
 PAPER = ROOT / "book" / "profiles" / "paper.yml"
@@ -115,7 +115,7 @@ def test_a_claim_names_exactly_the_thresholds_its_check_reads():
             continue
         evidence = for_claim(one) if one.check in ON_CLASSIFIERS else regression
         evidence = variants if one.check in checks_of("recovery") else evidence
-        if one.check in checks_of("free_features"):
+        if one.check in ON_DESCENTS:
             evidence = {name: descents_of(name) for name in one.pages}
         limits = Recorder(thresholds())
         rows = CHECKS[one.check](evidence, limits, **one.arguments).rows

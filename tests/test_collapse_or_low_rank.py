@@ -4,10 +4,11 @@ import dataclasses
 
 import pytest
 
-from nrc_core import Store, run
+from nrc_core import Results, Store, run
 from nrc_core.claims.checks import CHECKS
 from nrc_core.errors import ConfigError
 from nrc_core.results.thresholds import thresholds
+from nrc_core.sections.class_descents import descents
 from nrc_core.sections.collapse_or_low_rank import figures, tables
 from nrc_core.sections.collapse_or_low_rank.experiment import collapse_or_low_rank
 from nrc_core.theory import deep_ufm_loss
@@ -17,37 +18,39 @@ from nrc_core.theory import deep_ufm_loss
 def found(tmp_path_factory):
     configs = collapse_or_low_rank(
         6, depth=3, decay=0.003, init_scales=[1.0, 0.4], width=8, widths=[5, 12], init_scale=0.7, starts=3,
-        iterations=300, iterations_by_width=300,
+        iterations=300,
     )  # fmt: skip
     return run(configs, store=Store(tmp_path_factory.mktemp("store")))
 
 
-def changed(found, *, loss: float | None = None, rank: int | None = None, width: int):
-    """The same results with one loss or one rank in all descents of a width."""
-    descent, keys = found.descent.copy(), found.runs.loc[found.runs["width"] == width, "key"]
-    chosen = descent["key"].isin(keys)
-    if loss is not None:
-        descent.loc[chosen & (descent["quantity"] == "loss"), "value"] = loss
-    if rank is not None:
-        descent.loc[chosen & (descent["quantity"] == "rank"), "value"] = rank
-    return {"page": dataclasses.replace(found, descent=descent)}
+def changed(found: Results, quantity: str, value: float, width: int) -> Results:
+    """The same results with one value of a quantity in all descents of a width."""
+    descent, keys = found.descent.copy(), found.where(width=width).runs["key"]
+    descent.loc[(descent["quantity"] == quantity) & descent["key"].isin(keys), "value"] = value
+    return dataclasses.replace(found, descent=descent)
 
 
 def test_descents_stand_beside_the_structures(found):
-    table = tables.descents(found)
+    table = descents(found)
     assert len(table) == 4 * 3
     given = {"classes": 6, "depth": 3, "decay": 0.003}
     assert table["collapse"].eq(deep_ufm_loss("collapse", **given)).all()
     assert table["triangular"].eq(deep_ufm_loss("triangular", **given)).all()
     assert list(tables.by_scale(found)["init_scale"].unique()) == [1.0, 0.4]
     assert list(tables.by_width(found)["width"].unique()) == [5, 12]
-    assert table["rank"].between(0, 6).all()
+    assert set(tables.smallest_starts(found)["init_scale"]) == {0.4}
+    assert table["full_rank"].eq(table["rank"] == 6).all()
+
+
+def test_a_kind_that_both_lists_name_is_descended_once():
+    configs = collapse_or_low_rank(init_scales=[1.0, 0.7], width=30, widths=[20, 30], init_scale=0.7)
+    assert [(config.init_scale, config.width) for config in configs] == [(1.0, 30), (0.7, 30), (0.7, 20)]
 
 
 def test_without_a_complete_graph_there_is_no_triangular_structure(tmp_path):
-    configs = collapse_or_low_rank(4, depth=3, widths=[4, 5], width=4, starts=1, iterations=2, iterations_by_width=2)
+    configs = collapse_or_low_rank(4, depth=3, widths=[4, 5], width=4, starts=1, iterations=2)
     few = run(configs, store=Store(tmp_path))
-    assert tables.descents(few)["triangular"].isna().all()
+    assert descents(few)["triangular"].isna().all()
     assert "built on a graph" not in tables.words(few)
 
 
@@ -56,31 +59,41 @@ def test_low_rank_wins_where_the_checks_say():
         rows = CHECKS[name]({}, thresholds()).rows
         assert len(rows) >= 2
         assert rows["holds"].all()
+    assert tables.norms(range(6, 8), range(3, 4)).gt(1).all(axis=None)
 
 
 @pytest.mark.parametrize(("loss", "rank", "holds"), [(0.001, 3, True), (0.001, 6, False), (9.0, 3, False)])
 def test_small_starts_end_below_collapse_in_fewer_directions(found, loss, rank, holds):
-    rows = CHECKS["small_starts_end_below_collapse"](changed(found, loss=loss, rank=rank, width=8), thresholds()).rows
+    given = changed(changed(found, "loss", loss, 8), "rank", rank, 8)
+    rows = CHECKS["small_starts_end_below_collapse"]({"page": given}, thresholds()).rows
     assert rows["holds"].tolist() == [holds] * 3
     assert sorted(rows["seed"]) == [0, 1, 2]
 
 
 @pytest.mark.parametrize(("narrow", "wide", "holds"), [(3, 6, True), (6, 6, False), (6, 3, False)])
-def test_full_rank_takes_over_with_width(found, narrow, wide, holds):
-    first = dataclasses.replace(found, descent=changed(found, rank=narrow, width=5)["page"].descent)
-    rows = CHECKS["full_rank_takes_over"](changed(first, rank=wide, width=12), thresholds()).rows
+def test_collapse_takes_over_with_width(found, narrow, wide, holds):
+    given = changed(changed(found, "rank", narrow, 5), "rank", wide, 12)
+    rows = CHECKS["collapse_takes_over"]({"page": given}, thresholds(), by="init_scale").rows
     assert rows["holds"].tolist() == [holds]
 
 
+def test_ranks_by_layer_are_medians_before_and_after_every_relu(found):
+    table = tables.ranks_by_layer(found)
+    assert list(table.columns) == ["H1", "W1", "W1, after ReLU", "W2", "W2, after ReLU", "W3"]
+    assert len(table) == 4
+    given = tables.ranks_by_layer(changed(found, "rank", 2, 5))
+    assert given.loc[(0.7, 5), "W2"] == 2
+    assert given.loc[(0.7, 5), "W2, after ReLU"] == table.loc[(0.7, 5), "W2, after ReLU"]
+
+
 def test_figures_and_words_tell_what_the_tables_have(found):
-    scales = tables.by_scale(found)
-    small = scales[scales["init_scale"] == 0.4]
-    below = int((small["loss"] < small["collapse"]).sum())
-    assert f"from small starts, {below} of 3 descents" in tables.words(found)
-    assert f"{below} of 3 at 0.4" in figures.losses_by_start(found).alt
+    small = tables.smallest_starts(found)
+    below = small["end"] < small["collapse"]
+    assert f"from small starts, {(below & ~small['full_rank']).sum()} of 3 descents" in tables.words(found)
+    assert f"{below.sum()} of 3 at 0.4" in figures.losses_by_start(found).alt
     assert "at 12" in figures.ranks_by_width(found).alt
     norms = tables.norms(range(3, 12), range(3, 5))
-    assert "3 weights: from 8 classes on; 4 weights: from 6 classes on" in figures.map_of_norms(norms).alt
+    assert "from K = 8 at L = 3, K = 6 at L = 4" in figures.map_of_norms(norms).alt
     alt = figures.graph_structure().alt
     assert "features rank 5, before ReLU rank 5, after it rank 10, output rank 10" in alt
 

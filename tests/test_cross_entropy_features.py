@@ -8,22 +8,23 @@ import torch
 
 from nrc_core.theory import cross_entropy_ufm_loss
 from nrc_core.theory.cross_entropy import best_scale, cross_entropy_objective, logits
+from nrc_core.theory.factors import Factors
 
 
-def balanced(structure: str, *, classes: int, depth: int, samples: int, scale: float) -> list[torch.Tensor]:
+def balanced(structure: str, *, classes: int, depth: int, samples: int, scale: float) -> list[np.ndarray]:
     """Factors of equal singular values, H_1 and W_1 to W_L, whose product is the logits."""
     full = np.repeat(scale * logits(structure, classes), samples, axis=1)
     left, values, right = np.linalg.svd(full, full_matrices=False)
     roots = np.where(values > 1e-9, values, 0) ** (1 / (depth + 1))
-    factors = [roots[:, None] * right, *[np.diag(roots)] * (depth - 1), left * roots]
-    return [torch.from_numpy(factor) for factor in factors]
+    return [roots[:, None] * right, *[np.diag(roots)] * (depth - 1), left * roots]
 
 
-def descend(factors: list[torch.Tensor], decay: float) -> float:
-    for factor in factors:
-        factor.requires_grad_(True)
+def descend(arrays: list[np.ndarray], decay: float) -> float:
+    """The loss at the end of L-BFGS from these factors."""
+    factors = Factors.of(*arrays)
+    free = [factor.requires_grad_(True) for factor in (factors.features, *factors.weights)]
     optimiser = torch.optim.LBFGS(
-        factors, max_iter=3000, max_eval=6000, tolerance_grad=1e-12, tolerance_change=0, history_size=50,
+        free, max_iter=3000, max_eval=6000, tolerance_grad=1e-12, tolerance_change=0, history_size=50,
         line_search_fn="strong_wolfe",
     )  # fmt: skip
 
@@ -49,7 +50,7 @@ def test_explicit_factors_have_the_loss_and_no_other_scale_is_better(structure, 
 
     def at(factor: float) -> float:
         factors = balanced(structure, classes=classes, depth=depth, samples=samples, scale=factor * scale)
-        return cross_entropy_objective(factors, decay=decay).item()
+        return cross_entropy_objective(Factors.of(*factors), decay=decay).item()
 
     assert at(1.0) == pytest.approx(loss, abs=1e-10)
     assert min(at(factor) for factor in (0.01, 0.5, 0.99, 1.01, 2, 4)) > loss
@@ -57,9 +58,9 @@ def test_explicit_factors_have_the_loss_and_no_other_scale_is_better(structure, 
 
 @pytest.mark.parametrize(("classes", "decay", "samples"), [(4, 5e-3, 1), (6, 8e-3, 2), (5, 1e-3, 3)])
 def test_with_one_weight_collapse_is_what_descent_finds(classes, decay, samples):
-    generator = torch.Generator().manual_seed(0)
+    generator = np.random.default_rng(0)
     shapes = [(classes + 1, classes * samples), (classes, classes + 1)]
-    factors = [torch.randn(*shape, generator=generator, dtype=torch.float64) for shape in shapes]
+    factors = [generator.standard_normal(shape) for shape in shapes]
     expected = cross_entropy_ufm_loss("collapse", classes=classes, depth=1, decay=decay, samples=samples)
     assert descend(factors, decay) == pytest.approx(expected, abs=1e-8)
 
@@ -68,9 +69,9 @@ def test_with_one_weight_collapse_is_what_descent_finds(classes, decay, samples)
 def test_descent_from_near_the_best_structure_stays_at_its_loss(depth, structure):
     decay = 0.008 / depth**1.5
     scale, expected = best_scale(structure, classes=6, depth=depth, decay=decay)
-    generator = torch.Generator().manual_seed(1)
+    generator = np.random.default_rng(1)
     factors = balanced(structure, classes=6, depth=depth, samples=1, scale=scale)
-    noisy = [factor + 0.01 * torch.randn(factor.shape, generator=generator, dtype=torch.float64) for factor in factors]
+    noisy = [factor + 0.01 * generator.standard_normal(factor.shape) for factor in factors]
     assert descend(noisy, decay) == pytest.approx(expected, abs=1e-8)
 
 

@@ -9,8 +9,8 @@ import torch
 from scipy.optimize import minimize
 
 from nrc_core.theory import deep_ufm_loss, deep_ufm_matrices
+from nrc_core.theory.bounds import deep_zero_from
 from nrc_core.theory.deep_features import (
-    DeepFactors,
     _best_mixture,
     _last_two,
     deep_ufm_objective,
@@ -18,7 +18,7 @@ from nrc_core.theory.deep_features import (
     scaled,
     triangular_factors,
 )
-from nrc_core.theory.statements import deep_zero_from
+from nrc_core.theory.factors import Factors
 
 SETTINGS = [(6, 3, 1e-3, 1), (10, 4, 4e-3, 2), (15, 3, 2e-3, 3), (3, 5, 1e-2, 1), (21, 6, 5e-4, 1)]
 
@@ -42,7 +42,7 @@ def test_the_loss_is_the_least_over_all_scales_of_the_explicit_factors(structure
     assert factors[0].shape[1] == classes * samples
     assert len(found.weights) == depth
     assert objective(factors, decay) == pytest.approx(loss, abs=1e-12)
-    assert deep_ufm_objective(found, decay=decay) == pytest.approx(loss, abs=1e-12)
+    assert deep_ufm_objective(found, decay=decay).item() == pytest.approx(loss, abs=1e-12)
     # From other scales of the factors, the descent over these scales ends at the same loss.
     start = np.random.default_rng(0).normal(0, 0.2, depth + 1)
     ended = minimize(
@@ -98,8 +98,8 @@ def test_collapse_is_not_optimal_from_eight_classes_on_with_three_weights():
     for classes, lower in ((7, False), (8, True), (9, True)):
         edges = list(combinations(range(5), 2))[-classes:]
         found = [scaled(triangular_factors(edges, 3, {k: 1.0}), decay=1e-3) for k in (2, 3)]
-        losses = [deep_ufm_objective(one, decay=1e-3) for one in found]
-        collapse = deep_ufm_objective(deep_ufm_matrices("collapse", classes=classes, depth=3, decay=1e-3), decay=1e-3)
+        losses = [deep_ufm_objective(one, decay=1e-3).item() for one in found]
+        collapse = deep_ufm_loss("collapse", classes=classes, depth=3, decay=1e-3)
         assert (min(losses) < collapse) == lower
         assert (relative_norm(classes, 3) < 1) == lower
 
@@ -111,7 +111,7 @@ def test_from_a_decay_on_zero_is_best(depth):
     assert below < 0.5 == above
     assert below == pytest.approx(0.5, abs=1e-3)
     beyond = deep_ufm_matrices("collapse", classes=5, depth=depth, decay=1.0, samples=2)
-    assert deep_ufm_objective(beyond, decay=1.0) == 0.5
+    assert deep_ufm_objective(beyond, decay=1.0).item() == 0.5
     assert deep_ufm_loss("zero", classes=5, depth=depth, decay=0.1) == 0.5
 
 
@@ -155,8 +155,7 @@ def test_arguments_out_of_range_are_refused(changed, message):
 
 
 def test_samples_that_are_not_shared_equally_are_refused():
-    eye = torch.eye(2, dtype=torch.float64)
     with pytest.raises(ValueError, match="a multiple of the 2 classes: got 3"):
-        deep_ufm_objective(DeepFactors(torch.ones(2, 3, dtype=torch.float64), (eye,)), decay=0.1)
+        deep_ufm_objective(Factors.of(np.ones((2, 3)), np.eye(2)), decay=0.1)
     with pytest.raises(ValueError, match="3 classes and 3 weights or more: got 2 and 3"):
         relative_norm(2, 3)

@@ -12,6 +12,7 @@ import pandas as pd
 
 from nrc_core.config.base import OUTPUT, Configuration
 from nrc_core.config.classification import ClassifierConfig, TransferConfig
+from nrc_core.config.descent import FreeConfig
 from nrc_core.results.store import RESULTS_VERSION, RunResult
 from nrc_core.results.thresholds import thresholds
 from nrc_core.sections.collapse import half_time
@@ -124,7 +125,7 @@ def quantities(result: RunResult, wanted: Configuration) -> pd.DataFrame:
     """
     if isinstance(wanted, TransferConfig):
         rows = list(_downstream(result))
-    elif not wanted.NEEDS_DATA:
+    elif isinstance(wanted, FreeConfig):
         rows = list(_descended(result))
     else:
         m = result.tables["measurements"]

@@ -12,7 +12,6 @@ from nrc_core.errors import ConfigError
 
 # NRC4 ignores directions whose variance is a smaller share of the largest one, see `nrc_core.metrics.regression`.
 NUMERICAL_TOLERANCE = 1e-12
-FREE = "free features"  # in place of a data set, for models in which features are free
 OUTPUT = "output"  # the name of the last site, which feeds no weight
 CONVENTIONS = ("careful", "printed", "released")  # definitions of the metrics, see `measure`
 MOST_MEASUREMENTS = 100_000  # more than the number of epochs or iterations of any run
@@ -59,7 +58,6 @@ class Configuration:
         TIMES: name of the field with the times of the measurements.
         MEASURED: fields that say what is measured or kept, not what is trained.
         SHARED: fields that must be the same in runs that are trained together; if empty, every run is trained alone.
-        NEEDS_DATA: whether the run needs data; without, `rows` is its number of samples.
         keep_weights: whether the weights are kept at every measurement, for runs that start from these weights.
         conventions: definitions of the metrics that are used, see `measure`.
     """
@@ -71,7 +69,7 @@ class Configuration:
     TIMES: ClassVar[str]
     MEASURED: ClassVar[tuple[str, ...]] = ()
     SHARED: ClassVar[tuple[str, ...]] = ()
-    NEEDS_DATA: ClassVar[bool] = True
+
     dataset: str
     dataset_options: dict[str, Any]
     seed: int
@@ -88,11 +86,6 @@ class Configuration:
     def short_name(self) -> str:
         """The data set and the seed, for messages."""
         return f"{self.dataset}, seed {self.seed}"
-
-    @property
-    def rows(self) -> int:
-        """Number of samples of a run without data; 0 for a run with data, since these decide their number."""
-        return 0
 
     @property
     def times(self) -> tuple[int, ...]:

@@ -7,16 +7,48 @@ from typing import Any, ClassVar
 from nrc_core.config import base
 from nrc_core.errors import ConfigError
 
+FREE = "free features"  # in place of the name of a data set
+NO_DATA = "none"  # in place of the identity of a data set
 LINKS = ("logit", "probit", "cloglog")  # those of `nrc_core.theory.ordinal`
 LOSSES = ("squared", "cross_entropy")
 
 
-@dataclass(frozen=True)
-class OrdinalConfig(base.Configuration):
+@dataclass(frozen=True, kw_only=True)
+class FreeConfig(base.Configuration):
+    """Base class of the configurations of descents from random starts. The results are a table `descent`.
+
+    Attributes:
+        starts: the number of random starts; each is one descent.
+        iterations: the number of steps, or the most of them.
+        seed: decides all starts.
+        dataset, dataset_options: always the same, since there are no data.
+    """
+
+    CLOCK: ClassVar[str] = "iteration"
+    TIMES: ClassVar[str] = "iterations"
+
+    starts: int
+    iterations: int
+    seed: int = base.SEED.field(0)
+    dataset: str = base.one_of([FREE]).field(FREE)
+    dataset_options: dict[str, Any] = field(default_factory=dict)
+
+    @property
+    def times(self) -> tuple[int, ...]:
+        """The number of steps, since only the end is measured."""
+        return (self.iterations,)
+
+    @property
+    def rows(self) -> int:
+        """The number of samples."""
+        raise NotImplementedError
+
+
+@dataclass(frozen=True, kw_only=True)
+class OrdinalConfig(FreeConfig):
     """Descents on the unconstrained features model of ordinal regression, see `nrc_core.theory.ordinal`.
 
-    All features and the weight w are found by L-BFGS from random starts, without use of the theory. The results are a
-    table `descent` with a row for each start and quantity.
+    All features and the weight w are found by L-BFGS from random starts, without use of the theory.
 
     Attributes:
         thresholds: b_0 to b_Q, finite and increasing.
@@ -25,33 +57,25 @@ class OrdinalConfig(base.Configuration):
         link: one of `LINKS`.
         width: the number of features, h.
         init_scale: the standard deviation of the features and of w at the start.
-        starts: the number of random starts; each is one descent.
-        iterations: the most iterations of L-BFGS.
-        seed: decides all starts.
 
     Raises:
         ConfigError: a value is out of range; the message names the field.
 
     Example:
-        >>> OrdinalConfig(thresholds=(-1.0, 0.0, 1.0), counts=(2, 2), decay=0.1).starts
-        5
+        >>> OrdinalConfig(thresholds=(-1.0, 0.0, 1.0), counts=(2, 2), decay=0.1).rows
+        4
     """
 
     TASK: ClassVar[str] = "ordinal features"
-    CLOCK: ClassVar[str] = "iteration"
-    NEEDS_DATA: ClassVar[bool] = False
 
-    thresholds: tuple[float, ...] = ()
-    counts: tuple[int, ...] = ()
-    decay: float = base.POSITIVE.field(0.1)
+    thresholds: tuple[float, ...]
+    counts: tuple[int, ...]
+    decay: float = base.POSITIVE.field()
     link: str = base.one_of(LINKS).field("logit")
     width: int = base.AT_LEAST_1.field(6)
     init_scale: float = base.POSITIVE.field(0.3)
     starts: int = base.AT_LEAST_1.field(5)
     iterations: int = base.AT_LEAST_1.field(4000)
-    seed: int = base.SEED.field(0)
-    dataset: str = base.one_of([base.FREE]).field(base.FREE)
-    dataset_options: dict[str, Any] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -64,23 +88,18 @@ class OrdinalConfig(base.Configuration):
             )
 
     @property
-    def times(self) -> tuple[int, ...]:
-        """The most iterations, since only the end is measured."""
-        return (self.iterations,)
-
-    @property
     def rows(self) -> int:
         """The number of samples."""
         return sum(self.counts)
 
 
-@dataclass(frozen=True)
-class ClassesConfig(base.Configuration):
-    """Descents on a deep unconstrained features model for classes, see `nrc_core.theory.deep_features`.
+@dataclass(frozen=True, kw_only=True)
+class ClassesConfig(FreeConfig):
+    """Descents on a deep unconstrained features model for classes.
 
     The loss "squared" is that of the deep model with ReLU (`nrc_core.theory.deep_features`), the loss "cross_entropy"
     that of the deep linear model (`nrc_core.theory.cross_entropy`). All factors are found by gradient descent without
-    momentum from random starts. The results are a table `descent` with a row for each start and quantity.
+    momentum from random starts.
 
     Attributes:
         loss: one of `LOSSES`.
@@ -92,9 +111,6 @@ class ClassesConfig(base.Configuration):
         init_scale: the entries of the factors have at the start this standard deviation over the root of the width;
             behind a ReLU it is larger by the root of 2.
         learning_rate: of gradient descent.
-        starts: the number of random starts; each is one descent.
-        iterations: the steps of gradient descent.
-        seed: decides all starts.
 
     Raises:
         ConfigError: a value is out of range; the message names the field.
@@ -105,8 +121,6 @@ class ClassesConfig(base.Configuration):
     """
 
     TASK: ClassVar[str] = "class features"
-    CLOCK: ClassVar[str] = "iteration"
-    NEEDS_DATA: ClassVar[bool] = False
 
     loss: str = base.one_of(LOSSES).field()
     classes: int = base.AT_LEAST_1.field()
@@ -118,14 +132,6 @@ class ClassesConfig(base.Configuration):
     learning_rate: float = base.POSITIVE.field(0.5)
     starts: int = base.AT_LEAST_1.field(10)
     iterations: int = base.AT_LEAST_1.field(8000)
-    seed: int = base.SEED.field(0)
-    dataset: str = base.one_of([base.FREE]).field(base.FREE)
-    dataset_options: dict[str, Any] = field(default_factory=dict)
-
-    @property
-    def times(self) -> tuple[int, ...]:
-        """The number of steps, since only the end is measured."""
-        return (self.iterations,)
 
     @property
     def rows(self) -> int:

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 
 from nrc_core.config.base import Configuration
 from nrc_core.config.classification import TransferConfig
+from nrc_core.config.descent import NO_DATA, FreeConfig
 from nrc_core.data.catalogue import data_identity
 from nrc_core.errors import DataUnavailable, TrainingDiverged
 from nrc_core.results.results import TABLES
@@ -55,8 +56,8 @@ def is_prepared(config: Configuration) -> bool:
 
 
 def _identity(config: Configuration) -> str:
-    if not config.NEEDS_DATA:
-        return "none"
+    if isinstance(config, FreeConfig):
+        return NO_DATA
     options = config.dataset_options
     return data_identity(config.dataset, targets=options.get("targets", ()), split=options.get("split", "random"))
 
@@ -170,7 +171,7 @@ class Obtaining:
             earlier = self._store.load(key, tables=())
             runs[key] = config.measured_with(earlier.config) if earlier else config
         (first_key, first), *_ = runs.items()
-        dataset = self.load(first) if first.NEEDS_DATA else None
+        dataset = None if isinstance(first, FreeConfig) else self.load(first)
         checkpoints = [self._store.checkpoint(key) for key in runs]
         try:
             weights = self._weights(first_key, first)

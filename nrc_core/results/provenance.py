@@ -9,11 +9,11 @@ from typing import Any
 
 import torch
 
+from nrc_core.config.descent import NO_DATA, FreeConfig
 from nrc_core.data.dataset import Dataset
 from nrc_core.results.store import RESULTS_VERSION
 from nrc_core.training.checkpoints import Trained, source_checksum
 
-NO_DATA = {"identity": "none", "kind": "theory"}
 PACKAGES = ("nrc-core", "numpy", "pandas")
 
 
@@ -42,10 +42,13 @@ def _cpu_model() -> str:
 
 
 def describe_run(trained: Trained, dataset: Dataset | None, device: torch.device) -> dict[str, Any]:
-    """The provenance of one run, as plain JSON values. Without data, the run was computed on the CPU."""
-    if dataset is None:
+    """The provenance of one run, as plain JSON values. Descents without data are computed on the CPU."""
+    if isinstance(trained.config, FreeConfig):
         device = torch.device("cpu")
-    data = NO_DATA | {"n_train": trained.config.rows} if dataset is None else dict(dataset.provenance)
+        data: dict[str, Any] = {"identity": NO_DATA, "kind": "theory", "n_train": trained.config.rows}
+    else:
+        assert dataset is not None
+        data = dict(dataset.provenance)
     record = {
         "config": trained.config.as_dict(),
         "data": data,

@@ -11,6 +11,7 @@ from collections.abc import Callable, Collection, Iterable
 from typing import TYPE_CHECKING
 
 from nrc_core.config.base import Configuration
+from nrc_core.config.descent import FreeConfig
 from nrc_core.data.catalogue import BUILT_IN, check_samples
 from nrc_core.data.prepared import data_folder, read_manifest
 from nrc_core.errors import TrainingDiverged
@@ -112,7 +113,7 @@ def check_obtainable(configs: Iterable[Configuration], *, store: Store) -> list[
     obtaining = Obtaining(store)
     lacking = [config for config in configs if find(config, store, tables=()) is None]
     for config in lacking:
-        if not config.NEEDS_DATA:
+        if isinstance(config, FreeConfig):
             continue
         if config.dataset not in BUILT_IN or not is_prepared(config):
             obtaining.load(config)  # data that can be simulated are simulated here

@@ -40,9 +40,9 @@ def shortfalls(runs: pd.DataFrame, experiment: str) -> list[tuple[str, float, fl
     regression networks beside classifiers, so these are left out.
     """
     found: list[tuple[str, float, float]] = []
-    if of_the_paper(runs, experiment).empty:
+    if (own := of_the_paper(runs, experiment)).empty:
         return found
-    for (dataset, architecture), rows in of_the_paper(runs, experiment).groupby(["dataset", "architecture"]):
+    for (dataset, architecture), rows in own.groupby(["dataset", "architecture"]):
         if papers := [config.as_dict() for config in planned(experiment, str(dataset), str(architecture))]:
             here, there = _largest(rows), _largest(pd.DataFrame(papers))
             found += [(name, here[name], there[name]) for name in here if here[name] < there[name]]

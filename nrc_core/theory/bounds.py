@@ -69,6 +69,19 @@ def decay_beyond_targets(strongest: float, target_dim: int, depth: int) -> float
     return 2 / target_dim * (math.sqrt(strongest) * (m - 1) / m) ** (2 * m / (m + 1)) / (m - 1)
 
 
+def deep_zero_from(depth: int) -> float:
+    """The least c at which zero is the best u of a direction of deviation 1, see `nrc_core.theory.statements.deep_ufm_threshold`.
+
+    ``((L - 1) / L)^(2L / (L + 1)) / (L - 1)`` for L > 1, and 1 for L = 1. A direction of deviation a is zero from
+    ``a^(2L / (L + 1))`` times this value on.
+
+    Example:
+        >>> [round(deep_zero_from(depth), 4) for depth in (1, 2, 3, 4)]
+        [1.0, 0.3969, 0.2722, 0.2104]
+    """
+    return 1.0 if depth == 1 else ((depth - 1) / depth) ** (2 * depth / (depth + 1)) / (depth - 1)
+
+
 def share_bound(gap: float, rank: int, stable_rank: float) -> float:
     """Bound on the share of a variance outside a span: ``sqrt(m / s) sqrt(1 - c^2)``, the second bound of the lemma.
 

@@ -19,6 +19,7 @@ from scipy.optimize import minimize_scalar
 from torch import Tensor
 
 from nrc_core.theory.arguments import check_decay, check_whole
+from nrc_core.theory.factors import Factors
 
 STRUCTURES = ("collapse", "pairs", "planar")
 ROUNDING = 1e-9  # singular values of a structure are larger, or zero; a small power of a rounding error is not small
@@ -102,24 +103,24 @@ def logits(structure: str, classes: int) -> NDArray[np.float64]:
     raise ValueError(f"structure must be one of {', '.join(STRUCTURES)}: got {structure!r}")
 
 
-def cross_entropy_objective(factors: list[Float[Tensor, "_ _"]], *, decay: float) -> Float[Tensor, ""]:
-    """The objective of explicit factors H_1, W_1 to W_L; there are as many classes as logits.
+def cross_entropy_objective(factors: Factors, *, decay: float | int) -> Float[Tensor, ""]:
+    """The objective of given factors; there are as many classes as outputs.
 
     Args:
-        factors: H_1 is (h, N), with the samples of a class side by side.
+        factors: of any widths; the samples must be a multiple of the outputs.
         decay: the weight decay of all factors.
 
+    Raises:
+        ValueError: the samples are not a multiple of the outputs.
+
     Example:
-        >>> round(cross_entropy_objective([torch.zeros(3, 6), torch.zeros(2, 3)], decay=0.1).item(), 6)
-        0.693147
+        >>> cross_entropy_objective(Factors.of(np.zeros((3, 6)), np.zeros((2, 3))), decay=0.1).exp().item()
+        2.0
     """
-    signal = factors[0]
-    for weight in factors[1:]:
+    signal = factors.features
+    for weight in factors.weights:
         signal = weight @ signal
-    classes, total = signal.shape
-    labels = torch.arange(classes).repeat_interleave(total // classes)
-    penalty = sum((factor.square().sum() for factor in factors), torch.zeros(()))
-    return torch.nn.functional.cross_entropy(signal.T, labels) + decay / 2 * penalty
+    return torch.nn.functional.cross_entropy(signal.T, factors.labels().T) + factors.penalty(decay)
 
 
 def _least(loss: Callable[[float], float], at_zero: float) -> tuple[float, float]:
@@ -145,28 +146,28 @@ def hessian(structure: str, *, classes: int, depth: int, decay: float, width: in
         (32, 6, True)
     """
     factors = structure_factors(structure, classes=classes, depth=depth, decay=decay, width=width)
-    shapes, sizes = [factor.shape for factor in factors], [factor.numel() for factor in factors]
+    each = [factors.features, *factors.weights]
 
     def objective(flat: Tensor) -> Tensor:
-        parts = [part.reshape(shape) for part, shape in zip(flat.split(sizes), shapes, strict=True)]
-        return cross_entropy_objective(parts, decay=decay)
+        parts = flat.split([factor.numel() for factor in each])
+        features, *weights = [part.reshape(factor.shape) for part, factor in zip(parts, each, strict=True)]
+        return cross_entropy_objective(Factors(features, tuple(weights)), decay=decay)
 
-    flat = torch.cat([factor.flatten() for factor in factors])
+    flat = torch.cat([factor.flatten() for factor in each])
     found: Tensor = torch.autograd.functional.hessian(objective, flat)
     return found
 
 
-def structure_factors(
-    structure: str, *, classes: int, depth: int, decay: float, width: int
-) -> list[Float[Tensor, "_ _"]]:
+def structure_factors(structure: str, *, classes: int, depth: int, decay: float, width: int) -> Factors:
     """Balanced factors H_1, W_1 to W_L of a structure, with one sample of each class.
 
     Raises:
         ValueError: as `hessian`.
 
     Example:
-        >>> [tuple(factor.shape) for factor in structure_factors("pairs", classes=4, depth=2, decay=0.01, width=3)]
-        [(3, 4), (3, 3), (4, 3)]
+        >>> found = structure_factors("pairs", classes=4, depth=2, decay=0.01, width=3)
+        >>> tuple(found.features.shape), [tuple(weight.shape) for weight in found.weights]
+        ((3, 4), [(3, 3), (4, 3)])
     """
     scale, _ = best_scale(structure, classes=classes, depth=depth, decay=decay)
     left, values, right = np.linalg.svd(scale * logits(structure, classes))
@@ -177,16 +178,17 @@ def structure_factors(
     roots[:rank] = values[:rank] ** (1 / (depth + 1))
     first, last = np.zeros((width, classes)), np.zeros((classes, width))
     first[:rank], last[:, :rank] = roots[:rank, None] * right[:rank], left[:, :rank] * roots[:rank]
-    return [torch.from_numpy(factor) for factor in (first, *[np.diag(roots)] * (depth - 1), last)]
+    return Factors.of(first, *[np.diag(roots)] * (depth - 1), last)
 
 
 def solution_dimension(rank: int, *, depth: int, width: int) -> int:
     """The dimension of the set of solutions of a structure: ``L (r d - r (r + 1) / 2)``.
 
     Rotations of the d dimensions between two neighbouring factors, of which there are L, leave the logits and the norms
-    unchanged. A rotation moves the factors unless it acts outside their r dimensions only, so each of them gives
-    ``d (d - 1) / 2 - (d - r) (d - r - 1) / 2`` dimensions. The source counts ``L r (d - r)`` for structures with equal
-    singular values, those of planes without their frames.
+    unchanged. A rotation moves the factors, unless it acts outside their r dimensions only. So each place between two
+    factors gives ``d (d - 1) / 2 - (d - r) (d - r - 1) / 2`` dimensions. The source counts ``L r (d - r)`` for
+    structures with equal singular values. This is the dimension of r-dimensional subspaces; it leaves out the rotations
+    inside them.
 
     Example:
         >>> solution_dimension(3, depth=2, width=5)

@@ -17,32 +17,19 @@ the lower loss, for every decay and every number of samples.
 import math
 from collections.abc import Sequence
 from itertools import combinations
-from typing import Any, NamedTuple
 
 import numpy as np
-import torch
 from jaxtyping import Float
 from numpy.typing import NDArray
 from scipy.optimize import brentq
 from torch import Tensor
 
 from nrc_core.theory.arguments import check_decay, check_whole
-from nrc_core.theory.statements import deep_zero_from
+from nrc_core.theory.bounds import deep_zero_from
+from nrc_core.theory.factors import Factors
 
 STRUCTURES = ("collapse", "triangular", "zero")
 Edge = tuple[int, int]
-
-
-class DeepFactors(NamedTuple):
-    """The factors of a deep unconstrained features model.
-
-    Attributes:
-        features: (h, N), H_1, with the samples of a class side by side.
-        weights: W_1 to W_L, so that the output is ``W_L relu(... relu(W_1 H_1))``.
-    """
-
-    features: Float[Tensor, "h n"]
-    weights: tuple[Float[Tensor, "_ _"], ...]
 
 
 def deep_ufm_loss(structure: str, *, classes: int, depth: int, decay: float | int, samples: int = 1) -> float:
@@ -79,7 +66,7 @@ def deep_ufm_loss(structure: str, *, classes: int, depth: int, decay: float | in
     return 0.5 if structure == "zero" else _best(_product(structure, classes, depth), depth, decay, samples)[1]
 
 
-def deep_ufm_matrices(structure: str, *, classes: int, depth: int, decay: float | int, samples: int = 1) -> DeepFactors:
+def deep_ufm_matrices(structure: str, *, classes: int, depth: int, decay: float | int, samples: int = 1) -> Factors:
     """The factors whose objective is `deep_ufm_loss` of the same arguments, as explicit matrices.
 
     Their objective can be computed by `deep_ufm_objective`.
@@ -89,12 +76,12 @@ def deep_ufm_matrices(structure: str, *, classes: int, depth: int, decay: float 
 
     Example:
         >>> found = deep_ufm_matrices("triangular", classes=10, depth=4, decay=1e-3)
-        >>> [tuple(weight.shape) for weight in found.weights], round(deep_ufm_objective(found, decay=1e-3), 6)
+        >>> [tuple(weight.shape) for weight in found.weights], round(deep_ufm_objective(found, decay=1e-3).item(), 6)
         ([(5, 5), (5, 5), (10, 5), (10, 10)], 0.020387)
     """
     _check(structure, classes, depth, decay, samples)
     if structure == "zero":
-        return _as_tensors([np.zeros((classes, classes * samples)), *[np.zeros((classes, classes))] * depth])
+        return Factors.of(np.zeros((classes, classes * samples)), *[np.zeros((classes, classes))] * depth)
     if structure == "collapse":
         plain = [np.eye(classes)] * (depth + 1)
     else:
@@ -103,34 +90,25 @@ def deep_ufm_matrices(structure: str, *, classes: int, depth: int, decay: float 
     return scaled(plain, decay=decay, samples=samples)
 
 
-def deep_ufm_objective(factors: DeepFactors, *, decay: float | int) -> float:
+def deep_ufm_objective(factors: Factors, *, decay: float | int) -> Float[Tensor, ""]:
     """The objective of given factors, through real ReLUs; there are as many classes as outputs.
 
     Args:
-        factors: those of any network; N must be a multiple of the number of outputs K.
+        factors: of any widths; the samples must be a multiple of the outputs.
         decay: the weight decay of all factors.
 
     Raises:
         ValueError: the samples are not a multiple of the outputs.
 
     Example:
-        >>> deep_ufm_objective(deep_ufm_matrices("zero", classes=3, depth=2, decay=0.1), decay=0.1)
+        >>> deep_ufm_objective(deep_ufm_matrices("zero", classes=3, depth=2, decay=0.1), decay=0.1).item()
         0.5
     """
-    return _objective(factors, decay).item()
-
-
-def _objective(factors: DeepFactors, decay: float | int) -> Tensor:
-    signal, (first, *others) = factors.features, factors.weights
-    classes, total = len(factors.weights[-1]), signal.shape[1]
-    if total % classes:
-        raise ValueError(f"samples must be a multiple of the {classes} classes: got {total}")
-    signal = first @ signal
+    first, *others = factors.weights
+    signal = first @ factors.features
     for weight in others:
         signal = weight @ signal.relu()
-    targets = torch.eye(classes, dtype=signal.dtype).repeat_interleave(total // classes, dim=1)
-    penalty = factors.features.square().sum() + sum(weight.square().sum() for weight in factors.weights)
-    return (signal - targets).square().sum() / (2 * total) + decay / 2 * penalty
+    return (signal - factors.labels()).square().sum() / (2 * signal.shape[1]) + factors.penalty(decay)
 
 
 def triangular_factors(edges: Sequence[Edge], depth: int, mixture: dict[int, float]) -> list[NDArray[np.float64]]:
@@ -165,14 +143,14 @@ def triangular_factors(edges: Sequence[Edge], depth: int, mixture: dict[int, flo
     return [roots[:, None] * right, left * roots, *middle, np.array(signs), np.linalg.pinv(inside)]
 
 
-def scaled(plain: Sequence[NDArray[np.float64]], *, decay: float | int, samples: int = 1) -> DeepFactors:
+def scaled(plain: Sequence[NDArray[np.float64]], *, decay: float | int, samples: int = 1) -> Factors:
     """Factors with the best scales, from factors whose output is the identity (one sample of each class)."""
     depth = len(plain) - 1
     norms = [float((factor**2).sum()) for factor in plain]
     scale, _ = _best(math.prod(norms), depth, decay, samples)
     common = (samples * math.prod(norms) * scale**2) ** (1 / (depth + 1))  # the squared norm of every factor
     features, *weights = [factor * math.sqrt(common / norm) for factor, norm in zip(plain, norms, strict=True)]
-    return _as_tensors([np.repeat(features / math.sqrt(samples), samples, axis=1), *weights])
+    return Factors.of(np.repeat(features / math.sqrt(samples), samples, axis=1), *weights)
 
 
 def relative_norm(classes: int, depth: int) -> float:
@@ -293,8 +271,3 @@ def _check(structure: str, classes: int, depth: int, decay: float | int, samples
     check_decay(decay)
     if structure == "triangular":
         _vertices(classes)
-
-
-def _as_tensors(arrays: Sequence[NDArray[Any]]) -> DeepFactors:
-    features, *weights = [torch.from_numpy(np.ascontiguousarray(array, dtype=np.float64)) for array in arrays]
-    return DeepFactors(features, tuple(weights))

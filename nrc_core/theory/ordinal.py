@@ -75,7 +75,7 @@ def ordinal_ufm_minimum(
 
     def excess(logarithm: float) -> float:
         """m times the norm of z over the decay, less 1; this grows with m."""
-        return math.exp(logarithm) * _norm(_latent(math.exp(logarithm), of_class, len(pi)), pi) / decay - 1
+        return math.exp(logarithm) * _norm(_latent(math.exp(logarithm), of_class), pi) / decay - 1
 
     low, high = math.log(decay) - 1, math.log(decay) + 1
     while excess(low) > 0:
@@ -83,7 +83,7 @@ def ordinal_ufm_minimum(
     while excess(high) < 0:
         high += 2
     force = math.exp(brentq(excess, low, high, xtol=1e-14, rtol=1e-14))
-    latent = _latent(force, of_class, len(pi))
+    latent = _latent(force, of_class)
     norm = _norm(latent, pi)
     return OrdinalMinimum(latent, math.sqrt(norm), float((pi * of_class.loss(latent)).sum() + decay * norm))
 
@@ -115,8 +115,8 @@ def undecayed_latent(thresholds: Numbers, *, link: str = "logit") -> Float[np.nd
         >>> undecayed_latent([-1, 1, 5]).round(9).tolist()
         [0.0, 3.0]
     """
-    lower, upper, pi = _checked(thresholds, None)
-    return _latent(0.0, likelihood(link, lower, upper), len(pi))
+    lower, upper, _ = _checked(thresholds, None)
+    return _latent(0.0, likelihood(link, lower, upper))
 
 
 @dataclass(frozen=True)
@@ -165,17 +165,15 @@ def likelihood(link: str, lower: Array, upper: Array) -> Likelihood:
     return Likelihood(loss, slope, lower, upper)
 
 
-def _latent(force: float, of_class: Likelihood, classes: int) -> Array:
-    """The root of ``l_q'(z) + force z`` for each class, which is increasing in z."""
-    found = np.zeros(classes)
-    for q in range(classes):
+def _latent(force: float, of_class: Likelihood) -> Array:
+    """The root of ``l_q'(z) + force z`` for each class; this function of z is increasing."""
+    found = np.zeros_like(of_class.lower)
+    for q, (low, high) in enumerate(zip(of_class.lower, of_class.upper, strict=True)):
 
         def pull(z: float, q: int = q) -> float:
-            return float(of_class.slope(np.full(classes, z))[q]) + force * z
+            return float(of_class.slope(np.full_like(found, z))[q]) + force * z
 
-        low, high = of_class.lower[q], of_class.upper[q]
-        low, high = min(low, 0.0), max(high, 0.0)
-        found[q] = brentq(pull, low, high, xtol=1e-14, rtol=1e-14)
+        found[q] = brentq(pull, min(low, 0.0), max(high, 0.0), xtol=1e-14, rtol=1e-14)
     return found
 
 

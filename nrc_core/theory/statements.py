@@ -27,7 +27,7 @@ from torch import Tensor
 from nrc_core.metrics.arrays import Matrix, checked_matrix
 from nrc_core.metrics.regression import eigen, spectral_ratio
 from nrc_core.theory.arguments import check_decay
-from nrc_core.theory.bounds import share_bound
+from nrc_core.theory.bounds import deep_zero_from, share_bound
 
 
 @dataclass(frozen=True)
@@ -211,19 +211,6 @@ def deep_ufm_threshold(feature_decay: float, weight_decays: Sequence[float]) -> 
         raise ValueError("a deep model has at least one weight: weight_decays is empty")
     c = (feature_decay * math.prod(weight_decays)) ** (1 / (depth + 1))
     return (c / deep_zero_from(depth)) ** ((depth + 1) / (2 * depth))
-
-
-def deep_zero_from(depth: int) -> float:
-    """The least c at which zero is the best u of a direction of deviation 1, see `deep_ufm_threshold`.
-
-    ``((L - 1) / L)^(2L / (L + 1)) / (L - 1)`` for L > 1, and 1 for L = 1. A direction of deviation a is zero from
-    ``a^(2L / (L + 1))`` times this value on.
-
-    Example:
-        >>> [round(deep_zero_from(depth), 4) for depth in (1, 2, 3, 4)]
-        [1.0, 0.3969, 0.2722, 0.2104]
-    """
-    return 1.0 if depth == 1 else ((depth - 1) / depth) ** (2 * depth / (depth + 1)) / (depth - 1)
 
 
 def deep_ufm_kept(target_covariance: Float[Tensor, "t t"], feature_decay: float, weight_decays: Sequence[float]) -> int:

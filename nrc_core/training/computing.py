@@ -9,6 +9,7 @@ import torch
 
 from nrc_core.config.base import Configuration
 from nrc_core.config.classification import ClassifierConfig, TransferConfig
+from nrc_core.config.descent import ClassesConfig, OrdinalConfig
 from nrc_core.config.regression import RunConfig
 from nrc_core.data.dataset import Dataset
 from nrc_core.data.load import load_dataset
@@ -52,7 +53,7 @@ def compute(
     if dataset is None:
         from nrc_core.training.descent import compute_descent
 
-        return [compute_descent(config) for config in configs]
+        return [compute_descent(config) for config in configs if isinstance(config, ClassesConfig | OrdinalConfig)]
     device = chosen_device(device)
     kept = [
         None if path is None else Checkpoint(path, checkpoint_identity(config, dataset, device))

@@ -1,6 +1,7 @@
 """Gradient descent on deep unconstrained features models for classes, for all random starts at once."""
 
 import math
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import torch
@@ -8,6 +9,9 @@ from torch import Tensor
 
 from nrc_core.config.descent import ClassesConfig
 from nrc_core.errors import TrainingDiverged
+from nrc_core.theory.cross_entropy import cross_entropy_objective
+from nrc_core.theory.deep_features import deep_ufm_objective
+from nrc_core.theory.factors import Factors
 
 RANK_TOLERANCE = 1e-3  # singular values above this share of the largest count for a rank
 
@@ -27,31 +31,25 @@ def deep_descents(config: ClassesConfig) -> list[dict[str, Any]]:
     for _ in range(config.iterations):
         for factor, gradient in zip(factors, _gradients(config, factors), strict=True):
             factor.sub_(gradient, alpha=config.learning_rate)
-    losses = objectives(config, factors)
-    if not losses.isfinite().all():
+    ends = [[factor[start] for factor in factors] for start in range(config.starts)]
+    losses = [objective(config, end).item() for end in ends]
+    if not all(map(math.isfinite, losses)):
         raise TrainingDiverged(
-            f"the loss of a descent is no longer finite (learning rate {config.learning_rate:g}): try a smaller "
-            "learning_rate"
+            f"{config.short_name}: the loss of a descent is no longer finite (learning rate {config.learning_rate:g}): "
+            "try a smaller learning_rate"
         )
-    rows = []
-    for start in range(config.starts):
-        measured = _measured(config, [factor[start] for factor in factors], losses[start])
-        rows += [{"start": start, **row} for row in measured]
-    return rows
+    return [
+        {"start": start, "quantity": name, "index": index, "value": value}
+        for start, end in enumerate(ends)
+        for name, index, value in [("loss", 0, losses[start]), *_geometry(config, end)]
+    ]
 
 
-def objectives(config: ClassesConfig, factors: list[Tensor]) -> Tensor:
-    """The objective of each start.
-
-    Args:
-        factors: H_1, W_1 to W_L, each with the starts as its first dimension.
-    """
-    output, targets = _signals(config, factors)[-1], _targets(config)
-    if config.loss == "squared":
-        errors = (output - targets).square().sum((1, 2)) / (2 * config.rows)
-    else:
-        errors = (output.logsumexp(1) - (output * targets).sum(1)).mean(1)
-    return errors + config.decay / 2 * sum((factor.square().sum((1, 2)) for factor in factors), torch.zeros(()))
+def objective(config: ClassesConfig, factors: Sequence[Tensor]) -> Tensor:
+    """The objective of the theory for H_1, W_1 to W_L of one start."""
+    given = Factors(factors[0], tuple(factors[1:]))
+    of_theory = deep_ufm_objective if config.loss == "squared" else cross_entropy_objective
+    return of_theory(given, decay=config.decay)
 
 
 def _starts(config: ClassesConfig) -> list[Tensor]:
@@ -96,15 +94,17 @@ def _gradients(config: ClassesConfig, factors: list[Tensor]) -> list[Tensor]:
     return [pull + config.decay * factors[0], *reversed(gradients)]
 
 
-def _measured(config: ClassesConfig, factors: list[Tensor], loss: Tensor) -> list[dict[str, Any]]:
-    signals = [one[0] for one in _signals(config, [factor[None] for factor in factors])]
+def _geometry(config: ClassesConfig, factors: list[Tensor]) -> Iterator[tuple[str, int, float]]:
+    """Yield the ranks and the singular values of one start: quantity, index, value."""
+    signals = _signals(config, factors)
+    for place, signal in enumerate(signals):
+        yield "rank", place, float(_rank(signal))
+        if 0 < place < config.depth:
+            yield "rank_after", place, float(_rank(signal.relu()))
     values = torch.linalg.svdvals(signals[-1])
-    found = [("loss", 0, loss.item())]
-    found += [("rank", place, float(_rank(signal))) for place, signal in enumerate(signals)]
-    found += [("rank_after", place, float(_rank(signal.relu()))) for place, signal in enumerate(signals[1:-1], 1)]
     largest = values[0].item() or 1.0
-    found += [("singular_value", place, value / largest) for place, value in enumerate(values.tolist())]
-    return [{"quantity": name, "index": index, "value": value} for name, index, value in found]
+    for place, value in enumerate(values.tolist()):
+        yield "singular_value", place, value / largest
 
 
 def _rank(signal: Tensor) -> int:

@@ -8,8 +8,8 @@ import pandas as pd
 from numpy.typing import NDArray
 from scipy.optimize import minimize
 
-from nrc_core.config.base import Configuration
 from nrc_core.config.descent import ClassesConfig, OrdinalConfig
+from nrc_core.errors import TrainingDiverged
 from nrc_core.theory.ordinal import likelihood
 from nrc_core.training.checkpoints import Trained
 from nrc_core.training.deep_descent import deep_descents
@@ -20,7 +20,7 @@ Row = dict[str, Any]
 NOTHING = 1e-12  # features with a smaller mean square are zero
 
 
-def compute_descent(config: Configuration) -> Trained:
+def compute_descent(config: ClassesConfig | OrdinalConfig) -> Trained:
     """All descents of a configuration, with the table `descent`: start, quantity, index, value.
 
     Quantities of `OrdinalConfig`: `loss`; `weight_norm`; `latent`, the mean of z in the class `index`; `within`, the
@@ -28,18 +28,19 @@ def compute_descent(config: Configuration) -> Trained:
     class means that is not on the line of w. Shares are NaN if all features are zero. For those of `ClassesConfig` see
     `nrc_core.training.deep_descent`.
 
-    Raises:
-        TypeError: a configuration of another kind.
+    Without a finite loss in all starts, the result has a `failure` and no table.
     """
     started = time.monotonic()
-    if isinstance(config, OrdinalConfig):
-        rows = [row for start in range(config.starts) for row in _ordinal(config, start)]
-    elif isinstance(config, ClassesConfig):
+    try:
         with reproducible_arithmetic():
-            rows = deep_descents(config)
-    else:
-        raise TypeError(f"there are no descents for {type(config).__name__}")
+            rows = deep_descents(config) if isinstance(config, ClassesConfig) else _ordinal_descents(config)
+    except TrainingDiverged as error:
+        return Trained(config, {}, time.monotonic() - started, failure=str(error))
     return Trained(config, {"descent": pd.DataFrame(rows)}, time.monotonic() - started)
+
+
+def _ordinal_descents(config: OrdinalConfig) -> list[Row]:
+    return [row for start in range(config.starts) for row in _ordinal(config, start)]
 
 
 def _ordinal(config: OrdinalConfig, start: int) -> list[Row]:

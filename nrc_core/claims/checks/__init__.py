@@ -5,12 +5,15 @@ The modules of this package register their checks in `CHECKS`, see `nrc_core.cla
 
 from nrc_core.claims.checks import (  # noqa: F401
     causes,
+    class_descents,
     classification,
-    free_features,
+    collapse_or_low_rank,
+    collapse_persists,
     generalisation,
     low_rank,
     margins,
     networks,
+    ordinal_targets,
     recovery,
     stochasticity,
     theory,

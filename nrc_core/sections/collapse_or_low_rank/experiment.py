@@ -15,31 +15,28 @@ def collapse_or_low_rank(
     *,
     depth: int = 4,
     decay: float = 0.004,
-    init_scales: Sequence[float] = (1.0, 0.5),
-    width: int = 30,
+    init_scales: Sequence[float] = (1.0, 0.7, 0.5),
     widths: Sequence[int] = (12, 20, 30, 60),
     init_scale: float = 0.7,
+    width: int = 30,
     starts: int = 10,
-    iterations: int = 20_000,
-    iterations_by_width: int = 12_000,
+    iterations: int = 12_000,
     seed: int = 0,
 ) -> list[ClassesConfig]:
     """Collapse or low rank: deep unconstrained features models with ReLU, by the size of the start and by width.
+
+    There are descents of all `init_scales` at `width`, and of all `widths` at `init_scale`.
 
     Raises:
         ConfigError: values out of range, or values of a list that are equal.
     """
     check_several("init_scales", init_scales)
     check_several("widths", widths)
-    shape = ("squared", classes, depth)
-    by_scale = [
-        ClassesConfig(*shape, width, decay, init_scale=scale, starts=starts, iterations=iterations, seed=seed)
-        for scale in init_scales
-    ]
-    by_width = [
+    kinds = dict.fromkeys([*((one, width) for one in init_scales), *((init_scale, one) for one in widths)])
+    return [
         ClassesConfig(
-            *shape, each, decay, init_scale=init_scale, starts=starts, iterations=iterations_by_width, seed=seed
+            loss="squared", classes=classes, depth=depth, width=h, decay=decay, init_scale=scale, starts=starts,
+            iterations=iterations, seed=seed,
         )
-        for each in widths
-    ]
-    return [*by_scale, *(config for config in by_width if config not in by_scale)]
+        for scale, h in kinds
+    ]  # fmt: skip

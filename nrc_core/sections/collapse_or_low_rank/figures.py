@@ -7,64 +7,66 @@ import pandas as pd
 from matplotlib.colors import TwoSlopeNorm
 
 from nrc_core.results.results import Results
-from nrc_core.sections.canvas import COLLAPSE, NETWORK, NEUTRAL, Picture, canvas, dot, legend, picture, shades, spread
-from nrc_core.sections.collapse_or_low_rank.tables import by_scale, by_width, full_rank
+from nrc_core.sections import canvas
+from nrc_core.sections.canvas import COLLAPSE, NETWORK, NEUTRAL, Picture, dot, picture
+from nrc_core.sections.class_descents import full_rank_by
+from nrc_core.sections.collapse_or_low_rank.tables import by_scale, by_width
 from nrc_core.theory.deep_features import triangular_factors
 
+VERTICES, SETS = 5, 3  # of the graph that is drawn
 LINES = {"collapse": COLLAPSE, "triangular": NETWORK}
 
 
 def map_of_norms(norms: pd.DataFrame) -> Picture:
     """Kappa by classes and weights: below 1 a structure of low rank has a lower loss than collapse."""
-    with canvas(1, 1, 2.6) as (figure, [[axis]]):
-        scale = TwoSlopeNorm(1.0, vmin=float(norms.min().min()), vmax=max(1.001, float(norms.max().max())))
+    better = norms < 1
+    first = {depth: int(row.idxmax()) for depth, row in better.iterrows() if row.any()}
+    told = ", ".join(f"K = {classes} at L = {depth}" for depth, classes in first.items())
+    scale = TwoSlopeNorm(1.0, vmin=float(norms.min(axis=None)), vmax=max(1.001, float(norms.max(axis=None))))
+    with canvas.canvas(1, 1, 2.6) as (figure, [[axis]]):
         grid = axis.pcolormesh(norms.columns, norms.index, norms.to_numpy(), cmap="PuOr_r", norm=scale)
-        for depth, row in norms.iterrows():
-            for classes, value in row.items():
-                if value < 1:
-                    axis.plot(classes, depth, **dot(".", color="black", markersize=3))
-        first = {depth: int(row[row < 1].index.min()) for depth, row in norms.iterrows() if (row < 1).any()}
-        axis.set(xlabel="classes K", ylabel="weights L", yticks=norms.index)
-        axis.set_title("Low rank wins from " + ", ".join(f"K = {k} at L = {depth}" for depth, k in first.items()))
+        rows, columns = np.nonzero(better.to_numpy())
+        axis.plot(norms.columns[columns], norms.index[rows], **dot(".", color="black", markersize=3))
+        axis.set(xlabel="classes K", ylabel="weights L", yticks=norms.index, title=f"Low rank wins from {told}")
         figure.colorbar(grid, ax=axis, label="kappa")
-        told = "; ".join(f"{depth} weights: from {k} classes on" for depth, k in first.items())
-        return picture(figure, f"Kappa by classes and weights; dots mark where it is below 1. {told}.")
+        return picture(figure, f"Kappa by classes and weights; dots mark where it is below 1, from {told}.")
 
 
-def graph_structure(vertices: int = 5, sets: int = 3) -> Picture:
-    """The matrices of the structure on the complete graph: features, after the last weight but one, after its ReLU."""
-    plain = triangular_factors(list(combinations(range(vertices), 2)), 3, {sets: 1.0})
-    signal = plain[1] @ plain[0]
-    before = plain[2] @ signal
-    shown = {"features": signal, "before ReLU": before, "after it": np.maximum(before, 0),
-             "output": plain[3] @ np.maximum(before, 0)}  # fmt: skip
-    with canvas(1, len(shown), 3.0) as (figure, axes):
+def graph_structure() -> Picture:
+    """The matrices of the structure on a complete graph: features, the last hidden ones around ReLU, output."""
+    edges = list(combinations(range(VERTICES), 2))
+    features, first, second, last = triangular_factors(edges, 3, {SETS: 1.0})
+    before = second @ first @ features
+    after = np.maximum(before, 0)
+    shown = {"features": first @ features, "before ReLU": before, "after it": after, "output": last @ after}
+    ranks = {name: int(np.linalg.matrix_rank(matrix)) for name, matrix in shown.items()}
+    with canvas.canvas(1, len(shown), 3.0) as (figure, axes):
         for axis, (name, matrix) in zip(axes.flat, shown.items(), strict=True):
             axis.imshow(matrix, cmap="PuOr", vmin=-1, vmax=1)
-            axis.set(xticks=[], yticks=[], xlabel="classes", title=f"{name}: rank {np.linalg.matrix_rank(matrix)}")
-            axis.title.set_fontsize(9)
-        told = ", ".join(f"{name} rank {np.linalg.matrix_rank(matrix)}" for name, matrix in shown.items())
-        return picture(figure, f"Matrices of the structure on a graph of {vertices} vertices: {told}.")
+            axis.set(xticks=[], yticks=[], xlabel="classes")
+            axis.set_title(f"{name}: rank {ranks[name]}", fontsize=9)
+        told = ", ".join(f"{name} rank {rank}" for name, rank in ranks.items())
+        return picture(figure, f"Matrices of the structure on a graph of {VERTICES} vertices: {told}.")
 
 
 def losses_by_start(results: Results) -> Picture:
     """The losses of the descents by the size of the start, coloured by rank, against two structures."""
     table = by_scale(results)
     scales = list(table["init_scale"].unique())
-    colours = shades(table["rank"], 0.15, 0.85)
-    with canvas(1, 1, 3.4) as (figure, [[axis]]):
+    colours = canvas.shades(table["rank"], 0.15, 0.85)
+    with canvas.canvas(1, 1, 3.4) as (figure, [[axis]]):
         for place, (_, own) in enumerate(table.groupby("init_scale", sort=False)):
-            for shift, row in zip(spread(len(own), 0.3), own.sort_values("loss").to_dict("records"), strict=True):
-                axis.plot(place + shift, row["loss"], **dot(color=colours[row["rank"]], markersize=6))
+            for shift, row in zip(canvas.spread(len(own), 0.3), own.sort_values("end").to_dict("records"), strict=True):
+                axis.plot(place + shift, row["end"], **dot(color=colours[row["rank"]], markersize=6))
         for structure, colour in LINES.items():
             axis.axhline(table[structure].iloc[0], color=colour, linewidth=1.5, linestyle="--")
         axis.set_xticks(range(len(scales)), [f"{scale:g}" for scale in scales])
-        below = (table["loss"] < table["collapse"]).groupby(table["init_scale"], sort=False).agg(["sum", "size"])
+        below = (table["end"] < table["collapse"]).groupby(table["init_scale"], sort=False).agg(["sum", "size"])
         told = ", ".join(f"{row['sum']} of {row['size']} at {scale:g}" for scale, row in below.iterrows())
         axis.set(xlabel="size of the start", ylabel="loss at the end", title=f"Below collapse: {told}")
         styles = {name: {"color": colour, "linestyle": "--"} for name, colour in LINES.items()}
         styles |= {f"rank {rank}": dot(color=colour, markersize=6) for rank, colour in colours.items()}
-        legend(figure, styles, above=False, columns=6)
+        canvas.legend(figure, styles, above=False, columns=6)
         return picture(figure, f"Losses at the end of descent by the size of the start. Below collapse: {told}.")
 
 
@@ -72,12 +74,13 @@ def ranks_by_width(results: Results) -> Picture:
     """The rank of the last hidden features before the last ReLU, by width."""
     table = by_width(results)
     widths = list(table["width"].unique())
-    with canvas(1, 1, 3.0) as (figure, [[axis]]):
+    with canvas.canvas(1, 1, 3.0) as (figure, [[axis]]):
         for place, (_, own) in enumerate(table.groupby("width", sort=False)):
-            axis.plot(place + spread(len(own), 0.3), own["rank"].sort_values(), **dot(color=NEUTRAL, markersize=6))
+            axis.plot(
+                place + canvas.spread(len(own), 0.3), own["rank"].sort_values(), **dot(color=NEUTRAL, markersize=6)
+            )
         axis.axhline(table["classes"].iloc[0], color=COLLAPSE, linestyle="--", label="collapse")
-        share = full_rank(table).groupby(table["width"]).mean()
-        told = ", ".join(f"{value:.0%} at {width}" for width, value in share.items())
+        told = ", ".join(f"{share:.0%} at {width}" for width, share in full_rank_by(table, "width").items())
         axis.set_xticks(range(len(widths)), [str(width) for width in widths])
         axis.set(xlabel="width", ylabel="rank before the last ReLU", title=f"As many directions as classes: {told}")
         axis.legend()

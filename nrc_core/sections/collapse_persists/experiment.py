@@ -8,7 +8,7 @@ from nrc_core.config.base import check_several
 from nrc_core.config.descent import ClassesConfig
 from nrc_core.sections.parameters import takes_lists
 
-# Deeper models diverge at a learning rate of 0.5 from starts of this size.
+# Models with so many weights diverge at the larger rate from starts of this size.
 DEEP, RATES = 5, (0.5, 0.2)
 
 
@@ -18,36 +18,28 @@ def collapse_persists(
     *,
     depths: Sequence[int] = (1, 2, 3, 6),
     widths: Sequence[int] = (6, 12, 24, 48),
-    decay: float = 0.003,
-    decay_by_depth: float = 0.008,
+    depth: int = 2,
     width: int = 12,
-    starts: int = 10,
-    starts_by_width: int = 20,
+    decay: float = 0.008,
+    starts: int = 20,
     iterations: int = 20_000,
-    iterations_by_width: int = 8_000,
     seed: int = 0,
 ) -> list[ClassesConfig]:
     """Collapse despite low-rank bias: deep linear unconstrained features models with cross entropy.
 
-    There are descents by depth, at `width` and with the decay ``decay_by_depth / L^1.5``, and by width, with two
-    weights and the decay `decay`.
+    There are descents of all `depths` at `width`, and of all `widths` at `depth`. The decay of all factors is
+    ``decay / L^1.5``: it must fall faster than 1 / L, or everything is zero in deep models.
 
     Raises:
         ConfigError: values out of range, or values of a list that are equal.
     """
     check_several("depths", depths)
     check_several("widths", widths)
-    by_depth = [
+    shapes = dict.fromkeys([*((one, width) for one in depths), *((depth, one) for one in widths)])
+    return [
         ClassesConfig(
-            "cross_entropy", classes, depth, width, decay_by_depth / depth**1.5, starts=starts, seed=seed,
-            iterations=iterations, learning_rate=RATES[depth >= DEEP],
+            loss="cross_entropy", classes=classes, depth=weights, width=h, decay=decay / weights**1.5,
+            learning_rate=RATES[weights >= DEEP], starts=starts, iterations=iterations, seed=seed,
         )
-        for depth in depths
+        for weights, h in shapes
     ]  # fmt: skip
-    by_width = [
-        ClassesConfig(
-            "cross_entropy", classes, 2, each, decay, starts=starts_by_width, seed=seed, iterations=iterations_by_width
-        )
-        for each in widths
-    ]
-    return [*by_depth, *(config for config in by_width if config not in by_depth)]

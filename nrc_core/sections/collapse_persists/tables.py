@@ -1,89 +1,70 @@
 """Tables of the section on collapse despite low-rank bias."""
 
-from typing import Any
-
 import pandas as pd
 
 from nrc_core.results.results import Results
+from nrc_core.sections.class_descents import SAME, full_rank_by, varied
 
-STRUCTURES = ("collapse", "pairs", "planar")  # those of `nrc_core.theory.cross_entropy`
-RANK_SHARE = 0.01  # singular values of the logits above this share of the largest count
-SHAPE = ["classes", "depth", "width", "decay", "samples"]
-CLOSE = 1.001  # a loss of this multiple of a structure's loss is that of the structure
-
-
-def descents(results: Results) -> pd.DataFrame:
-    """The end of every descent beside the losses of the known structures: one row for each.
-
-    Returns:
-        Columns `key, seed` (the start), those in `SHAPE`, `loss`, `rank` (of the logits), and the losses `collapse`,
-        `pairs` and `planar`.
-    """
-    return results.once("class descents", _descents).copy()
-
-
-def _descents(results: Results) -> pd.DataFrame:
-    ends = results.descent.drop(columns="seed").rename(columns={"start": "seed"})
-    values = ends[ends["quantity"] == "singular_value"]
-    ranks = (values["value"] > RANK_SHARE).groupby([values["key"], values["seed"]]).sum().rename("rank")
-    losses = ends[ends["quantity"] == "loss"].set_index(["key", "seed"])["value"].rename("loss")
-    table = results.label(pd.concat([losses, ranks], axis=1).reset_index(), *SHAPE)
-    known = results.runs[["key"]].copy()
-    for structure in STRUCTURES:
-        known[structure] = [_loss(structure, run) for run in results.runs[SHAPE].to_dict("records")]
-    return table.merge(known, on="key")
-
-
-def _loss(structure: str, run: dict[str, Any]) -> float:
-    from nrc_core.theory.cross_entropy import cross_entropy_ufm_loss  # imports torch, which takes seconds
-
-    given = {name: int(run[name]) for name in ("classes", "depth", "samples")}
-    return cross_entropy_ufm_loss(structure, **given, decay=float(run["decay"]))
+# Structure, classes, weights, width and rank of the models whose Hessians are computed.
+COMPUTED = (("collapse", 4, 2, 5, 3), ("collapse", 5, 2, 6, 4), ("collapse", 4, 3, 5, 3), ("pairs", 4, 2, 5, 2))
+DECAY = 1e-3
+ZERO = 1e-7  # eigenvalues below this share of the largest are zero; the next one is the decay
 
 
 def by_depth(results: Results) -> pd.DataFrame:
-    """The descents of the most common width, in the order of the depth."""
-    table = descents(results)
-    return table[table["decay"] != _of_widths(table)].sort_values("depth", kind="stable")
+    """The descents of the width with the most numbers of weights, see `descents`."""
+    return varied(results, "depth", by="width")
 
 
 def by_width(results: Results) -> pd.DataFrame:
-    """The descents of the decay with which several widths were tried, in the order of the width."""
-    table = descents(results)
-    return table[table["decay"] == _of_widths(table)].sort_values("width", kind="stable")
+    """The descents of the number of weights with the most widths, see `descents`."""
+    return varied(results, "width", by="depth")
 
 
-def _of_widths(table: pd.DataFrame) -> float:
-    """The decay with the most widths."""
-    return float(table.groupby("decay")["width"].nunique().idxmax())
+def best_by_depth(results: Results) -> pd.DataFrame:
+    """The descent with the lowest loss for each number of weights."""
+    table = by_depth(results)
+    return table.loc[table.groupby("depth")["end"].idxmin()]
 
 
-def collapsed(table: pd.DataFrame) -> pd.Series:
-    """Which descents have ended at collapse: K - 1 directions, with the loss of collapse."""
-    return (table["rank"] == table["classes"] - 1) & (table["loss"] <= CLOSE * table["collapse"])
+def hessians() -> pd.DataFrame:
+    """The Hessians at known structures: one row for each of `COMPUTED`.
 
+    Returns:
+        Columns `structure, classes, depth, width, rank, smallest` (eigenvalue), `zero` (the number of eigenvalues that
+        are zero), `dimension` (of the solutions, see `solution_dimension`) and `printed` (that of the source).
+    """
+    import torch
 
-def shares(results: Results) -> pd.DataFrame:
-    """How many descents ended at each rank, by width: one row for each width, one column for each rank."""
-    table = by_width(results)
-    return pd.crosstab(table["width"], table["rank"])
+    from nrc_core.theory.cross_entropy import hessian, solution_dimension
+
+    rows = []
+    for structure, classes, depth, width, rank in COMPUTED:
+        full = hessian(structure, classes=classes, depth=depth, decay=DECAY, width=width)
+        values = torch.linalg.eigvalsh(full)
+        zero = int((values.abs() < ZERO * values.max()).sum())
+        dimension = solution_dimension(rank, depth=depth, width=width)
+        rows.append(
+            [structure, classes, depth, width, rank, values[0].item(), zero, dimension, depth * rank * (width - rank)]
+        )
+    names = ["structure", "classes", "depth", "width", "rank", "smallest", "zero", "dimension", "printed"]
+    return pd.DataFrame(rows, columns=names)
 
 
 def words(results: Results) -> str:
     """What the descents show, in a sentence for each finding."""
-    wide, deep = by_width(results), by_depth(results)
-    share = collapsed(wide).groupby(wide["width"]).mean()
+    wide, best = by_width(results), best_by_depth(results)
+    share = full_rank_by(wide, "width")
     first, last = share.index[0], share.index[-1]
-    best = deep.loc[deep.groupby("depth")["loss"].idxmin()]
-    below = best[best["loss"] < best["collapse"] * (1 - 1e-6)]
+    below = (best["end"] < best["collapse"] * (1 - SAME)).sum()
     ranks = ", ".join(f"{row.rank} with {row.depth}" for row in best.itertuples())
     return "\n".join(
         [
             "**Collapse is not the best, and yet it is what wide models find: "
             f"{share[last]:.0%} of the starts at width {last}, {share[first]:.0%} at width {first}.**",
             "",
-            f"* In {len(below)} of {len(best)} depths, the best descent has a lower loss than collapse.",
-            f"* The rank of the best logits falls with the number of weights: {ranks}. Collapse has "
+            f"* The best descent has a lower loss than collapse for {below} of {len(best)} numbers of weights.",
+            f"* The rank of the best logits falls with the number of weights: {ranks}. Collapse has rank "
             f"{int(best['classes'].iloc[0]) - 1}.",
         ]
     )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import math
 from collections.abc import Sequence
 from typing import Any
@@ -38,17 +39,12 @@ def ordinal_targets(
         check_several(name, values)
         if not all(value > 0 for value in values):
             raise ConfigError(f"{name} must be positive: got {list(values)}")
-    common: dict[str, Any] = {
-        "thresholds": tuple(map(float, thresholds)),
-        "counts": tuple(counts),
-        "starts": starts,
-        "seed": seed,
-    }
+    common: dict[str, Any] = {"thresholds": tuple(map(float, thresholds)), "counts": tuple(counts)}
     configs = []
     for link in links:
-        checked = OrdinalConfig(**common, link=link)  # before its values are used
-        of_classes = [count / checked.rows for count in counts]
+        first = OrdinalConfig(**common, link=link, decay=1.0, starts=starts, seed=seed)  # checked before it is used
+        of_classes = [count / first.rows for count in counts]
         limit = critical_decay(list(thresholds), link=link, shares=of_classes)
         decays = [math.sqrt(c) for c in products] + [limit * math.sqrt(share) for share in shares]
-        configs += [OrdinalConfig(**common, link=link, decay=decay) for decay in decays]
+        configs += [dataclasses.replace(first, decay=decay) for decay in decays]
     return configs
