@@ -70,10 +70,11 @@ def decay_beyond_targets(strongest: float, target_dim: int, depth: int) -> float
 
 
 def deep_zero_from(depth: int) -> float:
-    """The least c at which zero is the best u of a direction of deviation 1, see `nrc_core.theory.statements.deep_ufm_threshold`.
+    """The least c at which zero is the best u of a direction of deviation 1.
 
-    ``((L - 1) / L)^(2L / (L + 1)) / (L - 1)`` for L > 1, and 1 for L = 1. A direction of deviation a is zero from
-    ``a^(2L / (L + 1))`` times this value on.
+    The problem is that of `nrc_core.theory.statements.deep_ufm_threshold`. The value is
+    ``((L - 1) / L)^(2L / (L + 1)) / (L - 1)`` for L > 1, and 1 for L = 1. A direction of deviation a
+    is zero from ``a^(2L / (L + 1))`` times this value on.
 
     Example:
         >>> [round(deep_zero_from(depth), 4) for depth in (1, 2, 3, 4)]
