@@ -9,4 +9,6 @@ def checks_of(*modules: str) -> list[str]:
 
 
 ON_CLASSIFIERS = checks_of("classification", "generalisation", "margins", "stochasticity", "transfer")
-ON_DESCENTS = checks_of("class_descents", "collapse_or_low_rank", "collapse_persists", "ordinal_targets")
+ON_DESCENTS = checks_of(
+    "class_descents", "collapse_or_low_rank", "collapse_persists", "ordinal_targets", "unconstrained_features"
+)

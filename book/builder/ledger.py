@@ -35,6 +35,7 @@ PAPERS = {
         "cascading": "Cascading collapse (Hui et al., section 5)",
     },
     "Theory": {
+        "unconstrained_features": "Unconstrained features in regression (Andriopoulos et al.)",
         "collapse_or_low_rank": "Collapse against low rank (Súkeník, Lampert and Mondelli)",
         "collapse_persists": "Collapse despite low-rank bias (Garrod and Keating)",
         "ordinal_targets": "Ordinal targets (Ma et al., section 4)",

@@ -141,7 +141,8 @@ class Configuration:
     def measured_with(self, other: Any) -> Any:
         """This run with the measurements of both runs; its `keep_weights` does not change."""
         pairs = {name: (getattr(self, name), getattr(other, name)) for name in self.MEASURED if name != "keep_weights"}
-        return dataclasses.replace(self, **{name: own + others for name, (own, others) in pairs.items()})
+        both = {name: own or others if isinstance(own, bool) else own + others for name, (own, others) in pairs.items()}
+        return dataclasses.replace(self, **both)
 
 
 def check_depth(architecture: str, depth: int, known: Mapping[str, tuple[int, ...] | None]) -> None:

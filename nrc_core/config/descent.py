@@ -1,5 +1,6 @@
 """Configurations of descents on unconstrained features models, in which features are free and there are no data."""
 
+import math
 from dataclasses import dataclass, field
 from itertools import pairwise
 from typing import Any, ClassVar
@@ -42,6 +43,56 @@ class FreeConfig(base.Configuration):
     def rows(self) -> int:
         """The number of samples."""
         raise NotImplementedError
+
+
+@dataclass(frozen=True, kw_only=True)
+class FlowConfig(FreeConfig):
+    """Gradient flows on the unconstrained features model of regression, see `nrc_core.theory.ufm_minimum`.
+
+    The gradient of the features is multiplied by the number of samples, so that features and weight move alike.
+
+    Attributes:
+        variances: the variances of the targets, which are not correlated.
+        feature_decay, weight_decay: the decays of the features and of the weight.
+        duration: the time that a flow takes.
+        samples: n.
+        width: the number of features, h.
+        init_scale: the standard deviation of the features and of the weight at the start.
+        iterations: the number of equal parts of the time; the flow is measured at the start and after each.
+
+    Raises:
+        ConfigError: a value is out of range; the message names the field.
+
+    Example:
+        >>> FlowConfig(variances=(2.0, 0.5), feature_decay=0.1, weight_decay=0.1, duration=50.0).rows
+        100
+    """
+
+    TASK: ClassVar[str] = "regression features"
+
+    variances: tuple[float, ...]
+    feature_decay: float = base.NOT_NEGATIVE.field()
+    weight_decay: float = base.NOT_NEGATIVE.field()
+    duration: float = base.POSITIVE.field()
+    samples: int = base.AT_LEAST_1.field(100)
+    width: int = base.AT_LEAST_1.field(12)
+    init_scale: float = base.POSITIVE.field(1.0)
+    starts: int = base.AT_LEAST_1.field(5)
+    iterations: int = base.AT_LEAST_1.field(80)
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if not self.variances or not all(0 < value < math.inf for value in self.variances):
+            raise ConfigError(f"variances must be one or more positive numbers: got {list(self.variances)}")
+        targets = len(self.variances)
+        for name, least in (("width", targets), ("samples", targets + 1)):
+            if (value := getattr(self, name)) < least:
+                raise ConfigError(f"{name} must be at least {least} for {targets} targets: got {value}")
+
+    @property
+    def rows(self) -> int:
+        """The number of samples."""
+        return self.samples
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -36,6 +36,7 @@ class RunConfig(base.Configuration):
         rank: r of NRC1, NRC2 and NRC3; None means the target dimension.
         tolerance: tolerance of NRC4, see `nrc4`.
         conventions: definitions of the metrics that are used at the last epoch, see `measure`.
+        last_layer: whether the covariances around the last weight are kept too, see `nrc_core.metrics.last_layer`.
 
     Raises:
         ConfigError: a value is out of range; the message names the field.
@@ -46,7 +47,7 @@ class RunConfig(base.Configuration):
     """
 
     TIMES: ClassVar[str] = "measure_epochs"
-    MEASURED: ClassVar[tuple[str, ...]] = ("measure_epochs", "conventions")
+    MEASURED: ClassVar[tuple[str, ...]] = ("measure_epochs", "conventions", "last_layer")
     # The learning rate, weight decay and seed of networks that are trained together may differ.
     SHARED: ClassVar[tuple[str, ...]] = (
         "dataset", "dataset_options", "architecture", "width", "depth", "bias", "batch_size", "epochs", "momentum",
@@ -72,6 +73,7 @@ class RunConfig(base.Configuration):
     architecture: str = base.one_of(ARCHITECTURES).field("mlp")
     head: str = base.one_of(("linear", "layernorm")).field("linear")
     precision: str = base.one_of(("float32", "bfloat16")).field("float32")
+    last_layer: bool = False
 
     def __post_init__(self) -> None:
         super().__post_init__()

@@ -10,7 +10,8 @@ if TYPE_CHECKING:
     import pandas as pd
 
 Made = TypeVar("Made")
-TABLES = ("measurements", "spectra", "losses", "downstream", "descent")  # a run has only those that its task produces
+# A run has only those that its configuration produces.
+TABLES = ("measurements", "spectra", "losses", "downstream", "descent", "last_layer")
 
 
 @dataclass(frozen=True)
@@ -24,6 +25,7 @@ class Results:
         losses: one row per run and epoch, or per run and some number of iterations.
         downstream: one row per run and network that was fine-tuned or probed.
         descent: one row per run, random start and quantity, for unconstrained features models.
+        last_layer: one row per run and entry of a covariance at the last weight, see `nrc_core.metrics.last_layer`.
         provenance: the full record of each run, by key.
         failures: the reasons why runs have no results, by configuration in words.
         derived: objects that were made from these frames and are used again, see `once`.
@@ -36,6 +38,7 @@ class Results:
     provenance: dict[str, dict[str, Any]]
     downstream: pd.DataFrame = field(default_factory=lambda: joined([]))
     descent: pd.DataFrame = field(default_factory=lambda: joined([]))
+    last_layer: pd.DataFrame = field(default_factory=lambda: joined([]))
     failures: dict[str, str] = field(default_factory=dict)
     derived: dict[Any, Any] = field(default_factory=dict, repr=False, compare=False)
 

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 from nrc_core.config.base import Configuration
 from nrc_core.config.classification import ClassifierConfig, TransferConfig
-from nrc_core.config.descent import ClassesConfig, OrdinalConfig
+from nrc_core.config.descent import ClassesConfig, FlowConfig, OrdinalConfig
 from nrc_core.config.regression import RunConfig
 from nrc_core.files import atomic_folder, locked, project_folder, sha256
 from nrc_core.results.results import TABLES
@@ -79,7 +79,8 @@ def read_configuration(values: Mapping[str, Any]) -> Configuration:
         10
     """
     kinds: dict[str | None, type[Configuration]] = {
-        kind.TASK: kind for kind in (RunConfig, ClassifierConfig, TransferConfig, OrdinalConfig, ClassesConfig)
+        kind.TASK: kind
+        for kind in (RunConfig, ClassifierConfig, TransferConfig, FlowConfig, OrdinalConfig, ClassesConfig)
     }
     # JSON has lists where a configuration has tuples.
     given: dict[str, Any] = {n: tuple(value) if isinstance(value, list) else value for n, value in values.items()}

@@ -253,7 +253,7 @@ def provenance(results: Results) -> str:
     head = [*(name.replace("_", " ") for name in varied), "seed", "content key", *apart, "seconds", "date", "stored"]
     rows = []
     for row in results.runs.to_dict("records"):
-        cells = [_yes_or_no(row[name]) for name in varied]
+        cells = [_cell(row[name]) for name in varied]
         date = datetime.fromisoformat(row["date"])
         cells += [row["seed"], f"`{row['key']}`", *(row[name] for name in apart), f"{row['seconds']:.0f}"]
         cells += [f"{date:%Y-%m-%d %H:%M}", "before" if row["cached"] else "now"]
@@ -272,9 +272,11 @@ def provenance(results: Results) -> str:
     return "\n".join(lines)
 
 
-def _yes_or_no(value: Any) -> Any:
-    """Yes or no for a switch, other values unchanged; a run without the switch counts as no."""
-    return ("yes" if value is True else "no") if isinstance(value, bool) or pd.isna(value) else value
+def _cell(value: Any) -> Any:
+    """Yes or no for a switch, six digits of a number with a point; a run without the switch counts as no."""
+    if isinstance(value, bool) or pd.isna(value):
+        return "yes" if value is True else "no"
+    return f"{value:.6g}" if isinstance(value, float) else value
 
 
 def sites(results: Results) -> str:

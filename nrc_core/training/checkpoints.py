@@ -156,13 +156,14 @@ class Training(Generic[Config]):
         )
 
     def tables(self) -> dict[str, pd.DataFrame]:
-        """Measurements in order of time, the spectra of the last time, and the losses.
+        """Measurements in order of time, the spectra and the last layer at the last time, and the losses.
 
         Nothing reads earlier spectra, which would take more than half of a store.
         """
         each = [tables for _, tables in sorted(self.kept.items())]
         measurements = pd.concat([tables["measurements"] for tables in each])
-        return {"measurements": measurements, "spectra": each[-1]["spectra"], "losses": pd.DataFrame(self.losses)}
+        only_last = {name: table for name, table in each[-1].items() if name != "measurements"}
+        return {"measurements": measurements, **only_last, "losses": pd.DataFrame(self.losses)}
 
 
 @dataclass(frozen=True)

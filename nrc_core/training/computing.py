@@ -9,11 +9,12 @@ import torch
 
 from nrc_core.config.base import Configuration
 from nrc_core.config.classification import ClassifierConfig, TransferConfig
-from nrc_core.config.descent import ClassesConfig, OrdinalConfig
+from nrc_core.config.descent import FreeConfig
 from nrc_core.config.regression import RunConfig
 from nrc_core.data.dataset import Dataset
 from nrc_core.data.load import load_dataset
 from nrc_core.errors import ConfigError, TrainingDiverged, shown
+from nrc_core.metrics.last_layer import last_layer
 from nrc_core.metrics.layers import weight_matrices
 from nrc_core.metrics.sites import Site
 from nrc_core.metrics.table import Decomposed, decompose, input_spectra, spectra, tabulate
@@ -53,7 +54,7 @@ def compute(
     if dataset is None:
         from nrc_core.training.descent import compute_descent
 
-        return [compute_descent(config) for config in configs if isinstance(config, ClassesConfig | OrdinalConfig)]
+        return [compute_descent(config) for config in configs if isinstance(config, FreeConfig)]
     device = chosen_device(device)
     kept = [
         None if path is None else Checkpoint(path, checkpoint_identity(config, dataset, device))
@@ -158,6 +159,9 @@ def measure_together(together: Together, epoch: int) -> None:
     ]
     for training, own in zip(trainings, zip(*views, strict=True), strict=True):
         training.kept[epoch] = {name: pd.concat([one[name] for one in own]) for name in ("measurements", "spectra")}
+    for training, sites in zip(trainings, seen["train", "post"], strict=True):
+        if training.config.last_layer and epoch == training.config.epochs:
+            training.kept[epoch]["last_layer"] = last_layer(sites)
 
 
 def _view(config: RunConfig, sites: list[Decomposed], epoch: int, **view: str) -> dict[str, pd.DataFrame]:

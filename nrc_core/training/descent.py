@@ -8,11 +8,12 @@ import pandas as pd
 from numpy.typing import NDArray
 from scipy.optimize import minimize
 
-from nrc_core.config.descent import ClassesConfig, OrdinalConfig
+from nrc_core.config.descent import ClassesConfig, FlowConfig, FreeConfig, OrdinalConfig
 from nrc_core.errors import TrainingDiverged
 from nrc_core.theory.ordinal import likelihood
 from nrc_core.training.checkpoints import Trained
 from nrc_core.training.deep_descent import deep_descents
+from nrc_core.training.feature_flow import feature_flows
 from nrc_core.training.loop import reproducible_arithmetic
 
 Array = NDArray[np.float64]
@@ -20,26 +21,31 @@ Row = dict[str, Any]
 NOTHING = 1e-12  # features with a smaller mean square are zero
 
 
-def compute_descent(config: ClassesConfig | OrdinalConfig) -> Trained:
+def compute_descent(config: FreeConfig) -> Trained:
     """All descents of a configuration, with the table `descent`: start, quantity, index, value.
 
     Quantities of `OrdinalConfig`: `loss`; `weight_norm`; `latent`, the mean of z in the class `index`; `within`, the
     share of the features' energy that is not that of their class means; and `off_line`, the share of the energy of the
     class means that is not on the line of w. Shares are NaN if all features are zero. For those of `ClassesConfig` see
-    `nrc_core.training.deep_descent`.
+    `nrc_core.training.deep_descent`, for those of `FlowConfig` `nrc_core.training.feature_flow`.
 
     Without a finite loss in all starts, the result has a `failure` and no table.
     """
     started = time.monotonic()
     try:
         with reproducible_arithmetic():
-            rows = deep_descents(config) if isinstance(config, ClassesConfig) else _ordinal_descents(config)
+            rows = _descents(config)
     except TrainingDiverged as error:
         return Trained(config, {}, time.monotonic() - started, failure=str(error))
     return Trained(config, {"descent": pd.DataFrame(rows)}, time.monotonic() - started)
 
 
-def _ordinal_descents(config: OrdinalConfig) -> list[Row]:
+def _descents(config: FreeConfig) -> list[Row]:
+    if isinstance(config, ClassesConfig):
+        return deep_descents(config)
+    if isinstance(config, FlowConfig):
+        return feature_flows(config)
+    assert isinstance(config, OrdinalConfig)
     return [row for start in range(config.starts) for row in _ordinal(config, start)]
 
 

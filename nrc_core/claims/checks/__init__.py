@@ -18,6 +18,7 @@ from nrc_core.claims.checks import (  # noqa: F401
     stochasticity,
     theory,
     transfer,
+    unconstrained_features,
     weight_decay,
 )
 from nrc_core.claims.checks.observation import CHECKS, READERS, Check, Evidence, Limits, Observation

@@ -75,7 +75,9 @@ Found = tuple[Value, bool | np.bool] | tuple[Value, bool | np.bool, float]
 Items = Iterator[tuple[Any, ...]]
 CHECKS: dict[str, Check] = {}
 COLUMNS = ["group", "seed", "value", "holds", "share"]
-READERS: dict[str, set[str]] = {"spectra": set(), "losses": set(), "downstream": set(), "descent": set()}
+READERS: dict[str, set[str]] = {
+    name: set() for name in ("spectra", "losses", "downstream", "descent", "last_layer")
+}  # fmt: skip
 
 
 def check(

@@ -1,0 +1,1 @@
+"""Unconstrained features models of regression, and the last layers of trained networks."""

@@ -1,0 +1,137 @@
+"""The figures of the section on unconstrained features: what the minimum keeps, time to collapse, and last layers."""
+
+import math
+
+import numpy as np
+
+from nrc_core.results.results import Results
+from nrc_core.sections.canvas import (
+    COLLAPSE,
+    COLOURS,
+    FLOOR,
+    NETWORK,
+    NEUTRAL,
+    Picture,
+    canvas,
+    dot,
+    legend,
+    panels,
+    picture,
+    shades,
+)
+from nrc_core.sections.unconstrained_features.tables import (
+    COLLAPSED,
+    EQUAL,
+    NONE,
+    TO_MINIMUM,
+    curves,
+    expected,
+    flows,
+    last_layers,
+)
+
+DEPTH_COLOURS = (COLLAPSE, NETWORK, COLOURS["nrc1"], COLOURS["nrc3"])
+
+
+def kept_by_decay(results: Results) -> Picture:
+    """What the weight keeps of each target direction, and the variance of the errors, by the root of c."""
+    lines, table = expected(results), flows(results)
+    dots = table[table["kind"] == TO_MINIMUM]
+    variances = sorted(set(lines["variance"]), reverse=True)
+    colours = shades(variances, 0.15, 0.85)
+    with canvas(1, 2, 3.4) as (figure, [axes]):
+        for axis, column, name in zip(
+            axes, ("kept", "error_variance"), ("size of W Wᵀ", "variance of the errors"), strict=True
+        ):
+            for place, variance in enumerate(variances):
+                own = lines[lines["variance"] == variance]
+                axis.plot(own["root"], own[column], color=colours[variance], linewidth=2)
+                ends = dots[column].map(lambda values, place=place: values[place])
+                axis.plot(np.sqrt(dots["product"]), ends, **dot(color=colours[variance], markersize=5))
+                axis.axvline(math.sqrt(variance), color=colours[variance], linestyle=":", linewidth=1)
+            axis.set(xlabel="√c", ylabel=name)
+        axes[0].set_title("Each direction loses √c", fontsize=10)
+        axes[1].set_title("Errors: c, or all of a lost direction", fontsize=10)
+        styles = {f"variance {one:g}": {"color": colours[one], "linewidth": 2} for one in variances}
+        legend(figure, styles | {"flow": dot(), "variance = c": {"color": NEUTRAL, "linestyle": ":"}})
+        told = ", ".join(f"{rows['rank'].min()} at c = {c:g}" for c, rows in dots.groupby("product"))
+        return picture(
+            figure,
+            "Left: the eigenvalues of W Wᵀ fall in straight lines as the root of c grows, and are zero from the "
+            "standard deviation of their target direction on. Right: the variance of the errors grows as c up to the "
+            f"variance of the direction. Flows (dots) lie on the lines of the closed form. Directions kept: {told}.",
+        )
+
+
+def time_to_collapse(results: Results) -> Picture:
+    """NRC1 over decay times time, and over time without decay."""
+    table = curves(results)
+    equal, none = table[table["kind"] == EQUAL], table[table["kind"] == NONE]
+    with canvas(1, 2, 3.4) as (figure, axes):
+        left, right = axes[0]
+        for decay, colour in shades(equal["weight_decay"], 0.15, 0.85).items():
+            for number, (_, own) in enumerate(equal[equal["weight_decay"] == decay].groupby("seed")):
+                values = own["nrc1"].clip(lower=FLOOR)
+                label = f"decay {decay:g}" if number == 0 else None
+                left.plot(decay * own["time"], values, color=colour, linewidth=1, label=label)
+        left.axhline(COLLAPSED, color=NEUTRAL, linestyle=":", linewidth=1)
+        left.set(yscale="log", xlabel="decay times time", ylabel="NRC1", title="With decay: one curve")
+        left.legend(fontsize=8)
+        for scale, colour in shades(none["init_scale"], 0.15, 0.85).items():
+            for number, (_, own) in enumerate(none[none["init_scale"] == scale].groupby("seed")):
+                label = f"start {scale:g}" if number == 0 else None
+                right.plot(own["time"], own["nrc1"], color=colour, linewidth=1, label=label)
+        right.axhline(COLLAPSED, color=NEUTRAL, linestyle=":", linewidth=1)
+        right.set(yscale="log", xlabel="time", title="Without decay: the start decides")
+        right.legend(fontsize=8)
+        times = flows(results).loc[lambda one: one["kind"] == EQUAL, "scaled_time"]
+        ends = none[none["time"] == none["time"].max()].groupby("init_scale")["nrc1"].mean()
+        told = ", ".join(f"{value:.2g} from {scale:g}" for scale, value in ends.items())
+        return picture(
+            figure,
+            f"Left: NRC1 falls below {COLLAPSED:g} when decay times time is {times.min():.2f} to {times.max():.2f}, "
+            f"the same for all decays. Right: without decay NRC1 stays where the size of the start leaves it: {told}.",
+        )
+
+
+def noise_by_start(results: Results) -> Picture:
+    """Noise at the end of flows without decay by the size of the start, above its bound."""
+    table = flows(results)
+    none = table[table["kind"] == NONE].sort_values("init_scale")
+    with canvas(1, 1, 3.0) as (figure, [[axis]]):
+        bound = none.groupby("init_scale")["noise_start"].mean()
+        axis.plot(bound.index, bound, color=COLLAPSE, linewidth=2, label="bound by the start (mean)")
+        axis.plot(none["init_scale"], none["noise"], **dot(color=NETWORK, markersize=5, label="flow without decay"))
+        axis.set(xscale="log", yscale="log", xlabel="size of the start", ylabel="noise")
+        least = (none["noise"] / none["noise_start"]).min()
+        axis.set_title(f"Noise is at least {least:.2f} times its bound", fontsize=10)
+        axis.legend()
+        return picture(
+            figure,
+            f"Noise at the end of flows without decay, by the size of the start: at least {least:.2f} times the bound "
+            "that the start sets.",
+        )
+
+
+def last_weights(results: Results) -> Picture:
+    """Entries of W Wᵀ of trained networks by the entries that the theory gives, with a panel for each data set."""
+    table = last_layers(results)
+    depths = sorted(set(table["depth"]))
+    styles = {f"{depth} layers": dot(color=DEPTH_COLOURS[i], markersize=5) for i, depth in enumerate(depths)}
+    with panels(table["dataset"], 3.2, columns=3, extra=0.4) as (figure, pairs):
+        told = []
+        for axis, name in pairs:
+            own = table[table["dataset"] == name]
+            axis.axline((0, 0), slope=1, color=NEUTRAL, linewidth=1)
+            for row in own.to_dict("records"):
+                axis.plot(row["expected"], row["measured"], **styles[f"{row['depth']} layers"], alpha=0.6)
+            ratio = (own["distance"] / own["from_identity"]).median()
+            axis.set(xlabel="theory", title=f"{name}: {ratio:.2g}")
+            told.append(f"{name} {ratio:.2g}")
+        pairs[0][0].set_ylabel("entry of W Wᵀ")
+        legend(figure, styles | {"equal": {"color": NEUTRAL}})
+        return picture(
+            figure,
+            "Entries of W Wᵀ of the last weight in the principal directions of the targets, by what the theory gives. "
+            f"Squared distance from the theory over that from the identity, median: {'; '.join(told)}.",
+        )
