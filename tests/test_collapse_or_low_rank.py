@@ -1,6 +1,7 @@
 """The section on collapse against low rank: descents beside the structures, figures, words and checks."""
 
 import dataclasses
+import re
 
 import pytest
 
@@ -109,3 +110,16 @@ def test_figures_and_words_tell_what_the_tables_have(found):
 def test_values_out_of_range_are_refused(given, message):
     with pytest.raises(ConfigError, match=message):
         collapse_or_low_rank(**given)
+
+
+def test_the_slider_says_which_structure_is_best(found):
+    slider = figures.losses_by_decay(found)
+    decay = float(found.runs["decay"].iloc[0])
+    assert list(slider.pictures)[slider.first] == f"{decay:.3g}"
+    for factor, one in zip(figures.FACTORS, slider.pictures.values(), strict=True):
+        losses = {
+            name: deep_ufm_loss(name, classes=28, depth=int(found.runs["depth"].iloc[0]), decay=factor * decay)
+            for name in ("collapse", "triangular", "zero")
+        }
+        best = min(losses, key=losses.get)
+        assert re.search(rf"{best} for K = [\d, ]*28", one.alt)

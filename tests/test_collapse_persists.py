@@ -128,3 +128,10 @@ def test_values_out_of_range_are_refused(given, message):
 def test_a_width_below_the_rank_has_no_such_structure():
     with pytest.raises(ValueError, match="width must be at least 3, the rank of 'collapse': got 2"):
         structure_factors("collapse", classes=4, depth=2, decay=0.01, width=2)
+
+
+def test_the_slider_has_a_picture_for_each_number_of_weights(found):
+    slider = figures.losses_by_decay(found)
+    depths = range(1, int(found.runs["depth"].max()) + 1)
+    assert list(slider.pictures) == [str(depth) for depth in depths]
+    assert slider.pictures["1"].alt.endswith("Best: collapse.")

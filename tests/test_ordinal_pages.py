@@ -143,3 +143,19 @@ def test_the_time_of_descents_is_estimated_from_earlier_ones(found, configs):
         record["seconds"] = 2.0
     twice = [dataclasses.replace(config, starts=6) for config in configs]
     assert estimate(twice, records, gpu=False).seconds == pytest.approx(2 * 2.0 * len(configs), rel=0.01)
+
+
+def test_the_slider_shows_each_c_with_its_latent_variables(found):
+    slider = figures.latent_by_decay(found)
+    path = tables.descents(found).drop_duplicates("share").sort_values("share")
+    assert list(slider.pictures) == [f"{share:.2g}" for share in path["share"]]
+    first = ", ".join(f"{value:.2f}" for value in path["latent_expected"].iloc[0])
+    assert f"are at {first}." in next(iter(slider.pictures.values())).alt
+
+
+def test_probabilities_of_the_classes_are_those_of_the_link(found):
+    """Between thresholds that are finite they do not sum to one: the rest is beyond the outer ones."""
+    table = tables.class_probabilities(found, "logit")
+    z = table.index.to_numpy()
+    below, above = (1 / (1 + np.exp(-(b - z))) for b in (-3.0, 4.0))
+    np.testing.assert_allclose(table.sum(axis=1), above - below, atol=1e-12)

@@ -239,6 +239,15 @@ def test_figures_and_words_tell_what_the_tables_have(found):
     assert "median: synthetic " in figures.last_weights(found).alt
 
 
+def test_the_slider_shows_what_is_kept_at_each_c(found):
+    slider = figures.directions_by_decay(found)
+    assert list(slider.pictures) == ["0.02", "0.3", "2"]
+    deviations = np.sqrt([1.5, 0.4, 0.2])
+    kept = (deviations - 0.3**0.5).clip(min=0)
+    told = ", ".join(f"{one:.2f} of {whole:.2f}" for one, whole in zip(kept, deviations, strict=True))
+    assert f"keeps {told} of" in slider.pictures["0.3"].alt
+
+
 def test_a_page_without_networks_is_about_flows_only(found):
     alone = found.where(task="regression features")
     assert tables.last_layers(alone).empty

@@ -11,10 +11,13 @@ from nrc_core.sections import canvas
 from nrc_core.sections.canvas import COLLAPSE, NETWORK, NEUTRAL, Picture, dot, picture
 from nrc_core.sections.class_descents import full_rank_by
 from nrc_core.sections.collapse_or_low_rank.tables import by_scale, by_width
-from nrc_core.theory.deep_features import triangular_factors
+from nrc_core.sections.slider import Slider
+from nrc_core.theory.deep_features import deep_ufm_loss, triangular_factors
 
 VERTICES, SETS = 5, 3  # of the graph that is drawn
 LINES = {"collapse": COLLAPSE, "triangular": NETWORK}
+VERTEX_COUNTS = range(4, 9)  # of the complete graphs on the slider
+FACTORS = (0.25, 0.5, 1.0, 1.5, 2.0, 2.5, 3.0)  # decays on the slider, over that of the descents
 
 
 def map_of_norms(norms: pd.DataFrame) -> Picture:
@@ -68,6 +71,44 @@ def losses_by_start(results: Results) -> Picture:
         styles |= {f"rank {rank}": dot(color=colour, markersize=6) for rank, colour in colours.items()}
         canvas.legend(figure, styles, above=False, columns=6)
         return picture(figure, f"Losses at the end of descent by the size of the start. Below collapse: {told}.")
+
+
+def losses_by_decay(results: Results) -> Slider:
+    """The losses of two structures by the number of classes over that of zero, for each decay on a slider."""
+    table = by_scale(results)
+    decay, depth = float(results.runs["decay"].iloc[0]), int(results.runs["depth"].iloc[0])
+    pictures = {
+        f"{factor * decay:.3g}": _losses(factor * decay, depth, table if factor == 1 else table.iloc[:0])
+        for factor in FACTORS
+    }
+    return Slider("decay", pictures, first=FACTORS.index(1.0))
+
+
+def _losses(decay: float, depth: int, descents: pd.DataFrame) -> Picture:
+    """One picture of `losses_by_decay`, with descents of this decay."""
+    classes = [vertices * (vertices - 1) // 2 for vertices in VERTEX_COUNTS]
+    losses = pd.DataFrame(
+        {
+            name: [deep_ufm_loss(name, classes=k, depth=depth, decay=decay) for k in classes]
+            for name in (*LINES, "zero")
+        },
+        index=classes,
+    )
+    shares = losses.div(losses["zero"], axis=0)
+    best = losses.idxmin(axis=1)
+    told = "; ".join(f"{name} for K = {', '.join(map(str, best.index[best == name]))}" for name in best.unique())
+    with canvas.canvas(1, 1, 2.8) as (figure, [[axis]]):
+        for name, colour in LINES.items():
+            axis.plot(classes, shares[name], "o-", color=colour, label=name, markersize=4)
+        axis.axhline(1, color=NEUTRAL, linestyle="--", label="zero")
+        if not descents.empty:
+            count = int(descents["classes"].iloc[0])
+            zero = deep_ufm_loss("zero", classes=count, depth=depth, decay=decay)
+            shifts = canvas.spread(len(descents), 0.4)
+            axis.plot(count + shifts, descents["end"] / zero, **dot(markersize=3, alpha=0.7), label="descent")
+        axis.set(xlabel="classes K", ylabel="loss over that of zero", ylim=(0, 1.6), title=f"Best: {told}")
+        axis.legend(fontsize=8, ncols=2)
+        return picture(figure, f"Losses by the number of classes, with a decay of {decay:.3g}. Best: {told}.")
 
 
 def ranks_by_width(results: Results) -> Picture:

@@ -8,6 +8,7 @@ from nrc_core.sections import canvas
 from nrc_core.sections.canvas import COLLAPSE, COLOURS, NETWORK, NEUTRAL, Picture, dot, picture
 from nrc_core.sections.class_descents import full_rank_by
 from nrc_core.sections.collapse_persists.tables import by_depth, by_width
+from nrc_core.sections.slider import Slider
 from nrc_core.theory.cross_entropy import STRUCTURES, cross_entropy_ufm_loss
 
 LINES = dict(zip(STRUCTURES, (COLLAPSE, COLOURS["nrc1"], NETWORK), strict=True))
@@ -60,3 +61,30 @@ def losses_by_depth(results: Results) -> Picture:
         return picture(
             figure, f"Losses of three structures by the number of weights, over that of collapse. Best: {told}."
         )
+
+
+def losses_by_decay(results: Results) -> Slider:
+    """The losses of three structures by decay over that of collapse, for each number of weights on a slider."""
+    table = by_depth(results)
+    depths = range(1, int(table["depth"].max()) + 1)
+    pictures = {f"{depth}": _losses(int(table["classes"].iloc[0]), depth, table) for depth in depths}
+    return Slider("weights L", pictures, first=min(1, len(pictures) - 1))
+
+
+def _losses(classes: int, depth: int, table: pd.DataFrame) -> Picture:
+    """One picture of `losses_by_decay`, with the descents that have this number of weights."""
+    own = table[table["depth"] == depth]
+    decays = np.geomspace(1e-5, table["decay"].max(), 40)
+    losses = pd.DataFrame(
+        {name: [cross_entropy_ufm_loss(name, classes=classes, depth=depth, decay=d) for d in decays] for name in LINES}
+    )
+    small, large = losses.iloc[0].idxmin(), losses.iloc[-1].idxmin()
+    best = small if small == large else f"{small} at small decays, {large} at large ones"
+    with canvas.canvas(1, 1, 2.8) as (figure, [[axis]]):
+        for name, colour in LINES.items():
+            axis.plot(decays, losses[name] / losses["collapse"], color=colour, linewidth=2, label=name)
+        axis.plot(own["decay"], own["end"] / own["collapse"], **dot(markersize=4, alpha=0.7), label="descent")
+        axis.set(xscale="log", xlabel="decay", ylabel="loss over that of collapse", ylim=(0.3, 1.7))
+        axis.set_title(f"L = {depth}. Best: {best}", fontsize=10)
+        axis.legend(fontsize=8, loc="upper left", ncols=4)
+        return picture(figure, f"Losses of three structures by decay with {depth} weights. Best: {best}.")

@@ -1,6 +1,7 @@
 """The figures of the section on ordinal targets: latent variables on the line, and the norm of w at the transition."""
 
 import numpy as np
+import pandas as pd
 
 from nrc_core.results.results import Results
 from nrc_core.sections.canvas import (
@@ -16,7 +17,8 @@ from nrc_core.sections.canvas import (
     picture,
     shades,
 )
-from nrc_core.sections.ordinal_targets.tables import descents, latent_path
+from nrc_core.sections.ordinal_targets.tables import class_probabilities, descents, latent_path
+from nrc_core.sections.slider import Slider
 
 LINK_COLOURS = {"logit": COLOURS["nrc1"], "probit": COLLAPSE, "cloglog": NETWORK}
 FEWEST, MOST = 1e-6, 1.3  # the range of c over C that is drawn
@@ -79,3 +81,33 @@ def norm_at_transition(results: Results) -> Picture:
             figure,
             f"The norm of w by c over C for each link. It falls to zero at C; beyond C the largest is {beyond:.1g}.",
         )
+
+
+def latent_by_decay(results: Results) -> Slider:
+    """The latent variables among the probabilities of the classes, for each c of the first link on a slider."""
+    table, link = descents(results), results.runs["link"].iloc[0]
+    probabilities = class_probabilities(results, link)
+    pictures = {
+        f"{share:.2g}": _latent(rows, probabilities) for share, rows in table[table["link"] == link].groupby("share")
+    }
+    return Slider("c / C", pictures)
+
+
+def _latent(rows: pd.DataFrame, probabilities: pd.DataFrame) -> Picture:
+    """One picture of `latent_by_decay`: the descents of one decay."""
+    first = rows.iloc[0]
+    z = probabilities.index.to_numpy()
+    with canvas(1, 1, 2.8) as (figure, [[axis]]):
+        for q, colour in shades(range(len(first["middles"])), 0.15, 0.85).items():
+            axis.plot(z, probabilities[q], color=colour, linewidth=1.5)
+            axis.axvline(first["latent_expected"][q], color=colour, linestyle="--", linewidth=1)
+            found = np.array([latent[q] for latent in rows["latent"]])
+            axis.plot(found, np.interp(found, z, probabilities[q]), **dot(color=colour, markersize=6))
+        axis.plot(first["middles"], np.zeros(len(first["middles"])), **dot("D", markersize=5), clip_on=False)
+        norm = first["norm_expected"]
+        axis.set(xlabel="latent variable z", ylabel="probability of the class", ylim=(0, 1))
+        axis.set_title(f"{first['link']}, c / C = {first['share']:.2g}: the norm of w is {norm:.2g}", fontsize=10)
+        styles = {"equation": {"color": NEUTRAL, "linestyle": "--"}, "descent": dot(), "middle of a class": dot("D")}
+        legend(figure, styles)
+        places = ", ".join(f"{value:.2f}" for value in first["latent_expected"])
+        return picture(figure, f"At c / C = {first['share']:.2g} the latent variables of the classes are at {places}.")

@@ -82,6 +82,16 @@ def latent_path(results: Results) -> pd.DataFrame:
     return pd.DataFrame(rows)
 
 
+def class_probabilities(results: Results, link: str) -> pd.DataFrame:
+    """The probability of each class (columns, from 0) by the latent variable (index), with a link of the results."""
+    from nrc_core.theory.ordinal import likelihood
+
+    thresholds = np.array(results.runs["thresholds"].iloc[0], dtype=float)
+    model = likelihood(link, thresholds[:-1], thresholds[1:])
+    places = np.linspace(thresholds[0], thresholds[-1], 200)
+    return pd.DataFrame([np.exp(-model.loss(np.full(len(thresholds) - 1, z))) for z in places], index=places)
+
+
 def words(results: Results) -> str:
     """What the descents show, in a sentence for each finding."""
     table = descents(results)

@@ -19,6 +19,7 @@ from nrc_core.sections.canvas import (
     picture,
     shades,
 )
+from nrc_core.sections.slider import Slider
 from nrc_core.sections.unconstrained_features.tables import (
     COLLAPSED,
     EQUAL,
@@ -61,6 +62,38 @@ def kept_by_decay(results: Results) -> Picture:
             "standard deviation of their target direction on. Right: the variance of the errors grows as c up to the "
             f"variance of the direction. Flows (dots) lie on the lines of the closed form. Directions kept: {told}.",
         )
+
+
+def directions_by_decay(results: Results) -> Slider:
+    """What the weight keeps of each target direction, for each product of the decays on a slider."""
+    table = flows(results)
+    table = table[table["kind"] == TO_MINIMUM].sort_values("product", kind="stable")
+    full = np.sqrt(sorted(set(expected(results)["variance"]), reverse=True))
+    pictures = {f"{c:g}": _directions(full, c, rows["kept"].tolist()) for c, rows in table.groupby("product")}
+    return Slider("c", pictures, first=len(pictures) // 2)
+
+
+def _directions(full: np.ndarray, product: float, found: list[list[float]]) -> Picture:
+    """One picture of `directions_by_decay`.
+
+    Args:
+        full: the standard deviations of the target directions.
+        found: for each flow, what it keeps of each.
+    """
+    root, places = math.sqrt(product), np.arange(len(full))
+    kept = (full - root).clip(min=0)
+    with canvas(1, 1, 2.6) as (figure, [[axis]]):
+        axis.bar(places, full, color=NEUTRAL, alpha=0.25, width=0.6, label="standard deviation of the direction")
+        axis.bar(places, kept, color=COLLAPSE, alpha=0.7, width=0.6, label="kept by the minimum")
+        for values in found:
+            axis.plot(places, values, **dot(color=NETWORK, markersize=5))
+        axis.axhline(root, color=NEUTRAL, linestyle=":", label="√c")
+        axis.set_xticks(places, [f"direction {place + 1}" for place in places])
+        count = int((kept > 0).sum())
+        axis.set(ylim=(0, 1.1 * full.max()), title=f"c = {product:g}: {count} of {len(full)} directions kept")
+        axis.legend(loc="upper right", fontsize=8)
+        told = ", ".join(f"{one:.2f} of {whole:.2f}" for one, whole in zip(kept, full, strict=True))
+        return picture(figure, f"At c = {product:g} the minimum keeps {told} of the target directions; flows agree.")
 
 
 def time_to_collapse(results: Results) -> Picture:
