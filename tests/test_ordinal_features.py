@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 import torch
 
-from nrc_core.theory import ordinal_ufm_minimum
+from nrc_core.config import descent
+from nrc_core.theory import ordinal, ordinal_ufm_minimum
 from nrc_core.theory.ordinal import critical_decay, undecayed_latent
 
 EVEN = [-5.0, -3.0, -1.0, 1.0, 3.0, 5.0]
@@ -119,3 +120,7 @@ def test_arguments_out_of_range_are_refused(given, message):
     values = {"thresholds": [-1, 0, 1], "decay": 0.1} | given
     with pytest.raises(ValueError, match=message):
         ordinal_ufm_minimum(values.pop("thresholds"), **values)
+
+
+def test_a_configuration_takes_all_links_and_no_others():
+    assert tuple(ordinal.LINKS) == descent.LINKS

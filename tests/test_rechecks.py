@@ -55,6 +55,18 @@ def test_references_that_are_there_are_not_made_again(made, tmp_path, monkeypatc
     assert make([PAGE], range(6), tmp_path / "table", store) == []
 
 
+def test_references_of_random_starts_have_their_seeds_too():
+    """Networks and flows have the seeds 0 and 1; each is there once."""
+    parameters = {"products": [0.1], "decays": [0.1], "scales": [1.0], "datasets": ["synthetic"], "depths": [2]}
+    page = Page("free", "Free", "unconstrained_features", parameters)
+    configs = seeds_of(page, [0, 1])
+    assert [(config.TASK, config.seed) for config in configs] == [
+        *[("regression features", 0)] * 3,
+        *[(None, 0), (None, 1)],
+        *[("regression features", 1)] * 3,
+    ]
+
+
 def test_published_runs_are_taken_where_they_are(made, tmp_path, monkeypatch):
     _, published = made
     monkeypatch.setattr("nrc_core.claims.references.run", lambda *a, **k: pytest.fail("trained again"))

@@ -19,7 +19,7 @@ from nrc_core.sections.unconstrained_features import figures, tables
 from nrc_core.sections.unconstrained_features.experiment import unconstrained_features
 from nrc_core.theory.last_layer import form_distance
 
-NETWORKS = {"datasets": ["synthetic"], "depths": [2, 3], "width": 8, "epochs": 2, "network_seeds": [0, 1]}
+NETWORKS = {"datasets": ["synthetic"], "depths": [2, 3], "width": 8, "epochs": 2, "seeds": [0, 1]}
 
 
 @pytest.fixture(scope="module")

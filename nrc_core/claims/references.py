@@ -180,7 +180,7 @@ def machine_share(references: References, machines: Mapping[str, References]) ->
 
 
 def seeds_of(page: Page, seeds: Sequence[int]) -> list[Configuration]:
-    """Configurations of the runs of a page with other seeds.
+    """Configurations of the runs of a page with other seeds, which are those of random starts too, if it has any.
 
     Raises:
         ConfigError: the page trains nothing.
@@ -188,10 +188,15 @@ def seeds_of(page: Page, seeds: Sequence[int]) -> list[Configuration]:
     if page.experiment is None:
         raise ConfigError(f"page {page.name} trains nothing, so it has no references")
     experiment: Callable[..., Sequence[Configuration]] = EXPERIMENTS[page.experiment]
-    given: dict[str, Any] = {**page.parameters, "seeds": list(seeds)}
-    if "regression_seeds" in inspect.signature(experiment).parameters:
-        given["regression_seeds"] = list(seeds)
-    return list(experiment(**given))
+    taken = inspect.signature(experiment).parameters
+    lists = {name: list(seeds) for name in ("seeds", "regression_seeds") if name in taken}
+    given: dict[str, Any] = {**page.parameters, **lists}
+    if "seed" not in taken:
+        return list(experiment(**given))
+    configs: list[Configuration] = []
+    for seed in seeds:  # these runs have several random starts each, which one seed decides
+        configs += [config for config in experiment(**{**given, "seed": seed}) if config not in configs]
+    return configs
 
 
 def make(

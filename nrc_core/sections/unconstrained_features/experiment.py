@@ -34,7 +34,7 @@ def unconstrained_features(
     width: int = 64,
     weight_decay: float | None = None,
     epochs: int | None = None,
-    network_seeds: Sequence[int] = (0, 1, 2, 3, 4),
+    seeds: Sequence[int] = (0, 1, 2, 3, 4),
 ) -> list[Configuration]:
     """Unconstrained features in regression: gradient flows beside the minimum, and the last layers of networks.
 
@@ -69,5 +69,5 @@ def _networks(given: dict[str, Any], datasets: Sequence[str]) -> list[Configurat
     shared = {name: given[name] for name in names} | {"split": "random", "measurements": 1}
     if not datasets:
         return []
-    made = regressions(shared, dataset=datasets, depth=given["depths"], seed=given["network_seeds"])
+    made = regressions(shared, dataset=datasets, depth=given["depths"], seed=given["seeds"])
     return [dataclasses.replace(config, last_layer=True) for config in made]
