@@ -146,3 +146,14 @@ def test_a_page_that_was_run_here_says_nothing_of_published_runs(pages, tmp_path
     first, *_, again = pages.publish(QUICK, PAGE, path, "").cells
     assert first.source == "# Hopper\n\n*Profile quick: Trained here.*\n\nText."
     assert "## Run it again\n\n```sh\nnrc run" in again.source
+
+
+def test_a_page_begins_with_its_findings(pages, tmp_path):
+    """They end at the next heading; a page without them stays as its notebook is."""
+    path = tmp_path / "hopper.ipynb"
+    texts = ["# Title\n\n**Question.** What?", "1", "## What we found", "words", "figure", "The figure.", "## Why", "2"]
+    cells = [(new_code_cell if text in ("1", "2", "words", "figure") else new_markdown_cell)(text) for text in texts]
+    nbformat.write(new_notebook(cells=cells), path)
+    published = [cell.source for cell in pages.publish(QUICK, PAGE, path, "the box").cells]
+    assert published[:5] == ["# Hopper\n\n*Profile quick: Trained here.*", *texts[2:6]]
+    assert published[5:-1] == ["the box", "## Question and method\n\n**Question.** What?", "1", "## Why", "2"]

@@ -16,6 +16,7 @@ from book.builder import published
 from book.builder.launch import launch, repository
 from nrc_core.errors import DataUnavailable, NrcError
 from nrc_core.results.phrases import markdown_table
+from nrc_core.workflow.notebook_files import FINDINGS
 from nrc_core.workflow.notebooks import parameters_of, run_notebook
 from nrc_core.workflow.profiles import Page, Profile, read_profile
 
@@ -65,7 +66,11 @@ def state(executed: Path) -> str:
 
 
 def publish(profile: Profile, page: Page, executed: Path, claims: str) -> nbformat.NotebookNode:
-    """The executed notebook as a page: title, profile, claims, alternative texts, parameters and rerun command."""
+    """The executed notebook as a page: title, profile, findings, claims, the rest, and the command to run it again.
+
+    Pictures get their alternative texts. If the notebook has a cell that is only the heading above its findings, they
+    are before its question and method.
+    """
     notebook = nbformat.read(executed, as_version=4)
     box = [new_markdown_cell(claims)] if claims else []
     if reason := notebook.metadata.get(UNAVAILABLE):
@@ -84,9 +89,29 @@ def publish(profile: Profile, page: Page, executed: Path, claims: str) -> nbform
     reason = notebook.metadata.get(PUBLISHED)
     origin = published.profile() if reason else profile
     above = f"{_published(reason)}\n\n" if reason else ""
-    cells[0].source = f"# {page.title}\n\n{above}*Profile {origin.name}: {origin.note.strip()}*\n\n{body}"
-    notebook.cells = [cells[0], *box, *cells[1:], _rerun(page, _WITH_DATA if reason else "")]
+    title = f"# {page.title}\n\n{above}*Profile {origin.name}: {origin.note.strip()}*"
+    found, others = _findings_first(cells[1:])
+    cells[0].source = title if found else f"{title}\n\n{body}"
+    question = [new_markdown_cell(f"## Question and method\n\n{body}")] if found else []
+    notebook.cells = [cells[0], *found, *box, *question, *others, _rerun(page, _WITH_DATA if reason else "")]
     return notebook
+
+
+Cells = list[nbformat.NotebookNode]
+
+
+def _findings_first(cells: Cells) -> tuple[Cells, Cells]:
+    """The cells from the heading above the findings to the next heading, and all other cells."""
+    starts = [place for place, cell in enumerate(cells) if _is_heading(cell)]
+    found = [place for place in starts if cells[place].source.strip().removeprefix("## ") in FINDINGS]
+    if not found:
+        return [], cells
+    end = next((place for place in starts if place > found[0]), len(cells))
+    return cells[found[0] : end], cells[: found[0]] + cells[end:]
+
+
+def _is_heading(cell: nbformat.NotebookNode) -> bool:
+    return cell.cell_type == "markdown" and cell.source.startswith("## ")
 
 
 def _published(reason: str) -> str:
