@@ -55,6 +55,7 @@ EXPECTED = {
     *(f"R0{i}" for i in range(1, 6)),
     "R04b",
     *(f"K0{i}" for i in range(1, 5)),
+    *(f"U0{i}" for i in range(1, 9)),
 }
 
 

@@ -112,6 +112,7 @@ def test_defaults_are_what_the_frozen_keys_were_made_with():
         "architecture": "mlp",
         "head": "linear",
         "precision": "float32",
+        "last_layer": False,
     }
 
 

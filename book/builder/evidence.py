@@ -117,7 +117,8 @@ def _notebook(executed: Path, page: Page, book: Path) -> str:
 
 def _table(results: Results, page: Page, book: Path) -> str:
     """Write the measurements of the page's runs, or of its fine-tuned networks, or the ends of its descents."""
-    frames = [frame for frame in (results.measurements, results.downstream, results.descent) if len(frame)]
+    tables = (results.measurements, results.downstream, results.descent, results.last_layer)
+    frames = [frame for frame in tables if len(frame)]
     file = f"{TABLES}/{page.name}.csv.zip"  # a tenth of the size
     (book / file).parent.mkdir(parents=True, exist_ok=True)
     pd.concat(frames).to_csv(book / file, index=False, float_format="%.5g")
