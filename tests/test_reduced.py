@@ -155,3 +155,12 @@ def test_a_constant_loss_has_settled_and_a_short_training_never():
     constant = annealed(lambda spent: 0.2 + 0 * spent)
     assert final_change(constant, 200) == pytest.approx(0, abs=1e-12)
     assert final_change(constant, 5000) == np.inf
+
+
+def test_a_theorem_has_no_size():
+    """The same small networks give a full verdict on a theorem, and none on a claim about networks."""
+    about_networks = dataclasses.replace(claim("F8-1"), pages=("page",))
+    pages = {"page": small(*three(nrc1=0.01), exposure=1e-6)}
+    assert judge_claim(about_networks, pages).verdict == WAITING
+    theorem = dataclasses.replace(about_networks, about="theorem", holds_in="any")
+    assert judge_claim(theorem, pages).verdict == REPRODUCED
