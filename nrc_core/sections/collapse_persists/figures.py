@@ -66,15 +66,15 @@ def losses_by_depth(results: Results) -> Picture:
 def losses_by_decay(results: Results) -> Slider:
     """The losses of three structures by decay over that of collapse, for each number of weights on a slider."""
     table = by_depth(results)
-    depths = range(1, int(table["depth"].max()) + 1)
-    pictures = {f"{depth}": _losses(int(table["classes"].iloc[0]), depth, table) for depth in depths}
+    depths = sorted(set(table["depth"]))
+    pictures = {f"{depth}": _losses(int(table["classes"].iloc[0]), int(depth), table) for depth in depths}
     return Slider("weights L", pictures, first=min(1, len(pictures) - 1))
 
 
 def _losses(classes: int, depth: int, table: pd.DataFrame) -> Picture:
     """One picture of `losses_by_decay`, with the descents that have this number of weights."""
     own = table[table["depth"] == depth]
-    decays = np.geomspace(1e-5, table["decay"].max(), 40)
+    decays = np.geomspace(1e-5, table["decay"].max(), 12)
     losses = pd.DataFrame(
         {name: [cross_entropy_ufm_loss(name, classes=classes, depth=depth, decay=d) for d in decays] for name in LINES}
     )
