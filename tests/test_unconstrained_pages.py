@@ -248,6 +248,14 @@ def test_the_slider_shows_what_is_kept_at_each_c(found):
     assert f"keeps {told} of" in slider.pictures["0.3"].alt
 
 
+def test_a_start_that_does_not_look_collapsed_is_not_said_to():
+    assert tables._start_words(pd.Series({0.01: 3e-4, 1.0: 0.6})) == (
+        "* Yet a small start looks collapsed: without decay, NRC1 ends at 0.0003 from starts of size 0.01 and 0.6 from "
+        "starts of size 1."
+    )
+    assert tables._start_words(pd.Series({1.0: 0.6})) == "* Without decay, NRC1 ends at 0.6 from starts of size 1."
+
+
 def test_a_page_without_networks_is_about_flows_only(found):
     alone = found.where(task="regression features")
     assert tables.last_layers(alone).empty

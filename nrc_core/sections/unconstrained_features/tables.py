@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 
 from nrc_core.results.results import Results
+from nrc_core.results.thresholds import thresholds
 
 COLLAPSED = 0.01  # NRC1 at which the time to collapse is read
 SHARE = 1e-3  # eigenvalues above this share of the largest one of the targets count for a rank
@@ -191,7 +192,6 @@ def words(results: Results) -> str:
     off = (to_minimum["loss"] - to_minimum["loss_expected"]).abs().max()
     times, bounded = equal["scaled_time"], none[none["noise_start"] > 0]
     noise = (bounded["noise"] / bounded["noise_start"]).min()
-    large, small = (none[none["init_scale"] == scale] for scale in (none["init_scale"].max(), none["init_scale"].min()))
     return "\n".join(
         [
             f"**Only the product c of the two decays decides which target directions stay: those whose variance is "
@@ -202,12 +202,20 @@ def words(results: Results) -> str:
             f"{COLLAPSED:g} is {times.min():.2f} to {times.max():.2f}.",
             f"* Without decay the noise that the start left cannot go away: it ends at {noise:.2f} times its bound or "
             "more.",
-            f"* Yet a small start looks collapsed: without decay, NRC1 ends at {small['nrc1'].mean():.1g} from starts "
-            f"of size {small['init_scale'].iloc[0]:g}, and at {large['nrc1'].mean():.1g} from starts of size "
-            f"{large['init_scale'].iloc[0]:g}.",
+            _start_words(none.groupby("init_scale")["nrc1"].mean()),
             *[f"* {sentence}" for sentence in _network_words(last_layers(results))],
         ]
     )
+
+
+def _start_words(ends: pd.Series) -> str:
+    """What the size of the start leaves without decay, from the mean NRC1 at the end by size in rising order."""
+    told = " and ".join(
+        f"{value:.1g} from starts of size {size:g}" for size, value in ends.iloc[sorted({0, len(ends) - 1})].items()
+    )
+    limit = thresholds()["noise_most"]
+    looks = "Yet a small start looks collapsed: w" if ends.iloc[0] <= limit < ends.iloc[-1] else "W"
+    return f"* {looks}ithout decay, NRC1 ends at {told}."
 
 
 def _network_words(table: pd.DataFrame) -> list[str]:
