@@ -7,13 +7,13 @@ import pandas as pd
 import pytest
 import torch
 
-from nrc_core import Store, nrc1, nrc3, run
+from nrc_core import Store, nrc1, run
 from nrc_core.config.descent import FlowConfig
 from nrc_core.errors import ConfigError
 from nrc_core.results.store import read_configuration
-from nrc_core.theory.last_layer import best_product, feature_decay, form_distance, shared_distance
+from nrc_core.theory.last_layer import best_product, feature_decay, form_distance, shared_form, squared_distance
 from nrc_core.theory.statements import ufm_minimum
-from nrc_core.training.feature_flow import _targets, feature_flows
+from nrc_core.training.feature_flow import _law_error, _noise_share, _targets, feature_flows
 
 
 def config(**values) -> FlowConfig:
@@ -79,10 +79,16 @@ def test_a_long_flow_meets_the_minimum(decays, rank):
 @pytest.mark.parametrize("decay", [0.0, 0.1])
 def test_the_imbalance_follows_its_law(decay):
     found = ends(feature_flows(config(feature_decay=decay, weight_decay=decay)))
-    expected = found["imbalance"][0] * np.exp(-2 * decay * found["time"])
-    np.testing.assert_allclose(found["imbalance"], expected, rtol=1e-8)
-    assert found["imbalance_error"][0] < 1e-8
+    assert found["imbalance_error"][0] < 1e-7
     assert found["time"].tolist() == [0, 0.75, 1.5, 2.25, 3.0]
+
+
+def test_an_imbalance_that_shrinks_otherwise_is_seen():
+    """Once as the law says, and once half as fast: the error is largest in the middle."""
+    times = np.array([0.0, 0.5, 1.0, 2.0])
+    assert _law_error([np.exp(-2 * time) * np.diag([3.0, -4.0]) for time in times], times) < 1e-15
+    slow = _law_error([np.exp(-time) * np.diag([3.0, -4.0]) for time in times], times)
+    assert slow == pytest.approx(np.exp(-0.5) - np.exp(-1.0))
 
 
 def test_noise_cannot_fall_below_its_bound_without_decay():
@@ -132,7 +138,7 @@ def test_the_form_of_a_minimum_is_found_again():
     assert form_distance(7 * gram, covariance, 0.03) < 1e-25
     assert best_product(gram, covariance) == pytest.approx(0.03, abs=1e-6)
     # By hand: (1, 0) and (1, 1) / sqrt 2 have the squared distance 2 - sqrt 2.
-    assert form_distance(np.diag([1.0, 0.0]), np.eye(2), 0.0) == pytest.approx(2 - 2**0.5)
+    assert squared_distance(np.diag([1.0, 0.0]), np.eye(2)) == pytest.approx(2 - 2**0.5)
     assert np.isnan(form_distance(np.zeros((2, 2)), np.eye(2), 0.0))
     assert np.isnan(form_distance(np.eye(2), np.eye(2), 1.0))
 
@@ -157,9 +163,9 @@ def test_weights_that_share_the_decay_have_the_form_of_the_root():
         optimiser.step(loss)
     last = weights[2].detach().numpy()
     covariance = (target @ target.T).numpy()
-    assert shared_distance(last @ last.T, covariance, depth=3) < 1e-6
+    assert squared_distance(last @ last.T, shared_form(covariance, depth=3)) < 1e-6
     assert form_distance(last @ last.T, covariance, 0.0) > 1e-2
-    assert shared_distance(last @ last.T, covariance, 2) == pytest.approx(form_distance(last @ last.T, covariance, 0.0))
+    np.testing.assert_allclose(shared_form(covariance, 2), target.numpy())
 
 
 def test_the_features_decay_as_the_balance_says():
@@ -170,13 +176,10 @@ def test_the_features_decay_as_the_balance_says():
 
 
 def test_noise_share_is_nrc1_of_the_features():
-    from nrc_core.training.feature_flow import _noise_share
-
     h = np.random.default_rng(2).standard_normal((12, 5))
     h -= h.mean(0)
     assert _noise_share(h, 2) == pytest.approx(nrc1(h, rank=2))
     assert np.isnan(_noise_share(1e-9 * h, 2))
-    assert nrc3(h, h[:2], rank=2) <= 1  # the same rank convention
 
 
 def test_flows_of_a_seed_are_the_same():

@@ -96,7 +96,7 @@ def test_every_flow_stands_beside_the_minimum(found):
     np.testing.assert_allclose(np.vstack(kept["kept"]), [np.sqrt([1.5, 0.4, 0.2]) - np.sqrt(0.02)] * 2, atol=1e-6)
     lines = tables.expected(found)
     assert lines.query("root > 1.23")["kept"].max() == 0
-    assert lines.query("variance == 0.4")["error_variance"].max() == pytest.approx(0.4)
+    assert lines.query("direction == 1")["error_variance"].max() == pytest.approx(0.4)
 
 
 def test_the_time_to_collapse_is_read_between_measurements():
@@ -160,7 +160,7 @@ def test_a_form_that_fits_everywhere_would_be_noticed(found):
 
 def test_two_targets_say_nothing_about_the_form_where_one_is_lost(tmp_path):
     """A weight of rank one has the form with gamma equal to the least variance, whatever the decays are."""
-    two = unconstrained_features([1.5, 0.4], products=[0.9], samples=12, features=5, starts=1, datasets=[])[:1]
+    two = unconstrained_features([1.5, 0.4], products=[0.9], samples=12, features=5, starts=1)[:1]
     page = run(two, store=Store(tmp_path))
     assert tables.flows(page)["form"].max() < 1e-10
     assert CHECKS["form_fails"]({"page": page}, thresholds()).rows.empty
@@ -185,6 +185,7 @@ def test_last_layers_of_networks_stand_beside_the_theory(found):
     gram, covariance, _, energy = (tables._matrix(rows, name) for name in dict.fromkeys(rows["quantity"]))
     decay = one["weight_decay"] * len(gram) / 2
     assert one["product"] == pytest.approx(decay**2 * np.trace(gram) / energy.item())
+    assert one["product"] < np.linalg.eigvalsh(covariance)[0]  # so the minimum has the form of NRC3
     assert one["distance"] == pytest.approx(form_distance(gram, covariance, one["product"]))
     entries = [np.array(one[name]) for name in ("measured", "expected")]
     assert ((entries[0] - entries[1]) ** 2).sum() == pytest.approx(one["distance"])
@@ -256,6 +257,23 @@ def test_a_start_that_does_not_look_collapsed_is_not_said_to():
     assert tables._start_words(pd.Series({1.0: 0.6})) == "* Without decay, NRC1 ends at 0.6 from starts of size 1."
 
 
+def test_equal_variances_are_two_directions(tmp_path):
+    equal = unconstrained_features([1.0, 1.0], products=[0.1], samples=12, features=5, starts=1)[:1]
+    page = run(equal, store=Store(tmp_path))
+    assert "keeps 0.68 of 1.00, 0.68 of 1.00 of" in figures.directions_by_decay(page).pictures["0.1"].alt
+    assert "Directions kept: 2 at c = 0.1." in figures.kept_by_decay(page).alt
+
+
+def test_flows_without_noise_have_no_time_to_collapse(tmp_path):
+    """With as many features as targets there is no direction for noise."""
+    given = {"products": [0.1], "decays": [0.1, 0.05], "scales": [1.0], "samples": 12, "features": 2, "starts": 1}
+    page = run(unconstrained_features([1.0, 0.5], **given)[:4], store=Store(tmp_path))
+    words = tables.words(page)
+    assert "Collapse takes" not in words
+    assert "cannot go away" not in words
+    assert CHECKS["time_goes_as_one_over_decay"]({"page": page}, thresholds()).rows.empty
+
+
 def test_a_page_without_networks_is_about_flows_only(found):
     alone = found.where(task="regression features")
     assert tables.last_layers(alone).empty
@@ -272,6 +290,7 @@ def test_a_page_without_networks_is_about_flows_only(found):
         ({"scales": []}, "scales must be one or more different values"),
         ({"starts": 0}, "starts must be a whole number, at least 1"),
         ({"depths": []}, "depths must be one or more different values"),
+        ({"datasets": []}, "datasets must be one or more different values"),
     ],
 )
 def test_values_out_of_range_are_refused(given, message):

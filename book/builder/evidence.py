@@ -116,7 +116,7 @@ def _notebook(executed: Path, page: Page, book: Path) -> str:
 
 
 def _table(results: Results, page: Page, book: Path) -> str:
-    """Write the measurements of the page's runs, or of its fine-tuned networks, or the ends of its descents."""
+    """Write the measurements of the page's runs, of its fine-tuned networks, of its descents and of last layers."""
     tables = (results.measurements, results.downstream, results.descent, results.last_layer)
     frames = [frame for frame in tables if len(frame)]
     file = f"{TABLES}/{page.name}.csv.zip"  # a tenth of the size

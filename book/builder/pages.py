@@ -27,6 +27,8 @@ _WITH_DATA = (
     "Once the data are there, this runs the page with the parameters that it has in the profile of this book:\n\n"
 )
 
+Cells = list[nbformat.NotebookNode]
+
 
 def run(profile: Profile, page: Page, output: Path) -> None:
     """Execute the page's notebook. If its data are missing, show the published runs; if there are none, say so."""
@@ -95,9 +97,6 @@ def publish(profile: Profile, page: Page, executed: Path, claims: str) -> nbform
     question = [new_markdown_cell(f"## Question and method\n\n{body}")] if found else []
     notebook.cells = [cells[0], *found, *box, *question, *others, _rerun(page, _WITH_DATA if reason else "")]
     return notebook
-
-
-Cells = list[nbformat.NotebookNode]
 
 
 def _findings_first(cells: Cells) -> tuple[Cells, Cells]:

@@ -60,15 +60,14 @@ def decide(claim: Claim, pages: Mapping[str, PageResults], limits: Limits) -> De
 
     Networks of the paper's size on the paper's data come first. Only if a claim has none, or if they say nothing, come
     smaller networks that have trained long enough, are exposed to weight decay as the paper's are, and have enough
-    seeds in every group. Their verdict is "at reduced size". Other networks give no verdict. A theorem has no size.
+    seeds in every group. Their verdict is "at reduced size". Other networks give no verdict.
     """
     there = {name: page for name, page in pages.items() if page.results is not None}
-    weaker = {name: page for name, page in there.items() if page.weaker and claim.about != "theorem"}
-    full = {name: page.results for name, page in there.items() if page.results is not None and name not in weaker}
+    full = {name: page.results for name, page in there.items() if page.results is not None and not page.weaker}
     if claim.pages and not there:
         return Decision(WAITING, lacks=(NO_RUN,))
     observation = look(claim, full, limits)
-    if not weaker or _speaks(observation):
+    if not (weaker := {name: page for name, page in there.items() if page.weaker}) or _speaks(observation):
         return _decided(claim, full, observation, limits)
     lacks = {name: page.lacking(claim.arguments, limits) for name, page in weaker.items()}
     smaller = {name: page.results for name, page in weaker.items() if page.results is not None and not lacks[name]}

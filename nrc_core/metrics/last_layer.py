@@ -6,8 +6,6 @@ import pandas as pd
 
 from nrc_core.metrics.sites import Site
 
-ENERGY = "feature_energy"
-
 
 def last_layer(sites: Sequence[Site]) -> pd.DataFrame:
     """The weight, targets and errors of the last layer, as t x t matrices: one row for each entry.
@@ -42,7 +40,7 @@ def last_layer(sites: Sequence[Site]) -> pd.DataFrame:
         "weight_gram": weight @ weight.T,
         "target_covariance": targets,
         "error_covariance": moments.feature_covariance + targets - cross - cross.T,
-        ENERGY: energy.reshape(1, 1),
+        "feature_energy": energy.reshape(1, 1),
     }
     rows = [
         {"quantity": name, "row": i, "column": j, "value": value}

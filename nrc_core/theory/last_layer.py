@@ -25,11 +25,21 @@ def feature_decay(weight_decay: float, weight_gram: Array, feature_energy: float
     return weight_decay * float(np.trace(weight_gram)) / feature_energy
 
 
-def form_distance(weight_gram: Array, target_covariance: Array, product: float) -> float:
-    """Squared distance of W W^T from ``S - sqrt(product) I``, with S the root of the target covariance.
+def squared_distance(one: Array, other: Array) -> float:
+    """Squared distance of two matrices, each divided by its Frobenius norm; NaN if one of them is zero.
 
-    Both matrices are divided by their Frobenius norms. This is NRC3 of Andriopoulos et al. (2024), with the given
-    product of the decays in place of gamma. NaN if one of the matrices is zero.
+    Example:
+        >>> squared_distance(np.diag([3.0, 4.0]), np.diag([6.0, 8.0]))
+        0.0
+    """
+    sizes = np.linalg.norm(one), np.linalg.norm(other)
+    return float(((one / sizes[0] - other / sizes[1]) ** 2).sum()) if all(sizes) else math.nan
+
+
+def form_distance(weight_gram: Array, target_covariance: Array, product: float) -> float:
+    """The `squared_distance` of W W^T from ``S - sqrt(product) I``, with S the root of the target covariance.
+
+    This is NRC3 of Andriopoulos et al. (2024), with the given product of the decays in place of gamma.
 
     Args:
         weight_gram, target_covariance: (t, t).
@@ -38,27 +48,8 @@ def form_distance(weight_gram: Array, target_covariance: Array, product: float) 
         >>> form_distance(np.diag([2.0, 1.0]), np.diag([9.0, 4.0]), 1.0)
         0.0
     """
-    expected = _root(target_covariance) - math.sqrt(product) * np.eye(len(target_covariance))
-    sizes = np.linalg.norm(weight_gram), np.linalg.norm(expected)
-    if not all(sizes):
-        return math.nan
-    return float(((weight_gram / sizes[0] - expected / sizes[1]) ** 2).sum())
-
-
-def shared_distance(weight_gram: Array, target_covariance: Array, depth: int) -> float:
-    """Squared distance of W W^T of the last of L weights from the target covariance to the power 1 / L, as above.
-
-    This is the form if all L weights share the decay and the inputs are white: weights with the product B and the
-    least sum of squares are balanced, so that ``W W^T = (B B^T)^(1 / L)``, and targets B x have the covariance B B^T.
-    For L = 2 it is `form_distance` with a product of zero.
-
-    Example:
-        >>> shared_distance(np.diag([2.0, 1.0]), np.diag([16.0, 1.0]), depth=4)
-        0.0
-    """
-    values, vectors = np.linalg.eigh(target_covariance)
-    expected = (vectors * values.clip(min=0) ** (1 / depth)) @ vectors.T
-    return float(((weight_gram / np.linalg.norm(weight_gram) - expected / np.linalg.norm(expected)) ** 2).sum())
+    root = power(target_covariance, 1 / 2)
+    return squared_distance(weight_gram, root - math.sqrt(product) * np.eye(len(root)))
 
 
 def best_product(weight_gram: Array, target_covariance: Array) -> float:
@@ -68,9 +59,9 @@ def best_product(weight_gram: Array, target_covariance: Array) -> float:
         >>> round(best_product(np.diag([2.0, 1.0]), np.diag([9.0, 4.0])), 6)
         1.0
     """
-    from scipy.optimize import minimize_scalar
+    from scipy.optimize import minimize_scalar  # it takes a second to import
 
-    most = float(np.linalg.eigvalsh(_root(target_covariance))[0])
+    most = math.sqrt(max(0.0, np.linalg.eigvalsh(target_covariance)[0]))
     found = minimize_scalar(
         lambda root: form_distance(weight_gram, target_covariance, root**2),
         bounds=(0, most),
@@ -80,6 +71,29 @@ def best_product(weight_gram: Array, target_covariance: Array) -> float:
     return float(found.x) ** 2
 
 
-def _root(covariance: Array) -> Array:
+def shared_form(target_covariance: Array, depth: int) -> Array:
+    """W W^T of the last of L weights that share the decay, up to a factor: the target covariance to the power 1 / L.
+
+    It holds if the inputs are white. Weights with the product B and the least sum of squares are balanced, so that
+    ``W W^T = (B B^T)^(1 / L)``, and targets B x have the covariance B B^T.
+
+    Args:
+        target_covariance: (t, t).
+        depth: L, the number of weights.
+
+    Example:
+        >>> shared_form(np.diag([16.0, 1.0]), depth=4).tolist()
+        [[2.0, 0.0], [0.0, 1.0]]
+    """
+    return power(target_covariance, 1 / depth)
+
+
+def power(covariance: Array, exponent: float) -> Array:
+    """A covariance to a positive power; eigenvalues below zero, due to rounding, are set to zero.
+
+    Example:
+        >>> power(np.diag([9.0, 4.0]), 1 / 2).tolist()
+        [[3.0, 0.0], [0.0, 2.0]]
+    """
     values, vectors = np.linalg.eigh(covariance)
-    return (vectors * np.sqrt(values.clip(min=0))) @ vectors.T
+    return (vectors * values.clip(min=0) ** exponent) @ vectors.T

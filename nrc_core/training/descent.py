@@ -13,12 +13,11 @@ from nrc_core.errors import TrainingDiverged
 from nrc_core.theory.ordinal import likelihood
 from nrc_core.training.checkpoints import Trained
 from nrc_core.training.deep_descent import deep_descents
-from nrc_core.training.feature_flow import feature_flows
+from nrc_core.training.feature_flow import NOTHING, feature_flows
 from nrc_core.training.loop import reproducible_arithmetic
 
 Array = NDArray[np.float64]
 Row = dict[str, Any]
-NOTHING = 1e-12  # features with a smaller mean square are zero
 
 
 def compute_descent(config: FreeConfig) -> Trained:

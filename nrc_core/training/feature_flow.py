@@ -4,11 +4,13 @@ from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
 from scipy.integrate import solve_ivp
 
 from nrc_core.config.descent import FlowConfig
 from nrc_core.errors import TrainingDiverged
+from nrc_core.metrics.regression import eigen, noise_curve
 
 Array = NDArray[np.float64]
 Value = tuple[str, int, float]  # quantity, index, value
@@ -23,14 +25,14 @@ def feature_flows(config: FlowConfig) -> list[dict[str, Any]]:
     ``dH/dt = -(E W + feature_decay H)``, ``dW/dt = -(E^T H / n + weight_decay W)``. The bias is the best one at each
     moment. H is centred at the start and stays so. Integration is by `scipy.integrate.solve_ivp`.
 
-    Quantities by time, with the number of the measurement as index: `time`; `nrc1`, NRC1 at rank t, NaN if all features
-    are zero; `imbalance`, the Frobenius norm of D = W^T W - H^T H / n.
+    Quantities by time, with the number of the measurement as index: `time`; and `nrc1`, NRC1 at rank t, NaN if all
+    features are zero.
 
     Quantities at the end: `loss`, the objective of `ufm_minimum`; `weight_gram`, the entries of W W^T, row by row;
     `error_variance`, the eigenvalues of the covariance of the errors, largest first; `noise`, the sum of the
     eigenvalues of H^T H / n from number t + 1 on; `noise_start`, the sum of the positive ones among the eigenvalues of
-    -D(0) from number t + 1 on; and for equal decays `imbalance_error`, the largest entry of
-    ``D - exp(-2 decay time) D(0)`` over the largest of D(0).
+    -D(0) from number t + 1 on, where D = W^T W - H^T H / n is the imbalance; and for equal decays `imbalance_error`,
+    the largest entry of ``D - exp(-2 decay time) D(0)`` at any measurement, over the largest of D(0).
 
     Raises:
         TrainingDiverged: a flow cannot be integrated.
@@ -61,16 +63,25 @@ def _flow(config: FlowConfig, start: int) -> Iterator[Value]:
     if not flow.success or not np.isfinite(flow.y).all():
         raise TrainingDiverged(f"{config.short_name}: a flow cannot be integrated ({flow.message}): try smaller decays")
     states = [_parts(state, width, n) for state in flow.y.T]
-    for place, (time, (h, w)) in enumerate(zip(times, states, strict=True)):
+    for place, (time, (h, _)) in enumerate(zip(times, states, strict=True)):
         yield "time", place, time
         yield "nrc1", place, _noise_share(h, targets)
-        yield "imbalance", place, float(np.linalg.norm(_imbalance(h, w)))
-    yield from _end(config, states[0], states[-1], y)
+    yield "noise_start", 0, _tail(-_imbalance(*states[0]), targets)
+    if config.feature_decay == config.weight_decay:
+        yield "imbalance_error", 0, _law_error([_imbalance(*state) for state in states], config.weight_decay * times)
+    yield from _end(config, *states[-1], y)
 
 
-def _end(config: FlowConfig, first: tuple[Array, Array], last: tuple[Array, Array], y: Array) -> Iterator[Value]:
+def _law_error(imbalances: list[Array], scaled_times: Array) -> float:
+    """The largest error of the law that the imbalance shrinks as exp(-2 decay time), over that of the start."""
+    first = imbalances[0]
+    errors = [one - np.exp(-2 * time) * first for one, time in zip(imbalances, scaled_times, strict=True)]
+    return float(np.abs(errors).max() / np.abs(first).max())
+
+
+def _end(config: FlowConfig, h: Array, w: Array, y: Array) -> Iterator[Value]:
     """Yield the quantities at the end."""
-    (h, w), n, targets = last, config.samples, len(config.variances)
+    n = config.samples
     errors = h @ w.T - y
     decays = config.feature_decay * (h**2).sum() / n + config.weight_decay * (w**2).sum()
     yield "loss", 0, ((errors**2).sum() / n + decays) / 2
@@ -78,12 +89,7 @@ def _end(config: FlowConfig, first: tuple[Array, Array], last: tuple[Array, Arra
         yield "weight_gram", place, value
     for place, value in enumerate(np.linalg.eigvalsh(errors.T @ errors / n)[::-1]):
         yield "error_variance", place, value
-    yield "noise", 0, _tail(h.T @ h / n, targets)
-    at_start = _imbalance(*first)
-    yield "noise_start", 0, _tail(-at_start, targets)
-    if config.feature_decay == config.weight_decay:
-        expected = np.exp(-2 * config.weight_decay * config.duration) * at_start
-        yield "imbalance_error", 0, np.abs(_imbalance(h, w) - expected).max() / np.abs(at_start).max()
+    yield "noise", 0, _tail(h.T @ h / n, len(config.variances))
 
 
 def _targets(config: FlowConfig, generator: np.random.Generator) -> Array:
@@ -103,8 +109,10 @@ def _imbalance(h: Array, w: Array) -> Array:
 
 
 def _noise_share(h: Array, rank: int) -> float:
-    moment = h.T @ h / len(h)
-    return _tail(moment, rank) / np.trace(moment) if np.trace(moment) >= NOTHING else np.nan
+    """NRC1 of centred features; NaN if they are zero."""
+    if (h**2).mean() < NOTHING:
+        return np.nan
+    return float(noise_curve(eigen(torch.from_numpy(h.T @ h / len(h))).values)[rank - 1])
 
 
 def _tail(matrix: Array, rank: int) -> float:

@@ -6,8 +6,10 @@ from nrc_core.claims.checks.observation import Found, Items, Value, check
 from nrc_core.claims.checks.subjects import each_row, parts
 from nrc_core.results.results import Results
 from nrc_core.sections.unconstrained_features.tables import (
+    ALL_KEPT,
     EQUAL,
-    NONE,
+    NO_DECAY,
+    SOME_KEPT,
     TO_MINIMUM,
     flows,
     last_layers,
@@ -28,7 +30,7 @@ def _to_minimum(results: Results) -> Items:
 
 def _undecayed(results: Results) -> Items:
     """Yield the end of every flow without decay; the group is the size of the start."""
-    yield from each_row(_of(results, NONE), group=lambda row: f"starts of size {row['init_scale']:g}")
+    yield from each_row(_of(results, NO_DECAY), group=lambda row: f"starts of size {row['init_scale']:g}")
 
 
 def _by_start(results: Results, kind: str, order: str) -> Items:
@@ -43,7 +45,7 @@ def _equal_decays(results: Results) -> Items:
 
 
 def _sizes_of_start(results: Results) -> Items:
-    yield from _by_start(results, NONE, "init_scale")
+    yield from _by_start(results, NO_DECAY, "init_scale")
 
 
 def _networks(results: Results) -> Items:
@@ -61,7 +63,7 @@ def flow_meets_minimum(row: dict) -> Found:
 @check(limit="descent_error_most", over=_to_minimum, reads="descent", needs=KEPT)
 def form_with_the_decays(row: dict) -> Value | None:
     """Least squared distance of W W^T from the form, or of gamma from the product of the decays, the larger of both."""
-    if row["regime"] != "all directions kept":
+    if row["regime"] != ALL_KEPT:
         return None
     return max(row["form"], abs(row["gamma"] - row["product"]))
 
@@ -70,7 +72,7 @@ def form_with_the_decays(row: dict) -> Value | None:
 def form_fails(row: dict) -> Value | None:
     """Least squared distance of W W^T from the form, over all gamma up to the least variance of the targets."""
     several = len(row["kept"]) > 2  # with two targets, gamma equal to the least variance gives any matrix of rank one
-    return row["form"] if several and row["regime"] == "some kept" else None
+    return row["form"] if several and row["regime"] == SOME_KEPT else None
 
 
 @check(limit=1.0, over=_undecayed, at_least=True, reads="descent", needs="a bound above zero")
@@ -86,16 +88,16 @@ def small_start_looks_collapsed(rows: pd.DataFrame, limits: dict) -> Found:
     return ends.iloc[0], ends.iloc[-1] > limits["noise_most"]
 
 
-@check(limit="time_ratio_most", over=_equal_decays, reads="descent")
-def time_goes_as_one_over_decay(rows: pd.DataFrame) -> Value:
+@check(limit="time_ratio_most", over=_equal_decays, reads="descent", needs="a time to collapse")
+def time_goes_as_one_over_decay(rows: pd.DataFrame) -> Value | None:
     """Longest over shortest time to collapse, each multiplied by its decay, for decays up to a tenth."""
     times = rows.loc[rows["weight_decay"] <= 0.1, "scaled_time"]
-    return times.max() / times.min()
+    return times.max() / times.min() if times.notna().all() and len(times) > 1 else None
 
 
 @check(limit="descent_error_most", over=_equal_decays, reads="descent")
 def imbalance_decays(rows: pd.DataFrame) -> Value:
-    """Largest distance of the imbalance from exp(-2 decay time) times that of the start, as a share of the latter."""
+    """Largest error of the law that the imbalance is exp(-2 decay time) times that of the start, as a share of it."""
     return rows["imbalance_error"].max()
 
 

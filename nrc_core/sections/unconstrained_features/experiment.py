@@ -14,7 +14,7 @@ from nrc_core.sections.grid import regressions
 from nrc_core.sections.parameters import takes_lists
 
 RATIO = 4.0  # feature decay over weight decay where only their product counts
-LONG, SHORT = 400.0, 100.0  # durations: at least this with decays, and this without
+LONG, SHORT = 600.0, 100.0  # durations: at least this with decays, and this without
 LOSSES, SHRINKS = 10.0, 5.0  # durations times the smaller decay: until losses agree, and until features have collapsed
 
 
@@ -67,7 +67,5 @@ def _with_decays(first: FlowConfig, feature_decay: float, weight_decay: float) -
 def _networks(given: dict[str, Any], datasets: Sequence[str]) -> list[Configuration]:
     names = ("width", "weight_decay", "epochs")
     shared = {name: given[name] for name in names} | {"split": "random", "measurements": 1}
-    if not datasets:
-        return []
     made = regressions(shared, dataset=datasets, depth=given["depths"], seed=given["seeds"])
     return [dataclasses.replace(config, last_layer=True) for config in made]

@@ -7,7 +7,6 @@ import numpy as np
 from nrc_core.results.results import Results
 from nrc_core.sections.canvas import (
     COLLAPSE,
-    COLOURS,
     FLOOR,
     NETWORK,
     NEUTRAL,
@@ -23,37 +22,36 @@ from nrc_core.sections.slider import Slider
 from nrc_core.sections.unconstrained_features.tables import (
     COLLAPSED,
     EQUAL,
-    NONE,
+    NO_DECAY,
     TO_MINIMUM,
     curves,
     expected,
     flows,
     last_layers,
+    target_variances,
 )
-
-DEPTH_COLOURS = (COLLAPSE, NETWORK, COLOURS["nrc1"], COLOURS["nrc3"])
 
 
 def kept_by_decay(results: Results) -> Picture:
     """What the weight keeps of each target direction, and the variance of the errors, by the root of c."""
     lines, table = expected(results), flows(results)
     dots = table[table["kind"] == TO_MINIMUM]
-    variances = sorted(set(lines["variance"]), reverse=True)
-    colours = shades(variances, 0.15, 0.85)
+    variances = target_variances(results)
+    colours = shades(range(len(variances)), 0.85, 0.15)
     with canvas(1, 2, 3.4) as (figure, [axes]):
         for axis, column, name in zip(
             axes, ("kept", "error_variance"), ("size of W Wᵀ", "variance of the errors"), strict=True
         ):
             for place, variance in enumerate(variances):
-                own = lines[lines["variance"] == variance]
-                axis.plot(own["root"], own[column], color=colours[variance], linewidth=2)
+                own = lines[lines["direction"] == place]
+                axis.plot(own["root"], own[column], color=colours[place], linewidth=2)
                 ends = dots[column].map(lambda values, place=place: values[place])
-                axis.plot(np.sqrt(dots["product"]), ends, **dot(color=colours[variance], markersize=5))
-                axis.axvline(math.sqrt(variance), color=colours[variance], linestyle=":", linewidth=1)
+                axis.plot(np.sqrt(dots["product"]), ends, **dot(color=colours[place], markersize=5))
+                axis.axvline(math.sqrt(variance), color=colours[place], linestyle=":", linewidth=1)
             axis.set(xlabel="√c", ylabel=name)
         axes[0].set_title("Each direction loses √c", fontsize=10)
         axes[1].set_title("Errors: c, or all of a lost direction", fontsize=10)
-        styles = {f"variance {one:g}": {"color": colours[one], "linewidth": 2} for one in variances}
+        styles = {f"variance {one:g}": {"color": colours[j], "linewidth": 2} for j, one in enumerate(variances)}
         legend(figure, styles | {"flow": dot(), "variance = c": {"color": NEUTRAL, "linestyle": ":"}})
         told = ", ".join(f"{rows['rank'].min()} at c = {c:g}" for c, rows in dots.groupby("product"))
         return picture(
@@ -68,7 +66,7 @@ def directions_by_decay(results: Results) -> Slider:
     """What the weight keeps of each target direction, for each product of the decays on a slider."""
     table = flows(results)
     table = table[table["kind"] == TO_MINIMUM].sort_values("product", kind="stable")
-    full = np.sqrt(sorted(set(expected(results)["variance"]), reverse=True))
+    full = np.sqrt(target_variances(results))
     pictures = {f"{c:g}": _directions(full, c, rows["kept"].tolist()) for c, rows in table.groupby("product")}
     return Slider("c", pictures, first=len(pictures) // 2)
 
@@ -99,7 +97,7 @@ def _directions(full: np.ndarray, product: float, found: list[list[float]]) -> P
 def time_to_collapse(results: Results) -> Picture:
     """NRC1 over decay times time, and over time without decay."""
     table = curves(results)
-    equal, none = table[table["kind"] == EQUAL], table[table["kind"] == NONE]
+    equal, none = table[table["kind"] == EQUAL], table[table["kind"] == NO_DECAY]
     with canvas(1, 2, 3.4) as (figure, axes):
         left, right = axes[0]
         for decay, colour in shades(equal["weight_decay"], 0.15, 0.85).items():
@@ -130,7 +128,7 @@ def time_to_collapse(results: Results) -> Picture:
 def noise_by_start(results: Results) -> Picture:
     """Noise at the end of flows without decay by the size of the start, above its bound."""
     table = flows(results)
-    none = table[table["kind"] == NONE].sort_values("init_scale")
+    none = table[table["kind"] == NO_DECAY].sort_values("init_scale")
     with canvas(1, 1, 3.0) as (figure, [[axis]]):
         bound = none.groupby("init_scale")["noise_start"].mean()
         axis.plot(bound.index, bound, color=COLLAPSE, linewidth=2, label="bound by the start (mean)")
@@ -149,8 +147,8 @@ def noise_by_start(results: Results) -> Picture:
 def last_weights(results: Results) -> Picture:
     """Entries of W Wᵀ of trained networks by the entries that the theory gives, with a panel for each data set."""
     table = last_layers(results)
-    depths = sorted(set(table["depth"]))
-    styles = {f"{depth} layers": dot(color=DEPTH_COLOURS[i], markersize=5) for i, depth in enumerate(depths)}
+    colours = shades(table["depth"], 0.15, 0.75)
+    styles = {f"{depth} layers": dot(color=colour, markersize=5) for depth, colour in colours.items()}
     with panels(table["dataset"], 3.2, columns=3, extra=0.4) as (figure, pairs):
         told = []
         for axis, name in pairs:

@@ -14,7 +14,8 @@ from nrc_core.results.thresholds import thresholds
 
 COLLAPSED = 0.01  # NRC1 at which the time to collapse is read
 SHARE = 1e-3  # eigenvalues above this share of the largest one of the targets count for a rank
-TO_MINIMUM, EQUAL, NONE = "to the minimum", "equal decays", "no decay"  # the kinds of flows
+TO_MINIMUM, EQUAL, NO_DECAY = "to the minimum", "equal decays", "no decay"  # the kinds of flows
+ALL_KEPT, SOME_KEPT, NONE_KEPT = "all directions kept", "some kept", "none kept"  # the regimes of a minimum
 
 
 def flows(results: Results) -> pd.DataFrame:
@@ -56,7 +57,7 @@ def _flow(key: str, seed: int, rows: pd.DataFrame, run: dict[str, Any]) -> dict[
 
 def _kind(feature_decay: float, weight_decay: float) -> str:
     if feature_decay == 0:
-        return NONE
+        return NO_DECAY
     return EQUAL if feature_decay == weight_decay else TO_MINIMUM
 
 
@@ -71,9 +72,8 @@ def _beside(gram: np.ndarray, variances: np.ndarray, feature_decay: float, weigh
     minimum = ufm_minimum(torch.from_numpy(covariance), feature_decay, weight_decay)
     gamma = best_product(gram, covariance) if minimum.rank else math.nan
     kept = np.linalg.eigvalsh(gram)[::-1] * math.sqrt(weight_decay / feature_decay)
-    names = {len(variances): "all directions kept", 0: "none kept"}
     return {
-        "regime": names.get(minimum.rank, "some kept"),
+        "regime": {len(variances): ALL_KEPT, 0: NONE_KEPT}.get(minimum.rank, SOME_KEPT),
         "loss_expected": minimum.loss,
         "rank_expected": minimum.rank,
         "gram_error": np.abs(gram - minimum.weight_gram.numpy()).max(),
@@ -83,24 +83,24 @@ def _beside(gram: np.ndarray, variances: np.ndarray, feature_decay: float, weigh
     }
 
 
+def target_variances(results: Results) -> np.ndarray:
+    """The variances of the target directions of the flows, largest first."""
+    return np.sort(np.array(results.runs["variances"].dropna().iloc[0], dtype=float))[::-1]
+
+
 def expected(results: Results) -> pd.DataFrame:
     """The theory by the root of c: one row for each value and target direction.
 
     Returns:
-        Columns `root` (of c), `variance` (of the target direction), `kept` (its eigenvalue of
+        Columns `root` (of c), `direction` (from 0, the largest variance first), `kept` (its eigenvalue of
         ``sqrt(weight_decay / feature_decay) W W^T``), `error_variance`.
     """
-    variances = np.array(results.runs["variances"].dropna().iloc[0], dtype=float)
-    roots = np.linspace(0, 1.2 * math.sqrt(variances.max()), 200)
+    variances = target_variances(results)
+    roots = np.linspace(0, 1.2 * math.sqrt(variances[0]), 200)
     return pd.DataFrame(
         [
-            {
-                "root": root,
-                "variance": one,
-                "kept": max(0.0, math.sqrt(one) - root),
-                "error_variance": min(one, root**2),
-            }
-            for one in variances
+            {"root": root, "direction": j, "kept": max(0.0, math.sqrt(one) - root), "error_variance": min(one, root**2)}
+            for j, one in enumerate(variances)
             for root in roots
         ]
     )
@@ -121,8 +121,8 @@ def last_layers(results: Results) -> pd.DataFrame:
 
     Returns:
         Columns `key, dataset, depth, seed, weight_decay`, `product` (c, from the weight decay and the decay of the
-        features that the balance gives), `distance` and `from_identity` (NRC3 with gamma = c, and the same distance
-        from the identity), `shared` (the distance from the form in which all layers share the decay),
+        features that the balance gives), the `squared_distance` of W W^T from the minimum of the theory (`distance`),
+        from the identity (`from_identity`) and from the form of layers that share the decay (`shared`),
         `errors_over_product` (the mean variance of the errors, over c), `measured` and `expected`
         (the entries of both matrices in the principal directions of the targets, over their norms).
     """
@@ -138,27 +138,30 @@ def _last_layers(results: Results) -> pd.DataFrame:
 
 
 def _last_layer(rows: pd.DataFrame, run: dict[str, Any]) -> dict[str, Any]:
-    from nrc_core.theory.last_layer import feature_decay, form_distance, shared_distance
+    import torch
+
+    from nrc_core.theory.last_layer import feature_decay, shared_form, squared_distance
+    from nrc_core.theory.statements import ufm_minimum
 
     gram, targets, errors, energy = (
         _matrix(rows, name) for name in ("weight_gram", "target_covariance", "error_covariance", "feature_energy")
     )
     # The networks minimise the mean squared error of an entry, and the theory half of that of a sample.
     decay = float(run["weight_decay"]) * len(targets) / 2
-    product = decay * feature_decay(decay, gram, energy.item())
-    values, vectors = np.linalg.eigh(targets)
-    expected = np.diag((np.sqrt(values.clip(min=0)) - math.sqrt(product)).clip(min=0))
-    measured = vectors.T @ gram @ vectors
+    of_features = feature_decay(decay, gram, energy.item())
+    minimum = ufm_minimum(torch.tensor(targets), of_features, decay).weight_gram.numpy()
+    axes = np.linalg.eigh(targets)[1]
+    measured, theory = (axes.T @ one @ axes / np.linalg.norm(one) for one in (gram, minimum))
     return {
         **{name: run[name] for name in ("dataset", "seed", "weight_decay")},
         "depth": int(run["depth"]),
-        "product": product,
-        "distance": form_distance(gram, targets, product),
-        "from_identity": form_distance(gram, np.eye(len(targets)), 0.0),
-        "shared": shared_distance(gram, targets, int(run["depth"])),
-        "errors_over_product": np.trace(errors) / len(errors) / product,
-        "measured": (measured / np.linalg.norm(measured)).ravel().tolist(),
-        "expected": (expected / np.linalg.norm(expected)).ravel().tolist(),
+        "product": decay * of_features,
+        "distance": squared_distance(gram, minimum),
+        "from_identity": squared_distance(gram, np.eye(len(targets))),
+        "shared": squared_distance(gram, shared_form(targets, int(run["depth"]))),
+        "errors_over_product": np.trace(errors) / len(errors) / (decay * of_features),
+        "measured": measured.ravel().tolist(),
+        "expected": theory.ravel().tolist(),
     }
 
 
@@ -185,27 +188,41 @@ def _first_below(times: np.ndarray, values: np.ndarray, limit: float) -> float:
 def words(results: Results) -> str:
     """What the flows and the networks show, in a sentence for each finding."""
     table = flows(results)
-    to_minimum, equal, none = (table[table["kind"] == kind] for kind in (TO_MINIMUM, EQUAL, NONE))
+    to_minimum, equal, none = (table[table["kind"] == kind] for kind in (TO_MINIMUM, EQUAL, NO_DECAY))
     ranks = "; ".join(
         f"{rows['rank'].min()} at c = {product:g}" for product, rows in to_minimum.groupby("product", sort=True)
     )
     off = (to_minimum["loss"] - to_minimum["loss_expected"]).abs().max()
-    times, bounded = equal["scaled_time"], none[none["noise_start"] > 0]
-    noise = (bounded["noise"] / bounded["noise_start"]).min()
     return "\n".join(
         [
             f"**Only the product c of the two decays decides which target directions stay: those whose variance is "
             f"larger than c, and each loses √c** (rank of the weight: {ranks}).",
             "",
             f"* Flow and closed form differ by at most {off:.1g} in the loss, over {len(to_minimum)} flows.",
-            f"* Collapse takes a time in proportion to 1 / decay: the decay times the time until NRC1 is below "
-            f"{COLLAPSED:g} is {times.min():.2f} to {times.max():.2f}.",
-            f"* Without decay the noise that the start left cannot go away: it ends at {noise:.2f} times its bound or "
-            "more.",
+            *_time_words(equal["scaled_time"].dropna()),
+            *_bound_words(none[none["noise_start"] > 0]),
             _start_words(none.groupby("init_scale")["nrc1"].mean()),
             *[f"* {sentence}" for sentence in _network_words(last_layers(results))],
         ]
     )
+
+
+def _time_words(times: pd.Series) -> list[str]:
+    """The times to collapse in a sentence; none if the flows have no noise to lose."""
+    if times.empty:
+        return []
+    return [
+        f"* Collapse takes a time in proportion to 1 / decay: the decay times the time until NRC1 is below "
+        f"{COLLAPSED:g} is {times.min():.2f} to {times.max():.2f}."
+    ]
+
+
+def _bound_words(flows: pd.DataFrame) -> list[str]:
+    """What stays without decay, in a sentence, from the flows whose bound says something."""
+    if flows.empty:
+        return []
+    least = (flows["noise"] / flows["noise_start"]).min()
+    return [f"* Without decay the noise of the start cannot go away: it ends at {least:.2f} times its bound or more."]
 
 
 def _start_words(ends: pd.Series) -> str:
