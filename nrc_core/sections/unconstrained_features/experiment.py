@@ -5,7 +5,6 @@ from __future__ import annotations
 import dataclasses
 import math
 from collections.abc import Sequence
-from typing import Any
 
 from nrc_core.config.base import Configuration, check_several
 from nrc_core.config.descent import FlowConfig
@@ -56,16 +55,13 @@ def unconstrained_features(
     flows = [_with_decays(first, math.sqrt(c * RATIO), math.sqrt(c / RATIO)) for c in products]
     flows += [dataclasses.replace(first, feature_decay=d, weight_decay=d, duration=SHRINKS / d) for d in decays]
     flows += [dataclasses.replace(first, init_scale=scale) for scale in scales]
-    return [*flows, *_networks(locals(), datasets)]
+    shared = {
+        "width": width, "weight_decay": weight_decay, "epochs": epochs, "split": "random", "measurements": 1
+    }  # fmt: skip
+    networks = regressions(shared, dataset=datasets, depth=depths, seed=seeds)
+    return [*flows, *(dataclasses.replace(config, last_layer=True) for config in networks)]
 
 
 def _with_decays(first: FlowConfig, feature_decay: float, weight_decay: float) -> FlowConfig:
     duration = max(LONG, LOSSES / min(feature_decay, weight_decay))
     return dataclasses.replace(first, feature_decay=feature_decay, weight_decay=weight_decay, duration=duration)
-
-
-def _networks(given: dict[str, Any], datasets: Sequence[str]) -> list[Configuration]:
-    names = ("width", "weight_decay", "epochs")
-    shared = {name: given[name] for name in names} | {"split": "random", "measurements": 1}
-    made = regressions(shared, dataset=datasets, depth=given["depths"], seed=given["seeds"])
-    return [dataclasses.replace(config, last_layer=True) for config in made]
