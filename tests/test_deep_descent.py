@@ -7,7 +7,7 @@ from nrc_core import Store
 from nrc_core.config.descent import ClassesConfig
 from nrc_core.errors import TrainingDiverged
 from nrc_core.results.runs import run, stored
-from nrc_core.training.deep_descent import _gradients, _starts, deep_descents, objective
+from nrc_core.training.deep_descent import _gradients, _starts, _targets, deep_descents, objective
 
 
 def config(loss: str = "squared", **values) -> ClassesConfig:
@@ -19,7 +19,7 @@ def config(loss: str = "squared", **values) -> ClassesConfig:
 def test_the_gradients_are_those_of_the_objective(loss):
     one = config(loss, samples=2)
     factors = _starts(one)
-    gradients = _gradients(one, factors)
+    gradients = _gradients(one, factors, _targets(one))
     for start in range(one.starts):
         own = [factor[start].clone().requires_grad_(True) for factor in factors]
         expected = torch.autograd.grad(objective(one, own), own)

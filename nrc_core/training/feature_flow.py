@@ -50,19 +50,24 @@ def _flow(config: FlowConfig, start: int) -> Iterator[Value]:
     generator = np.random.default_rng([config.seed, start])
     y = _targets(config, generator)
     h, w = (generator.standard_normal((rows, width)) * config.init_scale for rows in (n, targets))
+    # The columns of H and of the errors stay combinations of those at the start, so that few coordinates are enough.
+    basis = np.linalg.qr(np.hstack([h - h.mean(0), y]))[0]
+    target, reduced = basis.T @ y, len(basis.T)
+
+    decays = np.repeat([config.feature_decay, config.weight_decay], [reduced, targets])[:, None]
 
     def velocity(_: float, state: Array) -> Array:
-        h, w = _parts(state, width, n)
-        errors = h @ w.T - y
-        moves = -(errors @ w + config.feature_decay * h), -(errors.T @ h / n + config.weight_decay * w)
-        return np.concatenate([move.ravel() for move in moves])
+        h, w = _parts(state, width, reduced)
+        errors = h @ w.T - target
+        pull = np.concatenate([errors @ w, errors.T @ h / n])
+        return -(pull + decays * state.reshape(-1, width)).ravel()
 
     times = np.linspace(0, config.duration, config.iterations + 1)
-    first = np.concatenate([(h - h.mean(0)).ravel(), w.ravel()])
+    first = np.concatenate([(basis.T @ (h - h.mean(0))).ravel(), w.ravel()])
     flow = solve_ivp(velocity, (0, config.duration), first, method="DOP853", t_eval=times, rtol=RELATIVE, atol=ABSOLUTE)
     if not flow.success or not np.isfinite(flow.y).all():
         raise TrainingDiverged(f"{config.short_name}: a flow cannot be integrated ({flow.message}): try smaller decays")
-    states = [_parts(state, width, n) for state in flow.y.T]
+    states = [(basis @ h, w) for h, w in (_parts(state, width, reduced) for state in flow.y.T)]
     for place, (time, (h, _)) in enumerate(zip(times, states, strict=True)):
         yield "time", place, time
         yield "nrc1", place, _noise_share(h, targets)
@@ -99,9 +104,9 @@ def _targets(config: FlowConfig, generator: np.random.Generator) -> Array:
     return left * np.sqrt(config.samples * np.array(config.variances))
 
 
-def _parts(state: Array, width: int, n: int) -> tuple[Array, Array]:
-    """The features (n, h) and the weight (t, h) in a state of the flow."""
-    return state[: n * width].reshape(n, width), state[n * width :].reshape(-1, width)
+def _parts(state: Array, width: int, rows: int) -> tuple[Array, Array]:
+    """The coordinates of the features (rows, h) and the weight (t, h) in a state of the flow."""
+    return state[: rows * width].reshape(rows, width), state[rows * width :].reshape(-1, width)
 
 
 def _imbalance(h: Array, w: Array) -> Array:
