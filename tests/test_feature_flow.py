@@ -26,17 +26,18 @@ def ends(rows: list[dict]) -> dict[str, np.ndarray]:
     return {name: own.sort_values("index")["value"].to_numpy() for name, own in table.groupby("quantity")}
 
 
-def test_the_flow_is_that_of_the_objective():
+@pytest.mark.parametrize("n", [12, 4])  # more and fewer samples than features and targets together
+def test_the_flow_is_that_of_the_objective(n):
     """Small steps along the gradient by autograd, with the features' gradient times n, lead to the same place."""
-    one = config(feature_decay=0.3, weight_decay=0.1, duration=1.0)
+    one = config(feature_decay=0.3, weight_decay=0.1, duration=1.0, samples=n)
     generator = np.random.default_rng([0, 0])
     y = torch.from_numpy(_targets(one, generator))
-    h, w = (torch.from_numpy(generator.standard_normal((rows, 5))) for rows in (12, 2))
+    h, w = (torch.from_numpy(generator.standard_normal((rows, 5))) for rows in (n, 2))
     h -= h.mean(0)
     b = torch.zeros(2, dtype=torch.float64)
 
     def loss(h: torch.Tensor, w: torch.Tensor, b: torch.Tensor) -> torch.Tensor:
-        return ((h @ w.T + b - y).square().sum() + 0.3 * h.square().sum()) / 24 + 0.05 * w.square().sum()
+        return ((h @ w.T + b - y).square().sum() + 0.3 * h.square().sum()) / (2 * n) + 0.05 * w.square().sum()
 
     results = []
     for steps in (2000, 4000):
@@ -45,9 +46,10 @@ def test_the_flow_is_that_of_the_objective():
             by_h, by_w = torch.autograd.grad(loss(features, weight, b), (features, weight))
             features, weight = (
                 (old - move / steps).detach().requires_grad_(True)
-                for old, move in ((features, 12 * by_h), (weight, by_w))
+                for old, move in ((features, n * by_h), (weight, by_w))
             )
-        results.append((loss(features, weight, b).item(), (weight @ weight.T).detach().numpy()))
+        kept = (weight @ weight.T).detach().numpy()
+        results.append((loss(features, weight, b).item(), kept, nrc1(features.detach(), rank=2)))
         best = b.clone().requires_grad_(True)
         (by_b,) = torch.autograd.grad(loss(features, weight, best), best)
         assert by_b.abs().max() < 1e-12  # zero stays the best bias
@@ -55,6 +57,7 @@ def test_the_flow_is_that_of_the_objective():
     # The error of small steps is halved when the steps are: so this is the limit.
     limit = [2 * fine - coarse for coarse, fine in zip(*results, strict=True)]
     assert found["loss"][0] == pytest.approx(limit[0], abs=1e-5)
+    assert found["nrc1"][-1] == pytest.approx(limit[2], abs=1e-4)
     np.testing.assert_allclose(found["weight_gram"].reshape(2, 2), limit[1], atol=1e-4)
 
 

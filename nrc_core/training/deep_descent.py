@@ -16,7 +16,7 @@ from nrc_core.theory.factors import Factors
 RANK_TOLERANCE = 1e-3  # singular values above this share of the largest count for a rank
 
 
-@torch.inference_mode()  # these many small products have less overhead so
+@torch.inference_mode()  # the products are so small that preparing for autograd would take much of the time
 def deep_descents(config: ClassesConfig) -> list[dict[str, Any]]:
     """All descents of a configuration: rows of start, quantity, index and value.
 

@@ -50,10 +50,11 @@ def _flow(config: FlowConfig, start: int) -> Iterator[Value]:
     generator = np.random.default_rng([config.seed, start])
     y = _targets(config, generator)
     h, w = (generator.standard_normal((rows, width)) * config.init_scale for rows in (n, targets))
-    # The columns of H and of the errors stay combinations of those at the start, so that few coordinates are enough.
-    basis = np.linalg.qr(np.hstack([h - h.mean(0), y]))[0]
-    target, reduced = basis.T @ y, len(basis.T)
-
+    centred = h - h.mean(0)
+    # All columns of H stay in the span of the columns of the first H and of Y. In a basis of this span, H has at most
+    # h + t rows in place of n, and the flow is the same.
+    basis = np.linalg.qr(np.hstack([centred, y]))[0]
+    target, reduced = basis.T @ y, basis.shape[1]
     decays = np.repeat([config.feature_decay, config.weight_decay], [reduced, targets])[:, None]
 
     def velocity(_: float, state: Array) -> Array:
@@ -63,7 +64,7 @@ def _flow(config: FlowConfig, start: int) -> Iterator[Value]:
         return -(pull + decays * state.reshape(-1, width)).ravel()
 
     times = np.linspace(0, config.duration, config.iterations + 1)
-    first = np.concatenate([(basis.T @ (h - h.mean(0))).ravel(), w.ravel()])
+    first = np.concatenate([(basis.T @ centred).ravel(), w.ravel()])
     flow = solve_ivp(velocity, (0, config.duration), first, method="DOP853", t_eval=times, rtol=RELATIVE, atol=ABSOLUTE)
     if not flow.success or not np.isfinite(flow.y).all():
         raise TrainingDiverged(f"{config.short_name}: a flow cannot be integrated ({flow.message}): try smaller decays")
