@@ -12,7 +12,7 @@ import pandas as pd
 
 from nrc_core.config.base import OUTPUT, Configuration
 from nrc_core.config.classification import ClassifierConfig, TransferConfig
-from nrc_core.config.descent import FreeConfig
+from nrc_core.config.descent import DescentConfig
 from nrc_core.results.store import RESULTS_VERSION, RunResult
 from nrc_core.results.thresholds import thresholds
 from nrc_core.sections.collapse import half_time
@@ -112,7 +112,7 @@ def quantities(result: RunResult, wanted: Configuration) -> pd.DataFrame:
     networks also have training and test error, as shares of the variance, and, for every hidden site, the time at which
     noise falls below the threshold `noise_most` and stays there. Classifiers also have variances, their half-times,
     loss, wrong answers and margins, on training and test data. Transfers have the wrong answers of every fine-tuned or
-    probed network. Unconstrained features models have the lowest loss of their starts.
+    probed network. Small descents have the lowest loss of their starts.
 
     Args:
         result: result of a run that did not diverge; it may have been measured at more times than wanted.
@@ -125,7 +125,7 @@ def quantities(result: RunResult, wanted: Configuration) -> pd.DataFrame:
     """
     if isinstance(wanted, TransferConfig):
         rows = list(_downstream(result))
-    elif isinstance(wanted, FreeConfig):
+    elif isinstance(wanted, DescentConfig):
         rows = list(_descended(result))
     else:
         m = result.tables["measurements"]

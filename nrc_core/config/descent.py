@@ -1,4 +1,4 @@
-"""Configurations of descents on unconstrained features models, in which features are free and there are no data."""
+"""Configurations of descents: their base classes, and those on unconstrained features models, which have no data."""
 
 import math
 from dataclasses import dataclass, field
@@ -15,29 +15,40 @@ LOSSES = ("squared", "cross_entropy")
 
 
 @dataclass(frozen=True, kw_only=True)
-class FreeConfig(base.Configuration):
-    """Base class of the configurations of descents from random starts. The results are a table `descent`.
+class DescentConfig(base.Configuration):
+    """Base class of the configurations of small descents on the CPU. The results are a table `descent`.
 
     Attributes:
-        starts: the number of random starts; each is one descent.
         iterations: the number of steps, or the most of them.
-        seed: decides all starts.
-        dataset, dataset_options: always the same, since there are no data.
+        seed: decides all that is random.
     """
 
     CLOCK: ClassVar[str] = "iteration"
     TIMES: ClassVar[str] = "iterations"
 
-    starts: int
     iterations: int
+    dataset: str
     seed: int = base.SEED.field(0)
-    dataset: str = base.one_of([FREE]).field(FREE)
     dataset_options: dict[str, Any] = field(default_factory=dict)
 
     @property
     def times(self) -> tuple[int, ...]:
-        """The number of steps, since only the end is measured."""
+        """The number of steps; what is measured earlier is in the results too."""
         return (self.iterations,)
+
+
+@dataclass(frozen=True, kw_only=True)
+class FreeConfig(DescentConfig):
+    """Base class of the configurations of descents from random starts that have no data.
+
+    Attributes:
+        starts: the number of random starts; each is one descent.
+        seed: decides all starts.
+        dataset, dataset_options: always the same, since there are no data.
+    """
+
+    starts: int
+    dataset: str = base.one_of([FREE]).field(FREE)
 
     @property
     def rows(self) -> int:

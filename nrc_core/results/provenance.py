@@ -9,7 +9,7 @@ from typing import Any
 
 import torch
 
-from nrc_core.config.descent import NO_DATA, FreeConfig
+from nrc_core.config.descent import NO_DATA, DescentConfig, FreeConfig
 from nrc_core.data.dataset import Dataset
 from nrc_core.results.store import RESULTS_VERSION
 from nrc_core.training.checkpoints import Trained, source_checksum
@@ -42,9 +42,10 @@ def _cpu_model() -> str:
 
 
 def describe_run(trained: Trained, dataset: Dataset | None, device: torch.device) -> dict[str, Any]:
-    """The provenance of one run, as plain JSON values. Descents without data are computed on the CPU."""
-    if isinstance(trained.config, FreeConfig):
+    """The provenance of one run, as plain JSON values. Small descents are computed on the CPU."""
+    if isinstance(trained.config, DescentConfig):
         device = torch.device("cpu")
+    if isinstance(trained.config, FreeConfig):
         data: dict[str, Any] = {"identity": NO_DATA, "kind": "theory", "n_train": trained.config.rows}
     else:
         assert dataset is not None

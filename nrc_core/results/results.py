@@ -24,7 +24,7 @@ class Results:
         spectra: one row per run, split, features, site and rank k, at the end of training.
         losses: one row per run and epoch, or per run and some number of iterations.
         downstream: one row per run and network that was fine-tuned or probed.
-        descent: one row per run, random start and quantity, for unconstrained features models.
+        descent: one row per run, random start, quantity and index, for small descents.
         last_layer: one row per run and entry of a covariance at the last weight, see `nrc_core.metrics.last_layer`.
         provenance: the full record of each run, by key.
         failures: the reasons why runs have no results, by configuration in words.

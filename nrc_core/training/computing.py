@@ -9,7 +9,7 @@ import torch
 
 from nrc_core.config.base import Configuration
 from nrc_core.config.classification import ClassifierConfig, TransferConfig
-from nrc_core.config.descent import FreeConfig
+from nrc_core.config.descent import DescentConfig
 from nrc_core.config.regression import RunConfig
 from nrc_core.data.dataset import Dataset
 from nrc_core.data.load import load_dataset
@@ -51,10 +51,11 @@ def compute(
             removes them.
         weights: for a classifier, the folder for its weights; for a transfer, the file of the initial weights.
     """
-    if dataset is None:
+    if descents := [config for config in configs if isinstance(config, DescentConfig)]:
         from nrc_core.training.descent import compute_descent
 
-        return [compute_descent(config) for config in configs if isinstance(config, FreeConfig)]
+        return [compute_descent(config, dataset) for config in descents]
+    assert dataset is not None
     device = chosen_device(device)
     kept = [
         None if path is None else Checkpoint(path, checkpoint_identity(config, dataset, device))

@@ -8,7 +8,8 @@ import pandas as pd
 from numpy.typing import NDArray
 from scipy.optimize import minimize
 
-from nrc_core.config.descent import ClassesConfig, FlowConfig, FreeConfig, OrdinalConfig
+from nrc_core.config.descent import ClassesConfig, DescentConfig, FlowConfig, OrdinalConfig
+from nrc_core.data.dataset import Dataset
 from nrc_core.errors import TrainingDiverged
 from nrc_core.theory.ordinal import likelihood
 from nrc_core.training.checkpoints import Trained
@@ -20,7 +21,7 @@ Array = NDArray[np.float64]
 Row = dict[str, Any]
 
 
-def compute_descent(config: FreeConfig) -> Trained:
+def compute_descent(config: DescentConfig, dataset: Dataset | None) -> Trained:
     """All descents of a configuration, with the table `descent`: start, quantity, index, value.
 
     Quantities of `OrdinalConfig`: `loss`; `weight_norm`; `latent`, the mean of z in the class `index`; `within`, the
@@ -33,13 +34,13 @@ def compute_descent(config: FreeConfig) -> Trained:
     started = time.monotonic()
     try:
         with reproducible_arithmetic():
-            rows = _descents(config)
+            rows = _descents(config, dataset)
     except TrainingDiverged as error:
         return Trained(config, {}, time.monotonic() - started, failure=str(error))
     return Trained(config, {"descent": pd.DataFrame(rows)}, time.monotonic() - started)
 
 
-def _descents(config: FreeConfig) -> list[Row]:
+def _descents(config: DescentConfig, dataset: Dataset | None) -> list[Row]:
     if isinstance(config, ClassesConfig):
         return deep_descents(config)
     if isinstance(config, FlowConfig):
