@@ -51,6 +51,7 @@ environment: .venv/complete
 # comes first.
 data: environment
 	-printf '%s\n' car_racing hopper swimmer sgemm reacher cifar10 mnist fashion_mnist utkface | xargs -P $(CORES) -n 1 nrc data
+	-nrc data digits_and_clothes  # made from mnist and fashion_mnist
 
 # Run this on a machine that is otherwise idle. The last benchmark needs UTKFace and says so if it is missing.
 bench: environment

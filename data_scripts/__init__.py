@@ -18,6 +18,7 @@ SCRIPTS = {
     "car_racing": "car_racing",
     "mnist": "mnist",
     "fashion_mnist": "mnist",
+    "digits_and_clothes": "digits_and_clothes",
     "cifar10": "cifar10",
     "svhn": "svhn",
     "stl10": "stl10",

@@ -5,6 +5,7 @@ from .data.dataset import Dataset
 from .data.load import load_dataset
 from .errors import ConfigError, DataDamaged, DataUnavailable, NotebookFailed, NrcError, TrainingDiverged
 from .metrics.any_network import measure
+from .metrics.class_bound import class_distance_bound
 from .metrics.class_moments import ClassMoments
 from .metrics.classes import (
     class_distance_normalized_variance,
@@ -18,6 +19,9 @@ from .metrics.classes import (
     train_variance,
     weak_test_variance,
 )
+from .metrics.coding_rate import coding_rate, coding_rate_reduction
+from .metrics.complexity import geometric_complexity
+from .metrics.few_shot import few_shot_accuracy
 from .metrics.moments import Moments
 from .metrics.regression import debiased_cka, linear_cka, nrc1, nrc2, nrc3, nrc4, principal_angles, stable_rank
 from .networks.build import MLP, build_model
@@ -54,12 +58,17 @@ __all__ = [
     "TransferConfig",
     "build_classifier",
     "build_model",
+    "class_distance_bound",
     "class_distance_normalized_variance",
     "classifier",
+    "coding_rate",
+    "coding_rate_reduction",
     "content_key",
     "debiased_cka",
     "deep_nrc_mlp",
     "deep_nrc_resnet",
+    "few_shot_accuracy",
+    "geometric_complexity",
     "linear_cka",
     "load_dataset",
     "log_spaced_epochs",

@@ -7,7 +7,7 @@ from itertools import groupby
 from typing import Any
 
 from nrc_core.cli.parser import KINDS
-from nrc_core.data.catalogue import BUILT_IN
+from nrc_core.data.catalogue import BUILT_IN, GENERATED
 from nrc_core.data.prepared import data_folder, read_manifest
 from nrc_core.errors import ConfigError, DataDamaged, DataUnavailable, suggestion
 from nrc_core.results.phrases import counted
@@ -43,7 +43,7 @@ def _data() -> Iterator[str]:
     yield f"Data sets (prepared ones are in {data_folder()}); the path of a table of your own works too"
     for name in BUILT_IN:
         state = "made on the spot"
-        if name != "synthetic":
+        if name not in GENERATED:
             try:
                 manifest = read_manifest(data_folder() / name)
                 state = f"prepared, {manifest.rows} rows, {manifest.kind}"

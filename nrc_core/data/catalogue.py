@@ -9,8 +9,9 @@ from nrc_core.errors import ConfigError, suggestion
 
 ROLLED_OUT = ("swimmer", "reacher", "hopper")  # states and actions of expert policies
 SIMULATED = (*ROLLED_OUT, "car_racing")  # made on this machine, without a download
+GENERATED = ("synthetic", "gaussian_classes")  # made when they are loaded; the options decide every number
 IMAGES = ("utkface", "carla2d", "car_racing")
-CLASSIFIED = ("mnist", "fashion_mnist", "cifar10", "svhn", "stl10")  # images in classes
+CLASSIFIED = ("mnist", "fashion_mnist", "digits_and_clothes", "cifar10", "svhn", "stl10")  # images in classes
 # Superclasses of the transfer experiments (Hui et al., section 4.2), by the numbers of the classes in them:
 # even and odd digits; things (aeroplane, car, ship, lorry) and animals (bird, cat, frog, horse).
 SUPERCLASSES: dict[str, dict[str, tuple[int, ...]]] = {
@@ -20,7 +21,7 @@ SUPERCLASSES: dict[str, dict[str, tuple[int, ...]]] = {
 STAND_IN = "stand-in"  # the kind of data that replace data that are hard to get
 # Data of the papers that this project could not get, and their stand-ins, by the names of the papers.
 NOT_AT_HAND = {"carla2d": "CARLA", "car_racing": "CARLA", "svhn": "SVHN", "stl10": "STL-10"}
-BUILT_IN = ("synthetic", *SIMULATED, "sgemm", "utkface", "carla2d", *CLASSIFIED)
+BUILT_IN = (*GENERATED, *SIMULATED, "sgemm", "utkface", "carla2d", *CLASSIFIED)
 SPLITS = ("random", "blocked")
 
 
@@ -61,7 +62,7 @@ def data_identity(name: str, *, targets: Sequence[str] = (), split: str = "rando
     """The text that stands for a data set in content keys, which also contain the options of loading.
 
     For prepared data it is the identity in their manifest. For a table of your own it is a fingerprint of its numbers,
-    the names of its target columns and its own split. For synthetic data it is the name alone, because the options
+    the names of its target columns and its own split. For generated data it is the name alone, because the options
     decide every number.
 
     Raises:
@@ -75,7 +76,7 @@ def data_identity(name: str, *, targets: Sequence[str] = (), split: str = "rando
         'synthetic'
     """
     check_name(name)
-    if name == "synthetic":
+    if name in GENERATED:
         return name
     if name in BUILT_IN:
         return read_manifest(data_folder() / name).identity

@@ -12,7 +12,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from nrc_core.data import catalogue
+from nrc_core.data import catalogue, gaussian_classes
 from nrc_core.data.classes import classified
 from nrc_core.data.dataset import Dataset
 from nrc_core.data.images import DEFAULT_SIZE, decode, pixel_statistics
@@ -53,9 +53,9 @@ def load_dataset(
     """Load a data set as tensors: 80 % for training, scaled by the mean and spread of the training rows.
 
     Args:
-        name: `synthetic`, `swimmer`, `reacher`, `hopper`, `sgemm`, `utkface`, `carla2d`, `car_racing`; the
-            images in classes `mnist`, `fashion_mnist`, `cifar10`, `svhn`, `stl10`; or the path of a table
-            in CSV, TSV, Parquet, NPZ or NPY, see `nrc_core.data.tables.read_table`.
+        name: `synthetic`, `swimmer`, `reacher`, `hopper`, `sgemm`, `utkface`, `carla2d`, `car_racing`; the images in
+            classes `mnist`, `fashion_mnist`, `digits_and_clothes`, `cifar10`, `svhn`, `stl10`; `gaussian_classes`; or
+            the path of a table in CSV, TSV, Parquet, NPZ or NPY, see `nrc_core.data.tables.read_table`.
         data_dir: where prepared data sets are; the default is NRC_DATA_DIR, or `data/`. Simulated
             data sets that are not there yet are made and kept there.
         seed: of the random split and of the choice of `samples`.
@@ -69,9 +69,9 @@ def load_dataset(
             other images keep their size.
         target_scale: "standardised" targets are scaled by mean and spread; "raw" ones keep their unit and their mean;
             "log" ones are the standardised logarithms of positive targets.
-        options: for `synthetic` the options of `nrc_core.data.synthetic.synthetic`; for images in classes the
-            options of `nrc_core.data.classes.classified`. Images in classes have their own split, and take no
-            other option than these and `seed`.
+        options: for `synthetic` and `gaussian_classes` the options of the functions of these names in
+            `nrc_core.data`; for images in classes the options of `nrc_core.data.classes.classified`. Data in classes
+            have their own split, and take no other option than these and `seed`.
 
     Raises:
         ConfigError: a name or option is unknown, or a value is out of range.
@@ -85,12 +85,12 @@ def load_dataset(
     """
     name, targets = _name(name), _names(targets)
     catalogue.check_request(name, split=split, targets=targets)
-    if name in catalogue.CLASSIFIED:
+    if name in catalogue.CLASSIFIED or name == gaussian_classes.NAME:
         if split != "random" or samples is not None or shuffled or image_size is not None or target_scale != SCALES[0]:
             raise ConfigError(
                 f"split, samples, shuffled, image_size and target_scale are no options of {name!r}: see train_per_class"
             )
-        return _classified(name, data_folder(data_dir), {"seed": seed, **options})
+        return _in_classes(name, data_folder(data_dir), {"seed": seed, **options})
     if name != "synthetic" and options:
         raise ConfigError(f"unknown option {sorted(options)} for data set {name!r}")
     if not isinstance(seed, Integral) or seed < 0:
@@ -157,9 +157,11 @@ def _names(targets: Any) -> Any:
     return names
 
 
-def _classified(name: str, folder: Path, options: dict[str, Any]) -> Dataset:
-    table, manifest = read_prepared(folder / name)
+def _in_classes(name: str, folder: Path, options: dict[str, Any]) -> Dataset:
     try:
+        if name == gaussian_classes.NAME:
+            return gaussian_classes.gaussian_classes(**options)
+        table, manifest = read_prepared(folder / name)
         return classified(name, table, manifest, **options)
     except TypeError as error:
         raise ConfigError(f"unknown option for data set {name!r}: {error}") from None

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from nrc_core.config.base import Configuration
 from nrc_core.config.descent import FreeConfig
-from nrc_core.data.catalogue import BUILT_IN, check_samples
+from nrc_core.data.catalogue import BUILT_IN, GENERATED, check_samples
 from nrc_core.data.prepared import data_folder, read_manifest
 from nrc_core.errors import TrainingDiverged
 from nrc_core.results.obtaining import Obtaining, find, is_prepared
@@ -117,7 +117,7 @@ def check_obtainable(configs: Iterable[Configuration], *, store: Store) -> list[
             continue
         if config.dataset not in BUILT_IN or not is_prepared(config):
             obtaining.load(config)  # data that can be simulated are simulated here
-        elif config.dataset != "synthetic":
+        elif config.dataset not in GENERATED:
             check_samples(config.dataset_options.get("samples"), read_manifest(data_folder() / config.dataset).rows)
     return lacking
 

@@ -18,6 +18,7 @@ from nrc_core.config.base import Configuration
 from nrc_core.config.classification import ClassifierConfig, TransferConfig
 from nrc_core.config.descent import ClassesConfig, FlowConfig, OrdinalConfig
 from nrc_core.config.regression import RunConfig
+from nrc_core.config.trained_features import TrainedFeaturesConfig
 from nrc_core.files import atomic_folder, locked, project_folder, sha256
 from nrc_core.results.results import TABLES
 
@@ -33,6 +34,17 @@ RESULTS_VERSION = 1
 PROVENANCE = "provenance.json"
 # Errors when a damaged record, or a table that it names, is read.
 DAMAGES = (OSError, ValueError, RecursionError, KeyError, TypeError, AttributeError)
+
+
+KINDS: tuple[type[Configuration], ...] = (
+    RunConfig,
+    ClassifierConfig,
+    TransferConfig,
+    FlowConfig,
+    OrdinalConfig,
+    ClassesConfig,
+    TrainedFeaturesConfig,
+)
 
 
 def content_key(config: Configuration, data_identity: str) -> str:
@@ -78,10 +90,7 @@ def read_configuration(values: Mapping[str, Any]) -> Configuration:
         >>> read_configuration(RunConfig("swimmer", 10, 0.1, 0.0).as_dict()).epochs
         10
     """
-    kinds: dict[str | None, type[Configuration]] = {
-        kind.TASK: kind
-        for kind in (RunConfig, ClassifierConfig, TransferConfig, FlowConfig, OrdinalConfig, ClassesConfig)
-    }
+    kinds: dict[str | None, type[Configuration]] = {kind.TASK: kind for kind in KINDS}
     # JSON has lists where a configuration has tuples.
     given: dict[str, Any] = {n: tuple(value) if isinstance(value, list) else value for n, value in values.items()}
     kind = kinds[given.pop("task", None)]

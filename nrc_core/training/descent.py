@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 from scipy.optimize import minimize
 
 from nrc_core.config.descent import ClassesConfig, DescentConfig, FlowConfig, OrdinalConfig
+from nrc_core.config.trained_features import TrainedFeaturesConfig
 from nrc_core.data.dataset import Dataset
 from nrc_core.errors import TrainingDiverged
 from nrc_core.theory.ordinal import likelihood
@@ -16,6 +17,7 @@ from nrc_core.training.checkpoints import Trained
 from nrc_core.training.deep_descent import deep_descents
 from nrc_core.training.feature_flow import NOTHING, feature_flows
 from nrc_core.training.loop import reproducible_arithmetic
+from nrc_core.training.trained_features import trained_features
 
 Array = NDArray[np.float64]
 Row = dict[str, Any]
@@ -27,7 +29,8 @@ def compute_descent(config: DescentConfig, dataset: Dataset | None) -> Trained:
     Quantities of `OrdinalConfig`: `loss`; `weight_norm`; `latent`, the mean of z in the class `index`; `within`, the
     share of the features' energy that is not that of their class means; and `off_line`, the share of the energy of the
     class means that is not on the line of w. Shares are NaN if all features are zero. For those of `ClassesConfig` see
-    `nrc_core.training.deep_descent`, for those of `FlowConfig` `nrc_core.training.feature_flow`.
+    `nrc_core.training.deep_descent`, for those of `FlowConfig` `nrc_core.training.feature_flow`, for those of
+    `TrainedFeaturesConfig` `nrc_core.training.trained_features`.
 
     Without a finite loss in all starts, the result has a `failure` and no table.
     """
@@ -45,6 +48,8 @@ def _descents(config: DescentConfig, dataset: Dataset | None) -> list[Row]:
         return deep_descents(config)
     if isinstance(config, FlowConfig):
         return feature_flows(config)
+    if isinstance(config, TrainedFeaturesConfig) and dataset is not None:
+        return trained_features(config, dataset)
     assert isinstance(config, OrdinalConfig)
     return [row for start in range(config.starts) for row in _ordinal(config, start)]
 

@@ -1,0 +1,187 @@
+"""Geometric complexity: against the Jacobian of torch, cases by hand, and what is refused."""
+
+import numpy as np
+import pytest
+import torch
+from torch import nn
+
+from nrc_core import ConfigError, geometric_complexity
+from nrc_core.metrics import complexity
+
+SEED = 0
+EXACT = 1e-10
+
+
+class OneByOne(nn.Module):
+    """Runs one layer twice, one layer never, and gives several results."""
+
+    def __init__(self):
+        super().__init__()
+        self.shared, self.unused, self.last = nn.Linear(3, 3), nn.Linear(3, 3), nn.Linear(3, 2)
+
+    def forward(self, x):
+        return self.last(self.shared(self.shared(x).relu())), x
+
+
+def networks() -> dict[str, tuple[nn.Module, tuple[int, ...], str]]:
+    """Networks in float64, the shape of their inputs, and the name of a layer."""
+    torch.manual_seed(SEED)
+    return {
+        "with biases": (mlp(True), (5,), "2"),
+        "without biases": (mlp(False), (5,), "4"),
+        "convolutional": (
+            nn.Sequential(
+                nn.Conv2d(1, 3, 3, padding=1),
+                nn.BatchNorm2d(3),
+                nn.ReLU(inplace=True),
+                nn.AvgPool2d(2),
+                nn.Conv2d(3, 4, 2),
+                nn.Flatten(),
+                nn.Dropout(0.5),
+                nn.Linear(16, 3),
+            ).double(),
+            (1, 6, 6),
+            "4",
+        ),
+    }
+
+
+def mlp(bias: bool) -> nn.Module:
+    sizes = [(5, 7), (7, 6), (6, 3)]
+    layers = [part for i, o in sizes for part in (nn.Linear(i, o, bias=bias), nn.Tanh() if o == 6 else nn.ReLU())]
+    return nn.Sequential(*layers[:-1]).double()
+
+
+def plain(part: nn.Module, x: torch.Tensor) -> float:
+    """The mean squared norm of the Jacobian, sample by sample, by `torch.func.jacrev`."""
+    each = [torch.func.jacrev(lambda row: part(row[None])[0])(row).square().sum().item() for row in x]
+    return float(np.mean(each))
+
+
+@pytest.mark.parametrize("name", ["with biases", "without biases", "convolutional"])
+@pytest.mark.parametrize("at_layer", [False, True])
+def test_it_is_the_mean_squared_norm_of_the_jacobian(name, at_layer):
+    network, shape, layer = networks()[name]
+    x = torch.randn(70, *shape, dtype=torch.float64, generator=torch.Generator().manual_seed(SEED))
+    found = geometric_complexity(network, x, layer=layer if at_layer else None)
+    part = network[: int(layer)] if at_layer else network
+    expected = plain(part.eval(), x)
+    assert abs(found / expected - 1) < EXACT
+
+
+def test_a_linear_network_has_the_squared_norm_of_its_matrix():
+    network = nn.Linear(4, 3).double()
+    expected = network.weight.square().sum().item()
+    for x in (np.zeros((1, 4)), np.random.default_rng(SEED).standard_normal((9, 4))):
+        assert abs(geometric_complexity(network, x) - expected) < EXACT
+    assert geometric_complexity(network, np.zeros((2, 4)), layer="") == 4.0  # the input itself, of four entries
+
+
+def test_finite_differences_agree():
+    network, shape, _ = networks()["with biases"]
+    x, step = torch.randn(1, *shape, dtype=torch.float64, generator=torch.Generator().manual_seed(SEED)), 1e-5
+    moves = step * torch.eye(5, dtype=torch.float64)
+    jacobian = (network(x + moves) - network(x - moves)) / (2 * step)
+    assert abs(geometric_complexity(network, x) / jacobian.square().sum().item() - 1) < 1e-6
+
+
+def test_few_gradients_at_a_time_give_the_same(monkeypatch):
+    network, shape, layer = networks()["convolutional"]
+    x = torch.randn(7, *shape, dtype=torch.float64, generator=torch.Generator().manual_seed(SEED))
+    whole = geometric_complexity(network, x, layer=layer)
+    monkeypatch.setattr(complexity, "GRADIENTS_AT_ONCE", 5)
+    monkeypatch.setattr(complexity, "ROWS_AT_ONCE", 3)
+    assert abs(geometric_complexity(network, x, layer=layer) / whole - 1) < EXACT
+
+
+def test_more_features_than_gradients_at_a_time():
+    network = nn.Linear(2, 2500, bias=False).double()
+    expected = network.weight.square().sum().item()
+    assert abs(geometric_complexity(network, np.ones((3, 2))) / expected - 1) < EXACT
+
+
+def test_single_precision_is_added_up_in_double_and_types_are_converted():
+    network = nn.Sequential(nn.Linear(3, 2), nn.ReLU())
+    x = np.random.default_rng(SEED).standard_normal((20, 3))
+    found = geometric_complexity(network, x)
+    assert abs(found / plain(network.double(), torch.from_numpy(x)) - 1) < 1e-6
+
+
+def test_mode_gradients_and_buffers_are_as_before():
+    network, shape, layer = networks()["convolutional"]
+    network[1].eval()
+    x = torch.randn(4, *shape, dtype=torch.float64)
+    before, kept = {name: value.clone() for name, value in network.state_dict().items()}, x.clone()
+    with torch.no_grad():
+        geometric_complexity(network, x, layer=layer)
+    assert [part.training for part in network] == [place != 1 for place in range(len(network))]
+    assert all(torch.equal(before[name], value) for name, value in network.state_dict().items())
+    assert torch.equal(x, kept) and all(one.grad is None and one.requires_grad for one in network.parameters())
+    assert not any(part._forward_pre_hooks for part in network)
+
+
+def test_a_layer_that_changes_its_input_is_given_it_as_it_was():
+    network = nn.Sequential(nn.ReLU(inplace=True), nn.Linear(2, 1))
+    x = torch.tensor([[-1.0, 2.0]])
+    assert geometric_complexity(network, x, layer="0") == 2.0
+    assert geometric_complexity(network, x, layer="1") == 1.0
+    assert x.tolist() == [[-1.0, 2.0]]
+
+
+def test_attention_is_measured():
+    torch.manual_seed(SEED)
+    network = nn.TransformerEncoderLayer(4, 2, 8, batch_first=True).double()
+    x = torch.randn(3, 5, 4, dtype=torch.float64)
+    network.eval()
+    expected = [torch.autograd.functional.jacobian(lambda one: network(one[None]), row).square().sum() for row in x]
+    assert abs(geometric_complexity(network, x) / torch.stack(expected).mean().item() - 1) < EXACT
+
+
+def test_a_compiled_network_is_the_one_inside():
+    network = nn.Sequential(nn.Linear(2, 2), nn.ReLU())
+    x = torch.ones(1, 2)
+    parallel = nn.DataParallel(network, device_ids=[])
+    assert geometric_complexity(parallel, x, layer="module.1") == geometric_complexity(network, x, layer="1")
+
+
+@pytest.mark.parametrize(
+    ("layer", "message"),
+    [
+        ("lasst", "no layer 'lasst': did you mean 'last'"),
+        ("unused", "layer 'unused' did not run"),
+        ("shared", "layer 'shared' ran twice"),
+        (None, "the output of OneByOne must be a tensor of real numbers: got a tuple"),
+    ],
+)
+def test_layers_that_have_no_one_input_are_refused(layer, message):
+    network = OneByOne()
+    with pytest.raises(ConfigError, match=message):
+        geometric_complexity(network, torch.ones(2, 3), layer=layer)
+    assert network.training
+
+
+def test_a_network_of_several_results_is_measured_at_a_layer():
+    network = OneByOne().double()
+    x = torch.randn(4, 3, dtype=torch.float64, generator=torch.Generator().manual_seed(SEED))
+    expected = plain(lambda rows: network.shared(network.shared(rows).relu()), x)
+    assert abs(geometric_complexity(network, x, layer="last") / expected - 1) < EXACT
+
+
+@pytest.mark.parametrize(
+    ("x", "message"),
+    [
+        (np.ones(3), "one row a sample"),
+        (np.ones((0, 3)), "not empty"),
+        (np.full((1, 3), np.nan), "must be finite"),
+        (np.ones((2, 4)), r"Sequential cannot run on a sample of x of shape \(1, 4\)"),
+    ],
+)
+def test_inputs_that_do_not_fit_are_refused(x, message):
+    with pytest.raises(ConfigError, match=message):
+        geometric_complexity(nn.Sequential(nn.Linear(3, 2)), x)
+
+
+def test_tokens_have_no_derivative():
+    network = nn.Sequential(nn.Embedding(5, 2), nn.Linear(2, 2))
+    with pytest.raises(ConfigError, match="cannot run"):
+        geometric_complexity(network, torch.ones(2, 3, dtype=torch.int64))
