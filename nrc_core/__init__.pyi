@@ -6,6 +6,13 @@ from .data.load import load_dataset
 from .errors import ConfigError, DataDamaged, DataUnavailable, NotebookFailed, NrcError, TrainingDiverged
 from .metrics.any_network import measure
 from .metrics.class_bound import class_distance_bound
+from .metrics.class_geometry import (
+    duality_simplex_distance,
+    hyperspherical_uniformity,
+    means_simplex_distance,
+    nc5,
+    weight_simplex_distance,
+)
 from .metrics.class_moments import ClassMoments
 from .metrics.classes import (
     class_distance_normalized_variance,
@@ -67,17 +74,21 @@ __all__ = [
     "debiased_cka",
     "deep_nrc_mlp",
     "deep_nrc_resnet",
+    "duality_simplex_distance",
     "few_shot_accuracy",
     "geometric_complexity",
+    "hyperspherical_uniformity",
     "linear_cka",
     "load_dataset",
     "log_spaced_epochs",
     "margins",
+    "means_simplex_distance",
     "measure",
     "nc1",
     "nc2",
     "nc3",
     "nc4",
+    "nc5",
     "normalised_margins",
     "nrc1",
     "nrc2",
@@ -94,4 +105,5 @@ __all__ = [
     "train_classifier",
     "train_variance",
     "weak_test_variance",
+    "weight_simplex_distance",
 ]

@@ -60,6 +60,8 @@ def build(shared: Path, environment: dict[str, str]) -> Path:
         if not folder.exists():
             prepare_images(shared / "data")
             prepare_classes(shared / "data", per_class=24, test_per_class=10)
+            names = [str(number) for number in range(39)]
+            prepare_classes(shared / "data", "digits_and_clothes", classes=names, size=(14, 14))
             command = [sys.executable, "-m", "nrc_core.cli", "data", "swimmer", "reacher", "hopper"]
             subprocess.run(command, env=os.environ | environment, check=True, capture_output=True)
             result = snakemake(folder, TOY, environment=environment)

@@ -10,5 +10,14 @@ def checks_of(*modules: str) -> list[str]:
 
 ON_CLASSIFIERS = checks_of("classification", "generalisation", "margins", "stochasticity", "transfer")
 ON_DESCENTS = checks_of(
-    "class_descents", "collapse_or_low_rank", "collapse_persists", "ordinal_targets", "unconstrained_features"
+    "class_descents",
+    "collapse_or_low_rank",
+    "collapse_persists",
+    "corrupted_labels",
+    "deeper_resnets",
+    "geometric_complexity",
+    "ordinal_targets",
+    "shallow_flow",
+    "unconstrained_features",
+    "unseen_classes",
 )

@@ -85,19 +85,14 @@ def test_finite_differences_agree():
     assert abs(geometric_complexity(network, x) / jacobian.square().sum().item() - 1) < 1e-6
 
 
-def test_few_gradients_at_a_time_give_the_same(monkeypatch):
-    network, shape, layer = networks()["convolutional"]
+@pytest.mark.parametrize("name", ["with biases", "convolutional"])
+def test_few_samples_at_a_time_give_the_same(name, monkeypatch):
+    network, shape, layer = networks()[name]
     x = torch.randn(7, *shape, dtype=torch.float64, generator=torch.Generator().manual_seed(SEED))
     whole = geometric_complexity(network, x, layer=layer)
-    monkeypatch.setattr(complexity, "GRADIENTS_AT_ONCE", 5)
-    monkeypatch.setattr(complexity, "ROWS_AT_ONCE", 3)
+    monkeypatch.setattr(complexity, "VECTORS_AT_ONCE", 3)
+    monkeypatch.setattr(complexity, "OTHERS_AT_ONCE", 3)
     assert abs(geometric_complexity(network, x, layer=layer) / whole - 1) < EXACT
-
-
-def test_more_features_than_gradients_at_a_time():
-    network = nn.Linear(2, 2500, bias=False).double()
-    expected = network.weight.square().sum().item()
-    assert abs(geometric_complexity(network, np.ones((3, 2))) / expected - 1) < EXACT
 
 
 def test_single_precision_is_added_up_in_double_and_types_are_converted():
@@ -135,6 +130,26 @@ def test_attention_is_measured():
     network.eval()
     expected = [torch.autograd.functional.jacobian(lambda one: network(one[None]), row).square().sum() for row in x]
     assert abs(geometric_complexity(network, x) / torch.stack(expected).mean().item() - 1) < EXACT
+
+
+@pytest.mark.parametrize("learns", [True, False])
+def test_features_that_do_not_hang_on_the_samples_have_none(learns):
+    class Constant(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.value = nn.Parameter(torch.ones(3), requires_grad=learns)
+
+        def forward(self, x):
+            return self.value[None] * 2
+
+    assert geometric_complexity(Constant(), torch.ones(2, 4)) == 0.0
+
+
+def test_frozen_weights_change_nothing():
+    network, shape, layer = networks()["convolutional"]
+    x = torch.randn(4, *shape, dtype=torch.float64, generator=torch.Generator().manual_seed(SEED))
+    before = geometric_complexity(network, x, layer=layer)
+    assert geometric_complexity(network.requires_grad_(False), x, layer=layer) == before and not x.requires_grad
 
 
 def test_a_compiled_network_is_the_one_inside():

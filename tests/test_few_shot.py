@@ -24,8 +24,8 @@ def test_equal_features_give_chance():
 
 
 def test_classes_count_the_same_whatever_their_size():
-    # All but one sample of class 0 are shots. The two shots of class 1 have the mean -4, 0 or 4, and 1.5 is always nearer
-    # to its own mean. Class 1 is right where the sample lies on the side of its mean, away from 1.5: about one half.
+    # All but one sample of class 0 are shots, and this one lies on its mean. The two shots of class 1 have the mean
+    # -4, 0 or 4. Class 1 is right where the sample lies on the side of its mean, away from 1.5: about one half.
     h = np.concatenate([np.full(3, 1.5), np.tile([-4.0, 4.0], 50)])[:, None]
     y = np.repeat([0, 1], [3, 100])
     found = few_shot_accuracy(h, y, ways=2, shots=2, episodes=400, seed=SEED)

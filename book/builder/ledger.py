@@ -39,6 +39,11 @@ PAPERS = {
         "collapse_or_low_rank": "Collapse against low rank (Súkeník, Lampert and Mondelli)",
         "collapse_persists": "Collapse despite low-rank bias (Garrod and Keating)",
         "ordinal_targets": "Ordinal targets (Ma et al., section 4)",
+        "deeper_resnets": "Deeper residual networks (Súkeník, Lampert and Mondelli, 2025)",
+        "shallow_flow": "Gradient flow on shallow ReLU networks (Min, Zhu and Vidal)",
+        "geometric_complexity": "Geometric complexity and collapse (Munn, Dherin and Gonzalvo)",
+        "unseen_classes": "Classes that training never saw (Galanti et al., as told by Agarwal et al., section 4.3)",
+        "corrupted_labels": "Wrong labels, and margins over training (Agarwal et al., sections 3.2 and 4.2)",
     },
     "Survey": {"margins": "Margins and V_f (Agarwal et al., section 3)"},
 }

@@ -10,7 +10,16 @@ from nrc_core.errors import ConfigError
 from nrc_core.files import read_yaml
 from nrc_core.results.thresholds import thresholds
 
-FILES = ("deep_nrc.yaml", "limitations.yaml", "theory.yaml")
+FILES = (
+    "deep_nrc.yaml",
+    "limitations.yaml",
+    "theory.yaml",
+    "shallow_flow.yaml",
+    "unseen_classes.yaml",
+    "geometric_complexity.yaml",
+    "deeper_resnets.yaml",
+    "corrupted_labels.yaml",
+)
 # The class of each field that is an object or a list of objects.
 PARTS: dict[str, type] = {"why": Comparison, "holds_under": Comparison, "changed": Change, "queue": Queue}
 

@@ -32,6 +32,7 @@ class TrainedFeaturesConfig(DescentConfig):
         penalty: the factor of the geometric complexity of the map on a batch, which is added to the loss.
         corrupted: the share of the training rows whose label is replaced by one drawn from all `sources`.
         most_gradient: the largest norm of a gradient; a larger one is scaled down to it. None: no limit.
+        complexity: whether the complexity is measured, which takes longer than all other quantities together.
         seed: decides the initial weights, the batches and the replaced labels.
 
     Raises:
@@ -60,6 +61,7 @@ class TrainedFeaturesConfig(DescentConfig):
     penalty: float = base.NOT_NEGATIVE.field(0.0)
     corrupted: float = base.BELOW_1.field(0.0)
     most_gradient: float | None = base.POSITIVE.field(None)
+    complexity: bool = True
 
     def __post_init__(self) -> None:
         super().__post_init__()

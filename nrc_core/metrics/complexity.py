@@ -16,9 +16,9 @@ from nrc_core.metrics.batches import errors_in_a_line
 from nrc_core.metrics.layers import given_to, unwrapped
 from nrc_core.metrics.sites import evaluating, keeping_buffers
 
-# They bound the memory: so many gradients with respect to a sample exist at a time, of so many samples.
-GRADIENTS_AT_ONCE = 1024
-ROWS_AT_ONCE = 64
+# They bound the memory: so many samples pass the network at a time.
+VECTORS_AT_ONCE = 1024
+OTHERS_AT_ONCE = 64
 
 
 def geometric_complexity(model: nn.Module, x: Matrix, *, layer: str | None = None) -> float:
@@ -48,9 +48,9 @@ def geometric_complexity(model: nn.Module, x: Matrix, *, layer: str | None = Non
     """
     network, names = unwrapped(model, None if layer is None else [layer])
     rows = _inputs(network, x)
-    with torch.no_grad(), evaluating(network), keeping_buffers(network), _features(network, names) as features:
-        with sdpa_kernel(SDPBackend.MATH):  # the fused forms of attention do not work on several samples alone
-            total = sum(_squared_norms(features, some) for some in rows.split(ROWS_AT_ONCE))
+    at_once = VECTORS_AT_ONCE if rows.ndim == 2 else OTHERS_AT_ONCE
+    with evaluating(network), keeping_buffers(network), _features(network, names) as features:
+        total = sum(_squared_norms(features, some) for some in rows.split(at_once))
     return float(total) / len(rows)
 
 
@@ -120,12 +120,15 @@ def _squared_norms(features: Callable[[Tensor], Tensor], rows: Float[Tensor, "n 
     Every sample has its own features, so the gradient of one feature, summed over samples, is that feature's gradient
     for each of the samples.
     """
-    with errors_in_a_line("the Jacobian cannot be computed"):
-        values, gradients_of = torch.func.vjp(torch.func.vmap(features), rows)
-        total = 0.0
-        for some in torch.eye(values.shape[1], dtype=values.dtype, device=values.device).split(
-            max(1, GRADIENTS_AT_ONCE // len(rows))
-        ):
-            (gradients,) = torch.func.vmap(gradients_of)(some[:, None].expand(-1, len(rows), -1))
+    rows, total = rows.detach().clone().requires_grad_(), 0.0
+    # The fused forms of attention have no rule for several samples that pass alone.
+    with torch.enable_grad(), errors_in_a_line("the Jacobian cannot be computed"), sdpa_kernel(SDPBackend.MATH):
+        values = torch.func.vmap(features)(rows)
+        if not values.requires_grad:  # nothing in the features hangs on the samples
+            return total
+        # Scalars, since the gradients of `torch.func` and those of several entries import the compiler at first use,
+        # which takes seconds.
+        for feature in values.sum(0):
+            (gradients,) = torch.autograd.grad(feature, rows, retain_graph=True, materialize_grads=True)
             total += gradients.double().square().sum().item()
     return total

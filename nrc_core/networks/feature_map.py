@@ -35,13 +35,15 @@ class FeatureClassifier(nn.Module):
         """Squared Frobenius norm of the Jacobian of the map at each input; derivatives by the weights are possible.
 
         Where no unit is at its kink, the Jacobian is the product of the weights, with the rows of inactive units zero.
+        The product begins with the last weight: it has the fewest rows, since features are fewer than inputs.
         """
         *hidden, last = (layer for layer in self.map.layers if isinstance(layer, nn.Linear))
-        product: Tensor | None = None  # (n, units, d)
+        active = []
         for layer in hidden:
             x = layer(x)
-            weight = layer.weight if product is None else layer.weight @ product
-            product = (x > 0).unsqueeze(-1) * weight
+            active.append(x > 0)
             x = x.relu()
-        jacobians = last.weight.expand(len(x), -1, -1) if product is None else last.weight @ product
+        jacobians = last.weight.expand(len(x), -1, -1)  # (n, h, units), in the end (n, h, d)
+        for layer, units in zip(reversed(hidden), reversed(active), strict=True):
+            jacobians = jacobians * units.unsqueeze(1) @ layer.weight
         return jacobians.square().sum((1, 2))

@@ -18,6 +18,8 @@ from nrc_core.config.base import Configuration
 from nrc_core.config.classification import ClassifierConfig, TransferConfig
 from nrc_core.config.descent import ClassesConfig, FlowConfig, OrdinalConfig
 from nrc_core.config.regression import RunConfig
+from nrc_core.config.residual import ResidualConfig
+from nrc_core.config.shallow_flow import DigitsFlowConfig, ShallowFlowConfig
 from nrc_core.config.trained_features import TrainedFeaturesConfig
 from nrc_core.files import atomic_folder, locked, project_folder, sha256
 from nrc_core.results.results import TABLES
@@ -44,6 +46,9 @@ KINDS: tuple[type[Configuration], ...] = (
     OrdinalConfig,
     ClassesConfig,
     TrainedFeaturesConfig,
+    ShallowFlowConfig,
+    DigitsFlowConfig,
+    ResidualConfig,
 )
 
 

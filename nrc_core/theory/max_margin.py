@@ -18,8 +18,7 @@ import numpy as np
 from jaxtyping import Float, Int
 from scipy.optimize import nnls
 
-# Lengths below this share of the longest sample are zero up to rounding.
-ZERO = 1e-10
+LEAST = 1e-6  # a smaller margin, as a share of the longest sample, is zero up to rounding
 
 
 def max_margin_direction(samples: Float[np.ndarray, "n d"]) -> tuple[Float[np.ndarray, " d"], float]:
@@ -43,13 +42,12 @@ def max_margin_direction(samples: Float[np.ndarray, "n d"]) -> tuple[Float[np.nd
         >>> direction.round(4), round(margin, 4)
         (array([0.7071, 0.7071]), 4.9497)
     """
-    size = float(np.linalg.norm(samples, axis=1).max())
-    system = np.vstack([samples.T / size, np.ones(len(samples))]) if size else np.ones((1, len(samples)))
-    wanted = np.zeros(len(system))
-    wanted[-1] = 1
+    size = float(np.linalg.norm(samples, axis=1).max()) or 1.0
+    system = np.vstack([samples.T / size, np.ones(len(samples))])
+    wanted = np.append(np.zeros(samples.shape[1]), 1.0)
     residual = wanted - system @ nnls(system, wanted)[0]
-    # The last entry is the squared length of the residual; gamma is the root of it over one minus it.
-    if residual[-1] < ZERO**2 or not size:
+    # With the margin m of the scaled samples, the last entry is m^2 / (1 + m^2); without a direction it is zero.
+    if residual[-1] < LEAST**2:
         raise ValueError(
             "no direction has a positive product with every sample: take fewer samples of the class, or more inputs"
         )
@@ -104,8 +102,8 @@ def separation(samples: Float[np.ndarray, "n d"], labels: Int[np.ndarray, " n"])
         labels: (n,), of two classes or more.
 
     Example:
-        >>> separation(np.array([[1.0, 0.0], [2.0, 0.0], [-1.0, 1.0]]), np.array([0, 0, 1]))[0]
-        1.0
+        >>> separation(np.array([[1.0, 0.0], [2.0, 0.0], [0.0, -1.0]]), np.array([0, 0, 1]))
+        (1.0, 0.0)
     """
     units = samples / np.linalg.norm(samples, axis=1, keepdims=True)
     cosines, same = (units @ units.T).clip(-1, 1), labels[:, None] == labels

@@ -1,4 +1,4 @@
-"""The features model of networks with normalised features: free features of length one, cross entropy, one decayed head.
+"""The features model of networks with normalised features: free features of length one, cross entropy, a decayed head.
 
 Deep residual networks with LayerNorm before their head approach this model (Súkeník, Lampert and Mondelli, *Neural
 Collapse is Globally Optimal in Deep Regularized ResNets and Transformers*, 2025). Its minimum is derived here.
@@ -52,7 +52,7 @@ def normalised_features_minimum(classes: int, *, decay: float | int) -> Normalis
 
     Example:
         >>> [round(one, 4) for one in normalised_features_minimum(5, decay=0.005)]
-        [0.1986, 3.2436, 7.2529]
+        [0.1986, 3.2436, 7.253]
     """
     check_whole("classes", classes, 2)
     check_decay(decay)

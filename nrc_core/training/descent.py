@@ -9,6 +9,8 @@ from numpy.typing import NDArray
 from scipy.optimize import minimize
 
 from nrc_core.config.descent import ClassesConfig, DescentConfig, FlowConfig, OrdinalConfig
+from nrc_core.config.residual import ResidualConfig
+from nrc_core.config.shallow_flow import DigitsFlowConfig, ShallowFlowConfig
 from nrc_core.config.trained_features import TrainedFeaturesConfig
 from nrc_core.data.dataset import Dataset
 from nrc_core.errors import TrainingDiverged
@@ -17,6 +19,8 @@ from nrc_core.training.checkpoints import Trained
 from nrc_core.training.deep_descent import deep_descents
 from nrc_core.training.feature_flow import NOTHING, feature_flows
 from nrc_core.training.loop import reproducible_arithmetic
+from nrc_core.training.residual import residual
+from nrc_core.training.shallow_flow import shallow_flows
 from nrc_core.training.trained_features import trained_features
 
 Array = NDArray[np.float64]
@@ -30,7 +34,8 @@ def compute_descent(config: DescentConfig, dataset: Dataset | None) -> Trained:
     share of the features' energy that is not that of their class means; and `off_line`, the share of the energy of the
     class means that is not on the line of w. Shares are NaN if all features are zero. For those of `ClassesConfig` see
     `nrc_core.training.deep_descent`, for those of `FlowConfig` `nrc_core.training.feature_flow`, for those of
-    `TrainedFeaturesConfig` `nrc_core.training.trained_features`.
+    `TrainedFeaturesConfig` `nrc_core.training.trained_features`, for those of `ShallowFlowConfig` and
+    `DigitsFlowConfig` `nrc_core.training.shallow_flow`, for those of `ResidualConfig` `nrc_core.training.residual`.
 
     Without a finite loss in all starts, the result has a `failure` and no table.
     """
@@ -50,6 +55,10 @@ def _descents(config: DescentConfig, dataset: Dataset | None) -> list[Row]:
         return feature_flows(config)
     if isinstance(config, TrainedFeaturesConfig) and dataset is not None:
         return trained_features(config, dataset)
+    if isinstance(config, ShallowFlowConfig | DigitsFlowConfig):
+        return shallow_flows(config, dataset)
+    if isinstance(config, ResidualConfig) and dataset is not None:
+        return residual(config, dataset)
     assert isinstance(config, OrdinalConfig)
     return [row for start in range(config.starts) for row in _ordinal(config, start)]
 

@@ -1,7 +1,7 @@
 """Training of small residual networks with normalised features, and the measurement of their collapse at the end."""
 
 import math
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -9,14 +9,15 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from nrc_core.config.residual import ATTENTION, ONE_MAP, ResidualConfig
+from nrc_core.config.residual import ATTENTION, ONE_MAP, TWO_MAPS, ResidualConfig
 from nrc_core.data.dataset import Dataset
 from nrc_core.errors import ConfigError, TrainingDiverged
 from nrc_core.metrics.class_moments import ClassMoments
 from nrc_core.metrics.classes import duality, frame, variability, variance_ratio
 
 Value = tuple[str, int, float]  # quantity, index, value
-MAPS = {ONE_MAP: 1, "two_maps": 2, ATTENTION: 4}  # weights of a block, each (h, h)
+MAPS = {ONE_MAP: 1, TWO_MAPS: 2, ATTENTION: 4}  # weights of a block, each (h, h)
+POOLED = 4  # pixels in each direction that are averaged for tokens
 SMALL = 1e-12  # added to the variance in LayerNorm, so that lengths are at most one
 
 
@@ -41,7 +42,7 @@ class Network:
             inputs: (n, h), or with attention (n, tokens, h); then tokens are averaged after the last block.
         """
         h = inputs
-        add = {ONE_MAP: _one_map, ATTENTION: _attention}.get(self.block, _two_maps)
+        add = ADDED[self.block]
         for maps in self.maps.unbind():
             h = add(h, *maps.unbind())
         return layer_norm(h.mean(1) if self.block == ATTENTION else h)
@@ -71,6 +72,9 @@ def _attention(h: Tensor, query: Tensor, key: Tensor, value: Tensor, w: Tensor) 
     return _one_map(h + scores.softmax(-1) @ (u @ value.T), w)
 
 
+ADDED: dict[str, Callable[..., Tensor]] = {ONE_MAP: _one_map, TWO_MAPS: _two_maps, ATTENTION: _attention}
+
+
 def residual(config: ResidualConfig, dataset: Dataset) -> list[dict[str, Any]]:
     """Train one network and measure it: rows of start (always 0), quantity, index (always 0) and value.
 
@@ -87,21 +91,22 @@ def residual(config: ResidualConfig, dataset: Dataset) -> list[dict[str, Any]]:
     """
     inputs, labels = task(config, dataset)
     network = _trained(config, inputs.float(), labels)
-    values = list(_measured(config, network.double(), inputs, labels))
-    if not math.isfinite(values[0][2]):
+    values = _measured(config, network.double(), inputs, labels)
+    loss = next(values)
+    if not math.isfinite(loss[2]):
         raise TrainingDiverged(
             f"{config.short_name}: the loss is no longer finite with {config.depth} blocks (learning rate "
             f"{config.learning_rate:g}): try a smaller learning_rate"
         )
-    return [{"start": 0, "quantity": name, "index": index, "value": value} for name, index, value in values]
+    return [{"start": 0, "quantity": name, "index": index, "value": value} for name, index, value in (loss, *values)]
 
 
 def task(config: ResidualConfig, dataset: Dataset) -> tuple[Tensor, Tensor]:
     """The inputs of the network in double precision, and their labels from 0 to K - 1.
 
     Without attention, the inputs are the first principal components of the training pictures. With attention, a token
-    is a row of a picture of half the size: its pixels minus those of the mean picture, then a one for its place, then
-    zeros. Both are divided by one number, so that the mean squared length of components or pixels is one.
+    is a row of a picture of a quarter of the size: its pixels minus those of the mean picture, then a one for its
+    place, then zeros. Both are divided by one number, so that the mean squared length of components or pixels is one.
 
     Raises:
         ConfigError: as `residual`.
@@ -127,7 +132,7 @@ def _components(pictures: Tensor, width: int) -> Tensor:
 
 
 def _tokens(pictures: Tensor, width: int) -> Tensor:
-    rows = functional.avg_pool2d(pictures - pictures.mean(0), 2).flatten(2).unflatten(2, (-1, pictures.shape[-1] // 2))
+    rows = functional.avg_pool2d(pictures - pictures.mean(0), POOLED)
     pixels = _scaled(rows.movedim(1, 2).flatten(2))
     n, tokens, known = pixels.shape
     if width < known + tokens:
@@ -141,7 +146,7 @@ def _scaled(vectors: Tensor) -> Tensor:
 
 
 def _trained(config: ResidualConfig, inputs: Tensor, labels: Tensor) -> Network:
-    network = _start(config)
+    network = start_weights(config)
     weights = [network.maps.requires_grad_(), network.head.requires_grad_()]
     # This weight decay of Adam is that of the objective: it is added to the gradient.
     optimiser = torch.optim.Adam(weights, lr=config.learning_rate, weight_decay=config.paid_decay)
@@ -154,14 +159,14 @@ def _trained(config: ResidualConfig, inputs: Tensor, labels: Tensor) -> Network:
     return network
 
 
-def _start(config: ResidualConfig) -> Network:
+def start_weights(config: ResidualConfig) -> Network:
     """Random weights: the sum over all blocks of what they add has the same size for every depth."""
     generator = torch.Generator().manual_seed(config.seed)
     h, maps = config.width, MAPS[config.block]
     drawn = torch.randn((config.depth, maps, h, h), generator=generator) / math.sqrt(h)
-    scales = torch.full((maps, 1, 1), 1 / config.depth if config.block != "two_maps" else config.depth**-0.5)
+    scales = torch.full((maps, 1, 1), config.depth**-0.5 if config.block == TWO_MAPS else 1 / config.depth)
     if config.block == ATTENTION:
-        scales[:2] = 1.0  # queries and keys add nothing themselves
+        scales[:2] = config.depth**-0.5  # queries and keys: two maps whose product counts
     head = torch.randn((len(config.digits), h), generator=generator) / math.sqrt(h)
     return Network(config.block, drawn * scales, head)
 
@@ -171,7 +176,7 @@ def _cross_entropy(network: Network, inputs: Tensor, labels: Tensor) -> Tensor:
 
 
 def _measured(config: ResidualConfig, network: Network, inputs: Tensor, labels: Tensor) -> Iterator[Value]:
-    """Yield the quantities at the end; the first is the loss."""
+    """Yield the quantities at the end; the first is the loss, and the others need that it is finite."""
     decay, weights = config.paid_decay / 2, [network.maps.requires_grad_(), network.head.requires_grad_()]
     parts = [_cross_entropy(network, inputs, labels), *(decay * one.square().sum() for one in weights)]
     loss = torch.stack(parts).sum()

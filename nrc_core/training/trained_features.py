@@ -47,15 +47,16 @@ def trained_features(config: TrainedFeaturesConfig, dataset: Dataset) -> list[di
     """All measurements of one network: rows of start (always 0), quantity, index and value.
 
     Quantities with the iteration as index, on the trained classes: `loss`, of all training rows, without the weight
-    decay; `given_accuracy`, the share of the given training labels that the network gives; `test_accuracy`; both by the
-    largest logit with cross entropy, and by the nearest subspace with the coding rate; `accuracy_by_means` and
-    `accuracy_by_subspaces` of the test rows; `v_train` and `v_test`, V_f as the mean over pairs of classes;
-    `complexity`, the mean squared norm of the map's Jacobian on the training rows; `normalised_complexity`, the mean
-    over pairs of (G_i + G_j) / (2 |m_i - m_j|^2) with the complexity G_i and the mean m_i of a class; with cross
-    entropy `margin_least`, `normalised_margin_least` and `normalised_margin_spread` (standard deviation over mean) of
-    the training rows. On the classes that are not trained: `v_target` and `v_target_median`, over pairs, and
-    `few_shot`, the accuracy with five classes and five rows of each. For the targets, the index -1 has the values of
-    the inputs in place of features.
+    decay; `given_accuracy`, the share of the given training labels that the network gives; `wrong_given_accuracy`, the
+    same of the wrong ones among them, if there are any; `test_accuracy`; all by the largest logit with cross entropy,
+    and by the nearest subspace with the coding rate; `accuracy_by_means` and `accuracy_by_subspaces` of the test rows;
+    `v_train` and `v_test`, V_f as the mean over pairs of classes; `complexity`, the mean over classes of G_i, the mean
+    squared norm of the map's Jacobian on the training rows of a class; `normalised_complexity`, the mean over pairs of
+    (G_i + G_j) / (2 |m_i - m_j|^2) with the class means m_i of the features; both on the test rows as
+    `complexity_test` and `normalised_complexity_test`; with cross entropy `margin_least`, `normalised_margin_least`
+    and `normalised_margin_spread` (standard deviation over mean) of the training rows. On the classes that are not
+    trained: `v_target` and `v_target_median`, over pairs, and `few_shot`, the accuracy with five classes and five rows
+    of each. For the targets, the index -1 has the values of the inputs in place of features.
 
     Quantities at the end: `variance` and `class_complexity`, of the training rows, with the number of the trained class
     as index; and `pair_test` and `pair_bound`, both sides of `class_distance_bound` for features of training and test
@@ -69,7 +70,7 @@ def trained_features(config: TrainedFeaturesConfig, dataset: Dataset) -> list[di
     rows = list(_of_targets(task.x_targets, task, INPUTS)) if config.targets else []
     for iteration, model in _trained(config, task):
         rows += _measured(config, model, task, iteration)
-    rows += _at_end(model, task)
+    rows += _at_end(config, model, task)
     return [{"start": 0, "quantity": name, "index": index, "value": value} for name, index, value in rows]
 
 
@@ -145,6 +146,8 @@ def _trained(config: TrainedFeaturesConfig, task: Task) -> Iterator[tuple[int, F
     for iteration in range(config.iterations + 1):
         if iteration in config.measured:
             yield iteration, model
+        if iteration == config.iterations:
+            return  # what is measured at the end is the same network
         if len(order) == 0:
             order = torch.randperm(len(task.x_train), generator=generator)
         rows, order = order[: config.batch_size], order[config.batch_size :]
@@ -183,14 +186,19 @@ def _measured(config: TrainedFeaturesConfig, model: FeatureClassifier, task: Tas
     else:
         given, of_test = nearest_subspaces(train, task.given, train), subspaces
     yield "given_accuracy", iteration, _share(given == task.given)
+    wrong = task.given != task.labels
+    if wrong.any():
+        yield "wrong_given_accuracy", iteration, _share(given[wrong] == task.given[wrong])
     yield "test_accuracy", iteration, _share(of_test == task.test_labels)
     yield "accuracy_by_means", iteration, _share(nearest_means(train, task.given, test) == task.test_labels)
     yield "accuracy_by_subspaces", iteration, _share(subspaces == task.test_labels)
     yield "v_train", iteration, class_distance_normalized_variance(train, task.given)
     yield "v_test", iteration, class_distance_normalized_variance(test, task.test_labels)
-    complexities = _complexities(model, task)
-    yield "complexity", iteration, complexities.mean().item()
-    yield "normalised_complexity", iteration, _normalised(model.map(task.x_train).double(), task.labels, complexities)
+    if config.complexity:
+        for end, x, labels in (("", task.x_train, task.labels), ("_test", task.x_test, task.test_labels)):
+            complexities = _complexities(model, x, labels)
+            yield f"complexity{end}", iteration, complexities.mean().item()
+            yield f"normalised_complexity{end}", iteration, _normalised(model.map(x).double(), labels, complexities)
     if config.targets:
         yield from _of_targets(_features(config, model, task.x_targets), task, iteration)
 
@@ -228,10 +236,10 @@ def _pairs(features: Tensor, labels: Tensor) -> Tensor:
     return torch.tensor(table["test"].to_numpy())
 
 
-def _complexities(model: FeatureClassifier, task: Task) -> Tensor:
+def _complexities(model: FeatureClassifier, x: Tensor, labels: Tensor) -> Tensor:
     """The complexity of the map on the rows of each trained class."""
-    squared = torch.cat([model.squared_jacobians(x) for x in task.x_train.split(AT_ONCE)]).double()
-    return torch.stack([squared[task.labels == one].mean() for one in range(task.classes)])
+    squared = torch.cat([model.squared_jacobians(rows) for rows in x.split(AT_ONCE)]).double()
+    return torch.stack([squared[labels == one].mean() for one in labels.unique()])
 
 
 def _normalised(features: Tensor, labels: Tensor, complexities: Tensor) -> float:
@@ -243,12 +251,14 @@ def _normalised(features: Tensor, labels: Tensor, complexities: Tensor) -> float
 
 
 @torch.no_grad()
-def _at_end(model: FeatureClassifier, task: Task) -> Iterator[Value]:
+def _at_end(config: TrainedFeaturesConfig, model: FeatureClassifier, task: Task) -> Iterator[Value]:
     train, test = (model.map(x).double() for x in (task.x_train, task.x_test))
-    for label, complexity in enumerate(_complexities(model, task).tolist()):
+    for label in range(task.classes):
         own = train[task.labels == label]
         yield "variance", label, (own - own.mean(0)).square().sum(1).mean().item()
-        yield "class_complexity", label, complexity
+    if config.complexity:
+        for label, complexity in enumerate(_complexities(model, task.x_train, task.labels).tolist()):
+            yield "class_complexity", label, complexity
     for place, row in enumerate(class_distance_bound(train, task.labels, test, task.test_labels).to_dict("records")):
         yield "pair_test", place, row["test"]
         yield "pair_bound", place, row["bound"]

@@ -1,0 +1,1 @@
+"""Training with wrong labels: cross entropy against coding-rate reduction, and margins over training."""

@@ -1,0 +1,1 @@
+"""Deeper residual networks collapse more, if depth makes moving the features cheaper."""

@@ -1,0 +1,1 @@
+"""Geometric complexity of feature maps, and how far it goes with collapse."""

@@ -1,0 +1,1 @@
+"""Gradient flow on two-layer ReLU networks for classes."""
