@@ -56,6 +56,12 @@ EXPECTED = {
     "R04b",
     *(f"K0{i}" for i in range(1, 5)),
     *(f"U0{i}" for i in range(1, 9)),
+    *(f"D{i:02d}" for i in range(1, 14)),
+    *(f"G{i:02d}" for i in range(1, 12)),
+    "G05b",
+    *(f"M{i:02d}" for i in range(1, 13)),
+    *(f"N0{i}" for i in range(1, 9)),
+    *(f"S0{i}" for i in range(1, 10)),
 }
 
 
@@ -181,6 +187,7 @@ def test_an_empty_store_has_no_verdicts_but_those_of_theory(tmp_path):
         "B34",
         "B35",
         "C03",
+        "G11",
         *("K01", "K02", "R01", "R03", "R04", "R04b"),
     }
     assert all(one.reason for one in judged if one.verdict == WAITING)

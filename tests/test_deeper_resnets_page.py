@@ -185,6 +185,7 @@ def test_slopes_are_compared_with_the_theory_and_the_measured_one(ideal):
     slow = made(lambda case, depth, seed: depth**-0.4)
     assert values(slow, "falls_as_the_theory", quantity="nc1")[1] == [False] * 3
     assert values(slow, "falls_as_measured", quantity="nc1")[1] == [True] * 3
+    assert values(ideal, "falls_as_measured", quantity="nc3", case=TWO)[0] == pytest.approx([0.335] * 3)
     words = CHECKS["falls_as_measured"]({"page": slow}, thresholds(), quantity="nc1").quantity
     assert words == "difference of the slope of NC1 with the pseudo-inverse in the depth, in logarithms, from -0.335"
 
@@ -228,7 +229,11 @@ def test_words_follow_the_numbers(ideal):
     assert text.startswith("**With one map a block, mean NC1 goes from 0.51 to 0.055 (1 to 16 blocks). With two maps")
     assert "it goes from 0.51 to 0.51 (1 to 16 blocks).**" in text
     assert "0 of 60 networks have a lower objective" in text
-    assert "NC1 goes as L to the power -0.80, from 2 blocks on" in text
+    assert "NC1 goes as L to the power -0.80 from 2 blocks on, and -0.80 from 4 on." in text
+    bent = made(lambda case, depth, seed: as_published(case, max(depth, 4), seed))
+    assert "from 2 blocks on, and -0.80 from 4 on." in tables.words(bent)
+    few = made(as_published, depths=(1, 2, 4, 8))
+    assert "NC1 goes as L to the power -0.80 from 2 blocks on." in tables.words(few)
     below = made(lambda case, depth, seed: -0.01 if depth == 16 else 0.1)
     assert "12 of 60 networks have a lower objective" in tables.words(below)
     assert "L to the power" not in tables.words(below)

@@ -14,19 +14,13 @@ from nrc_core.claims.checks import CHECKS
 from nrc_core.errors import ConfigError
 from nrc_core.metrics.class_bound import class_distance_bound
 from nrc_core.networks.feature_map import FeatureClassifier
-from nrc_core.results.results import Results
 from nrc_core.results.runs import stored
 from nrc_core.results.store import read_configuration
 from nrc_core.results.thresholds import thresholds
 from nrc_core.sections.geometric_complexity import figures, scale, tables
 from nrc_core.sections.geometric_complexity.experiment import BASE, GAUSSIAN, PICTURES, geometric_complexity
+from tests.fakes_complexity import EACH, SMALL, changed, ideal_networks, strength
 from tests.fakes_images import prepare_classes
-
-SMALL = {
-    "weight_decays": [0.0, 0.01], "batch_sizes": [8], "penalties": [0.01, 0.1], "learning_rates": [0.05],
-    "momenta": [0.9], "train_per_class": 8, "test_per_class": 7, "width": 8, "iterations": 3, "seeds": [0, 1],
-}  # fmt: skip
-EACH = 1 + 2 + 1 + 2 + 1 + 2  # networks of a seed
 
 
 @pytest.fixture(scope="module")
@@ -41,7 +35,7 @@ def folder(tmp_path_factory):
 @pytest.fixture(scope="module")
 def configs():
     """A base and a network with a penalty, in both populations."""
-    fewest = dict.fromkeys(("weight_decays", "batch_sizes", "learning_rates", "momenta"), [])
+    fewest = {name: [] for name in ("weight_decays", "batch_sizes", "learning_rates", "momenta")}
     return geometric_complexity(**SMALL | fewest | {"penalties": [0.1], "seeds": [1]})
 
 
@@ -57,51 +51,9 @@ def trained(folder, configs, store):
         return run(configs, store=store)
 
 
-def made(configs) -> Results:
-    """Networks of these configurations that have the value 0.5 in all quantities."""
-    runs = pd.DataFrame([{"key": f"{place:03d}", **config.as_dict()} for place, config in enumerate(configs)])
-    at_end = {name: [3] for name in tables.AT_END} | {"few_shot": [-1, 0, 3]}
-    classes = dict.fromkeys(("variance", "class_complexity"), range(12))
-    rows = [
-        {"key": key, "start": 0, "quantity": name, "index": index, "value": 0.5 if name != "variance" else 0.1}
-        for key in runs["key"]
-        for name, indices in (at_end | classes).items()
-        for index in indices
-    ]
-    frames = {name: pd.DataFrame() for name in ("measurements", "spectra", "losses")}
-    return Results(runs, **frames, provenance={}, descent=pd.DataFrame(rows))
-
-
-def changed(results: Results, **quantities) -> Results:
-    """The results with other values at the end: for each quantity a function of a run."""
-    descent = results.descent.copy()
-    for quantity, function in quantities.items():
-        own = descent["quantity"] == quantity
-        last = own & (descent["index"] == descent.loc[own, "index"].max())
-        values = {run["key"]: float(function(run)) for run in results.runs.to_dict("records")}
-        descent.loc[last, "value"] = descent.loc[last, "key"].map(values)
-    return dataclasses.replace(results, descent=descent)
-
-
-def strength(run) -> float:
-    """A number that rises along each setting in the order in which the complexity is reported to fall."""
-    return 100 * run["weight_decay"] + 64 / run["batch_size"] + 100 * run["penalty"] + 10 * run["learning_rate"]
-
-
 @pytest.fixture(scope="module")
 def ideal():
-    """Networks of all settings that have what the claims say."""
-    return changed(
-        made(geometric_complexity(**SMALL)),
-        loss=lambda run: 0.01,
-        complexity=lambda run: math.exp(-strength(run)),
-        normalised_complexity=lambda run: math.exp(-0.1 * strength(run)),
-        normalised_complexity_test=lambda run: math.exp(-0.1 * strength(run)),
-        v_train=lambda run: math.exp(-0.2 * strength(run)),
-        v_test=lambda run: math.exp(-0.3 * strength(run)),
-        v_target=lambda run: math.exp(-0.4 * strength(run)),
-        few_shot=lambda run: 0.5 + run["penalty"],
-    )
+    return ideal_networks()
 
 
 def test_networks_differ_from_the_base_in_one_setting():
@@ -230,72 +182,6 @@ def test_the_scaled_map_is_measured_as_networks_are():
     assert found["normalised_complexity"] == pytest.approx(np.mean(fractions), rel=1e-12)
 
 
-CASES = [
-    ("falls_along", {"knobs": ["weight_decay", "penalty"], "quantity": "complexity"}, 8),
-    ("falls_along", {"knobs": ["batch_size", "learning_rate"], "quantity": "v_train"}, 8),
-    ("falls_with_complexity", {"knobs": ["penalty"], "quantity": "v_target"}, 4),
-    ("fall_is_scale", {"knobs": ["weight_decay"]}, 4),
-    ("complexity_orders_collapse", {}, 4),
-    ("complexity_orders_collapse", {"measured": "training", "collapse": "training"}, 4),
-    ("penalty_helps_few_shot", {}, 4),
-    ("penalty_helps_few_shot", {"momentum": 0.9}, 4),
-]
-
-
-@pytest.mark.parametrize(("name", "arguments", "count"), CASES)
-def test_the_checks_hold_for_ideal_networks(ideal, name, arguments, count):
-    rows = CHECKS[name]({"page": ideal}, thresholds(), **arguments).rows
-    assert len(rows) == count
-    assert rows["holds"].all()
-
-
-@pytest.mark.parametrize(
-    ("name", "arguments", "quantity", "function"),
-    [
-        ("falls_along", CASES[0][1], "complexity", lambda run: 1.0),
-        ("falls_along", CASES[0][1], "complexity", strength),
-        ("falls_along", CASES[1][1], "v_train", strength),
-        ("falls_with_complexity", CASES[2][1], "v_target", strength),
-        ("falls_with_complexity", CASES[2][1], "complexity", strength),
-        ("fall_is_scale", CASES[3][1], "normalised_complexity", lambda run: math.exp(-0.6 * strength(run))),
-        ("complexity_orders_collapse", {}, "v_test", strength),
-        ("complexity_orders_collapse", CASES[5][1], "v_train", strength),
-        ("penalty_helps_few_shot", {}, "few_shot", lambda run: 0.5 + 0.19 * run["penalty"]),
-        ("penalty_helps_few_shot", {"momentum": 0.9}, "few_shot", lambda run: 0.5 - run["penalty"]),
-    ],
-)
-def test_each_check_fails_for_other_networks(ideal, name, arguments, quantity, function):
-    rows = CHECKS[name]({"page": changed(ideal, **{quantity: function})}, thresholds(), **arguments).rows
-    assert not rows.empty
-    assert not rows["holds"].any()
-
-
-def test_one_step_in_the_wrong_direction_is_enough(ideal):
-    def bent(run) -> float:
-        return math.exp(-strength(run)) * (1e9 if run["weight_decay"] == BASE["weight_decay"] else 1)
-
-    rows = CHECKS["falls_along"](
-        {"page": changed(ideal, complexity=bent)}, thresholds(), knobs=["weight_decay"], quantity="complexity"
-    ).rows
-    assert not rows["holds"].any()
-
-
-def test_undertrained_networks_are_not_compared(ideal):
-    """The one with the largest decay breaks the order, but has a large loss."""
-    there = {"weight_decay": 0.01}
-    broken = changed(
-        ideal,
-        complexity=lambda run: 50.0 if run["weight_decay"] == 0.01 else math.exp(-strength(run)),
-        loss=lambda run: 0.11 if run["weight_decay"] == there["weight_decay"] else 0.01,
-    )
-    seen = CHECKS["falls_along"]({"page": broken}, thresholds(), knobs=["weight_decay"], quantity="complexity")
-    assert seen.rows["holds"].all()
-    alone = changed(ideal, loss=lambda run: 0.01 if run["weight_decay"] == 0.01 else 0.11)
-    seen = CHECKS["falls_along"]({"page": alone}, thresholds(), knobs=["weight_decay"], quantity="complexity")
-    assert seen.rows.empty
-    assert seen.silences == {"Gaussian classes, weight decay": 2, "pictures, weight decay": 2}
-
-
 def test_the_bound_holds_for_trained_networks_and_a_break_is_seen(trained):
     seen = CHECKS["variance_within_complexity"]({"page": trained}, thresholds())
     assert len(seen.rows) == 2  # the Gaussian classes
@@ -311,16 +197,6 @@ def test_the_bound_holds_for_trained_networks_and_a_break_is_seen(trained):
     assert (~rows["holds"]).sum() == 1
 
 
-def test_the_scale_of_complexity_is_checked(monkeypatch):
-    (row,) = CHECKS["complexity_has_a_scale"]({}, thresholds()).rows.to_dict("records")
-    assert row["holds"]
-    wrong = pd.DataFrame({"complexity": [1.0, 90.0], "normalised_complexity": [1.0, 1.0], "v_f": [1.0, 1.0]})
-    monkeypatch.setattr("nrc_core.claims.checks.geometric_complexity.scaled", lambda *_: wrong)
-    (row,) = CHECKS["complexity_has_a_scale"]({}, thresholds()).rows.to_dict("records")
-    assert row["value"] == pytest.approx(0.1)
-    assert not row["holds"]
-
-
 def test_words_tell_what_the_tables_have(ideal):
     said = tables.words(ideal)
     ratios = tables.class_ratios(ideal)["ratio"]
@@ -331,6 +207,12 @@ def test_words_tell_what_the_tables_have(ideal):
     assert f"0 of {4 * EACH} networks have a training loss above 0.1" in said
     factor = math.exp(-100 * 0.01)
     assert f"weight decay from 0 to 0.01: {factor:.2g}, {factor**0.2:.2g}, {factor**0.4:.2g}; batch size" in said
+
+
+def test_values_at_which_a_seed_is_not_fitted_are_left_out_of_the_words(ideal):
+    """Means over the seeds of two values are compared, so both values need all seeds."""
+    one_seed = changed(ideal, loss=lambda run: 1.0 if run["weight_decay"] == 0.01 and run["seed"] == 1 else 0.01)
+    assert tables.words(one_seed).count("weight decay from 0 to 0.0001:") == 2
 
 
 def test_figures_tell_their_numbers(ideal):

@@ -101,17 +101,18 @@ def test_the_first_measurement_at_a_loss_is_below_it(found):
     )
 
 
-def test_the_turn_is_where_two_lines_cross(found):
-    """Cosines 0.9 and 0.8, then 0.9 and 1.0, at losses of e^-1 and e^-3: the lines cross at e^-2."""
+@pytest.mark.parametrize(("to_margin", "expected"), [([0.8, 1.0], 2.0), ([0.8, 0.85], math.inf), ([0.95, 1.0], 1.0)])
+def test_the_turn_is_where_two_lines_cross(found, to_margin, expected):
+    """Cosines of 0.9 with the averages at losses of e^-1 and e^-3; the turn is at e^-2, never, or at the first."""
     (key,) = found.where(initial="random", classes=4).runs["key"]
-    names = {"log_loss": [-1.0, -3.0], "to_average": [0.9, 0.9], "to_margin": [0.8, 1.0]}
+    names = {"log_loss": [-1.0, -3.0], "to_average": [0.9, 0.9], "to_margin": to_margin}
     rows = [
         {"key": key, "start": 0, "quantity": name, "index": place, "value": value}
         for name in tables.BY_TIME
         for place, value in enumerate(names.get(name, [0.0, 0.0]))
     ]
     turns = tables.turning_points(dataclasses.replace(found.among([key]), descent=pd.DataFrame(rows)))
-    assert turns["digits_of_loss"].tolist() == pytest.approx([2 / math.log(10)])
+    assert turns["digits_of_loss"].tolist() == pytest.approx([expected / math.log(10)])
 
 
 def test_the_checks_hold_for_these_flows(found):
@@ -198,6 +199,15 @@ def test_words_and_figures_tell_what_the_tables_have(found):
     assert f"From a large start, the last weight is off by {off.min():.2g}" in words
     assert "large start: " in figures.geometry_by_time(found).alt
     assert "4 classes: nearer to the max-margin direction from a loss of" in figures.directions_by_loss(found).alt
+
+
+def test_words_say_which_flows_do_not_come_so_far(found):
+    assert "do not come so far" not in tables.words(found)
+    short = changed(found, "log_loss", -5.0, classes=4, initial="random")
+    words = tables.words(short)
+    assert "At a loss of 1e-10 (or at the end, for 1 of 8 flows that do not come so far)" in words
+    assert tables._power(33.2) == "1e-33"
+    assert tables._power(0.301) == "0.5"
 
 
 def test_the_slider_shows_the_same_steps_of_both_panels(found):

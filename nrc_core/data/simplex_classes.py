@@ -35,7 +35,8 @@ def simplex_classes(
     aside -= (aside * vertex).sum(1, keepdims=True) * vertex
     aside /= np.linalg.norm(aside, axis=1, keepdims=True)
     angle = largest_angle * generator.uniform(0.5, 1, (len(y), 1))
-    length = np.exp(generator.uniform(*np.log(LENGTHS), (len(y), 1)))
+    shortest, longest = np.log(LENGTHS)
+    length = np.exp(generator.uniform(float(shortest), float(longest), (len(y), 1)))
     return length * (np.cos(angle) * vertex + np.sin(angle) * aside), y
 
 

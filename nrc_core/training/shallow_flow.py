@@ -125,7 +125,7 @@ def _flow(config: ShallowFlowConfig | DigitsFlowConfig, dataset: Dataset | None,
         inputs = data.x @ w.T
         features = np.maximum(inputs, 0)
         logits = features @ v.T
-        log_loss, _ = log_cross_entropy(logits, data.y)
+        log_loss, pull = log_cross_entropy(logits, data.y)
         reached = sum(log_loss <= level for level in levels)
         if reached or iteration in planned:
             levels = levels[reached:]
@@ -143,8 +143,12 @@ def _flow(config: ShallowFlowConfig | DigitsFlowConfig, dataset: Dataset | None,
             raise TrainingDiverged(
                 f"{config.short_name}: no neuron is active after {iteration} steps: try more neurons or smaller steps"
             )
-        _, pull = log_cross_entropy(logits[lit], data.y[lit])
-        by_w, by_v = ((pull @ v) * (inputs[lit] > 0)).T @ data.x[lit], pull.T @ features[lit]
+        chosen: Any = slice(None)
+        if not lit.all():
+            chosen = lit
+            _, pull = log_cross_entropy(logits[lit], data.y[lit])
+        by_w = ((pull @ v) * (inputs[chosen] > 0)).T @ data.x[chosen]
+        by_v = pull.T @ features[chosen]
         steepness = _length(by_w, by_v)
         rate = config.step * min(1.0, _length(w, v)) / steepness
         w, v = w - rate * by_w, v - rate * by_v

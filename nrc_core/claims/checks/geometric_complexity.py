@@ -79,6 +79,21 @@ def fall_is_scale(rows: pd.DataFrame) -> Found | None:
     return normalised / raw, raw > 0
 
 
+@check(limit=1.0, over=_settings, at_least=True, strict=True, reads="descent", needs=FITTED)
+def least_complex_is_least_trained(rows: pd.DataFrame) -> Value | None:
+    """Training loss of the network with the least complexity, over that of the one with the largest."""
+    if len(rows) < 2:
+        return None
+    ordered = rows.sort_values("complexity")["loss"]
+    return ordered.iloc[0] / ordered.iloc[-1]
+
+
+@check(limit=1.0, over=_settings, at_least=True, strict=True, reads="descent", needs=FITTED)
+def first_uses_more_of_the_bound(rows: pd.DataFrame) -> Value | None:
+    """Variance over complexity of the first network of a setting, over that of the last."""
+    return rows["used"].iloc[0] / rows["used"].iloc[-1] if len(rows) > 1 else None
+
+
 @check(limit="same_order_least", over=_seeds, at_least=True, reads="descent")
 def complexity_orders_collapse(rows: pd.DataFrame, measured: str = "test", collapse: str = "test") -> Value:
     """Rank correlation of normalised complexity ({measured} rows) and V_f ({collapse} rows) over networks of a seed."""

@@ -83,7 +83,7 @@ def lengths_meet_condition(row: Row) -> Value | None:
 
 @check(limit="ray_cosine_least", over=_collapsed, at_least=True, reads="descent")
 def features_on_orthogonal_rays(row: Row, limits: Limits) -> Found:
-    """Smallest cosine of features in a class at a loss of 1e-10 (class means must be orthogonal)."""
+    """Smallest cosine of features in a class at a loss of 1e-10, or at the end (class means must be orthogonal)."""
     return row["within"], row["between"] <= limits["orthogonal_cosine_most"]
 
 
@@ -114,7 +114,10 @@ def large_start_keeps_away(rows: pd.DataFrame) -> Value:
 
 @check(limit=0.0, over=_realistic, at_least=True, strict=True, reads="descent")
 def neurons_nearer_to_averages(row: Row) -> Value:
-    """Cosine of neurons with the class averages minus that with the max-margin directions, at a loss of 1e-4."""
+    """Cosine of neurons with the class averages minus that with the max-margin directions, at a loss of 1e-4.
+
+    Flows that do not come so far are seen at their end.
+    """
     return row["to_average"] - row["to_margin"]
 
 

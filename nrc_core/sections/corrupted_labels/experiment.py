@@ -49,8 +49,8 @@ def corrupted_labels(
         long_ratios: ratios for which the coding rate is trained for `long_epochs`.
 
     Raises:
-        ConfigError: values out of range, values of a list that are equal, more rows than there are, or rows that are
-            not a whole number of batches.
+        ConfigError: values out of range, values of a list that are equal, a long ratio that is not among the ratios,
+            more rows than there are, or rows that are not a whole number of batches.
     """
     check_several("ratios", ratios)
     check_several("seeds", seeds)
@@ -58,6 +58,8 @@ def corrupted_labels(
         train_per_class=train_per_class, epochs=epochs, coding_epochs=coding_epochs, long_epochs=long_epochs,
         batch_size=batch_size, coding_batch_size=coding_batch_size,
     )  # fmt: skip
+    if absent := [ratio for ratio in long_ratios if ratio not in ratios]:
+        raise ConfigError(f"long_ratios must be among the ratios {list(ratios)}: got {absent[0]}, add it to ratios")
     if train_per_class > ROWS:
         raise ConfigError(f"train_per_class must be at most {ROWS}, the rows there are: got {train_per_class}")
     rows = len(sources) * train_per_class

@@ -97,7 +97,8 @@ def slopes(results: Results) -> pd.DataFrame:
 def means(results: Results) -> pd.DataFrame:
     """Means over seeds of all networks, by iterations, case and depth."""
     columns = ["loss", "floor", "excess", "block_decay", "head_norm", "floor_head", *list(MEASURES)[:-1], "error"]
-    return networks(results).groupby(["iterations", "case", "depth"], sort=False)[columns].mean()
+    ordered = networks(results).sort_values("iterations", kind="stable")
+    return ordered.groupby(["iterations", "case", "depth"], sort=False)[columns].mean()
 
 
 def words(results: Results) -> str:
@@ -115,9 +116,21 @@ def words(results: Results) -> str:
     )
     fitted = slopes(results).loc[ONE, MEASURES["variance_ratio"]]
     if math.isfinite(fitted):
-        lines.append(f"With one map, NC1 goes as L to the power {fitted:.2f}, from {FITTED_FROM} blocks on.")
+        later = _last(table)
+        lines.append(f"With one map, NC1 goes as L to the power {fitted:.2f} from {FITTED_FROM} blocks on{later}.")
     lines += _longer(results)
     return "\n".join([first, "", *[f"* {line}" for line in lines]])
+
+
+def _last(table: pd.DataFrame) -> str:
+    """The mean slope of NC1 with one map over the three largest depths, if there are more to fit."""
+    own = table[table["case"] == ONE]
+    depths = sorted(depth for depth in set(own["depth"]) if depth >= FITTED_FROM)
+    if len(depths) < 4:
+        return ""
+    first = depths[-3]
+    each = [slope(rows, "variance_ratio") for _, rows in own[own["depth"] >= first].groupby("seed")]
+    return f", and {np.mean(each):.2f} from {first} on"
 
 
 def _fall(rows: pd.DataFrame) -> str:

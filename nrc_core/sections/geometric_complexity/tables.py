@@ -39,7 +39,8 @@ def networks(results: Results) -> pd.DataFrame:
     Returns:
         Columns `key, seed, dataset`, `population` (in words), the settings in `BASE`, those in `AT_END`, `fitted`
         (whether the training loss is at most the threshold `even_loss_most`), `untrained_few_shot` and
-        `inputs_few_shot`, and `ratio`, the largest of `class_ratios` of the network (NaN without a known constant).
+        `inputs_few_shot`, `used` (the variance of the features over their complexity, both means over the trained
+        classes), and `ratio`, the largest of `class_ratios` of the network (NaN without a known constant).
     """
     return results.once("geometric complexity", _networks).copy()
 
@@ -53,6 +54,8 @@ def _networks(results: Results) -> pd.DataFrame:
     table = results.runs[["key", "seed", "dataset", *BASE]].merge(wide.reset_index(), on="key")
     table["population"] = table["dataset"].map(POPULATIONS)
     table["fitted"] = table["loss"] <= thresholds()["even_loss_most"]
+    means = results.descent.groupby(["quantity", "key"])["value"].mean()
+    table["used"] = table["key"].map(means["variance"] / means["class_complexity"])
     table["ratio"] = table["key"].map(class_ratios(results).groupby("key")["ratio"].max())
     return table
 
@@ -174,6 +177,15 @@ def words(results: Results) -> str:
             f"{_capital(population)}, momentum {momentum:g}: a penalty of {_penalties(own)} moves few-shot accuracy on "
             f"new classes by {_mean(own['gain'])}; it rises in {rose} of {counted(len(own), 'network')}."
         )
+    inputs = table.groupby("population", sort=False)[["inputs_few_shot", "untrained_few_shot"]].mean()
+    lines.append(
+        "Few-shot accuracy without training: "
+        + "; ".join(
+            f"{name}, {row['inputs_few_shot']:.2f} from inputs and {row['untrained_few_shot']:.2f} from untrained maps"
+            for name, row in inputs.iterrows()
+        )
+        + "."
+    )
     left = int((~table["fitted"]).sum())
     lines.append(
         f"{left} of {counted(len(table), 'network')} {'has' if left == 1 else 'have'} a training loss above {limit:g} "
@@ -201,8 +213,9 @@ def _of_bound(results: Results, table: pd.DataFrame) -> Iterator[str]:
 
 
 def _of_knobs(results: Results) -> Iterator[str]:
-    """Yield for each population what happens along each of the settings, from the first to the last fitted value."""
-    fitted = along(results).query("fitted")
+    """Yield for each population what happens along each setting, between the values at which all seeds are fitted."""
+    table = along(results)
+    fitted = table[table.groupby(["population", "knob", "step"])["fitted"].transform("all")]
     for population, table in fitted.groupby("population", sort=False):
         parts = []
         for knob, own in table.groupby("knob", sort=False):

@@ -39,6 +39,7 @@ from nrc_core.sections.slider import Slider
 SMALL = "small start"
 LINES = {SMALL: COLOURS["nrc1"], "large": NETWORK, "overlapping": COLLAPSE, "digits": COLOURS["nrc3"]}
 SMALLEST = 1e-12  # smaller numbers are drawn here
+LEARNT = 0.5  # flows are drawn by their loss from here on
 FRAMES = 7  # the most pictures on a slider
 DOUBLE = 308  # the smallest normal number in double precision is 1e-308
 
@@ -86,16 +87,17 @@ def geometry_by_time(results: Results) -> Picture:
 def directions_by_loss(results: Results) -> Picture:
     """The distance of the neurons from the max-margin directions and from the class averages, by the loss."""
     table = flows(results)
-    table = table[table["kind"].isin(["covered", "random", "digits"]) & (table["log_loss"] < math.log(0.5))]
+    table = table[table["kind"].isin(["covered", "random", "digits"])]
     turns = turning_points(results).set_index(["key", "seed"])["digits_of_loss"]
     with panels(table["group"], 2.7, columns=2, extra=0.4) as (figure, pairs):
         told = []
         for axis, group in pairs:
             rows = table[table["group"] == group]
             for _, one in rows.groupby(["key", "seed"]):
-                places = -one["log_loss"] / math.log(10)
-                axis.plot(places, 1 - one["to_average"], color=NETWORK, linewidth=1, alpha=0.7)
-                axis.plot(places, 1 - one["to_margin"], color=COLOURS["nrc1"], linewidth=1, alpha=0.7)
+                low = one[one["log_loss"] < math.log(LEARNT)]
+                places = -low["log_loss"] / math.log(10)
+                axis.plot(places, 1 - low["to_average"], color=NETWORK, linewidth=1, alpha=0.7)
+                axis.plot(places, 1 - low["to_margin"], color=COLOURS["nrc1"], linewidth=1, alpha=0.7)
             axis.axvline(-math.log10(REALISTIC), **THRESHOLD)
             if rows["log_loss"].min() < -DOUBLE * math.log(10):
                 axis.axvline(DOUBLE, color=NEUTRAL, linestyle="--", linewidth=1)
@@ -119,7 +121,7 @@ def directions_by_loss(results: Results) -> Picture:
 
 
 def _loss(digits: float) -> str:
-    return "no loss" if math.isinf(digits) else f"1e-{digits:.0f}"
+    return "no loss" if math.isinf(digits) else f"1e-{digits:.0f}" if digits >= 1 else f"{10**-digits:.1g}"
 
 
 def neurons_by_time(results: Results) -> Slider:

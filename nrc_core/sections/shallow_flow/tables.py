@@ -122,7 +122,8 @@ def turning_points(results: Results) -> pd.DataFrame:
         place = math.inf
         if len(later):
             at = first + int(later[0])
-            place = float(np.interp(0, ahead[at - 1 : at + 1], digits[at - 1 : at + 1]))
+            before = max(at - 1, first)  # the same if neurons are never nearer to the averages
+            place = float(np.interp(0, ahead[before : at + 1], digits[before : at + 1]))
         one = rows.iloc[0]
         found.append({"key": key, "seed": seed, "kind": one["kind"], "group": one["group"], "digits_of_loss": place})
     return pd.DataFrame(found)
@@ -178,10 +179,11 @@ def words(results: Results) -> str:
     nearer = int((realistic["to_average"] > realistic["to_margin"]).sum())
     lines = [
         "**Rays and orthogonality come early, the max-margin directions late: at a loss of "
-        f"{REALISTIC:g}, neurons are nearer to the class averages in {nearer} of {len(realistic)} flows.**",
+        f"{REALISTIC:g}{_reached(realistic, REALISTIC)}, neurons are nearer to the class averages in {nearer} of "
+        f"{len(realistic)} flows.**",
         "",
-        f"* At a loss of {COLLAPSED:g}, two samples of a class have features with a cosine of at least "
-        f"1 - {1 - early['within'].min():.1g}, and the mean features of two classes one of at most "
+        f"* At a loss of {COLLAPSED:g}{_reached(early, COLLAPSED)}, two samples of a class have features with a cosine "
+        f"of at least 1 - {1 - early['within'].min():.1g}, and the mean features of two classes one of at most "
         f"{early['between'].max():.1g}.",
     ]
     for group, rows in turns.groupby("group", sort=False):
@@ -209,6 +211,12 @@ def words(results: Results) -> str:
     return "\n".join(lines)
 
 
+def _reached(table: pd.DataFrame, loss: float) -> str:
+    """Words for flows that end before they reach a loss; empty if there are none. `table` is that of `first_at`."""
+    short = int((table["log_loss"] > math.log(loss)).sum())
+    return f" (or at the end, for {short} of {len(table)} flows that do not come so far)" if short else ""
+
+
 def _digit_words(table: pd.DataFrame, digits: pd.DataFrame) -> str:
     begun = table[table["place"] == 0]
     stuck = int((digits["unlit"] > 0).sum())
@@ -222,4 +230,4 @@ def _digit_words(table: pd.DataFrame, digits: pd.DataFrame) -> str:
 
 
 def _power(digits: float) -> str:
-    return "never" if math.isinf(digits) else f"1e-{digits:.0f}"
+    return "never" if math.isinf(digits) else f"1e-{digits:.0f}" if digits >= 1 else f"{10**-digits:.1g}"
