@@ -1,16 +1,12 @@
 """Checks of collapse and test error, of random steps, and of margins and V_f, on classifiers made by hand."""
 
 import dataclasses
-import math
 
-import numpy as np
 import pytest
 
 from nrc_core.claims.checks import CHECKS
-from nrc_core.metrics.classes import class_distance_normalized_variance
 from nrc_core.results.thresholds import thresholds
 from nrc_core.sections.test_vs_train_collapse.figures import variances_by_batch_size
-from nrc_core.theory.class_distance import class_distance_variance, population_bound
 from tests.fakes_classification import classifier, results
 from tests.known_checks import checks_of
 
@@ -164,43 +160,6 @@ def test_the_bound_on_v_f_is_nearer_with_more_rows(made_anew):
     shares = CHECKS["class_distance_bound"]({}, thresholds()).rows["value"].tolist()
     assert sorted(shares) == shares
     assert 0 < shares[0] < shares[-1] <= 1
-
-
-def test_v_f_is_that_of_the_metrics():
-    generator = np.random.default_rng(1)
-    one, other = generator.standard_normal((2, 50, 3)) + np.array([0, 4])[:, None, None]
-    expected = class_distance_normalized_variance(np.vstack([one, other]), np.repeat([0, 1], 50))
-    assert class_distance_variance(one, other) == pytest.approx(expected, rel=1e-12)
-    with pytest.raises(ValueError, match="different means: got the same mean twice"):
-        class_distance_variance(one, one)
-
-
-def test_the_terms_of_the_bound_by_hand():
-    """Means move by 1 towards each other: d = 10, d' = 8; norms 10 and 0, no variance anywhere.
-
-    1 + A = 100 / 64; the second moments change by |81 - 100| = 19 and by 1; B = (19 + 21 + 1 + 1) / 128.
-    """
-    found = population_bound(([[10.0]], [[0.0]]), ([[9.0]], [[1.0]]))
-    assert (found.relative, found.absolute, found.bound) == pytest.approx((36 / 64, 42 / 128, 42 / 128))
-
-
-def test_the_bound_holds_for_every_training_set_that_has_one():
-    generator = np.random.default_rng(2)
-    for _ in range(200):
-        population = generator.standard_normal((2, 40, 3)) * generator.uniform(0.1, 2, (2, 1, 3))
-        population[1] += generator.uniform(2, 8, 3)
-        first, second = (rows[generator.permutation(40)[: generator.integers(3, 40)]] for rows in population)
-        try:
-            bound = population_bound((first, second), tuple(population)).bound
-        except ValueError:
-            continue
-        assert class_distance_variance(*population) <= bound * (1 + 1e-12)
-        assert math.isfinite(bound)
-
-
-def test_a_training_set_whose_means_are_too_near_has_no_bound():
-    with pytest.raises(ValueError, match=r"the training means are 1 apart, .* take more training rows"):
-        population_bound(([[0.0]], [[1.0]]), ([[-1.0]], [[1.0]]))
 
 
 def test_v_f_by_size_is_that_of_each_network():

@@ -45,17 +45,19 @@ def class_distance_bound() -> Rows:
 
     Two classes of normal features are the population; the training set is its first rows.
     """
-    from nrc_core.theory.class_distance import class_distance_variance, population_bound
+    from nrc_core.metrics import class_bound
 
     generator = np.random.default_rng(0)
-    first, second = generator.standard_normal((2, 10_000, 8))
-    second[:, 0] += 6
-    value = class_distance_variance(first, second)
-    return [
-        {"group": f"{n} training rows of each class", "seed": -1,
-         "value": value / population_bound((first[:n], second[:n]), (first, second)).bound}
-        for n in (30, 300, 3000)
-    ]  # fmt: skip
+    population = generator.standard_normal((2, 10_000, 8))
+    population[1, :, 0] += 6
+    labels = np.arange(2)
+    every = population.reshape(-1, 8), labels.repeat(10_000)
+    rows: Rows = []
+    for n in (30, 300, 3000):
+        train = population[:, :n].reshape(-1, 8), labels.repeat(n)
+        (pair,) = class_bound.class_distance_bound(*train, *every).itertuples()
+        rows.append({"group": f"{n} training rows of each class", "seed": -1, "value": pair.test / pair.bound})
+    return rows
 
 
 @kept
