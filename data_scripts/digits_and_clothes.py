@@ -46,7 +46,8 @@ def prepare(name: str, data_dir: Path, from_dir: Path | None) -> Manifest:
                 for part, count in PER_CLASS.items():
                     rows = table[(table["part"] == part) & (table["label"] == label)].iloc[:count]
                     pictures, labels = parts[part]
-                    pictures += [png(one) for one in smaller(_pixels(rows["image"].to_numpy()), turned=turned)]
+                    if len(rows):  # a class without rows is refused below, with the number of all rows
+                        pictures += [png(one) for one in smaller(_pixels(rows["image"].to_numpy()), turned=turned)]
                     labels += [len(classes)] * len(rows)
                 classes.append(f"{title}, turned" if turned else str(title))
     arrays = {part: (pictures, np.array(labels)) for part, (pictures, labels) in parts.items()}

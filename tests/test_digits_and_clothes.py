@@ -17,19 +17,21 @@ NAME = "digits_and_clothes"
 ROWS = {"train": 1, "test": 2}
 
 
-def write_original(folder: Path, name: str, *, more: int = 1, lacking: int | None = None, identity: str = "") -> None:
+def write_original(
+    folder: Path, name: str, *, more: int = 1, lacking: int | None = None, left: int = 1, identity: str = ""
+) -> None:
     """Prepare noise as MNIST or Fashion-MNIST: rows of each part in a random order of the classes.
 
     Args:
         more: rows of each class beyond those that are taken.
-        lacking: a class with one test row only.
+        lacking: a class with only `left` test rows.
     """
     generator = np.random.default_rng(sum(name.encode()))
     tables = []
     for part, count in ROWS.items():
         labels = generator.permutation(np.repeat(np.arange(10), count + more))
         if lacking is not None and part == "test":
-            labels = np.delete(labels, np.flatnonzero(labels == lacking)[1:])
+            labels = np.delete(labels, np.flatnonzero(labels == lacking)[left:])
         pictures = generator.integers(0, 256, (len(labels), 28, 28), np.uint8)
         tables.append(pd.DataFrame({"image": [png(one) for one in pictures], "label": labels, "part": part}))
     table = pd.concat(tables, ignore_index=True)
@@ -148,9 +150,10 @@ def test_an_original_that_is_not_prepared_is_named_with_the_remedy(originals, na
     assert not (originals / NAME).exists()
 
 
-def test_a_class_with_too_few_rows_is_refused(originals):
-    write_original(originals, "fashion_mnist", lacking=4)
-    with pytest.raises(DataDamaged, match=r"the part test must have 78 rows, got 76 .*: prepare mnist and fash"):
+@pytest.mark.parametrize(("left", "rows"), [(1, 76), (0, 74)])
+def test_a_class_with_too_few_rows_or_none_is_refused(originals, left, rows):
+    write_original(originals, "fashion_mnist", lacking=4, left=left)
+    with pytest.raises(DataDamaged, match=rf"the part test must have 78 rows, got {rows} .*: prepare mnist and fash"):
         prepare(NAME, originals)
     assert not (originals / NAME).exists()
 
