@@ -93,7 +93,7 @@ def test_seeds_take_other_pictures_of_which_at_most_a_quarter_are_the_same():
 @pytest.mark.parametrize(
     ("given", "message"),
     [
-        ({"ratios": [1.0]}, r"corrupted must be in \[0, 1\): got 1.0"),
+        ({"ratios": [1.0], "long_ratios": []}, r"corrupted must be in \[0, 1\): got 1.0"),
         ({"ratios": [0.5, 0.5]}, "ratios must be one or more different values"),
         ({"ratios": []}, "ratios must be one or more different values"),
         ({"seeds": [0, 0]}, "seeds must be one or more different values"),

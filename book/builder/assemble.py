@@ -26,6 +26,7 @@ from book.builder import (
     recheck,
     speed,
     status,
+    written,
 )
 from book.builder.pages import PUBLISHED, UNAVAILABLE, publish, state
 from nrc_core.claims.multiverse_table import Networks, default_folder
@@ -43,7 +44,6 @@ from nrc_core.sections.network_figures import condition_title, mark_collapse
 from nrc_core.workflow.profiles import Page, Profile, read_profile
 
 BOOK = Path(__file__).resolve().parent.parent
-SOURCES = ("*.md", "_config.yml", "references.bib", "_static/*", "_ext/*.py")
 # Table 2 of the Deep NRC paper: inputs, targets, samples.
 PAPER = {
     "swimmer": "8, 2, 1,000",
@@ -241,11 +241,7 @@ def main(arguments: list[str]) -> None:
         dressed = publish(profile, page, executed[page.name], box(entries, check, page, states[page.name]))
         dressed = evidence.attach(dressed, page, executed[page.name], each[page.name], output)
         nbformat.write(dressed, output / f"pages/{page.name}.ipynb")
-    for pattern in SOURCES:
-        for source in BOOK.glob(pattern):
-            target = output / source.relative_to(BOOK)
-            target.parent.mkdir(parents=True, exist_ok=True)
-            shutil.copyfile(source, target)
+    written.copy(BOOK, output, list(executed))
     (output / "_toc.yml").write_text(yaml.safe_dump(contents(profile)))
     generated = output / "generated"
     generated.mkdir()

@@ -5,8 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-import numpy as np
-
 from nrc_core.config.base import check_several
 from nrc_core.config.trained_features import TrainedFeaturesConfig
 from nrc_core.errors import ConfigError
@@ -82,6 +80,8 @@ def _settings(lists: dict[str, Sequence[Any]]) -> Iterator[dict[str, Any]]:
 
 def _data(dataset: str, seed: int, train: int, test: int) -> dict[str, Any]:
     """The fields of the data of one seed."""
+    import numpy as np  # imported here, so that `nrc list` answers at once
+
     options: dict[str, Any] = {"train_per_class": train, "test_per_class": test}
     order = list(range(CLASSES[dataset]))
     if dataset == GAUSSIAN:

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-import numpy as np
-
 from nrc_core.config.base import check_several, check_sizes
 from nrc_core.config.trained_features import TrainedFeaturesConfig
 from nrc_core.errors import ConfigError
@@ -61,6 +59,8 @@ def unseen_classes(
 def _network(
     seed: int, count: int, rows: int, target_classes: int, test_per_class: int, *, width: int, iterations: int
 ) -> TrainedFeaturesConfig:
+    import numpy as np  # imported here, so that `nrc list` answers at once
+
     if rows > ROWS:
         raise ConfigError(f"{count} classes would need {rows} training rows each, there are {ROWS}: take fewer rows")
     order = [int(number) for number in np.random.default_rng(seed).permutation(CLASSES)]
