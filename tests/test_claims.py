@@ -58,7 +58,7 @@ EXPECTED = {
     *(f"U0{i}" for i in range(1, 9)),
     *(f"D{i:02d}" for i in range(1, 14)),
     *(f"G{i:02d}" for i in range(1, 12)),
-    "G05b",
+    *("G01b", "G05b", "S01b", "S03b"),
     *(f"M{i:02d}" for i in range(1, 13)),
     *(f"N0{i}" for i in range(1, 9)),
     *(f"S0{i}" for i in range(1, 10)),

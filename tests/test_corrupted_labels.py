@@ -159,6 +159,22 @@ def test_the_checks_hold_for_these_values(name):
     assert rows["value"].tolist() == pytest.approx([value, value])
 
 
+def test_words_call_the_losses_the_same_where_the_claims_do():
+    said = tables.words(results(seeds=[0, 1]))
+    assert "are 0.870 with coding-rate reduction and 0.800 with cross entropy: coding-rate reduction is ahead" in said
+    assert "is ahead by 0.070. By the nearest class mean" in said
+    assert "they are 0.900 and 0.800: coding-rate reduction is ahead by 0.100." in said
+    even = tables.words(results(changed(CROSS_ENTROPY, 0.5, 10, 0, 0.85)))
+    assert "and 0.850 with cross entropy: the same within 0.03." in even
+    other = tables.words(results(changed(CROSS_ENTROPY, 0.5, 10, 0, 0.95)))
+    assert "and 0.950 with cross entropy: cross entropy is ahead by 0.080." in other
+
+
+def test_the_summary_has_spreads_over_seeds():
+    assert "| 0.5 | 0.800 ± 0.000 (0.50) |" in tables.summary(results(seeds=[0, 1]))
+    assert "| 0.5 | 0.800 (0.50) |" in tables.summary(results())
+
+
 def test_v_of_the_coding_rate_is_looked_at_for_every_ratio():
     rows = observed("coding_rate_stays_spread", results())
     assert rows.set_index("group")["value"].to_dict() == pytest.approx({"ratio 0": 20, "ratio 0.3": 10, "ratio 0.5": 8})
@@ -177,7 +193,7 @@ def test_v_of_the_coding_rate_is_looked_at_for_every_ratio():
         ("early_stopping_recovers", {"ratio": 0.5}, (CROSS_ENTROPY, 0.5, 10, 0, 0.7)),
         ("coding_rate_falls", {"ratio": 0.5}, (CODING_RATE, 0.5, 120, 0, 0.83)),
         ("long_training_ends_the_lead", {"ratio": 0.5}, (CODING_RATE, 0.5, 500, 0, 0.71)),
-        ("coding_rate_ahead_at_best", {"ratio": 0.5}, (CROSS_ENTROPY, 0.5, 10, 0, 0.88)),
+        ("coding_rate_ahead_at_best", {"ratio": 0.5}, (CROSS_ENTROPY, 0.5, 10, 0, 0.85)),
         ("coding_rate_ahead_at_best", {"ratio": 0.5, "rule": "nearest mean"}, (CROSS_ENTROPY, 0.5, 80, 1, 0.91)),
         ("coding_rate_stays_spread", {}, (CODING_RATE, 0.5, 60, 4, 1.4)),
     ],

@@ -52,7 +52,8 @@ def test_the_table_has_every_measured_epoch(trained):
 
 def test_stages_are_those_that_were_measured(trained):
     assert list(tables.stages(trained)) == [
-        "cross entropy, 10 epochs", "cross entropy, 30 epochs", "coding rate, 3 epochs", "coding rate, 6 epochs",
+        "cross entropy, 10 epochs", "cross entropy, 30 epochs", "coding-rate reduction, 3 epochs",
+        "coding-rate reduction, 6 epochs",
     ]  # fmt: skip
     assert tables.main_stages(trained) == ((CROSS_ENTROPY, 10), (CROSS_ENTROPY, 30), (CODING_RATE, 3))
     lines = tables.summary(trained).splitlines()
@@ -74,14 +75,14 @@ def test_words_and_figures_tell_what_the_tables_have(trained):
     assert slider.first == 1
     assert f"cross entropy at 30 epochs {late:.3f} with" in slider.pictures["0.5"].alt
     v = tables.at(trained, CODING_RATE, 3).groupby("ratio")["v_train"].mean()
-    assert f"coding rate {v.min():.2g} to {v.max():.2g}" in figures.spread_by_ratio(trained).alt
-    assert "coding rate by nearest mean" in figures.rules_by_ratio(trained).alt
+    assert f"coding-rate reduction {v.min():.2g} to {v.max():.2g}" in figures.spread_by_ratio(trained).alt
+    assert "coding-rate reduction by nearest mean" in figures.rules_by_ratio(trained).alt
     assert "smallest, normalised, decay 0.0005:" in figures.margins_over_training(trained).alt
 
 
 def test_words_and_figures_do_with_right_labels_only_or_wrong_ones_only(trained):
     right = trained.where(corrupted=0.0)
-    assert "The coding rate is ahead" not in tables.words(right)
+    assert "Coding-rate reduction is ahead" not in tables.words(right)
     wrong = trained.where(corrupted=0.5)
     assert "Margins" not in tables.words(wrong)
     assert "rom the first epoch without a training error" in figures.margins_over_training(wrong).alt

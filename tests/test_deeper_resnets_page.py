@@ -150,6 +150,8 @@ def test_slopes_are_those_of_the_powers(ideal):
     rows = tables.shortest(ideal).query("case == @ONE and seed == 0")
     assert math.isnan(tables.slope(rows[rows["depth"] <= 2], "nc3"))
     assert math.isnan(tables.slope(rows.assign(nc3=0.0), "nc3"))
+    late = rows.assign(nc3=np.where(rows["depth"] < 4, 99.0, rows["nc3"]))
+    assert tables.slope(late, "nc3", fewest=4) == pytest.approx(-0.8)
     bent = rows.assign(nc3=np.where(rows["depth"] == 1, 99.0, rows["nc3"]))
     assert tables.slope(bent, "nc3") == pytest.approx(-0.8)  # one block does not count
 
@@ -179,6 +181,7 @@ def test_slopes_are_compared_with_the_theory_and_the_measured_one(ideal):
     found, holds = values(ideal, "falls_as_the_theory", quantity="nc3")
     np.testing.assert_allclose(found, -0.8, atol=1e-9)
     assert holds == [True] * 3
+    assert values(ideal, "falls_as_the_theory", quantity="nc3", fewest=8)[1] == [True] * 3
     found, holds = values(ideal, "falls_as_measured", quantity="nc3")
     np.testing.assert_allclose(found, 0.465, atol=1e-9)
     assert holds == [False] * 3
@@ -198,6 +201,7 @@ def test_slopes_are_compared_with_the_theory_and_the_measured_one(ideal):
         ("deeper_nears_features_model", ONE, 16, 0.2),
         ("never_below_features_model", LESS, 4, -1e-6),
         ("two_maps_gain_nothing", TWO, 16, 0.3),
+        ("two_maps_gain_nothing", TWO, 32, 0.3),
         ("less_decay_collapses_more", LESS, 16, 0.26),
         ("less_decay_collapses_more", TWO, 16, 0.1),
         ("deeper_transformers_collapse_more", TRANSFORMER, 1, 0.0001),
@@ -207,9 +211,15 @@ def test_each_check_fails_for_the_seed_whose_network_is_elsewhere(check, case, d
     def changed(one: str, blocks: int, seed: int) -> float:
         return value if (one, blocks, seed) == (case, depth, 1) else as_published(one, blocks, seed)
 
-    rows = CHECKS[check]({"page": made(changed)}, thresholds()).rows
+    rows = CHECKS[check]({"page": made(changed, depths=(*DEPTHS, 32))}, thresholds()).rows
     failed = rows.loc[~rows["holds"].astype(bool), ["group", "seed"]].to_numpy().tolist()
     assert [seed for _, seed in failed] == [1]
+
+
+def test_the_table_has_spreads_of_what_seeds_change(ideal):
+    row = tables.means(ideal).loc[(1000, ONE, 1)]
+    assert row["variance_ratio"] == "0.505 ± 0.005"
+    assert row["floor"] == "0.199"
 
 
 def test_longer_training_is_judged_apart_and_told():
@@ -228,6 +238,7 @@ def test_words_follow_the_numbers(ideal):
     text = tables.words(ideal)
     assert text.startswith("**With one map a block, mean NC1 goes from 0.51 to 0.055 (1 to 16 blocks). With two maps")
     assert "it goes from 0.51 to 0.51 (1 to 16 blocks).**" in text
+    assert "in the deepest networks, mean NC1 is 0.055 to 0.51." in text
     assert "0 of 60 networks have a lower objective" in text
     assert "NC1 goes as L to the power -0.80 from 2 blocks on, and -0.80 from 4 on." in text
     bent = made(lambda case, depth, seed: as_published(case, max(depth, 4), seed))

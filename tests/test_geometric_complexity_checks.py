@@ -8,7 +8,7 @@ import pytest
 from nrc_core.claims.checks import CHECKS
 from nrc_core.results.thresholds import thresholds
 from nrc_core.sections.geometric_complexity.experiment import BASE
-from tests.fakes_complexity import changed, ideal_networks, strength
+from tests.fakes_complexity import EACH, changed, ideal_networks, strength
 
 
 @pytest.fixture(scope="module")
@@ -27,6 +27,7 @@ CASES = [
     ("first_uses_more_of_the_bound", {"knobs": ["learning_rate"]}, 4),
     ("penalty_helps_few_shot", {}, 4),
     ("penalty_helps_few_shot", {"momentum": 0.9}, 4),
+    ("v_of_test_rows_within_complexity", {}, 2 * EACH),
 ]
 
 
@@ -48,6 +49,7 @@ def test_the_checks_hold_for_ideal_networks(ideal, name, arguments, count):
         ("fall_is_scale", CASES[3][1], "normalised_complexity", lambda run: math.exp(-0.6 * strength(run))),
         ("least_complex_is_least_trained", CASES[4][1], "loss", lambda run: 0.01),
         ("first_uses_more_of_the_bound", {"knobs": ["learning_rate"]}, "variance", lambda run: 0.1),
+        ("v_of_test_rows_within_complexity", {}, "v_test", lambda run: 1.1),
         ("complexity_orders_collapse", {}, "v_test", strength),
         ("complexity_orders_collapse", CASES[6][1], "v_train", strength),
         ("penalty_helps_few_shot", {}, "few_shot", lambda run: 0.5 + 0.19 * run["penalty"]),
@@ -58,6 +60,19 @@ def test_each_check_fails_for_other_networks(ideal, name, arguments, quantity, f
     rows = CHECKS[name]({"page": changed(ideal, **{quantity: function})}, thresholds(), **arguments).rows
     assert not rows.empty
     assert not rows["holds"].any()
+
+
+def test_complexity_that_rises_comes_with_more_training_or_not(ideal):
+    """The complexity rises along the learning rate; the loss falls too, or rises."""
+    grown = changed(ideal, complexity=strength)
+    seen = CHECKS["complexity_grows_with_training"]({"page": grown}, thresholds(), knobs=["learning_rate"])
+    assert len(seen.rows) == 4
+    assert not seen.rows["holds"].any()  # the loss of the ideal networks rises with the learning rate
+    trained = changed(grown, loss=lambda run: 0.01 * (1 - run["learning_rate"]))
+    seen = CHECKS["complexity_grows_with_training"]({"page": trained}, thresholds(), knobs=["learning_rate"])
+    assert seen.rows["holds"].all()
+    silent = CHECKS["complexity_grows_with_training"]({"page": ideal}, thresholds(), knobs=["learning_rate"])
+    assert (len(silent.rows), silent.silent) == (0, 4)
 
 
 def test_one_step_in_the_wrong_direction_is_enough(ideal):
@@ -80,6 +95,13 @@ def test_undertrained_networks_are_not_compared(ideal):
     )
     seen = CHECKS["falls_along"]({"page": broken}, thresholds(), knobs=["weight_decay"], quantity="complexity")
     assert seen.rows["holds"].all()
+    seed = changed(
+        ideal,
+        complexity=lambda run: 50.0 if run["weight_decay"] == 0.01 else math.exp(-strength(run)),
+        loss=lambda run: 0.11 if run["weight_decay"] == 0.01 and run["seed"] == 1 else 0.01,
+    )
+    seen = CHECKS["falls_along"]({"page": seed}, thresholds(), knobs=["weight_decay"], quantity="complexity")
+    assert seen.rows["holds"].all()  # left out for both seeds
     alone = changed(ideal, loss=lambda run: 0.01 if run["weight_decay"] == 0.01 else 0.11)
     seen = CHECKS["falls_along"]({"page": alone}, thresholds(), knobs=["weight_decay"], quantity="complexity")
     assert seen.rows.empty

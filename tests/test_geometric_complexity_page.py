@@ -98,7 +98,9 @@ def test_a_row_of_the_table_is_the_end_of_a_network(trained):
     assert row["untrained_few_shot"] == own["few_shot", 0]
     ratios = own["variance"] / own["class_complexity"]
     assert row["ratio"] == pytest.approx(ratios.max(), rel=1e-12)
-    assert table.loc[table["dataset"] == PICTURES, "ratio"].isna().all()
+    gaussian, pictures = (table[table["dataset"] == name] for name in (GAUSSIAN, PICTURES))
+    np.testing.assert_allclose(gaussian["test_ratio"], gaussian["v_test"] / gaussian["normalised_complexity_test"])
+    assert pictures[["ratio", "test_ratio"]].isna().all(axis=None)
     assert not table["fitted"].any()  # after three steps
 
 
@@ -204,7 +206,9 @@ def test_words_tell_what_the_tables_have(ideal):
     assert f"at most {ratios.max():.2g} times the bound.**" in said
     assert said.count("normalised complexity of test rows, V_f of test rows 1.00 ± 0.00") == 2
     assert "Pictures, momentum 0.9: a penalty of 0.1 moves few-shot accuracy on new classes by 0.10 ± 0.00" in said
-    assert f"0 of {4 * EACH} networks have a training loss above 0.1" in said
+    assert f"0 of {4 * EACH} networks have a training loss above 0.1." in said
+    largest = max(math.exp(-0.2 * strength(run)) for run in ideal.runs.to_dict("records"))
+    assert f"checked on test rows too: V_f is at most {largest:.2g} times its bound there." in said
     factor = math.exp(-100 * 0.01)
     assert f"weight decay from 0 to 0.01: {factor:.2g}, {factor**0.2:.2g}, {factor**0.4:.2g}; batch size" in said
 

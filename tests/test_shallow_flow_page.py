@@ -156,6 +156,8 @@ def test_each_check_fails_where_a_flow_is_elsewhere(found, check, quantity, valu
 def test_the_checks_of_controls_fail_where_nothing_differs(found):
     alike = changed(found, "duality", 1e-4, init_scale=5.0)
     assert checked("large_start_keeps_away", alike)["holds"].tolist() == [False, True]
+    unlit = changed(found, "unlit", 1.0, spread=5.0)
+    assert checked("features_off_rays", unlit, kinds=["overlapping"])["seed"].tolist() == [1]
     on_rays = changed(found, "within", 1.0, spread=5.0)
     assert checked("features_off_rays", on_rays, kinds=["overlapping"])["holds"].tolist() == [False, True]
     apart = changed(changed(found, "other_class", -0.1, task="shallow ReLU flow on digits"), "same_class", 0.1,
@@ -179,6 +181,32 @@ def test_features_that_stay_do_not_come_closer(found, quantity, value):
     gain = np.minimum(last["within_mean"] - first["within_mean"], first["between"] - last["between"])
     np.testing.assert_allclose(rows["value"], gain)
     assert not checked("features_come_closer", changed(found, quantity, value, **digits), kinds=["digits"])["holds"][0]
+
+
+def test_the_mean_cosine_counts_samples_without_a_neuron_as_on_the_ray(found):
+    digits = {"task": "shallow ReLU flow on digits"}
+    close = changed(found, "within_mean", 0.99, **digits)
+    rows = checked("mean_features_off_rays", changed(close, "unlit", 0.0, **digits), kinds=["digits"])
+    assert (rows["value"][0], rows["holds"][0]) == (pytest.approx(0.99), True)
+    rows = checked("mean_features_off_rays", changed(close, "unlit", 1.0, **digits), kinds=["digits"])
+    assert (rows["value"][0], rows["holds"][0]) == (pytest.approx(0.99 + 2 / 18), False)
+
+
+def test_samples_that_are_never_learnt_are_counted_by_the_loss(found):
+    """Eighteen pictures: with k of them at log 3 and all others at zero, the mean loss is k log 3 / 18."""
+    digits = {"task": "shallow ReLU flow on digits"}
+    for count, expected in ((0.001, 0.0), (1.0, 1.0), (2.003, 2.0), (1.5, math.nan)):
+        log_loss = math.log(count * math.log(3) / 18)
+        other = changed(changed(found, "log_loss", log_loss, **digits), "unlit", 0.0, **digits)
+        own = tables.ends(other).query("kind == 'digits'")
+        assert own["samples"].tolist() == [18, 18]
+        assert own["never_learnt"].iloc[0] == pytest.approx(expected, nan_ok=True)
+        others = int((own["never_learnt"].iloc[1:] > 0).sum())
+        words = tables.words(other)
+        if expected > 0:
+            assert f"{1 + others} of 2 flows stop at the loss of" in words
+        elif not others:
+            assert "never learnt" not in words
 
 
 def test_four_classes_have_a_condition_and_three_have_none(found):

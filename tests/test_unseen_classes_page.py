@@ -160,7 +160,7 @@ def made(**changes: float) -> Results:
                 runs.append({"key": key, "seed": seed, "sources": tuple(range(count)), "dataset_options": options})
                 equal = per_class == 100
                 own = {
-                    ("v_train", 9): v_train, ("v_test", 9): v_train, ("few_shot", 9): few_shot,
+                    ("v_train", 9): v_train, ("v_test", 9): v_train + 1 / per_class, ("few_shot", 9): few_shot,
                     ("v_target", 9): v_target if equal else v_total, ("v_target_median", 9): 0.9 if count == 2 else 0.3,
                     ("few_shot", 0): 0.73, ("v_target", 0): 1.0, ("v_target_median", 0): 0.8, ("few_shot", -1): 0.83,
                     ("v_target", -1): 0.7, ("v_target_median", -1): 0.6, ("pair_test", 0): 0.1, ("pair_bound", 0): 0.2,
@@ -188,9 +188,13 @@ def look(check: str, results: Results, **arguments) -> dict[tuple[str, int], boo
 
 CASES = [
     ("unseen_variance_falls", {}, {"v_target_at_29": 1.7}, {(EQUAL_ROWS, 1)}),
+    ("unseen_variance_falls", {"fewest": 5, "least": 1.0}, {"v_target_at_29": 1.1}, {(EQUAL_ROWS, 1)}),
     ("unseen_median_falls", {}, {"v_target_median_at_2": 0.8}, {(EQUAL_ROWS, 1)}),
-    ("few_shot_rises", {}, {"few_shot_at_10": 0.5}, {("5 to 10 source classes", 0)}),
+    ("few_shot_rises", {}, {"few_shot_at_10": 0.5}, {("5 to 10 source classes", 1)}),
+    ("few_shot_rises", {"least": 0.0}, {"few_shot_at_10": 0.64}, {("5 to 10 source classes", 1)}),
     ("totals_do_not_matter", {"fewest": 5}, {"v_target_at_5": 1.5}, {("5 source classes", 0)}),
+    ("totals_do_not_matter_for_few_shot", {"fewest": 5}, {"few_shot_at_29": 0.85}, {("29 source classes", 1)}),
+    ("fewer_rows_vary_more", {"fewest": 5}, {"v_test_at_29": 0.25}, {("29 source classes", 1)}),
     ("sources_collapse_less", {}, {"v_train_at_10": 0.09}, {(EQUAL_ROWS, 1)}),
     ("pairs_within_bound", {}, {"pair_test_at_5": 0.21}, {("5 source classes", 1)}),
     ("training_hurts", {"classes": [2, 5]}, {"few_shot_at_5": 0.73}, {("5 source classes", 1)}),
@@ -213,7 +217,13 @@ def test_each_check_holds_and_fails_where_a_value_is_changed(check, arguments, c
 def test_values_are_those_computed_by_hand():
     found = {"page": made()}
     assert CHECKS["unseen_variance_falls"](found, thresholds()).rows["value"].tolist() == pytest.approx([9.6, 9.6])
-    assert CHECKS["few_shot_rises"](found, thresholds()).rows["value"].tolist() == pytest.approx([0.16, 0.07, 0.11])
+    later = CHECKS["unseen_variance_falls"](found, thresholds(), fewest=5, least=1.0)
+    assert (later.limit, later.rows["value"].tolist()) == (1, pytest.approx([2, 2]))
+    rises = CHECKS["few_shot_rises"](found, thresholds()).rows
+    assert rises["value"].tolist() == pytest.approx(2 * [0.16, 0.07, 0.11])
+    vary = CHECKS["fewer_rows_vary_more"](found, thresholds(), fewest=5).rows
+    assert vary["group"].tolist() == 2 * ["29 source classes"]  # five classes have more rows with equal totals
+    assert vary["value"].tolist() == pytest.approx(2 * [1 / 34 - 1 / 100])
     totals = CHECKS["totals_do_not_matter"](found, thresholds(), fewest=5).rows
     assert totals["group"].tolist() == ["5 source classes", "29 source classes"]  # ten have the same rows
     assert totals["value"].tolist() == pytest.approx([0.1, 0.06])
@@ -224,16 +234,31 @@ def test_values_are_those_computed_by_hand():
 
 def test_words_tell_both_sides():
     words = tables.words(made())
-    assert words.startswith("**Unseen classes get easier with more source classes: from 2 to 29, their V_f goes from 4")
-    assert "few-shot accuracy from 0.490 to 0.830** (2 draws of classes" in words
+    assert words.startswith(
+        "**Unseen classes get easier with more source classes: from 2 to 29, the mean of V_f over their pairs goes "
+        "from 4.8 to 0.5, the median from 0.9 to 0.3, and few-shot accuracy from 0.490 to 0.830** (2 draws of classes"
+    )
     assert "V_f of their training rows goes from 0.03 to 0.16" in words
     assert "better than those of the untrained network from 29 source classes on, and better than pixels" in words
     assert "and better than pixels with none of these numbers of classes" in words
+    assert "A few pairs of unseen classes, which get means close to each other, make the mean of V_f fall." in words
+    assert "A few pairs" not in tables.words(made(v_target_at_2=0.5))
+    assert "With pixels, mean and median are 0.7 and 0.6." in words
     assert (
-        "over pairs of unseen classes goes from 0.9 to 0.3. With pixels, mean and median are 0.7 and 0.6. So" in words
+        "with 2 source classes, mean V_f of unseen classes is 4.8, and with 29 it is 0.5. From 10 to 29, it fal"
+        in words
     )
+    assert "falls in 2 of 2 draws" in words
+    assert "few-shot accuracy rises in 6 of 6 steps, in 6 of them by 0.01 or more" in words
+    slow = tables.words(made(few_shot_at_29=0.725, v_target_at_29=0.8, v_target_at_2=9.0))
+    assert "is 4.8 to 9, and with 29 it is 0.5 to 0.8. From 10 to 29, it falls in 1 of 2 draws" in slow
+    assert "rises in 6 of 6 steps, in 5 of them by 0.01 or more" in slow
     assert "With 1,000 training rows in all, few-shot accuracy goes from 0.490 to 0.830" in words
-    assert "at most 0.000 from that with equal rows per class: the number of classes decides more than" in words
+    assert (
+        "from that with equal rows per class: here the number of classes changes more than the number of rows. Th"
+        in (words)
+    )
+    assert "Still, that of rows counts too." in tables.words(made(few_shot_at_29=0.9))
     assert "The bound on V_f of test rows holds for 28 of 28 pairs" in words
     assert "**Unseen classes get no easier" in tables.words(made(v_target_at_29=20.0))
     assert "holds for 27 of 28 pairs" in tables.words(made(pair_test_at_5=0.21))
@@ -248,7 +273,7 @@ def test_figures_tell_their_numbers():
     slider = figures.bound_by_sources(found)
     assert list(slider.pictures) == ["2", "5", "10", "29"]
     told = slider.pictures["10"].alt
-    assert "4 of 4 pairs are within it. The bound is 1.3 to 2 times V_f, in the middle 1.7 times" in told
+    assert "4 of 4 pairs are within it. The bound is 1.3 to 2 times V_f, the median is 1.7 times" in told
 
 
 def test_the_summary_has_means_spreads_and_both_baselines():

@@ -4,6 +4,8 @@ import math
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
+import pandas as pd
+
 
 def plural(number: int, noun: str) -> str:
     """A noun, in the plural unless the number is 1.
@@ -55,6 +57,21 @@ def share(value: float) -> str:
         ('0.04%', '12.3%', '100%')
     """
     return f"{100 * value:.3g}%"
+
+
+def with_spread(values: pd.Series, digits: str, spread: str | None = None) -> str:
+    """The mean of some values and, if there are several, their standard deviation.
+
+    Args:
+        digits: how the mean is written, as in a format string.
+        spread: the same for the standard deviation; as the mean unless given.
+
+    Example:
+        >>> with_spread(pd.Series([1.0, 2.0]), ".2f"), with_spread(pd.Series([1.0]), ".2f")
+        ('1.50 ± 0.71', '1.00')
+    """
+    deviation = values.std()
+    return f"{values.mean():{digits}}" + ("" if math.isnan(deviation) else f" ± {deviation:{spread or digits}}")
 
 
 def apart(value: float, limit: float, digits: int = 2) -> str:

@@ -1,4 +1,4 @@
-"""Gradient flow on two-layer ReLU networks for classes, down to losses far below the smallest number of a computer."""
+"""Gradient flow on two-layer ReLU networks for classes, down to losses far below the smallest floating-point number."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass

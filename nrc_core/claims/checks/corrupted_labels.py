@@ -79,20 +79,20 @@ def _difference(row: Row, better: tuple[str, int], worse: tuple[str, int]) -> fl
 
 @check(limit="accuracy_lead_least", over=_by_rule, at_least=True, reads="descent")
 def coding_rate_ahead(row: Row, rule: str = "own") -> Value | None:
-    """Test accuracy of the coding rate after 60 epochs minus that of cross entropy after 80 (test rule: {rule})."""
+    """Test accuracy of coding-rate reduction after 60 epochs less that of cross entropy after 80 (rule: {rule})."""
     return _difference(row, CODED, END)
 
 
 @check(limit="accuracy_even_most", over=_by_rule, reads="descent")
 def losses_alike(row: Row) -> Value | None:
-    """Distance of the test accuracies of the coding rate after 60 epochs and of cross entropy after 80."""
+    """Distance of the test accuracies of coding-rate reduction after 60 epochs and of cross entropy after 80."""
     found = _difference(row, CODED, END)
     return None if found is None else abs(found)
 
 
 @check(limit="trend_least", over=_all_ratios, at_least=True, reads="descent", needs="three ratios")
 def lead_grows_with_ratio(rows: pd.DataFrame) -> Value | None:
-    """Rank correlation of the ratio of replaced labels with the lead of the coding rate, by seed."""
+    """Rank correlation of the ratio of replaced labels with the lead of coding-rate reduction, by seed."""
     if CODED not in rows or END not in rows:
         return None
     lead = (rows[CODED] - rows[END]).dropna()
@@ -107,28 +107,28 @@ def early_stopping_helps(row: Row) -> Value | None:
 
 @check(limit="most_of_a_gap", over=_by_rule, at_least=True, strict=True, reads="descent", needs="a lead")
 def early_stopping_recovers(row: Row) -> Value | None:
-    """What cross entropy gains by stopping after 10 epochs, over the lead of the coding rate."""
+    """What cross entropy gains by stopping after 10 epochs, over the lead of coding-rate reduction."""
     gain, lead = _difference(row, STOPPED, END), _difference(row, CODED, END)
     return None if gain is None or lead is None or lead <= 0 else gain / lead
 
 
 @check(limit="accuracy_fall_least", over=_by_rule, at_least=True, reads="descent")
 def coding_rate_falls(row: Row) -> Value | None:
-    """Test accuracy of the coding rate after 20 epochs minus that after 120."""
+    """Test accuracy of coding-rate reduction after 20 epochs minus that after 120."""
     return _difference(row, CODED_EARLY, CODED_LATE)
 
 
 @check(limit="accuracy_near_most", over=_by_rule, reads="descent")
 def long_training_ends_the_lead(row: Row) -> Value | None:
-    """Test accuracy of the coding rate after 500 epochs minus that of cross entropy after 80."""
+    """Test accuracy of coding-rate reduction after 500 epochs minus that of cross entropy after 80."""
     return _difference(row, CODED_LONG, END)
 
 
 @check(limit="most_of_a_gap", over=_both, strict=True, reads="descent", needs="a lead")
 def equal_share_shrinks_the_lead(rows: pd.DataFrame, share: str = GIVEN) -> Value | None:
-    """Lead of the coding rate over cross entropy when both reproduce as many labels, over its lead at the end.
+    """Lead of coding-rate reduction over cross entropy when both reproduce as many labels, over its lead at the end.
 
-    Cross entropy is taken where it first reproduces the share that the coding rate reproduces after 60 epochs.
+    Cross entropy is taken where it first reproduces the share that coding-rate reduction reproduces after 60 epochs.
     """
     entropy, coding = (rows[rows["kind"] == kind].set_index("epoch") for kind in (CROSS_ENTROPY, CODING_RATE))
     if MIDDLE not in coding.index or END[1] not in entropy.index:
@@ -146,9 +146,9 @@ def _best(results: Results, ratio: float, rule: str = "own") -> Items:
                 yield {"group": _group(own), "seed": int(seed)}, row.dropna().to_dict()
 
 
-@check(limit=0.0, over=_best, at_least=True, strict=True, reads="descent", needs="both losses")
+@check(limit="accuracy_even_most", over=_best, at_least=True, strict=True, reads="descent", needs="both losses")
 def coding_rate_ahead_at_best(row: Mapping[str, float], rule: str = "own") -> Value | None:
-    """Lead of the coding rate with each loss at its best measured epoch (test rule: {rule})."""
+    """Lead of coding-rate reduction with each loss at its best measured epoch (test rule: {rule})."""
     return row[CODING_RATE] - row[CROSS_ENTROPY] if len(row) == 2 else None
 
 
@@ -159,7 +159,7 @@ def _spreads(results: Results) -> Items:
 
 @check(limit="spread_factor_least", over=_spreads, at_least=True, reads="descent")
 def coding_rate_stays_spread(row: Row) -> Value | None:
-    """V_f of the training rows with the coding rate after 60 epochs, over that with cross entropy after 80."""
+    """V_f of the training rows with coding-rate reduction after 60 epochs, over that with cross entropy after 80."""
     return row[CODED] / row[END] if CODED in row and END in row else None
 
 

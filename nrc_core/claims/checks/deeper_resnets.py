@@ -8,7 +8,17 @@ import pandas as pd
 from nrc_core.claims.checks.observation import Found, Items, Value, check
 from nrc_core.claims.checks.subjects import parts, rank_correlation
 from nrc_core.results.results import Results
-from nrc_core.sections.deeper_resnets.tables import LESS, MEASURES, ONE, TRANSFORMER, TWO, networks, shortest, slope
+from nrc_core.sections.deeper_resnets.tables import (
+    FITTED_FROM,
+    LESS,
+    MEASURES,
+    ONE,
+    TRANSFORMER,
+    TWO,
+    networks,
+    shortest,
+    slope,
+)
 
 # The depths at which the claims compare, and the slope that the paper reports for its networks.
 FEW, MIDDLE, MANY = 2, 8, 16
@@ -82,11 +92,12 @@ def never_below_features_model(rows: pd.DataFrame) -> Value:
 
 @check(
     limit="unchanged_share_least", over=_two_maps, at_least=True, reads="descent",
-    needs=f"networks of {MIDDLE} and of {MANY} blocks",
+    needs=f"networks of {MIDDLE} and of more blocks",
 )  # fmt: skip
 def two_maps_gain_nothing(rows: pd.DataFrame) -> Value | None:
-    """NC1 with 16 blocks over that with 8, with two maps a block and the same decay for all depths."""
-    return _ratio(rows, "variance_ratio", MANY, MIDDLE)
+    """Smallest NC1 with more than 8 blocks over that with 8, with two maps a block and one decay for all depths."""
+    deeper = [_ratio(rows, "variance_ratio", int(depth), MIDDLE) for depth in rows["depth"] if depth > MIDDLE]
+    return min((found for found in deeper if found is not None), default=None)
 
 
 @check(
@@ -100,11 +111,13 @@ def less_decay_collapses_more(rows: pd.DataFrame) -> Value | None:
 
 @check(
     limit=-0.5, over=_cases, reads="descent", needs="networks of several depths",
-    quantity=lambda quantity: f"slope of {MEASURES[quantity]} in the depth, in logarithms, from two blocks on",
+    quantity=lambda quantity, fewest=FITTED_FROM: (
+        f"slope of {MEASURES[quantity]} in the depth, in logarithms, from {fewest} blocks on"
+    ),
 )  # fmt: skip
-def falls_as_the_theory(rows: pd.DataFrame, quantity: str) -> Value | None:
-    """Slope of a measure in the depth, in logarithms, from two blocks on."""
-    found = slope(rows, quantity)
+def falls_as_the_theory(rows: pd.DataFrame, quantity: str, fewest: int = FITTED_FROM) -> Value | None:
+    """Slope of a measure in the depth, in logarithms, from some number of blocks on."""
+    found = slope(rows, quantity, fewest)
     return None if np.isnan(found) else found
 
 

@@ -10,9 +10,9 @@ from nrc_core.claims.checks.observation import Found, Items, Limits, Value, chec
 from nrc_core.claims.checks.subjects import each_row, parts, rank_correlation
 from nrc_core.results.results import Results
 from nrc_core.sections.geometric_complexity.scale import scaled
-from nrc_core.sections.geometric_complexity.tables import KNOBS, along, networks, with_penalty
+from nrc_core.sections.geometric_complexity.tables import KNOBS, evenly_trained, networks, with_penalty
 
-FITTED = "two values of the setting with a small training loss"
+FITTED = "two values of the setting at which all seeds have a small training loss"
 
 
 def _with_constant(results: Results) -> Items:
@@ -22,11 +22,11 @@ def _with_constant(results: Results) -> Items:
 
 
 def _settings(results: Results, limits: Limits, knobs: Sequence[str]) -> Items:
-    """Yield the fitted networks along a setting, in the order in which the complexity is reported to fall."""
-    table = along(results)
-    table = table[table["knob"].isin(knobs) & (table["loss"] <= limits["even_loss_most"])]
+    """Yield the networks along a setting at values at which all seeds are fitted, as the complexity should fall."""
+    table = evenly_trained(results, limits["even_loss_most"])
+    chosen = table[table["knob"].isin(knobs)]
     each = ["population", "knob", "seed"]
-    yield from parts(table, each, group=lambda row: f"{row['population']}, {KNOBS[row['knob']][0]}", order="step")
+    yield from parts(chosen, each, group=lambda row: f"{row['population']}, {KNOBS[row['knob']][0]}", order="step")
 
 
 def _penalties(results: Results, limits: Limits, momentum: float = 0.0) -> Items:
@@ -50,6 +50,12 @@ def _random_map() -> Items:
 def variance_within_complexity(row: dict) -> Value:
     """Largest variance of the features of a class over its Poincaré constant times its geometric complexity."""
     return row["ratio"]
+
+
+@check(limit=1.0, over=_with_constant, reads="descent")
+def v_of_test_rows_within_complexity(row: dict) -> Value:
+    """V_f of test rows over the Poincaré constant times their normalised complexity."""
+    return row["test_ratio"]
 
 
 @check(limit=1.0, over=_settings, strict=True, reads="descent", needs=FITTED)
@@ -86,6 +92,14 @@ def least_complex_is_least_trained(rows: pd.DataFrame) -> Value | None:
         return None
     ordered = rows.sort_values("complexity")["loss"]
     return ordered.iloc[0] / ordered.iloc[-1]
+
+
+@check(limit=1.0, over=_settings, strict=True, reads="descent", needs=FITTED)
+def complexity_grows_with_training(rows: pd.DataFrame) -> Value | None:
+    """Largest ratio of training loss to that of the network before it, where the complexity rises along the setting."""
+    loss, complexity = (rows[name].to_numpy() for name in ("loss", "complexity"))
+    rises = complexity[1:] > complexity[:-1]
+    return float((loss[1:] / loss[:-1])[rises].max()) if rises.any() else None
 
 
 @check(limit=1.0, over=_settings, at_least=True, strict=True, reads="descent", needs=FITTED)

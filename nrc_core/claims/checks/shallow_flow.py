@@ -87,10 +87,18 @@ def features_on_orthogonal_rays(row: Row, limits: Limits) -> Found:
     return row["within"], row["between"] <= limits["orthogonal_cosine_most"]
 
 
-@check(limit="ray_cosine_least", over=_ends, strict=True, reads="descent")
-def features_off_rays(row: Row) -> Value:
+@check(
+    limit="ray_cosine_least", over=_ends, strict=True, reads="descent", needs="a neuron that is active for each sample"
+)
+def features_off_rays(row: Row) -> Value | None:
     """Smallest cosine of features in a class at the end."""
-    return row["within"]
+    return None if row["unlit"] else row["within"]  # without an active neuron, features have no direction
+
+
+@check(limit="ray_cosine_least", over=_ends, strict=True, reads="descent")
+def mean_features_off_rays(row: Row) -> Value:
+    """Mean cosine of features in a class at the end, with 1 for the pairs of samples that activate no neuron."""
+    return row["within_mean"] + 2 * row["unlit"] / row["samples"]
 
 
 @check(limit="scale_error_most", over=_ends, reads="descent")
@@ -114,7 +122,7 @@ def large_start_keeps_away(rows: pd.DataFrame) -> Value:
 
 @check(limit=0.0, over=_realistic, at_least=True, strict=True, reads="descent")
 def neurons_nearer_to_averages(row: Row) -> Value:
-    """Cosine of neurons with the class averages minus that with the max-margin directions, at a loss of 1e-4.
+    """Cosine of neurons with the class averages less that with max-margin directions, at a loss of 1e-4 or the end.
 
     Flows that do not come so far are seen at their end.
     """

@@ -45,8 +45,8 @@ def corrupted_labels(
 
     Args:
         sources: the classes, by their numbers in `digits_and_clothes`: 0 to 9 are the digits, 10 to 19 the clothes.
-        coding_epochs, coding_batch_size, coding_learning_rate: those of the coding rate, others of cross entropy.
-        long_ratios: ratios for which the coding rate is trained for `long_epochs`.
+        coding_epochs, coding_batch_size, coding_learning_rate: those of coding-rate reduction, others of cross entropy.
+        long_ratios: ratios for which coding-rate reduction is trained for `long_epochs`.
 
     Raises:
         ConfigError: values out of range, values of a list that are equal, a long ratio that is not among the ratios,

@@ -64,7 +64,7 @@ def accuracy_by_ratio(results: Results) -> Picture:
         return picture(
             figure,
             f"Test accuracy from the smallest to the largest ratio of replaced labels. {'; '.join(told)}. In the "
-            f"survey, cross entropy falls to {min(SURVEY[CROSS_ENTROPY].values())} and the coding rate to "
+            f"survey, cross entropy falls to {min(SURVEY[CROSS_ENTROPY].values())} and coding-rate reduction to "
             f"{min(SURVEY[CODING_RATE].values())}.",
         )
 
@@ -122,7 +122,7 @@ def _right_share(ratio: float, results: Results) -> float:
 
 
 def spread_by_ratio(results: Results) -> Picture:
-    """V_f of the training rows by the ratio of replaced labels, at the end of cross entropy and of the coding rate."""
+    """V_f of the training rows by the ratio of replaced labels, at the end of cross entropy and of the other loss."""
     _, end, middle = main_stages(results)
     with canvas(1, 1, 3.2) as (figure, [[axis]]):
         told = []

@@ -6,10 +6,11 @@ import numpy as np
 import pandas as pd
 
 from nrc_core.config.trained_features import CODING_RATE, CROSS_ENTROPY
-from nrc_core.results.phrases import counted, markdown_table
+from nrc_core.results.phrases import counted, markdown_table, with_spread
 from nrc_core.results.results import Results
+from nrc_core.results.thresholds import thresholds
 
-LOSSES = {CROSS_ENTROPY: "cross entropy", CODING_RATE: "coding rate"}
+LOSSES = {CROSS_ENTROPY: "cross entropy", CODING_RATE: "coding-rate reduction"}
 OWN, MEANS, SUBSPACES = RULES = ("test_accuracy", "accuracy_by_means", "accuracy_by_subspaces")
 GIVEN, WRONG = SHARES = ("given_accuracy", "wrong_given_accuracy")
 QUANTITIES = (
@@ -20,7 +21,7 @@ SURVEY = {
     CROSS_ENTROPY: {0.0: 0.939, 0.1: 0.909, 0.2: 0.861, 0.3: 0.791, 0.4: 0.724, 0.5: 0.603},
     CODING_RATE: {0.0: 0.940, 0.1: 0.911, 0.2: 0.897, 0.3: 0.881, 0.4: 0.866, 0.5: 0.843},
 }
-EARLY, MIDDLE = 10, 60  # epochs: cross entropy stopped early, and the coding rate beside the end of cross entropy
+EARLY, MIDDLE = 10, 60  # epochs: cross entropy stopped early, and coding-rate reduction beside the end of cross entropy
 
 
 def curves(results: Results) -> pd.DataFrame:
@@ -28,7 +29,7 @@ def curves(results: Results) -> pd.DataFrame:
 
     Returns:
         Columns `key, seed, kind` (of the loss), `ratio` (of replaced labels), `weight_decay`, `epoch`, and those in
-        `QUANTITIES`: `wrong_given_accuracy` is NaN with right labels, and margins are NaN with the coding rate.
+        `QUANTITIES`: `wrong_given_accuracy` is NaN with right labels, and margins are NaN with coding-rate reduction.
     """
     return results.once("wrong labels", _curves).copy()
 
@@ -71,7 +72,7 @@ def best(results: Results, quantity: str = OWN) -> pd.DataFrame:
 def stages(results: Results) -> dict[str, tuple[str, int]]:
     """The moments of training that the page compares, in words: loss and epoch.
 
-    Cross entropy stopped early and at its end; the coding rate in the middle and at the ends of its trainings.
+    Cross entropy stopped early and at its end; coding-rate reduction in the middle and at the ends of its trainings.
     """
     table = compared(results)
     ends = {kind: own.groupby("key")["epoch"].max() for kind, own in table.groupby("kind")}
@@ -89,7 +90,7 @@ def at(results: Results, kind: str, epoch: int) -> pd.DataFrame:
 
 
 def main_stages(results: Results) -> tuple[tuple[str, int], tuple[str, int], tuple[str, int]]:
-    """Loss and epoch of cross entropy stopped early, of cross entropy at its end, and of the coding rate beside it."""
+    """Loss and epoch of cross entropy stopped early and at its end, and of coding-rate reduction beside the end."""
     each = list(stages(results).values())
     entropy = [one for one in each if one[0] == CROSS_ENTROPY]
     return entropy[0], entropy[-1], next(one for one in each if one[0] == CODING_RATE)
@@ -114,10 +115,10 @@ def accuracy_at_share(rows: pd.DataFrame, wanted: float, share: str = GIVEN) -> 
 
 
 def leads(results: Results, share: str = GIVEN) -> pd.DataFrame:
-    """How far the coding rate is ahead of cross entropy, for every ratio and seed with wrong labels.
+    """How far coding-rate reduction is ahead of cross entropy, for every ratio and seed with wrong labels.
 
     Returns:
-        Columns `ratio, seed`, `lead` (of the main stages), `share` (that the coding rate has reproduced by then),
+        Columns `ratio, seed`, `lead` (of the main stages), `share` (that coding-rate reduction has reproduced by then),
         `equal_lead` (over cross entropy when it has reproduced as many) and `stopped` (by how much cross entropy was
         better when stopped early).
     """
@@ -147,7 +148,7 @@ def terminal_phases(results: Results) -> pd.DataFrame:
 
 
 def summary(results: Results) -> str:
-    """Test accuracy and, in brackets, the share of reproduced labels by ratio and stage, as means over the seeds."""
+    """Test accuracy with its spread over the seeds, and the mean share of reproduced labels, by ratio and stage."""
     each, ratios = stages(results), sorted(set(compared(results)["ratio"]))
     rows = []
     for ratio in ratios:
@@ -155,7 +156,7 @@ def summary(results: Results) -> str:
         for kind, epoch in each.values():
             own = at(results, kind, epoch)
             own = own[own["ratio"] == ratio]
-            cells.append("" if own.empty else f"{own[OWN].mean():.3f} ({own[GIVEN].mean():.2f})")
+            cells.append("" if own.empty else f"{with_spread(own[OWN], '.3f')} ({own[GIVEN].mean():.2f})")
         rows.append([f"{ratio:g}", *cells])
     return markdown_table(["ratio", *each], rows, right=len(each))
 
@@ -171,7 +172,7 @@ def _comparison(results: Results) -> list[str]:
     ratio = compared(results)["ratio"].max()
     late, stopped, coding = (_mean(results, one, ratio) for one in (end, early, middle))
     first = (
-        f"**With {ratio:.0%} of the labels replaced, test accuracy is {coding:.3f} with the coding rate after "
+        f"**With {ratio:.0%} of the labels replaced, test accuracy is {coding:.3f} with coding-rate reduction after "
         f"{middle[1]} epochs and {late:.3f} with cross entropy after {end[1]}, but {stopped:.3f} with cross entropy "
         f"stopped after {early[1]}** ({seeds})."
     )
@@ -181,9 +182,9 @@ def _comparison(results: Results) -> list[str]:
         return [first, ""]
     lead, equal, recovered = (worst[name].mean() for name in ("lead", "equal_lead", "stopped"))
     lines = [
-        f"The coding rate is ahead by {lead:.3f}. Where cross entropy has reproduced as many of the given labels "
+        f"Coding-rate reduction is ahead by {lead:.3f}. Where cross entropy has reproduced as many of the given labels "
         f"({worst['share'].mean():.2f}), it is ahead by {equal:.3f}. Stopping early is worth {recovered:.3f}.",
-        f"The coding rate loses as it goes on: {_falling(results, ratio)}.",
+        f"Coding-rate reduction loses as it goes on: {_falling(results, ratio)}.",
         _of_best(results, ratio),
         _of_rules(results, ratio, end, middle),
     ]
@@ -215,17 +216,25 @@ def stages_of(results: Results, kind: str) -> list[int]:
 def _of_best(results: Results, ratio: float) -> str:
     own, means = (best(results, rule).xs(ratio, level="ratio").mean() for rule in (OWN, MEANS))
     return (
-        f"Each at its best measured epoch, the accuracies are {own[CODING_RATE]:.3f} with the coding rate and "
-        f"{own[CROSS_ENTROPY]:.3f} with cross entropy; by the nearest class mean, {means[CODING_RATE]:.3f} and "
-        f"{means[CROSS_ENTROPY]:.3f}."
+        f"Each at its best measured epoch, the accuracies are {own[CODING_RATE]:.3f} with coding-rate reduction and "
+        f"{own[CROSS_ENTROPY]:.3f} with cross entropy: {_ahead(own)}. By the nearest class mean, they are "
+        f"{means[CODING_RATE]:.3f} and {means[CROSS_ENTROPY]:.3f}: {_ahead(means)}."
     )
+
+
+def _ahead(accuracies: pd.Series) -> str:
+    """Words for which of the two losses is ahead, if the accuracies are not the same by the claims' threshold."""
+    lead, even = accuracies[CODING_RATE] - accuracies[CROSS_ENTROPY], thresholds()["accuracy_even_most"]
+    if abs(lead) <= even:
+        return f"the same within {even:g}"
+    return f"{LOSSES[CODING_RATE if lead > 0 else CROSS_ENTROPY]} is ahead by {abs(lead):.3f}"
 
 
 def _of_rules(results: Results, ratio: float, end: tuple[str, int], middle: tuple[str, int]) -> str:
     entropy, coding = ({rule: _mean(results, one, ratio, rule) for rule in RULES} for one in (end, middle))
     return (
         f"The test rule matters. At the epochs of the first sentence, the nearest class mean gives {coding[MEANS]:.3f} "
-        f"with the coding rate and {entropy[MEANS]:.3f} with cross entropy, and the nearest subspace "
+        f"with coding-rate reduction and {entropy[MEANS]:.3f} with cross entropy, and the nearest subspace "
         f"{coding[SUBSPACES]:.3f} and {entropy[SUBSPACES]:.3f}."
     )
 
@@ -235,7 +244,7 @@ def _of_v(results: Results) -> Iterator[str]:
     entropy, coding = (at(results, *one).groupby("ratio")["v_train"].mean() for one in (end, middle))
     yield (
         f"V_f of the training rows is {entropy.min():.2g} to {entropy.max():.2g} with cross entropy and "
-        f"{coding.min():.2g} to {coding.max():.2g} with the coding rate, which keeps its features spread."
+        f"{coding.min():.2g} to {coding.max():.2g} with coding-rate reduction, which keeps its features spread."
     )
 
 

@@ -62,33 +62,33 @@ def collapse_by_depth(results: Results) -> Picture:
 
 
 def gap_by_depth(results: Results) -> Picture:
-    """The objective with the floor of the features model, their difference, and the decay of the blocks, by depth."""
+    """The objective with the minimum of the features model, their difference, and the decay of the blocks, by depth."""
     table = shortest(results)
     with canvas(1, 3, 3.6) as (figure, [axes]):
         for axis, quantity, title in zip(
             axes,
             ("loss", "excess", "block_decay"),
-            ("objective, and its floor", "objective minus floor", "part paid for the blocks"),
+            ("objective, and its lower bound", "objective minus bound", "part paid for the blocks"),
             strict=True,
         ):
             _draw(axis, table, quantity)
             axis.set_title(title)
         for case, colour in CASE_COLOURS.items():
             if case not in (ONE, LESS):
-                continue  # the others have the floor of the first case
+                continue  # the others have the bound of the first case
             floor = table[table["case"] == case].groupby("depth")["floor"].first()
             axes[0].plot(floor.index, floor, color=colour, linestyle=":", linewidth=2)
         axes[0].set_ylim(bottom=0)
         log_axis(axes[1])
         axes[2].set_ylim(bottom=0)
-        _case_legend(figure, table, floor={"color": NEUTRAL, "linestyle": ":", "linewidth": 2})
+        _case_legend(figure, table, **{"lower bound": {"color": NEUTRAL, "linestyle": ":", "linewidth": 2}})
         deepest = table[table["case"] == ONE].groupby("depth")[["loss", "floor"]].mean().iloc[-1]
         least = networks(results)["excess"].min()
         return picture(
             figure,
             f"Objective, its difference from the features model, and the decay of the blocks, by the number of blocks. "
-            f"With one map the deepest have {deepest['loss']:.3g}, and their floor is {deepest['floor']:.3g}. Of all "
-            f"networks the closest is {least:.2g} above its floor.",
+            f"With one map the deepest have {deepest['loss']:.3g}, and their lower bound is {deepest['floor']:.3g}. Of "
+            f"all networks the closest is {least:.2g} above its bound.",
         )
 
 

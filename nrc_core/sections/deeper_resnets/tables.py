@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 
 from nrc_core.config.residual import ATTENTION, CONSTANT, ONE_MAP, OVER_DEPTH, TWO_MAPS, paid_decay
-from nrc_core.results.phrases import counted, span
+from nrc_core.results.phrases import counted, span, with_spread
 from nrc_core.results.results import Results
 
 CASES = {
@@ -69,8 +69,8 @@ def shortest(results: Results) -> pd.DataFrame:
     return table[table["iterations"] == table["iterations"].min()]
 
 
-def slope(rows: pd.DataFrame, quantity: str) -> float:
-    """The slope of the logarithm of a quantity in that of the depth, by least squares from two blocks on.
+def slope(rows: pd.DataFrame, quantity: str, fewest: int = FITTED_FROM) -> float:
+    """The slope of the logarithm of a quantity in that of the depth, by least squares from `fewest` blocks on.
 
     NaN with fewer than two different depths from there on, or a value that is not positive.
 
@@ -79,7 +79,7 @@ def slope(rows: pd.DataFrame, quantity: str) -> float:
         >>> round(slope(rows, "nc3"), 12)
         -1.0
     """
-    fitted = rows[rows["depth"] >= FITTED_FROM]
+    fitted = rows[rows["depth"] >= fewest]
     if fitted["depth"].nunique() < 2 or not (fitted[quantity] > 0).all():
         return math.nan
     return float(np.polyfit(np.log(fitted["depth"]), np.log(fitted[quantity]), 1)[0])
@@ -95,10 +95,15 @@ def slopes(results: Results) -> pd.DataFrame:
 
 
 def means(results: Results) -> pd.DataFrame:
-    """Means over seeds of all networks, by iterations, case and depth."""
+    """Means and standard deviations over seeds of all networks, as text, by iterations, case and depth."""
     columns = ["loss", "floor", "excess", "block_decay", "head_norm", "floor_head", *list(MEASURES)[:-1], "error"]
     ordered = networks(results).sort_values("iterations", kind="stable")
-    return ordered.groupby(["iterations", "case", "depth"], sort=False)[columns].mean()
+    return ordered.groupby(["iterations", "case", "depth"], sort=False)[columns].agg(_written)
+
+
+def _written(values: pd.Series) -> str:
+    """Mean and standard deviation; only the mean of what theory gives, which is the same for all seeds."""
+    return f"{values.mean():.3g}" if "floor" in str(values.name) else with_spread(values, ".3g", ".1g")
 
 
 def words(results: Results) -> str:
@@ -109,6 +114,10 @@ def words(results: Results) -> str:
     lines = [f"With two maps and the decay divided by the depth L, it goes {falls[LESS]}."]
     if TRANSFORMER in falls:
         lines.append(f"In the small Transformer it goes {falls[TRANSFORMER]}.")
+    deepest = [_deepest(rows) for _, rows in table.groupby("case", sort=False)]
+    lines.append(
+        f"Collapse is loose at these depths: in the deepest networks, mean NC1 is {span(deepest, '{:.2g}'.format)}."
+    )
     below, least = int((every["excess"] < 0).sum()), every["excess"].min()
     lines.append(
         f"{below} of {counted(len(every), 'network')} have a lower objective than the features model. The smallest "
@@ -131,6 +140,11 @@ def _last(table: pd.DataFrame) -> str:
     first = depths[-3]
     each = [slope(rows, "variance_ratio") for _, rows in own[own["depth"] >= first].groupby("seed")]
     return f", and {np.mean(each):.2f} from {first} on"
+
+
+def _deepest(rows: pd.DataFrame) -> float:
+    """The mean NC1 of the networks with the most blocks."""
+    return float(rows.loc[rows["depth"] == rows["depth"].max(), "variance_ratio"].mean())
 
 
 def _fall(rows: pd.DataFrame) -> str:

@@ -6,7 +6,7 @@ from typing import Any
 
 import pandas as pd
 
-from nrc_core.results.phrases import counted
+from nrc_core.results.phrases import counted, with_spread
 from nrc_core.results.results import Results
 from nrc_core.results.thresholds import thresholds
 from nrc_core.sections.geometric_complexity.experiment import BASE, GAUSSIAN
@@ -40,7 +40,8 @@ def networks(results: Results) -> pd.DataFrame:
         Columns `key, seed, dataset`, `population` (in words), the settings in `BASE`, those in `AT_END`, `fitted`
         (whether the training loss is at most the threshold `even_loss_most`), `untrained_few_shot` and
         `inputs_few_shot`, `used` (the variance of the features over their complexity, both means over the trained
-        classes), and `ratio`, the largest of `class_ratios` of the network (NaN without a known constant).
+        classes), `ratio`, the largest of `class_ratios` of the network, and `test_ratio`, V_f of test rows over its
+        bound, the Poincaré constant times their normalised complexity (both NaN without a known constant).
     """
     return results.once("geometric complexity", _networks).copy()
 
@@ -57,6 +58,8 @@ def _networks(results: Results) -> pd.DataFrame:
     means = results.descent.groupby(["quantity", "key"])["value"].mean()
     table["used"] = table["key"].map(means["variance"] / means["class_complexity"])
     table["ratio"] = table["key"].map(class_ratios(results).groupby("key")["ratio"].max())
+    constants = pd.Series([poincare(run) or math.nan for run in results.runs.to_dict("records")])
+    table["test_ratio"] = table["v_test"] / (constants * table["normalised_complexity_test"])
     return table
 
 
@@ -106,6 +109,15 @@ def along(results: Results) -> pd.DataFrame:
         steps = {value: step for step, value in enumerate(sorted(set(own[knob]), reverse=not rising))}
         parts.append(own.assign(knob=knob, step=own[knob].map(steps)))
     return pd.concat(parts, ignore_index=True)
+
+
+def evenly_trained(results: Results, limit: float) -> pd.DataFrame:
+    """The rows of `along` at the values of a setting at which no seed has a training loss above a limit.
+
+    So all seeds are compared between the same values.
+    """
+    table = along(results)
+    return table[table.groupby(["population", "knob", "step"])["loss"].transform("max") <= limit]
 
 
 def with_penalty(results: Results) -> pd.DataFrame:
@@ -168,14 +180,14 @@ def words(results: Results) -> str:
     limit = thresholds()["even_loss_most"]
     lines = [*_of_bound(results, table)]
     for population, own in correlations.groupby("population", sort=False):
-        told = "; ".join(f"{name} {_mean(own[name])}" for name in COMPARED)
+        told = "; ".join(f"{name} {with_spread(own[name], '.2f')}" for name in COMPARED)
         lines.append(f"{_capital(population)}, rank correlations over all settings: {told}.")
     lines += _of_knobs(results)
     for (population, momentum), own in gains(results).groupby(["population", "momentum"], sort=False):
         rose = int((own["gain"] > 0).sum())
         lines.append(
             f"{_capital(population)}, momentum {momentum:g}: a penalty of {_penalties(own)} moves few-shot accuracy on "
-            f"new classes by {_mean(own['gain'])}; it rises in {rose} of {counted(len(own), 'network')}."
+            f"new classes by {with_spread(own['gain'], '.2f')}; it rises in {rose} of {counted(len(own), 'network')}."
         )
     inputs = table.groupby("population", sort=False)[["inputs_few_shot", "untrained_few_shot"]].mean()
     lines.append(
@@ -188,8 +200,9 @@ def words(results: Results) -> str:
     )
     left = int((~table["fitted"]).sum())
     lines.append(
-        f"{left} of {counted(len(table), 'network')} {'has' if left == 1 else 'have'} a training loss above {limit:g} "
-        "and are not compared along a setting, because little training makes the complexity small too."
+        f"{left} of {counted(len(table), 'network')} {'has' if left == 1 else 'have'} a training loss above {limit:g}. "
+        "They are not compared along a setting, because little training makes the complexity small too. A value of a "
+        "setting at which one of the seeds has such a loss is left out for all seeds."
     )
     first = f"**{lines[0]}**" if lines else ""
     return "\n".join([first, "", *[f"* {line}" for line in lines[1:]]])
@@ -210,12 +223,15 @@ def _of_bound(results: Results, table: pd.DataFrame) -> Iterator[str]:
         f"{counted(int(table['ratio'].notna().sum()), 'network')}, and the variance is at most {ratios.max():.2g} "
         "times the bound."
     )
+    yield (
+        "The bound is checked on training rows of the trained classes, at the end of training. As a bound on V_f, it "
+        f"is checked on test rows too: V_f is at most {table['test_ratio'].max():.2g} times its bound there."
+    )
 
 
 def _of_knobs(results: Results) -> Iterator[str]:
     """Yield for each population what happens along each setting, between the values at which all seeds are fitted."""
-    table = along(results)
-    fitted = table[table.groupby(["population", "knob", "step"])["fitted"].transform("all")]
+    fitted = evenly_trained(results, thresholds()["even_loss_most"])
     for population, table in fitted.groupby("population", sort=False):
         parts = []
         for knob, own in table.groupby("knob", sort=False):
@@ -233,11 +249,6 @@ def _of_knobs(results: Results) -> Iterator[str]:
                 f"{_capital(str(population))}: factors by which the complexity, V_f of training rows and V_f of new "
                 f"classes change with {'; '.join(parts)}."
             )
-
-
-def _mean(values: pd.Series) -> str:
-    spread = values.std()
-    return f"{values.mean():.2f}" + ("" if math.isnan(spread) else f" ± {spread:.2f}")
 
 
 def _capital(text: str) -> str:

@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from nrc_core.results.phrases import span
+from nrc_core.results.phrases import counted, span
 from nrc_core.results.results import Results
 
 # What is known of a flow before it starts. "covered": the theorem speaks of it. "random": it does not, because there
@@ -24,6 +24,7 @@ BY_TIME = (
 OF_DATA = ("same_class", "other_class", "opposite_class", "length_ratio")
 LARGE = 1.0  # starts of this size and spreads of this size are the controls
 COLLAPSED, REALISTIC = 1e-10, 1e-4  # the losses at which claims look
+WHOLE = 0.01  # a loss is that of a whole number of samples if it is off by no more than this share of one
 
 
 def flows(results: Results) -> pd.DataFrame:
@@ -51,7 +52,8 @@ def ends(results: Results) -> pd.DataFrame:
 
     Returns:
         The columns of `flows`, those in `OF_DATA`, `scale` and `formula` (lists by class: s_k as found, and by the
-        formula), and `scale_error`, the largest relative distance of the two.
+        formula), `scale_error`, the largest relative distance of the two, `samples`, and `never_learnt` as
+        `_never_learnt` counts them.
     """
     return results.once("shallow ends", _ends).copy()
 
@@ -69,7 +71,27 @@ def _ends(results: Results) -> pd.DataFrame:
         float(np.abs(np.divide(found, formula) - 1).max())
         for found, formula in zip(table["scale"], table["formula"], strict=True)
     ]
+    samples = {run["key"]: _samples(run) for run in results.runs.to_dict("records")}
+    table["samples"] = table["key"].map(samples)
+    table["never_learnt"] = [_never_learnt(row) for row in table.to_dict("records")]
     return table
+
+
+def _samples(run: dict[str, Any]) -> int:
+    """The number of samples of a flow."""
+    if _is_digits(run):
+        return len(run["digits"]) * int(run["dataset_options"]["train_per_class"])
+    return int(run["classes"] * run["samples"])
+
+
+def _never_learnt(row: dict[str, Any]) -> float:
+    """How many samples a flow has not learnt at its end.
+
+    The network finds all classes equally likely for such a sample, so its cross entropy is log K. When the loss of all
+    others is next to nothing, the mean loss has a whole number of these; NaN if it has not.
+    """
+    share = math.exp(row["log_loss"]) * row["samples"] / math.log(row["classes"])
+    return float(round(share)) if abs(share - round(share)) <= WHOLE else math.nan
 
 
 def _labelled(results: Results) -> pd.DataFrame:
@@ -79,8 +101,12 @@ def _labelled(results: Results) -> pd.DataFrame:
     return rows.merge(labels, on="key")
 
 
+def _is_digits(run: dict[str, Any]) -> bool:
+    return isinstance(run.get("digits"), list | tuple | np.ndarray)
+
+
 def _label(run: dict[str, Any]) -> dict[str, Any]:
-    if isinstance(run.get("digits"), list | tuple | np.ndarray):
+    if _is_digits(run):
         return {
             "kind": "digits",
             "classes": len(run["digits"]),
@@ -201,10 +227,12 @@ def words(results: Results) -> str:
             f"* From a large start, the last weight is off by {span(large['duality'], '{:.2g}'.format)} after as many "
             "steps."
         )
-    if len(over):
+    lit = over[over["unlit"] == 0]
+    if len(lit):
+        left = f" ({counted(len(over) - len(lit), 'flow')} with a sample that activates no neuron left out)"
         lines.append(
             "* Where classes overlap, features do not come to rays: at the end, the smallest cosine in a class is "
-            f"{span(over['within'], '{:.2g}'.format)}."
+            f"{span(lit['within'], '{:.2g}'.format)}{left if len(lit) < len(over) else ''}."
         )
     if len(digits):
         lines.append(_digit_words(table[table["kind"] == "digits"], digits))
@@ -219,13 +247,25 @@ def _reached(table: pd.DataFrame, loss: float) -> str:
 
 def _digit_words(table: pd.DataFrame, digits: pd.DataFrame) -> str:
     begun = table[table["place"] == 0]
-    stuck = int((digits["unlit"] > 0).sum())
     rays, means = (f"{begun[one].mean():.2f} to {digits[one].mean():.2f}" for one in ("within_mean", "between"))
     return (
         "* Real digits do not satisfy the assumption: two pictures of different digits have a cosine of up to "
         f"{digits['other_class'].max():.2f}. Their features come closer to rays, and do not reach them. The mean "
-        f"cosine in a class goes from {rays}, the largest of two class means from {means}. In {stuck} of "
-        f"{len(digits)} flows some picture activates no neuron at the end, so that it is never learnt."
+        f"cosine in a class goes from {rays}, the largest of two class means from {means}. The smallest cosine in a "
+        f"class, that of the worst pair of pictures, ends at {span(digits['within'], '{:.2g}'.format)}."
+        f"{_lost_words(digits)}"
+    )
+
+
+def _lost_words(digits: pd.DataFrame) -> str:
+    """A sentence on flows that never learn some pictures, with a space before it; empty without such flows."""
+    never = digits[digits["never_learnt"] > 0]
+    if never.empty:
+        return ""
+    return (
+        f" {len(never)} of {len(digits)} flows stop at the loss of {span(never['never_learnt'], '{:.0f}'.format)} "
+        "pictures that are never learnt: the network finds all digits equally likely for them. In "
+        f"{int((never['unlit'] == 0).sum())} of these flows, every picture still activates a neuron."
     )
 
 

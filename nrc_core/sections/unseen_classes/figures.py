@@ -115,12 +115,12 @@ def _bound(rows: pd.DataFrame, reach: tuple[float, float]) -> Picture:
         axis.set(xscale="log", yscale="log", xlim=reach, ylim=reach, xlabel="bound", ylabel="V_f of test rows")
         for side in (axis.xaxis, axis.yaxis):
             side.set_major_formatter("{x:g}")
-        title = f"{held:,} of {len(rows):,} pairs within the bound, {ratio.median():.2g} times V_f in the middle"
+        title = f"{held:,} of {len(rows):,} pairs within the bound, median {ratio.median():.2g} times V_f"
         axis.set_title(title, fontsize=10)
         return picture(
             figure,
             f"V_f of test rows and its bound: {held} of {len(rows)} pairs are within it. The bound is "
-            f"{ratio.min():.2g} to {ratio.max():.2g} times V_f, in the middle {ratio.median():.2g} times.",
+            f"{ratio.min():.2g} to {ratio.max():.2g} times V_f, the median is {ratio.median():.2g} times.",
         )
 
 

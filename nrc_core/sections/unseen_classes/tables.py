@@ -4,8 +4,9 @@ from collections.abc import Iterable
 
 import pandas as pd
 
-from nrc_core.results.phrases import counted
+from nrc_core.results.phrases import counted, span
 from nrc_core.results.results import Results
+from nrc_core.results.thresholds import thresholds
 
 EQUAL_ROWS, EQUAL_TOTAL = COMPARISONS = ("equal rows per class", "equal rows in all")
 INPUTS = -1  # the index of the values with the inputs in place of features
@@ -114,9 +115,10 @@ def words(results: Results) -> str:
     seeds = networks(results)["seed"].nunique()
     better = "easier" if last["v_target"] < first["v_target"] else "no easier"
     lines = [
-        f"**Unseen classes get {better} with more source classes: from {few} to {many}, their V_f goes from "
-        f"{first['v_target']:.2g} to {last['v_target']:.2g} and few-shot accuracy from {first['few_shot']:.3f} to "
-        f"{last['few_shot']:.3f}** ({counted(seeds, 'draw')} of classes, rows and weights).",
+        f"**Unseen classes get {better} with more source classes: from {few} to {many}, the mean of V_f over their "
+        f"pairs goes from {first['v_target']:.2g} to {last['v_target']:.2g}, the median from "
+        f"{first['v_target_median']:.2g} to {last['v_target_median']:.2g}, and few-shot accuracy from "
+        f"{first['few_shot']:.3f} to {last['few_shot']:.3f}** ({counted(seeds, 'draw')} of classes, rows and weights).",
         "",
         f"The sources themselves go the other way: V_f of their training rows goes from {first['v_train']:.2g} to "
         f"{last['v_train']:.2g}, and of their test rows from {first['v_test']:.2g} to {last['v_test']:.2g}.",
@@ -125,6 +127,7 @@ def words(results: Results) -> str:
         f"untrained network {_from(mean, 'untrained_few_shot')}, and better than pixels "
         f"{_from(mean, 'inputs_few_shot')}.",
         _of_median(first, last),
+        *_of_draws(results),
         *_of_totals(results),
         _of_bound(results),
     ]
@@ -132,13 +135,34 @@ def words(results: Results) -> str:
 
 
 def _of_median(first: pd.Series, last: pd.Series) -> str:
-    """A sentence on the median over pairs, with the fewest and with the most source classes."""
+    """A sentence on mean and median over pairs, with the fewest and with the most source classes."""
     falls = {name: first[name] / last[name] for name in ("v_target", "v_target_median")}
-    few = " So a few pairs of unseen classes, which get means close to each other, make the mean fall."
+    few = "A few pairs of unseen classes, which get means close to each other, make the mean of V_f fall. "
     return (
-        f"The median of V_f over pairs of unseen classes goes from {first['v_target_median']:.2g} to "
-        f"{last['v_target_median']:.2g}. With pixels, mean and median are {first['inputs_v_target']:.2g} and "
-        f"{first['inputs_v_target_median']:.2g}.{few if falls['v_target'] > 2 * falls['v_target_median'] else ''}"
+        f"{few if falls['v_target'] > 2 * falls['v_target_median'] else ''}With pixels, mean and median are "
+        f"{first['inputs_v_target']:.2g} and {first['inputs_v_target_median']:.2g}."
+    )
+
+
+def _of_draws(results: Results) -> Iterable[str]:
+    """Yield sentences on how draws differ, and on each step to the next number of source classes within a draw."""
+    table = networks(results)
+    own = table[table["comparison"] == EQUAL_ROWS].pivot(index="seed", columns="classes")
+    spread, accuracy = own["v_target"], own["few_shot"]
+    if len(own) < 2 or spread.shape[1] < 2:
+        return
+    few, before, many = (spread.columns[place] for place in (0, -2, -1))
+    falls = int((spread[many] < spread[before]).sum())
+    rises, least = accuracy.diff(axis=1).iloc[:, 1:], thresholds()["few_shot_difference_least"]
+    yield (
+        f"Draws differ: with {few} source classes, mean V_f of unseen classes is {span(spread[few], '{:.2g}'.format)}, "
+        f"and with {many} it is {span(spread[many], '{:.2g}'.format)}. From {before} to {many}, it falls in {falls} of "
+        f"{counted(len(own), 'draw')}."
+    )
+    yield (
+        f"Within a draw the unseen classes are always the same. To the next number of source classes, few-shot "
+        f"accuracy rises in {int((rises > 0).sum().sum())} of {counted(rises.size, 'step')}, in "
+        f"{int((rises >= least).sum().sum())} of them by {least:g} or more."
     )
 
 
@@ -158,12 +182,13 @@ def _of_totals(results: Results) -> Iterable[str]:
     apart = (total["few_shot"] - same["few_shot"]).loc[both].abs().max()
     first, last = total["few_shot"].iloc[0], total["few_shot"].iloc[-1]
     size = (total.index * total["rows"]).max()
-    more = abs(last - first) > 2 * apart
+    more = "more" if abs(last - first) > 2 * apart else "no more"
+    too = " Still, that of rows counts too." if apart > thresholds()["few_shot_difference_least"] else ""
     yield (
         f"With {size:,.0f} training rows in all, few-shot accuracy goes from {first:.3f} to {last:.3f}. For the same "
-        f"number of classes it is at most {apart:.3f} from that with equal rows per class: the number of classes "
-        f"{'decides' if more else 'decides no'} more than that of rows. These features are better than those of the "
-        f"untrained network {_from(total, 'untrained_few_shot')}."
+        f"number of classes it is at most {apart:.3f} from that with equal rows per class: here the number of classes "
+        f"changes {more} than the number of rows.{too} These features are better than those of the untrained network "
+        f"{_from(total, 'untrained_few_shot')}."
     )
 
 
@@ -172,7 +197,7 @@ def _of_bound(results: Results) -> str:
     held = int((table["test"] <= table["bound"]).sum())
     loose = (table["bound"] / table["test"]).groupby(table["classes"]).median()
     return (
-        f"The bound on V_f of test rows holds for {held:,} of {len(table):,} pairs of source classes. In the middle, "
-        f"it is {loose.iloc[0]:.2g} times V_f with {loose.index[0]} source classes, and {loose.iloc[-1]:.2g} times "
+        f"The bound on V_f of test rows holds for {held:,} of {len(table):,} pairs of source classes. The median is "
+        f"{loose.iloc[0]:.2g} times V_f with {loose.index[0]} source classes, and {loose.iloc[-1]:.2g} times "
         f"with {loose.index[-1]}."
     )
