@@ -100,7 +100,66 @@ def test_as_a_training_objective_it_puts_classes_on_different_axes():
     assert (unit[y == 0] @ unit[y == 1].T).abs().max() < 0.01
 
 
-@pytest.mark.parametrize("epsilon_squared", [0.0, -1.0, math.nan, math.inf])
+def cases() -> dict[str, np.ndarray]:
+    """Features whose Gram matrix has lost its small eigenvalues to rounding, and features lost beside the identity."""
+    z, _ = features()
+    line = z[:, :1] @ z[:1]
+    return {
+        "offset 3e7": z + 3e7,
+        "offset 1e8": z + 1e8,
+        "rank 1, 1e6": 1e6 * line,
+        "rank 1, 1e8": 1e8 * line,
+        "one sample": 1e7 * z[:1],
+        "1e-3": 1e-3 * z,
+        "1e-9": 1e-9 * z,
+        "1e-150": 1e-150 * z,
+    }
+
+
+@pytest.mark.parametrize("name", cases())
+@pytest.mark.parametrize("wide", [False, True])
+def test_rates_of_large_and_small_features_are_those_of_singular_values(name, wide):
+    z, y = cases()[name], features()[1]
+    z, y = (z.T, y[: z.shape[1]]) if wide else (z, y[: len(z)])
+    assert abs(coding_rate(z).item() / plain_rate(z, 0.5) - 1) < 1e-8
+    assert abs(coding_rate_reduction(z, y).item() - plain_reduction(z, y, 0.5)) < 1e-7
+
+
+@pytest.mark.parametrize("name", ["offset 3e7", "1e-9"])
+def test_their_gradients_are_those_of_the_formula(name):
+    z = cases()[name]
+    rows = torch.from_numpy(z).requires_grad_()
+    coding_rate(rows).backward()
+    # c Z (I + c Z^T Z)^-1 with Z = U S V^T is U c S / (1 + c S^2) V^T.
+    left, values, right = np.linalg.svd(z, full_matrices=False)
+    factor = z.shape[1] / (len(z) * 0.5)
+    expected = left @ np.diag(factor * values / (1 + factor * values**2)) @ right
+    assert np.abs(rows.grad.numpy() - expected).max() < 1e-6 * np.abs(expected).max()
+
+
+@pytest.mark.parametrize("size", [1e-2, 1e4])
+def test_both_ways_to_compute_a_rate_agree_where_they_meet(size):
+    z, _ = features()
+    z = z / np.sqrt(6 / (20 * 0.5) * np.square(z).sum())  # the eigenvalues have the sum 1
+    for nearly in (0.999, 1.001):
+        one = math.sqrt(nearly * size) * z
+        assert abs(coding_rate(one).item() / plain_rate(one, 0.5) - 1) < 1e-11
+
+
+@pytest.mark.parametrize("scale", [1e12, 1e160, 1e300])
+def test_features_whose_rate_is_rounding_are_refused(scale):
+    z, y = features()
+    for rate in (lambda: coding_rate(scale * z), lambda: coding_rate_reduction(scale * z, y)):
+        with pytest.raises(ConfigError, match=r"mean square length of at most 8\.33e\+18.*: got .*; scale each sample"):
+            rate()
+
+
+@pytest.mark.parametrize("epsilon_squared", [np.float32(0.5), np.float64(0.5), 0.5])
+def test_any_real_number_is_an_epsilon(epsilon_squared):
+    assert coding_rate(np.eye(2), epsilon_squared=epsilon_squared).item() == coding_rate(np.eye(2)).item()
+
+
+@pytest.mark.parametrize("epsilon_squared", [0.0, -1.0, math.nan, math.inf, True])
 def test_an_epsilon_out_of_range_is_refused(epsilon_squared):
     with pytest.raises(ConfigError, match="epsilon_squared must be a number above 0"):
         coding_rate(torch.ones(2, 2), epsilon_squared=epsilon_squared)

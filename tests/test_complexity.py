@@ -200,3 +200,114 @@ def test_tokens_have_no_derivative():
     network = nn.Sequential(nn.Embedding(5, 2), nn.Linear(2, 2))
     with pytest.raises(ConfigError, match="cannot run"):
         geometric_complexity(network, torch.ones(2, 3, dtype=torch.int64))
+
+
+class Recurrent(nn.Module):
+    """A recurrent layer and a head on its last output."""
+
+    def __init__(self, layer: nn.Module):
+        super().__init__()
+        self.recurrent, self.head = layer, nn.Linear(4, 2)
+
+    def forward(self, x):
+        return self.head(self.recurrent(x)[0][:, -1])
+
+
+class Branching(nn.Module):
+    """Its path depends on the values."""
+
+    def __init__(self):
+        super().__init__()
+        self.first, self.second = nn.Linear(5, 3), nn.Linear(5, 3)
+
+    def forward(self, x):
+        return self.first(x) if x.sum() > 0 else self.second(x).tanh()
+
+
+def one_after_another() -> dict[str, tuple[nn.Module, tuple[int, ...], str]]:
+    """Networks that cannot run on several samples that pass alone, the shape of their inputs, and a layer."""
+    torch.manual_seed(SEED)
+    return {
+        "lstm": (Recurrent(nn.LSTM(3, 4, batch_first=True)), (6, 3), "head"),
+        "gru": (Recurrent(nn.GRU(3, 4, num_layers=2, batch_first=True)), (6, 3), "head"),
+        "branching": (Branching(), (5,), ""),
+    }
+
+
+@pytest.mark.parametrize("name", ["lstm", "gru", "branching"])
+def test_networks_that_take_one_sample_at_a_time_are_measured(name):
+    network, shape, layer = one_after_another()[name]
+    network = network.double().eval()
+    x = torch.randn(6, *shape, dtype=torch.float64, generator=torch.Generator().manual_seed(SEED))
+    each = [torch.autograd.functional.jacobian(lambda one: network(one[None]), row).square().sum() for row in x]
+    found = geometric_complexity(network, x)
+    assert found > 0 and abs(found / torch.stack(each).mean().item() - 1) < EXACT
+    assert geometric_complexity(network, x, layer=layer) > 0 and all(one.grad is None for one in network.parameters())
+
+
+class Drawn(nn.Module):
+    """Dropout that evaluation mode does not stop."""
+
+    def forward(self, x):
+        return nn.functional.dropout(x, 0.5, training=True)
+
+
+@pytest.mark.parametrize("name", ["lstm", "branching"])
+def test_networks_that_draw_random_numbers_are_refused(name):
+    network, shape, _ = one_after_another()[name]
+    for one in (nn.Sequential(Drawn(), network), nn.Sequential(nn.Flatten(), Drawn())):
+        with pytest.raises(ConfigError, match="the same in every pass: the network draws random numbers"):
+            geometric_complexity(one, torch.ones(2, *shape))
+
+
+class Of(nn.Module):
+    """A function as a network."""
+
+    def __init__(self, function):
+        super().__init__()
+        self.function = function
+
+    def forward(self, x):
+        return self.function(x)
+
+
+def spoilt(place: str) -> nn.Module:
+    """A network with one weight or bias that is NaN."""
+    network = nn.Sequential(nn.Linear(3, 4), nn.ReLU(), nn.Linear(4, 2))
+    with torch.no_grad():
+        network.get_parameter(place).view(-1)[0] = torch.nan
+    return network
+
+
+@pytest.mark.parametrize(
+    ("network", "row"),
+    [
+        (spoilt("0.weight"), 0),
+        (spoilt("0.bias"), 0),  # ReLU has the derivative 0 at NaN, so the Jacobian alone would not tell
+        (spoilt("2.bias"), 0),
+        (Of(torch.sqrt), 2),
+        (Of(lambda x: x / x.norm(dim=1, keepdim=True)), 2),
+        (Of(lambda x: 1e200 * x.double()), 0),
+        (Of(lambda x: x / x.norm() if x.sum() > 0 else x / 0), 2),  # one sample at a time
+    ],
+)
+def test_what_is_not_finite_is_refused(network, row):
+    x = torch.ones(4, 3)
+    x[2:] = 0
+    with pytest.raises(ConfigError, match=f"derivatives must be finite: .* first in row {row} of x; look for weights"):
+        geometric_complexity(network, x)
+
+
+def test_the_row_is_that_of_x_when_few_pass_at_a_time(monkeypatch):
+    monkeypatch.setattr(complexity, "VECTORS_AT_ONCE", 2)
+    with pytest.raises(ConfigError, match="first in row 4 of x"):
+        geometric_complexity(Of(torch.sqrt), np.array([[1.0], [2.0], [3.0], [4.0], [0.0]]))
+
+
+def test_arrays_in_a_list_or_tuple_are_refused():
+    x, network = torch.ones(3, 3), nn.Linear(3, 2)
+    for given in ([(x, x)], (x, x), [x, x], [x[0], x[1]], ((x, np.ones(3)),), [[np.ones(3)]]):
+        with pytest.raises(ConfigError, match=r"x must be one array of samples: got a (list|tuple) of arrays; .*pairs"):
+            geometric_complexity(network, given)
+    rows = [[1.0, np.float64(2.0), 3.0]]
+    assert geometric_complexity(network, rows) == geometric_complexity(network, np.array(rows))

@@ -11,6 +11,8 @@ from torch import Tensor
 from nrc_core.errors import ConfigError
 
 Matrix = Any  # a tensor, NumPy array or pandas table (rows, columns) of real numbers
+Labels = Any  # a tensor, NumPy array, pandas column or list (rows,) of whole numbers
+WHOLE = ("bool", "int8", "int16", "int32", "int64", "uint8", "uint16", "uint32")
 ROWS_AT_ONCE = 65_536  # number of rows that are searched together for values that are not finite
 
 
@@ -36,13 +38,7 @@ def as_tensor(value: Any, name: str) -> Tensor:
         rows = [_plain(one.detach(), name) for one in value]
         if len({one.shape for one in rows}) == 1:
             return torch.stack(rows)
-    try:
-        array = np.asarray(value)
-    except (ValueError, TypeError, RuntimeError):
-        raise ConfigError(
-            f"{name} must be an array: got a {type(value).__name__} of rows of different lengths"
-        ) from None
-    return _of_array(array, name, type(value).__name__)
+    return _of_array(_array(value, name), name, type(value).__name__)
 
 
 def check_finite(tensor: Tensor, name: str, remedy: str = "drop or mend those rows first") -> None:
@@ -65,6 +61,34 @@ def checked_matrix(array: Matrix, name: str) -> Tensor:
     return tensor
 
 
+def checked_labels(labels: Labels, rows: int, *, name: str = "labels", from_zero: bool = False) -> Tensor:
+    """Convert labels of classes to int64; ConfigError unless there is one whole number for each row.
+
+    Args:
+        labels: (n,).
+        rows: n.
+        name: what an error calls the labels.
+        from_zero: whether labels below 0 are refused.
+
+    Example:
+        >>> checked_labels(["cat", "dog"], 2)
+        Traceback (most recent call last):
+        nrc_core.errors.ConfigError: labels must be 2 whole numbers: got text; number the classes, as \
+np.unique(labels, return_inverse=True)[1]
+    """
+    rule = f"{name} must be {rows} whole numbers{' from 0' if from_zero else ''}"
+    given = labels.to_numpy() if isinstance(labels, pd.Series) else labels  # `as_tensor` makes float64 of a column
+    kind = _kind(given, name)
+    if kind not in WHOLE:
+        raise ConfigError(f"{rule}: got {kind}; number the classes, as np.unique({name}, return_inverse=True)[1]")
+    found = as_tensor(given, name).long()
+    if found.shape != (rows,):
+        raise ConfigError(f"{rule}: got shape {tuple(found.shape)}; give one for each row, in one dimension")
+    if from_zero and found.min() < 0:
+        raise ConfigError(f"{rule}: got {found.min()}; leave out its rows, or number the classes from 0")
+    return found
+
+
 def check_same_labels(x: Any, y: Any) -> None:
     """Raise ConfigError if two pandas objects have different row labels, since pandas would reorder the rows."""
     labels = [one.index for one in (x, y) if isinstance(one, pd.DataFrame | pd.Series)]
@@ -72,6 +96,23 @@ def check_same_labels(x: Any, y: Any) -> None:
         raise ConfigError(
             "the rows of x and y have different labels: give y.loc[x.index], or y.to_numpy() if both are in one order"
         )
+
+
+def _array(value: Any, name: str) -> np.ndarray:
+    try:
+        return np.asarray(value)
+    except (ValueError, TypeError, RuntimeError):
+        raise ConfigError(
+            f"{name} must be an array: got a {type(value).__name__} of rows of different lengths"
+        ) from None
+
+
+def _kind(value: Any, name: str) -> str:
+    """The type of the entries of a tensor, array or list, under the same name for all of them."""
+    if isinstance(value, Tensor):
+        return str(value.dtype).removeprefix("torch.")
+    kind = _array(value, name).dtype
+    return "text" if kind.kind in "US" else kind.name
 
 
 def _plain(tensor: Tensor, name: str) -> Tensor:

@@ -6,8 +6,9 @@ import pandas as pd
 import torch
 
 from nrc_core.errors import ConfigError
-from nrc_core.metrics.arrays import Matrix
-from nrc_core.metrics.classes import Labels, class_moments
+from nrc_core.metrics.arrays import Labels, Matrix, checked_matrix
+from nrc_core.metrics.class_moments import class_moments
+from nrc_core.metrics.scales import scale_of
 
 
 def class_distance_bound(
@@ -46,11 +47,13 @@ def class_distance_bound(
         >>> class_distance_bound(train, labels, test, labels).round(3).to_dict("records")
         [{'first': 0, 'second': 1, 'train': 0.01, 'test': 0.025, 'a': 0.0, 'b': 0.015, 'bound': 0.025}]
     """
-    train = class_moments(train_features, train_labels)
+    h, other = checked_matrix(train_features, "train_features"), checked_matrix(test_features, "test_features")
+    scale = scale_of(h, other)
+    train = class_moments(h, train_labels, scale=scale)
     classes, width = train.means.shape
     if classes < 2:
         raise ConfigError(f"a pair of classes needs two classes: got {classes} in train_labels")
-    test = class_moments(test_features, test_labels, classes)
+    test = class_moments(other, test_labels, classes=classes, scale=scale)
     if test.means.shape[1] != width:
         raise ConfigError(f"both samples must have the same features: got widths {width} and {test.means.shape[1]}")
     inside, outside = train.spreads / train.counts, test.spreads / test.counts.to(test.spreads)

@@ -3,6 +3,7 @@
 They are other measures of what NC2 and NC3 of `nrc_core.metrics.classes` measure, and NC5. Two further measures of NC1
 are there already: `train_variance` is the quotient of traces ``tr Sigma_W / tr Sigma_B``, and `nc1` uses the
 pseudo-inverse of Sigma_B without the directions in which class means do not differ, of which K - 1 remain at most.
+None of these measures depends on the scale of the features or the weight, so they are computed at a scale of 1.
 """
 
 import math
@@ -13,8 +14,9 @@ from jaxtyping import Float
 from torch import Tensor
 
 from nrc_core.errors import ConfigError
-from nrc_core.metrics.arrays import Matrix, checked_matrix
-from nrc_core.metrics.classes import Labels, class_moments
+from nrc_core.metrics.arrays import Labels, Matrix, checked_matrix
+from nrc_core.metrics.class_moments import class_moments
+from nrc_core.metrics.scales import directions, scale_of
 
 
 class Uniformity(NamedTuple):
@@ -44,7 +46,7 @@ def means_simplex_distance(features: Matrix, labels: Labels) -> float:
         0.0
     """
     means = class_moments(features, labels).centred_means
-    return _simplex_distance(means @ means.T)
+    return _simplex_distance(means, means)
 
 
 def weight_simplex_distance(weight: Matrix) -> float:
@@ -64,7 +66,7 @@ def weight_simplex_distance(weight: Matrix) -> float:
         0.0
     """
     w = checked_matrix(weight, "weight")
-    return _simplex_distance(w @ w.T)
+    return _simplex_distance(w, w)
 
 
 def duality_simplex_distance(features: Matrix, labels: Labels, weight: Matrix) -> float:
@@ -90,16 +92,18 @@ def duality_simplex_distance(features: Matrix, labels: Labels, weight: Matrix) -
     means, w = class_moments(features, labels).centred_means, checked_matrix(weight, "weight")
     if w.shape != means.shape:
         raise ConfigError(f"the weight must be of shape {tuple(means.shape)}: got {tuple(w.shape)}")
-    return _simplex_distance(w.to(means) @ means.T)
+    return _simplex_distance(w.to(means), means)
 
 
-def _simplex_distance(gram: Float[Tensor, "k k"]) -> float:
-    """Distance of a normalised matrix from the normalised Gram matrix of a simplex."""
-    classes, norm = len(gram), gram.norm()
+def _simplex_distance(first: Float[Tensor, "k h"], second: Float[Tensor, "k h"]) -> float:
+    """Distance of the normalised product of two matrices from the normalised Gram matrix of a simplex."""
+    product = (first / scale_of(first)) @ (second / scale_of(second)).T
+    product = product / scale_of(product)
+    classes, norm = len(product), product.norm()
     if classes < 2 or norm <= 0:
         return math.nan
-    simplex = torch.eye(classes, dtype=gram.dtype, device=gram.device) - 1 / classes
-    return (gram / norm - simplex / math.sqrt(classes - 1)).norm().item()
+    simplex = torch.eye(classes, dtype=product.dtype, device=product.device) - 1 / classes
+    return (product / norm - simplex / math.sqrt(classes - 1)).norm().item()
 
 
 def nc5(features: Matrix, labels: Labels, other_features: Matrix) -> float:
@@ -124,9 +128,8 @@ def nc5(features: Matrix, labels: Labels, other_features: Matrix) -> float:
     means, other = class_moments(features, labels).means, checked_matrix(other_features, "other_features")
     if other.shape[1] != means.shape[1]:
         raise ConfigError(f"both must have the same features: got widths {means.shape[1]} and {other.shape[1]}")
-    mean = other.to(means).mean(0)
-    norms = means.norm(dim=1) * mean.norm()
-    return ((means @ mean).abs() / norms).mean().item() if bool((norms > 0).all()) else math.nan
+    mean = (other / scale_of(other)).to(means).mean(0)
+    return (directions(means) @ directions(mean[None]).T).abs().mean().item()
 
 
 def hyperspherical_uniformity(features: Matrix, labels: Labels) -> Uniformity:
@@ -152,8 +155,7 @@ def hyperspherical_uniformity(features: Matrix, labels: Labels) -> Uniformity:
         -1.0
     """
     means = class_moments(features, labels).centred_means
-    norms = means.norm(dim=1)
-    if len(means) < 2 or bool((norms <= 0).any()):
+    if len(means) < 2 or bool((means == 0).all(1).any()):
         return Uniformity(math.nan, math.nan)
-    inverse = -torch.nn.functional.pdist(means / norms[:, None]).log()
+    inverse = -torch.nn.functional.pdist(directions(means)).log()
     return Uniformity(inverse.mean().item(), inverse.std(correction=0).item())

@@ -11,7 +11,9 @@ from jaxtyping import Float, Int, Num
 from torch import Tensor
 
 from nrc_core.errors import ConfigError
+from nrc_core.metrics.arrays import Labels, Matrix, checked_labels, checked_matrix
 from nrc_core.metrics.moments import Moments
+from nrc_core.metrics.scales import scale_of
 
 
 class ClassMoments:
@@ -110,3 +112,34 @@ class ClassMoments:
         moments.scatter[:width, width:], moments.scatter[width:, :width] = cross, cross.T
         moments.scatter[width:, width:] = self.counts.diag() - n * torch.outer(share, share)
         return moments
+
+
+def class_moments(
+    features: Matrix, labels: Labels, *, classes: int | None = None, scale: float | None = None
+) -> ClassMoments:
+    """Check features and labels, and compute the moments by class of the features divided by a scale.
+
+    Args:
+        features: (n, h).
+        labels: (n,), whole numbers from 0; every class needs a sample.
+        classes: K; the number of classes in the labels unless given.
+        scale: their own scale unless given. Whatever does not depend on the scale is then right for features of any
+            size, of which squares overflow or vanish.
+
+    Raises:
+        ConfigError: the matrix is not finite, the labels do not fit it, or a class has no samples.
+    """
+    h = checked_matrix(features, "features")
+    y = checked_labels(labels, len(h), from_zero=True).to(h.device)
+    largest = int(y.max())
+    count = largest + 1 if classes is None else classes
+    # More classes than rows are refused before anything of their size is made.
+    moments = None
+    if largest < count <= len(h):
+        moments = ClassMoments.of(h / (scale_of(h) if scale is None else scale), y, count)
+    if moments is None or bool((moments.counts == 0).any()):
+        raise ConfigError(
+            f"every class from 0 to {count - 1} needs a sample, and no other may be there: got labels up to {largest} "
+            f"in {len(h)} rows, renumber them as np.unique(labels, return_inverse=True)[1]"
+        )
+    return moments

@@ -2,7 +2,8 @@
 
 Sources: Hui, Belkin and Nakkiran, *Limitations of Neural Collapse* (2022), section 3.1; Papyan, Han and
 Donoho (2020); Galanti, Gyorgy and Hutter (2021) for V_f. There are n samples in rows, h features, K classes, and
-labels 0 to K - 1. Everything is computed in float64; an undefined value is NaN.
+labels 0 to K - 1. Everything is computed in float64; an undefined value is NaN. The functions of arrays divide features
+by their scale first, since the measures do not depend on it.
 """
 
 import math
@@ -13,10 +14,11 @@ import torch
 from jaxtyping import Float, Int, Real
 from torch import Tensor
 
-from nrc_core.metrics.arrays import Matrix, checked_matrix
-from nrc_core.metrics.class_moments import ClassMoments
+from nrc_core.errors import ConfigError
+from nrc_core.metrics.arrays import Labels, Matrix, checked_labels, checked_matrix
+from nrc_core.metrics.class_moments import ClassMoments, class_moments
+from nrc_core.metrics.scales import scale_of
 
-Labels = Real[Tensor | np.ndarray, " _"]
 # NC1 ignores directions between classes whose variance is a smaller share of the largest one.
 RANK_TOLERANCE = 1e-10
 
@@ -67,11 +69,14 @@ def train_variance(features: Matrix, labels: Labels, *, class_means: Matrix | No
         >>> round(train_variance(np.array([[0.0], [2.0], [10.0]]), np.array([0, 0, 1])), 6)
         0.032922
     """
-    moments = class_moments(features, labels, None if class_means is None else len(class_means))
-    means = moments.means if class_means is None else checked_matrix(class_means, "class_means")
+    if class_means is None:
+        return variance_ratio(class_moments(features, labels))
+    h, means = checked_matrix(features, "features"), checked_matrix(class_means, "class_means")
+    scale = scale_of(h, means)
+    moments = class_moments(h, labels, classes=len(means), scale=scale)
     if means.shape != moments.means.shape:
         raise ValueError(f"class_means must be of shape {tuple(moments.means.shape)}: got {tuple(means.shape)}")
-    return variance_ratio(moments, means)
+    return variance_ratio(moments, means / scale)
 
 
 def strong_test_variance(features: Matrix, labels: Labels, *, class_means: Matrix | None = None) -> float:
@@ -111,7 +116,8 @@ def weak_test_variance(
     c = checked_matrix(centers, "centers")
     if c.shape != (num_classes, h.shape[1]):
         raise ValueError(f"centers must be of shape {(num_classes, h.shape[1])}: got {tuple(c.shape)}")
-    return _over_between(nearest(h, c)[1].mean(), c)
+    scale = scale_of(h, c)
+    return _over_between(nearest(h / scale, c / scale)[1].mean(), c / scale)
 
 
 def k_means(
@@ -130,15 +136,16 @@ def k_means(
     h = checked_matrix(features, "features")
     if not 1 <= clusters <= len(h):
         raise ValueError(f"clusters must be between 1 and the {len(h)} samples there are: got {clusters}")
-    rows = h.cpu().numpy()
+    scale = scale_of(h)
+    rows = (h / scale).cpu().numpy()
     # With fewer different points than clusters, k-means would warn and repeat centres. Repeated centres are correct.
     points = np.unique(rows, axis=0)
     if len(points) <= clusters:
-        centres = torch.from_numpy(np.concatenate([points, points[:1].repeat(clusters - len(points), 0)])).to(h)
+        centres = torch.from_numpy(np.concatenate([points, points[:1].repeat(clusters - len(points), 0)])).to(h) * scale
         return centres, [weak_test_variance(h, clusters, centers=centres)]
     starts = range(seed, seed + restarts)
     fits = [sklearn.cluster.KMeans(clusters, n_init=1, random_state=start).fit(rows) for start in starts]
-    each = [torch.from_numpy(fit.cluster_centers_).to(h) for fit in fits]
+    each = [torch.from_numpy(fit.cluster_centers_).to(h) * scale for fit in fits]
     best = min(range(restarts), key=lambda number: fits[number].inertia_)
     return each[best], [weak_test_variance(h, clusters, centers=centres) for centres in each]
 
@@ -234,7 +241,7 @@ def nc3(features: Matrix, labels: Labels, weight: Matrix) -> float:
     w = checked_matrix(weight, "weight")
     if w.shape != moments.means.shape:
         raise ValueError(f"the weight must be of shape {tuple(moments.means.shape)}: got {tuple(w.shape)}")
-    return duality(moments, w)
+    return duality(moments, w / scale_of(w))
 
 
 def duality(moments: ClassMoments, weight: Float[Tensor, "k h"]) -> float:
@@ -262,9 +269,11 @@ def nc4(features: Matrix, labels: Labels, decisions: Labels) -> float:
         >>> nc4(np.array([[0.0], [2.0]]), np.array([0, 1]), np.array([0, 0]))
         0.5
     """
-    moments = class_moments(features, labels)
-    found, _ = nearest(checked_matrix(features, "features").to(moments.means), moments.means)
-    return (found != torch.as_tensor(decisions).to(found)).double().mean().item()
+    h = checked_matrix(features, "features")
+    scale = scale_of(h)
+    found, _ = nearest(h / scale, class_moments(h, labels, scale=scale).means)
+    chosen = checked_labels(decisions, len(h), name="decisions")
+    return (found != chosen.to(found.device)).double().mean().item()
 
 
 def class_distance_normalized_variance(features: Matrix, labels: Labels) -> float:
@@ -300,7 +309,7 @@ def margins(logits: Matrix, labels: Labels) -> Float[Tensor, " n"]:
         >>> margins(np.array([[3.0, 1.0], [0.0, 0.5]]), np.array([0, 0])).tolist()
         [2.0, -0.5]
     """
-    return _margins(checked_matrix(logits, "logits"), torch.as_tensor(labels))[0]
+    return _margins(checked_matrix(logits, "logits"), labels)[0]
 
 
 def normalised_margins(
@@ -317,29 +326,17 @@ def normalised_margins(
         [1.0, 1.0]
     """
     h, w = checked_matrix(features, "features"), checked_matrix(weight, "weight")
-    y = torch.as_tensor(labels).to(h.device)
-    margin, other = _margins(h @ w.T + torch.as_tensor(bias).to(h), y)
+    of_features, of_weight = scale_of(h), scale_of(w)
+    h, w, b = h / of_features, w / of_weight, torch.as_tensor(bias).to(h) / of_features / of_weight
+    margin, other = _margins(h @ w.T + b, labels)
+    y = checked_labels(labels, len(h)).to(h.device)
     return margin / ((w[y] - w[other]).norm(dim=1) * (h - h.mean(0)).norm(dim=1))
 
 
-def _margins(logits: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
+def _margins(logits: Tensor, labels: Labels) -> tuple[Tensor, Tensor]:
     """Margin of every sample, and the other class with the largest logit."""
-    y = labels.to(logits.device)[:, None]
+    y = checked_labels(labels, len(logits), from_zero=True).to(logits.device)[:, None]
+    if y.max() >= logits.shape[1]:
+        raise ConfigError(f"labels must be below {logits.shape[1]}, the number of logits: got {y.max()}")
     closest = logits.scatter(1, y, -math.inf).max(1)
     return logits.gather(1, y).squeeze(1) - closest.values, closest.indices
-
-
-def class_moments(features: Matrix, labels: Labels, classes: int | None = None) -> ClassMoments:
-    """Check features and labels, and compute the moments of the features by class.
-
-    Raises:
-        ValueError: the matrix is not finite, the labels do not fit it, or a class has no samples.
-    """
-    h, y = checked_matrix(features, "features"), torch.as_tensor(labels)
-    if y.shape != h.shape[:1] or y.is_floating_point() or y.min() < 0:
-        raise ValueError(f"labels must be {len(h)} whole numbers from 0: got {y.dtype} of shape {tuple(y.shape)}")
-    count = int(y.max()) + 1 if classes is None else classes
-    moments = ClassMoments.of(h, y.long().to(h.device), count) if y.max() < count else None
-    if moments is None or bool((moments.counts == 0).any()):
-        raise ValueError(f"every class from 0 to {count - 1} needs a sample, and no other may be there: renumber them")
-    return moments

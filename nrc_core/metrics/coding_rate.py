@@ -5,19 +5,23 @@ Coding Rate Reduction* (2020). There the samples are columns; here they are rows
 """
 
 import math
+from numbers import Real
 
 import torch
 from jaxtyping import Float
 from torch import Tensor
 
 from nrc_core.errors import ConfigError, shown
-from nrc_core.metrics.arrays import Matrix, as_tensor, checked_matrix
-from nrc_core.metrics.classes import Labels
+from nrc_core.metrics.arrays import Labels, Matrix, checked_labels, checked_matrix
 
 EPSILON_SQUARED = 0.5  # of the source's experiments
+# Sums of the eigenvalues of h / (n epsilon^2) Z^T Z between which the Gram matrix is exact to about 1e-12.
+BY_GRAM = (1e-2, 1e4)
+# Above this sum, the last digits of the features may change the rate by 1e-6 and more, however it is computed.
+MOST = 1e20
 
 
-def coding_rate(features: Matrix, *, epsilon_squared: float = EPSILON_SQUARED) -> Float[Tensor, ""]:
+def coding_rate(features: Matrix, *, epsilon_squared: float | Real = EPSILON_SQUARED) -> Float[Tensor, ""]:
     """Coding rate of features: how many nats a sample needs up to an error of epsilon (Yu et al., 2020).
 
     ``R(Z) = 1/2 log det(I + h / (n epsilon^2) Z^T Z)``. The features are used as they are, not centred; the source
@@ -31,7 +35,8 @@ def coding_rate(features: Matrix, *, epsilon_squared: float = EPSILON_SQUARED) -
         A tensor without dimensions, in float64.
 
     Raises:
-        ConfigError: the features are not a finite real matrix, or epsilon_squared is not above 0.
+        ConfigError: the features are not a finite real matrix, epsilon_squared is not above 0, or the features are so
+            large that rounding decides their rate.
 
     Example:
         >>> round(coding_rate(torch.eye(2)).item() / math.log(3), 12)
@@ -42,7 +47,7 @@ def coding_rate(features: Matrix, *, epsilon_squared: float = EPSILON_SQUARED) -
 
 
 def coding_rate_reduction(
-    features: Matrix, labels: Labels, *, epsilon_squared: float = EPSILON_SQUARED
+    features: Matrix, labels: Labels, *, epsilon_squared: float | Real = EPSILON_SQUARED
 ) -> Float[Tensor, ""]:
     """Coding rate reduction: the `coding_rate` of all features minus the mean rate of each class (Yu et al., 2020).
 
@@ -67,21 +72,32 @@ def coding_rate_reduction(
         0.5
     """
     z, epsilon_squared = _checked(features), _positive(epsilon_squared)
-    y = as_tensor(labels, "labels").to(z.device)
-    if y.shape != z.shape[:1] or y.is_floating_point():
-        raise ConfigError(f"labels must be {len(z)} whole numbers: got {y.dtype} of shape {tuple(y.shape)}")
+    y = checked_labels(labels, len(z)).to(z.device)
     parts = [z[y == label] for label in y.unique()]
     rates = [len(part) / len(z) * _log_determinant(part, epsilon_squared) for part in parts]
     return (_log_determinant(z, epsilon_squared) - torch.stack(rates).sum()) / 2
 
 
 def _log_determinant(z: Float[Tensor, "n h"], epsilon_squared: float) -> Float[Tensor, ""]:
-    """``log det(I + h / (n epsilon^2) Z^T Z)``, by the smaller one of the two Gram matrices."""
+    """``log det(I + h / (n epsilon^2) Z^T Z)``, for features of ordinary size by the smaller one of the Gram matrices.
+
+    This is several times faster than singular values, as a training loss needs it, and samples of length 1 always have
+    ordinary size. A Gram matrix of large features loses the small eigenvalues by rounding, and one of small features is
+    lost beside the identity; singular values keep both.
+    """
     n, width = z.shape
     gram = z.T @ z if width <= n else z @ z.T
+    factor, squares = width / (n * epsilon_squared), gram.detach().trace().item()
+    if not factor * squares <= MOST:
+        raise ConfigError(
+            f"features must have a mean square length of at most {MOST * epsilon_squared / width:.3g}, or rounding "
+            f"decides their coding rate: got {squares / n:.3g}; scale each sample to length 1"
+        )
+    if not BY_GRAM[0] <= factor * squares <= BY_GRAM[1]:
+        return (math.sqrt(factor) * torch.linalg.svdvals(z)).square().log1p().sum()
     identity = torch.eye(len(gram), dtype=z.dtype, device=z.device)
-    factor = torch.linalg.cholesky(identity + width / (n * epsilon_squared) * gram)
-    return 2 * factor.diagonal().log().sum()
+    triangle = torch.linalg.cholesky(identity + factor * gram)
+    return 2 * triangle.diagonal().log().sum()
 
 
 def _checked(features: Matrix) -> Float[Tensor, "n h"]:
@@ -90,7 +106,8 @@ def _checked(features: Matrix) -> Float[Tensor, "n h"]:
     return features.double() if isinstance(features, Tensor) else checked
 
 
-def _positive(epsilon_squared: float) -> float:
-    if not (isinstance(epsilon_squared, int | float) and 0 < epsilon_squared < math.inf):
+def _positive(epsilon_squared: float | Real) -> float:
+    number = isinstance(epsilon_squared, Real) and not isinstance(epsilon_squared, bool)
+    if not (number and 0 < float(epsilon_squared) < math.inf):
         raise ConfigError(f"epsilon_squared must be a number above 0: got {shown(epsilon_squared)}")
     return float(epsilon_squared)

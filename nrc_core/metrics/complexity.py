@@ -5,6 +5,7 @@ from contextlib import contextmanager
 from functools import partial
 from typing import Any
 
+import numpy as np
 import torch
 from jaxtyping import Float
 from torch import Tensor, nn
@@ -28,7 +29,8 @@ def geometric_complexity(model: nn.Module, x: Matrix, *, layer: str | None = Non
     Rosca and Barrett, *Why neural networks find simple solutions*, 2022; for hidden features Munn, Dherin and
     Gonzalvo, 2024). It is exact: one gradient for every feature, in evaluation mode and in the number type of the
     network, added up in float64. Every sample passes the network alone. Range [0, inf); 0 if the features are constant
-    around the samples.
+    around the samples. A network with recurrent layers, or one whose path depends on the values, is run on one sample
+    after another, which is slower.
 
     Args:
         model: any module that takes one tensor; for a compiled or data-parallel one, the network inside is used.
@@ -37,8 +39,9 @@ def geometric_complexity(model: nn.Module, x: Matrix, *, layer: str | None = Non
             the output of the network unless it is given. Feature maps count with every entry.
 
     Raises:
-        ConfigError: x is empty, not finite or without columns; the network cannot run on x or gives no tensor; there is
-            no module of this name, it does not run, it runs twice, or its input is not a tensor of real numbers.
+        ConfigError: x is not one array, empty, not finite or without columns; the network cannot run on x, gives no
+            tensor or draws random numbers; features or derivatives are not finite; there is no module of this name, it
+            does not run, it runs twice, or its input is not a tensor of real numbers.
 
     Example:
         >>> network = nn.Sequential(nn.Linear(2, 2, bias=False), nn.ReLU(), nn.Linear(2, 1))
@@ -50,12 +53,23 @@ def geometric_complexity(model: nn.Module, x: Matrix, *, layer: str | None = Non
     rows = _inputs(network, x)
     at_once = VECTORS_AT_ONCE if rows.ndim == 2 else OTHERS_AT_ONCE
     with evaluating(network), keeping_buffers(network), _features(network, names) as features:
-        total = sum(_squared_norms(features, some) for some in rows.split(at_once))
-    return float(total) / len(rows)
+        squares = torch.cat([_squared_norms(features, some) for some in rows.split(at_once)])
+    if not (finite := squares.isfinite()).all():
+        row = int(finite.logical_not().nonzero()[0])
+        raise ConfigError(
+            f"features and their derivatives must be finite: {type(network).__name__} has others, first in row {row} "
+            "of x; look for weights that are not finite, and leave out samples with no derivative, as of sqrt(x) at 0"
+        )
+    return squares.mean().item()
 
 
 def _inputs(network: nn.Module, x: Matrix) -> Tensor:
     """The inputs in the number type and on the device of the network."""
+    if isinstance(x, list | tuple) and any(map(_holds_array, x)):
+        raise ConfigError(
+            f"x must be one array of samples: got a {type(x).__name__} of arrays; of one array for each sample, give "
+            "torch.stack(x), and of pairs (x, y), the x alone"
+        )
     rows = as_tensor(x, "x")
     if rows.ndim < 2 or 0 in rows.shape:
         raise ConfigError(f"x must have one row a sample, with columns, not empty: got shape {tuple(rows.shape)}")
@@ -64,6 +78,13 @@ def _inputs(network: nn.Module, x: Matrix) -> Tensor:
     if like is None:
         return rows if rows.is_floating_point() else rows.double()
     return rows.to(like.device, like.dtype)
+
+
+def _holds_array(value: Any) -> bool:
+    """Whether a value is an array, or a list or tuple of some; a single number is none."""
+    if isinstance(value, list | tuple):
+        return any(map(_holds_array, value))
+    return hasattr(value, "__array__") and np.ndim(value) > 0
 
 
 @contextmanager
@@ -114,21 +135,57 @@ def _flat(value: Any, what: str) -> Tensor:
     return value.flatten()
 
 
-def _squared_norms(features: Callable[[Tensor], Tensor], rows: Float[Tensor, "n ..."]) -> float:
-    """Sum over the rows of the squared norm of the Jacobian.
+def _squared_norms(features: Callable[[Tensor], Tensor], rows: Float[Tensor, "n ..."]) -> Float[Tensor, " n"]:
+    """Squared norm of the Jacobian for every row, of all in one pass if the network can do so."""
+    rows = rows.detach().clone().requires_grad_()
+    # The fused forms of attention have no rule for several samples that pass alone.
+    with torch.enable_grad(), errors_in_a_line("the Jacobian cannot be computed"), sdpa_kernel(SDPBackend.MATH):
+        values = _together(features, rows)
+        if values is not None:
+            return _of_gradients(values, rows)
+        # The recurrent layers of cuDNN have no gradients in evaluation mode.
+        with torch.backends.cudnn.flags(enabled=False):
+            return torch.cat([_alone(features, row) for row in rows.detach()])
+
+
+def _together(features: Callable[[Tensor], Tensor], rows: Tensor) -> Tensor | None:
+    """The features of all rows in one pass; None if the network cannot do it, as recurrent layers cannot."""
+    try:
+        return torch.func.vmap(features)(rows)
+    except Exception:  # of any type; an error of the network itself returns with a single sample
+        return None
+
+
+def _alone(features: Callable[[Tensor], Tensor], row: Float[Tensor, "..."]) -> Float[Tensor, "1"]:
+    """Squared norm of the Jacobian for a single row; ConfigError if the network draws random numbers."""
+    rows, before = row[None].clone().requires_grad_(), _random_states(row.device)
+    values = features(rows[0])[None]
+    if not all(map(torch.equal, before, _random_states(row.device))):
+        raise ConfigError(
+            "the features of a sample must be the same in every pass: the network draws random numbers in evaluation "
+            "mode, replace the module that does"
+        )
+    return _of_gradients(values, rows)
+
+
+def _random_states(device: torch.device) -> list[Tensor]:
+    """The states of the generators that a network on this device draws from."""
+    states = [torch.get_rng_state()]
+    return states if device.type == "cpu" else [*states, torch.get_device_module(device).get_rng_state(device)]
+
+
+def _of_gradients(values: Float[Tensor, "n features"], rows: Float[Tensor, "n ..."]) -> Float[Tensor, " n"]:
+    """Squared norm of the Jacobian for every row; NaN where features are not finite.
 
     Every sample has its own features, so the gradient of one feature, summed over samples, is that feature's gradient
     for each of the samples.
     """
-    rows, total = rows.detach().clone().requires_grad_(), 0.0
-    # The fused forms of attention have no rule for several samples that pass alone.
-    with torch.enable_grad(), errors_in_a_line("the Jacobian cannot be computed"), sdpa_kernel(SDPBackend.MATH):
-        values = torch.func.vmap(features)(rows)
-        if not values.requires_grad:  # nothing in the features hangs on the samples
-            return total
-        # Scalars, since the gradients of `torch.func` and those of several entries import the compiler at first use,
-        # which takes seconds.
-        for feature in values.sum(0):
-            (gradients,) = torch.autograd.grad(feature, rows, retain_graph=True, materialize_grads=True)
-            total += gradients.double().square().sum().item()
+    total = torch.where(values.isfinite().all(1), 0.0, torch.nan).double()
+    if not values.requires_grad:  # nothing in the features hangs on the samples
+        return total
+    # Scalars, since the gradients of `torch.func` and those of several entries import the compiler at first use, which
+    # takes seconds.
+    for feature in values.sum(0):
+        (gradients,) = torch.autograd.grad(feature, rows, retain_graph=True, materialize_grads=True)
+        total += gradients.double().square().flatten(1).sum(1)
     return total

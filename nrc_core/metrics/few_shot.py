@@ -6,8 +6,9 @@ import numpy as np
 import torch
 
 from nrc_core.errors import ConfigError, shown
-from nrc_core.metrics.arrays import Matrix, as_tensor, checked_matrix
-from nrc_core.metrics.classes import Labels, nearest
+from nrc_core.metrics.arrays import Labels, Matrix, checked_labels, checked_matrix
+from nrc_core.metrics.classes import nearest
+from nrc_core.metrics.scales import scale_of
 
 
 def few_shot_accuracy(features: Matrix, labels: Labels, *, ways: int, shots: int, episodes: int, seed: int) -> float:
@@ -36,13 +37,12 @@ def few_shot_accuracy(features: Matrix, labels: Labels, *, ways: int, shots: int
         >>> few_shot_accuracy(h, y, ways=2, shots=1, episodes=10, seed=0)
         1.0
     """
-    h, y = checked_matrix(features, "features"), as_tensor(labels, "labels")
-    if y.shape != h.shape[:1] or y.is_floating_point():
-        raise ConfigError(f"labels must be {len(h)} whole numbers: got {y.dtype} of shape {tuple(y.shape)}")
+    h = checked_matrix(features, "features")
+    h, y = h / scale_of(h), checked_labels(labels, len(h)).cpu().numpy()
     for name, value, least in (("ways", ways, 2), ("shots", shots, 1), ("episodes", episodes, 1), ("seed", seed, 0)):
         if isinstance(value, bool) or not isinstance(value, Integral) or value < least:
             raise ConfigError(f"{name} must be a whole number, at least {least}: got {shown(value)}")
-    names, counts = np.unique(y.cpu().numpy(), return_counts=True)
+    names, counts = np.unique(y, return_counts=True)
     if len(names) < ways:
         raise ConfigError(f"an episode of {ways} classes needs as many: the labels have {len(names)}, give fewer ways")
     if counts.min() <= shots:
@@ -50,7 +50,7 @@ def few_shot_accuracy(features: Matrix, labels: Labels, *, ways: int, shots: int
             f"every class needs more samples than the {shots} shots: class {names[counts.argmin()]} has "
             f"{counts.min()}, give fewer shots or leave it out"
         )
-    rows = [np.flatnonzero(y.cpu().numpy() == name) for name in names]
+    rows = [np.flatnonzero(y == name) for name in names]
     generator = np.random.default_rng(seed)
     return float(np.mean([_episode(h, rows, ways, shots, generator) for _ in range(episodes)]))
 
