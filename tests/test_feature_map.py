@@ -48,7 +48,7 @@ def test_complexity_can_be_left_out_and_changes_nothing_else():
 
 
 def test_wrong_labels_are_counted_alone_and_only_if_there_are_any():
-    """Classes that are far apart are learned at once, and wrong labels later; in the end all are learned by heart."""
+    """Classes that are far apart are learned at once, and wrong labels later; in the end all are memorised."""
     data = load_dataset("gaussian_classes", classes=2, train_per_class=30, test_per_class=6, signal_spread=0.1)
     config = TrainedFeaturesConfig(
         dataset="gaussian_classes", width=64, iterations=300, measured=(10,), batch_size=60, corrupted=0.4,

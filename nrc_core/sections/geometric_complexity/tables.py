@@ -58,8 +58,8 @@ def _networks(results: Results) -> pd.DataFrame:
     means = results.descent.groupby(["quantity", "key"])["value"].mean()
     table["used"] = table["key"].map(means["variance"] / means["class_complexity"])
     table["ratio"] = table["key"].map(class_ratios(results).groupby("key")["ratio"].max())
-    constants = pd.Series([poincare(run) or math.nan for run in results.runs.to_dict("records")])
-    table["test_ratio"] = table["v_test"] / (constants * table["normalised_complexity_test"])
+    constants = {run["key"]: poincare(run) or math.nan for run in results.runs.to_dict("records")}
+    table["test_ratio"] = table["v_test"] / (table["key"].map(constants) * table["normalised_complexity_test"])
     return table
 
 
