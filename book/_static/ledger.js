@@ -10,7 +10,9 @@ addEventListener("DOMContentLoaded", () => {
   const fields = [...menus, words];
   const claims = [...document.querySelectorAll("[data-verdict]")].map((mark) => {
     const row = mark.closest("tr");
-    return { ...mark.dataset, row, text: row.textContent.toLowerCase() };
+    const read = row.cloneNode(true);
+    read.querySelectorAll(".keys code").forEach((key) => key.remove()); // keys of runs are no words
+    return { ...mark.dataset, row, text: read.textContent.toLowerCase() };
   });
   const tables = new Set(claims.map(({ row }) => row.closest("section")));
 

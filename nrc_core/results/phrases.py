@@ -2,9 +2,8 @@
 
 import math
 from collections.abc import Callable, Iterable, Sequence
+from statistics import fmean, stdev
 from typing import Any
-
-import pandas as pd
 
 
 def plural(number: int, noun: str) -> str:
@@ -59,19 +58,20 @@ def share(value: float) -> str:
     return f"{100 * value:.3g}%"
 
 
-def with_spread(values: pd.Series, digits: str, spread: str | None = None) -> str:
-    """The mean of some values and, if there are several, their standard deviation.
+def with_spread(values: Iterable[float], digits: str, spread: str | None = None) -> str:
+    """The mean of some values and, if there are several, their standard deviation. Missing values do not count.
 
     Args:
         digits: how the mean is written, as in a format string.
         spread: the same for the standard deviation; as the mean unless given.
 
     Example:
-        >>> with_spread(pd.Series([1.0, 2.0]), ".2f"), with_spread(pd.Series([1.0]), ".2f")
+        >>> with_spread([1.0, 2.0], ".2f"), with_spread([1.0, math.nan], ".2f")
         ('1.50 ± 0.71', '1.00')
     """
-    deviation = values.std()
-    return f"{values.mean():{digits}}" + ("" if math.isnan(deviation) else f" ± {deviation:{spread or digits}}")
+    known = [value for value in values if not math.isnan(value)]
+    mean = f"{fmean(known) if known else math.nan:{digits}}"
+    return mean if len(known) < 2 else f"{mean} ± {stdev(known):{spread or digits}}"
 
 
 def apart(value: float, limit: float, digits: int = 2) -> str:
