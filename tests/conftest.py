@@ -12,7 +12,11 @@ import torch
 from filelock import FileLock
 from playwright.sync_api import Browser, sync_playwright
 
+from nrc_core.config.base import Configuration
 from nrc_core.data.dataset import Dataset
+from nrc_core.results.results import Results
+from nrc_core.results.runs import run
+from nrc_core.results.store import Store
 from tests.chromium import CHROMIUM
 from tests.fakes import prepare_images
 from tests.fakes_images import prepare_classes
@@ -75,6 +79,20 @@ def build(shared: Path, environment: dict[str, str]) -> Path:
 def site(build: Path) -> Path:
     """The pages of the book."""
     return build / "_build" / "html"
+
+
+@pytest.fixture(scope="module")
+def store(tmp_path_factory: pytest.TempPathFactory) -> Store:
+    """A store of one module's tests."""
+    return Store(tmp_path_factory.mktemp("store"))
+
+
+@pytest.fixture(scope="module")
+def trained(folder: Path, configs: list[Configuration], store: Store) -> Results:
+    """The results of the module's fixture `configs`, on the data sets in its fixture `folder`."""
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setenv("NRC_DATA_DIR", str(folder))
+        return run(configs, store=store)
 
 
 @pytest.fixture(scope="module")

@@ -116,8 +116,8 @@ def test_means_that_coincide_give_infinity():
     ("train", "test", "message"),
     [
         (([[0.0]], [0]), ([[0.0]], [0]), "needs two classes: got 1"),
-        (([[0.0], [1.0]], [0, 1]), ([[0.0], [1.0]], [0, 0]), "every class from 0 to 1 needs a sample"),
-        (([[0.0], [1.0]], [0, 1]), ([[0.0], [1.0]], [0, 2]), "every class from 0 to 1 needs a sample"),
+        (([[0.0], [1.0]], [0, 1]), ([[0.0], [1.0]], [0, 0]), "labels must be the numbers from 0 to 1, each with"),
+        (([[0.0], [1.0]], [0, 1]), ([[0.0], [1.0]], [0, 2]), "labels must be the numbers from 0 to 1, each with"),
         (([[0.0], [1.0]], [0, 1]), ([[0.0, 0.0], [1.0, 0.0]], [0, 1]), "same features: got widths 1 and 2"),
         (([[0.0], [1.0]], [0, 1]), ([[0.0], [np.nan]], [0, 1]), "must be finite"),
     ],

@@ -198,7 +198,7 @@ def test_what_is_not_defined_is_nan():
         (lambda h, y: nc5(h, y, np.ones((2, 3))), "same features: got widths 2 and 3"),
         (lambda h, y: nc5(h, y, np.array([[np.nan, 1.0]])), "other_features must be finite"),
         (lambda h, y: weight_simplex_distance(np.ones(3)), "weight must be a matrix"),
-        (lambda h, y: means_simplex_distance(h, 2 * y), "every class from 0 to 2 needs a sample"),
+        (lambda h, y: means_simplex_distance(h, 2 * y), "labels must be the numbers from 0 to 2, each with"),
         (lambda h, y: hyperspherical_uniformity(h, y[:1]), "labels must be 2 whole numbers"),
     ],
 )

@@ -22,14 +22,12 @@ def configs():
 
 
 @pytest.fixture(scope="module")
-def trained(tmp_path_factory, configs):
-    """Networks on pictures of noise in 39 classes in place of the data set."""
+def folder(tmp_path_factory):
+    """Pictures of noise in 39 classes in place of the data set."""
     folder = tmp_path_factory.mktemp("data")
     names = [str(number) for number in range(39)]
     prepare_classes(folder, "digits_and_clothes", classes=names, size=(14, 14))
-    with pytest.MonkeyPatch.context() as patched:
-        patched.setenv("NRC_DATA_DIR", str(folder))
-        return run(configs, store=Store(tmp_path_factory.mktemp("store")))
+    return folder
 
 
 def test_configurations_are_read_again(trained, configs):

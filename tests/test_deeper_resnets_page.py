@@ -7,7 +7,6 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from nrc_core import Store, run
 from nrc_core.claims.checks import CHECKS
 from nrc_core.claims.entries import read_claims
 from nrc_core.errors import ConfigError
@@ -37,18 +36,6 @@ def folder(tmp_path_factory):
 @pytest.fixture(scope="module")
 def configs():
     return deeper_resnets(depths=[1, 2], attention_depths=[1], longer_depths=[2], **SMALL)
-
-
-@pytest.fixture(scope="module")
-def store(tmp_path_factory):
-    return Store(tmp_path_factory.mktemp("store"))
-
-
-@pytest.fixture(scope="module")
-def trained(folder, configs, store):
-    with pytest.MonkeyPatch.context() as patched:
-        patched.setenv("NRC_DATA_DIR", str(folder))
-        return run(configs, store=store)
 
 
 def made(value: Callable[[str, int, int], float], depths: tuple[int, ...] = DEPTHS, **options: list[int]) -> Results:

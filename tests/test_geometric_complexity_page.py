@@ -40,18 +40,6 @@ def configs():
 
 
 @pytest.fixture(scope="module")
-def store(tmp_path_factory):
-    return Store(tmp_path_factory.mktemp("store"))
-
-
-@pytest.fixture(scope="module")
-def trained(folder, configs, store):
-    with pytest.MonkeyPatch.context() as patched:
-        patched.setenv("NRC_DATA_DIR", str(folder))
-        return run(configs, store=store)
-
-
-@pytest.fixture(scope="module")
 def ideal():
     return ideal_networks()
 

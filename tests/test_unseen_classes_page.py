@@ -33,18 +33,6 @@ def configs():
     return unseen_classes([2, 3, 6], seeds=[0, 1], **SMALL)
 
 
-@pytest.fixture(scope="module")
-def store(tmp_path_factory):
-    return Store(tmp_path_factory.mktemp("store"))
-
-
-@pytest.fixture(scope="module")
-def trained(folder, configs, store):
-    with pytest.MonkeyPatch.context() as patched:
-        patched.setenv("NRC_DATA_DIR", str(folder))
-        return run(configs, store=store)
-
-
 def test_a_seed_draws_targets_and_nested_sources():
     configs = unseen_classes(seeds=[0, 1, 2])
     for seed in range(3):

@@ -167,7 +167,7 @@ def _listen(
                 raise ConfigError("y is too large for its variance to be a number: give it in another unit")
             raise ConfigError(f"the features of site {site.name!r} must be finite, but hold NaN, infinity or overflow")
     if len(measured) < 2:
-        raise ConfigError(f"{name} has no layer whose input hangs on the samples, hence no site")
+        raise ConfigError(f"{name} has no layer whose input depends on the samples, hence no site")
     return measured, copies
 
 

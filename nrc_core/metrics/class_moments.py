@@ -123,8 +123,8 @@ def class_moments(
         features: (n, h).
         labels: (n,), whole numbers from 0; every class needs a sample.
         classes: K; the number of classes in the labels unless given.
-        scale: their own scale unless given. Whatever does not depend on the scale is then right for features of any
-            size, of which squares overflow or vanish.
+        scale: their own scale unless given. Measures that do not depend on the scale are then right, even if squares of
+            the features would overflow or vanish.
 
     Raises:
         ConfigError: the matrix is not finite, the labels do not fit it, or a class has no samples.
@@ -139,7 +139,7 @@ def class_moments(
         moments = ClassMoments.of(h / (scale_of(h) if scale is None else scale), y, count)
     if moments is None or bool((moments.counts == 0).any()):
         raise ConfigError(
-            f"every class from 0 to {count - 1} needs a sample, and no other may be there: got labels up to {largest} "
-            f"in {len(h)} rows, renumber them as np.unique(labels, return_inverse=True)[1]"
+            f"labels must be the numbers from 0 to {count - 1}, each with a sample: got labels up to {largest} in "
+            f"{len(h)} rows, renumber them as np.unique(labels, return_inverse=True)[1]"
         )
     return moments

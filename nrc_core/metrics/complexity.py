@@ -181,7 +181,7 @@ def _of_gradients(values: Float[Tensor, "n features"], rows: Float[Tensor, "n ..
     for each of the samples.
     """
     total = torch.where(values.isfinite().all(1), 0.0, torch.nan).double()
-    if not values.requires_grad:  # nothing in the features hangs on the samples
+    if not values.requires_grad:  # the features do not depend on the samples
         return total
     # Scalars, since the gradients of `torch.func` and those of several entries import the compiler at first use, which
     # takes seconds.

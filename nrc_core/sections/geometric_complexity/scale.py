@@ -1,4 +1,7 @@
-"""What a factor on the last weight does to geometric complexity, to its normalised form, and to V_f."""
+"""What a factor on the last weight does to geometric complexity, to its normalised form, and to V_f.
+
+It is written in NumPy, because claims are judged without PyTorch. A test compares it with the metrics of the core.
+"""
 
 import numpy as np
 import pandas as pd

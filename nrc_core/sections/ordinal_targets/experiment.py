@@ -45,7 +45,7 @@ def ordinal_targets(
         first = OrdinalConfig(**common, link=link, decay=1.0, starts=starts, seed=seed)  # checked before it is used
         of_classes = [count / first.rows for count in counts]
         limit = critical_decay(list(thresholds), link=link, shares=of_classes)
-        # Rounded, so that the name of a run does not hang on the last digits of a processor.
+        # Rounded, so that the name of a run is the same on every processor.
         exact = [math.sqrt(c) for c in products] + [limit * math.sqrt(share) for share in shares]
         decays = [float(f"{decay:.10g}") for decay in exact]
         configs += [dataclasses.replace(first, decay=decay) for decay in decays]
