@@ -10,7 +10,8 @@ from nrc_core.errors import ConfigError
 from nrc_core.results.results import Results
 from nrc_core.results.thresholds import thresholds
 from nrc_core.sections.corrupted_labels import tables
-from nrc_core.sections.corrupted_labels.experiment import ROWS, corrupted_labels
+from nrc_core.sections.corrupted_labels.experiment import corrupted_labels
+from nrc_core.sections.digits_and_clothes import ROWS
 
 NAMES = ("test_accuracy", "accuracy_by_means", "accuracy_by_subspaces", "given_accuracy", "v_train")
 # Test accuracy by the own rule, by means and by subspaces, given labels reproduced, V_f; by loss, ratio and epoch.
@@ -190,7 +191,7 @@ def test_v_of_the_coding_rate_is_looked_at_for_every_ratio():
         ("losses_alike", {"ratio": 0.0}, (CROSS_ENTROPY, 0.0, 80, 0, 0.97)),
         ("lead_grows_with_ratio", {}, (CODING_RATE, 0.5, 60, 0, 0.5)),
         ("early_stopping_helps", {"ratio": 0.5}, (CROSS_ENTROPY, 0.5, 10, 0, 0.7)),
-        ("early_stopping_recovers", {"ratio": 0.5}, (CROSS_ENTROPY, 0.5, 10, 0, 0.7)),
+        ("early_stopping_recovers", {"ratio": 0.5}, (CROSS_ENTROPY, 0.5, 10, 0, 0.65)),
         ("coding_rate_falls", {"ratio": 0.5}, (CODING_RATE, 0.5, 120, 0, 0.83)),
         ("long_training_ends_the_lead", {"ratio": 0.5}, (CODING_RATE, 0.5, 500, 0, 0.71)),
         ("coding_rate_ahead_at_best", {"ratio": 0.5}, (CROSS_ENTROPY, 0.5, 10, 0, 0.85)),
@@ -234,7 +235,9 @@ def test_checks_say_nothing_of_epochs_that_were_not_measured():
 
 
 def test_margins_are_looked_at_with_and_without_weight_decay():
-    assert observed("raw_margin_grows", results(), decay=True)["value"].tolist() == pytest.approx([0.5])
+    rows = observed("raw_margin_grows", results(), decay=True)
+    assert rows["value"].tolist() == pytest.approx([0.5])
+    assert rows["holds"].all()
     falling = {**MARGINS, 5e-4: [(20, 3.0, 0.1), (40, 2.5, 0.1), (80, 2.0, 0.1)]}
     assert not observed("raw_margin_grows", results(margins=falling), decay=True)["holds"].any()
     scaled = {**MARGINS, 0.0: [(20, 2.0, 0.1), (40, 2.1, 0.2), (80, 2.2, 0.3)]}

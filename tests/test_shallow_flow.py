@@ -111,7 +111,9 @@ def test_scales_and_last_weight_by_maximising_the_smallest_margin(seed):
         ).x
         for _ in range(5)
     ]  # fmt: skip
-    shortest = min((one for one in solutions if margins(one).min() > -1e-6), key=np.linalg.norm)
+    allowed = [one for one in solutions if margins(one).min() > -1e-6]
+    assert allowed
+    shortest = min(allowed, key=np.linalg.norm)
     free = shortest / np.linalg.norm(shortest)
     w, v = free[: classes * d].reshape(classes, d), free[classes * d :].reshape(classes, classes)
     np.testing.assert_allclose(np.linalg.norm(w, axis=1), sizes, rtol=1e-4)

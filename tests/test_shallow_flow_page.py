@@ -234,8 +234,8 @@ def test_words_say_which_flows_do_not_come_so_far(found):
     short = changed(found, "log_loss", -5.0, classes=4, initial="random")
     words = tables.words(short)
     assert "At a loss of 1e-10 (or at the end, for 1 of 8 flows that do not come so far)" in words
-    assert tables._power(33.2) == "1e-33"
-    assert tables._power(0.301) == "0.5"
+    assert tables.power(33.2) == "1e-33"
+    assert tables.power(0.301) == "0.5"
 
 
 def test_the_slider_shows_the_same_steps_of_both_panels(found):

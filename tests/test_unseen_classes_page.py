@@ -11,8 +11,9 @@ from nrc_core.results.results import Results
 from nrc_core.results.runs import stored
 from nrc_core.results.store import read_configuration
 from nrc_core.results.thresholds import thresholds
+from nrc_core.sections.digits_and_clothes import CLASSES, ROWS
 from nrc_core.sections.unseen_classes import figures, tables
-from nrc_core.sections.unseen_classes.experiment import CLASSES, ROWS, unseen_classes
+from nrc_core.sections.unseen_classes.experiment import unseen_classes
 from nrc_core.sections.unseen_classes.tables import EQUAL_ROWS, EQUAL_TOTAL
 from tests.fakes_images import prepare_classes
 
@@ -67,10 +68,13 @@ def test_equal_totals_can_be_left_out():
 @pytest.mark.parametrize(
     ("given", "message"),
     [
-        ({"source_classes": [2, 30]}, "source_classes must be 2 or more, and with target_classes, .* at most 39 class"),
-        ({"source_classes": [1]}, "source_classes must be 2 or more"),
+        (
+            {"source_classes": [2, 30]},
+            "must be at least 2 each, and at most 39 together",
+        ),
+        ({"source_classes": [1]}, "must be at least 2 each"),
         ({"source_classes": [2, 2]}, "source_classes must be one or more different values"),
-        ({"target_classes": 1}, r"target_classes, 2 or more, .* and 1$"),
+        ({"target_classes": 1}, r"at most 39 together: got .* and 1$"),
         ({"seeds": []}, "seeds must be one or more different values"),
         ({"train_per_class": 0}, "train_per_class must be at least 1: got 0"),
         ({"train_per_class": 501}, "2 classes would need 501 training rows each, there are 500: take fewer rows"),
@@ -266,8 +270,8 @@ def test_figures_tell_their_numbers():
 
 def test_the_summary_has_means_spreads_and_both_baselines():
     table = tables.summary(made(v_target_at_2=2.8))
-    assert table.loc[(EQUAL_ROWS, "2"), "v_target"] == "3.8 (1.4)"
-    assert table.loc[("no training", "pixels"), "few_shot"] == "0.83 (0)"
+    assert table.loc[(EQUAL_ROWS, "2"), "v_target"] == "3.8 ± 1.4"
+    assert table.loc[("no training", "pixels"), "few_shot"] == "0.83 ± 0"
     assert table.loc[("no training", "untrained network"), "v_train"] == ""
     assert len(table) == 4 + 4 + 2
 

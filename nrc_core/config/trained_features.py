@@ -8,6 +8,7 @@ from nrc_core.config.descent import DescentConfig
 from nrc_core.errors import ConfigError
 
 CROSS_ENTROPY, CODING_RATE = "cross_entropy", "coding_rate"
+INPUTS = -1  # index of the results with the inputs themselves in place of features
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -45,7 +45,7 @@ def compute(
 
     Args:
         configs: configurations of one kind, on one data set.
-        dataset: None for unconstrained features models, which have no data.
+        dataset: None for descents without data.
         device: the device; a GPU, if the machine has one, unless given.
         checkpoints: files for the states of the trainings; if a file exists, training goes on from it. The caller
             removes them.

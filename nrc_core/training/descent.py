@@ -53,14 +53,15 @@ def _descents(config: DescentConfig, dataset: Dataset | None) -> list[Row]:
         return deep_descents(config)
     if isinstance(config, FlowConfig):
         return feature_flows(config)
-    if isinstance(config, TrainedFeaturesConfig) and dataset is not None:
-        return trained_features(config, dataset)
+    if isinstance(config, OrdinalConfig):
+        return [row for start in range(config.starts) for row in _ordinal(config, start)]
     if isinstance(config, ShallowFlowConfig | DigitsFlowConfig):
         return shallow_flows(config, dataset)
-    if isinstance(config, ResidualConfig) and dataset is not None:
-        return residual(config, dataset)
-    assert isinstance(config, OrdinalConfig)
-    return [row for start in range(config.starts) for row in _ordinal(config, start)]
+    assert dataset is not None  # the others have data
+    if isinstance(config, TrainedFeaturesConfig):
+        return trained_features(config, dataset)
+    assert isinstance(config, ResidualConfig)
+    return residual(config, dataset)
 
 
 def _ordinal(config: OrdinalConfig, start: int) -> list[Row]:

@@ -21,7 +21,7 @@ Value = tuple[str, int, float]  # quantity, index, value
 # The first step at or below each of these losses is measured too.
 LOSSES = (1e-1, 1e-2, 1e-4, 1e-7, 1e-10, 1e-20, 1e-40, 1e-80, 1e-160)
 RANK_SHARE = 0.01  # singular values of the features above this share of the largest count for their rank
-FAR = -30.0  # below it, log(1 + e^z) is e^z in double precision
+FAR = -30.0  # below it, log(1 + e^z) is e^z up to a share of 5e-14
 
 
 @dataclass(frozen=True)

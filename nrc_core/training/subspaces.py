@@ -3,6 +3,8 @@
 import torch
 from torch import Tensor
 
+from nrc_core.metrics.classes import nearest
+
 DIRECTIONS = 5  # of the subspace of a class
 
 
@@ -10,7 +12,7 @@ def nearest_means(features: Tensor, labels: Tensor, wanted: Tensor) -> Tensor:
     """For each row of `wanted` (m, h) the label whose mean of `features` (n, h) is nearest, (m,)."""
     known = labels.unique()
     means = torch.stack([features[labels == one].mean(0) for one in known])
-    return known[torch.cdist(wanted, means).argmin(1)]
+    return known[nearest(wanted, means)[0]]
 
 
 def nearest_subspaces(features: Tensor, labels: Tensor, wanted: Tensor) -> Tensor:

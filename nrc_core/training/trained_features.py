@@ -10,7 +10,7 @@ from torch import Tensor
 from torch.nn import functional
 from torch.nn.utils import clip_grad_norm_
 
-from nrc_core.config.trained_features import CROSS_ENTROPY, TrainedFeaturesConfig
+from nrc_core.config.trained_features import CROSS_ENTROPY, INPUTS, TrainedFeaturesConfig
 from nrc_core.data.dataset import Dataset
 from nrc_core.errors import ConfigError, TrainingDiverged
 from nrc_core.metrics.class_bound import class_distance_bound
@@ -22,7 +22,6 @@ from nrc_core.training.subspaces import nearest_means, nearest_subspaces
 
 WAYS, SHOTS, EPISODES = 5, 5, 200  # of few-shot accuracy
 AT_ONCE = 500  # rows whose Jacobians are computed together
-INPUTS = -1  # in place of an iteration: the inputs themselves are the features
 Value = tuple[str, int, float]  # quantity, index, value
 
 
@@ -76,7 +75,7 @@ def trained_features(config: TrainedFeaturesConfig, dataset: Dataset) -> list[di
 
 def _task(config: TrainedFeaturesConfig, dataset: Dataset) -> Task:
     if dataset.classes is None:
-        raise ConfigError(f"features of classes need data in classes: {dataset.name!r} are not, use another data set")
+        raise ConfigError(f"trained features need data in classes: {dataset.name!r} has none, use another data set")
     known = len(dataset.classes)
     sources = config.sources or tuple(one for one in range(known) if one not in config.targets)
     if absent := [one for one in (*sources, *config.targets) if one >= known]:

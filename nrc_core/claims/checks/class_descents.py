@@ -10,8 +10,7 @@ from nrc_core.sections.class_descents import full_rank_by, varied
 
 def _widths(results: Results, by: str) -> Items:
     """Yield the share of the starts that end with as many directions as collapse has, by width; `by` is of `varied`."""
-    if not results.descent.empty:
-        yield {"group": "descents", "seed": 0}, full_rank_by(varied(results, "width", by), "width")
+    yield {"group": "descents", "seed": 0}, full_rank_by(varied(results, "width", by), "width")
 
 
 @check(limit="trend_least", over=_widths, at_least=True, reads="descent")

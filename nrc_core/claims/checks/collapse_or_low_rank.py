@@ -40,8 +40,7 @@ def low_rank_from_eight_classes() -> Rows:
 
 def _small_starts(results: Results) -> Items:
     """Yield the descents from the smallest starts, one at a time."""
-    if not results.descent.empty:
-        yield from parts(smallest_starts(results).assign(dataset="descents"), "seed")
+    yield from parts(smallest_starts(results).assign(dataset="descents"), "seed")
 
 
 @check(limit="below_collapse_least", over=_small_starts, at_least=True, reads="descent")

@@ -26,8 +26,7 @@ def pairs_beat_collapse() -> Rows:
 
 def _per_start(results: Results) -> Items:
     """Yield the descents by depth of one random start."""
-    if not results.descent.empty:
-        yield from parts(by_depth(results).assign(dataset="descents"), "seed", order="depth")
+    yield from parts(by_depth(results).assign(dataset="descents"), "seed", order="depth")
 
 
 @check(limit="trend_least", over=_per_start, at_least=True, reads="descent")

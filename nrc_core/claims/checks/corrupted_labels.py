@@ -38,8 +38,6 @@ def _group(ratio: float) -> str:
 
 def _ratios(results: Results, ratio: float | None = None, quantity: str = OWN) -> Items:
     """Yield for every ratio and seed, or for one ratio, a quantity by loss and epoch."""
-    if results.descent.empty:
-        return
     for (own, seed), row in by_epoch(results, quantity).iterrows():
         if ratio is None or own == ratio:
             yield {"group": _group(own), "seed": int(seed)}, row.dropna().to_dict()
@@ -52,25 +50,22 @@ def _by_rule(results: Results, ratio: float, rule: str = "own") -> Items:
 
 def _all_ratios(results: Results) -> Items:
     """Yield for every seed the test accuracy by loss and epoch, with one row for each ratio."""
-    if not results.descent.empty:
-        table = by_epoch(results)
-        for seed, rows in table.groupby(level="seed"):
-            yield {"group": "all ratios", "seed": int(seed)}, rows.droplevel("seed").sort_index()
+    table = by_epoch(results)
+    for seed, rows in table.groupby(level="seed"):
+        yield {"group": "all ratios", "seed": int(seed)}, rows.droplevel("seed").sort_index()
 
 
 def _both(results: Results, ratio: float) -> Items:
     """Yield for every seed the networks with both losses, over training."""
-    if not results.descent.empty:
-        table = compared(results)
-        yield from parts(table[table["ratio"] == ratio], "seed", group=lambda row: _group(row["ratio"]), order="epoch")
+    table = compared(results)
+    yield from parts(table[table["ratio"] == ratio], "seed", group=lambda row: _group(row["ratio"]), order="epoch")
 
 
 def _phases(results: Results, decay: bool) -> Items:
     """Yield networks with cross entropy and right labels in their terminal phase, with or without weight decay."""
-    if not results.descent.empty:
-        table = terminal_phases(results)
-        chosen = table[(table["weight_decay"] > 0) == decay]
-        yield from parts(chosen, group=lambda row: f"weight decay {row['weight_decay']:g}", order="epoch")
+    table = terminal_phases(results)
+    chosen = table[(table["weight_decay"] > 0) == decay]
+    yield from parts(chosen, group=lambda row: f"weight decay {row['weight_decay']:g}", order="epoch")
 
 
 def _difference(row: Row, better: tuple[str, int], worse: tuple[str, int]) -> float | None:
@@ -140,10 +135,9 @@ def equal_share_shrinks_the_lead(rows: pd.DataFrame, share: str = GIVEN) -> Valu
 
 def _best(results: Results, ratio: float, rule: str = "own") -> Items:
     """Yield for every seed the largest test accuracy among the measured epochs by loss."""
-    if not results.descent.empty:
-        for (own, seed), row in best(results, RULES[rule]).iterrows():
-            if own == ratio:
-                yield {"group": _group(own), "seed": int(seed)}, row.dropna().to_dict()
+    for (own, seed), row in best(results, RULES[rule]).iterrows():
+        if own == ratio:
+            yield {"group": _group(own), "seed": int(seed)}, row.dropna().to_dict()
 
 
 @check(limit="accuracy_even_most", over=_best, at_least=True, strict=True, reads="descent", needs="both losses")

@@ -5,8 +5,9 @@ from operator import itemgetter
 import numpy as np
 import pandas as pd
 
+from nrc_core.claims.checks.classification import FEWEST, trend
 from nrc_core.claims.checks.observation import Found, Items, Value, check
-from nrc_core.claims.checks.subjects import parts, rank_correlation
+from nrc_core.claims.checks.subjects import parts
 from nrc_core.results.results import Results
 from nrc_core.sections.deeper_resnets.tables import (
     FITTED_FROM,
@@ -28,8 +29,6 @@ DEPTHS = f"networks of {FEW} and of {MANY} blocks"
 
 def _cases(results: Results, case: str = ONE) -> Items:
     """Yield the networks of a case and a seed, in the order of their depth; those with the fewest iterations."""
-    if results.descent.empty:
-        return
     table = shortest(results)
     yield from parts(table[table["case"] == case], "seed", group=itemgetter("case"), order="depth")
 
@@ -41,8 +40,6 @@ def _two_maps(results: Results) -> Items:
 
 def _both_decays(results: Results) -> Items:
     """Yield the networks with two maps of a seed, with both decays."""
-    if results.descent.empty:
-        return
     table = shortest(results)
     yield from parts(table[table["case"].isin((TWO, LESS))], "seed", group=lambda _: LESS)
 
@@ -54,8 +51,6 @@ def _transformers(results: Results) -> Items:
 
 def _all(results: Results) -> Items:
     """Yield all networks of a case and a seed, with any number of iterations."""
-    if results.descent.empty:
-        return
     yield from parts(networks(results), ["case", "seed"], group=itemgetter("case"))
 
 
@@ -136,4 +131,4 @@ def falls_as_measured(rows: pd.DataFrame, quantity: str) -> Value | None:
 @check(limit="trend_least", over=_transformers, at_least=True, reads="descent", needs="Transformers of several depths")
 def deeper_transformers_collapse_more(rows: pd.DataFrame) -> Value | None:
     """Rank correlation of the depth of Transformers with minus their NC1."""
-    return rank_correlation(rows["depth"], -rows["variance_ratio"]) if len(rows) > 1 else None
+    return trend(rows["depth"], -rows["variance_ratio"]) if len(rows) >= FEWEST else None

@@ -106,7 +106,7 @@ def check(
         at_least: True if the claim holds at or above the limit, False if it holds at or below the limit; or a function
             that returns this.
         strict: whether the claim fails at the limit itself.
-        reads: a table that the check reads besides the measurements.
+        reads: a table that the check reads besides the measurements; pages without it say nothing about the claim.
         needs: what a network must have to say anything about the claim; without it, the function returns None.
         quantity: function that returns the quantity in words, if the words depend on more than the arguments' values.
 
@@ -130,7 +130,8 @@ def check(
             bound, above, rows = _said(limit, given), _said(at_least, given), []
             silences = Counter[str]()
             bound = limits[bound] if isinstance(bound, str) else bound
-            for network, *item in _every(over, evidence, given):
+            pages = {name: page for name, page in evidence.items() if not (reads and getattr(page, reads).empty)}
+            for network, *item in _every(over, pages, given):
                 found = function(*item, **_taken(function, given))
                 if found is None:
                     silences[network["group"]] += 1

@@ -15,8 +15,6 @@ from nrc_core.sections.ordinal_targets.tables import descents
 
 def _starts(results: Results, links: Sequence[str] = ()) -> Items:
     """Yield the ends of the descents of a link from one random start, one row for each decay, in rising order."""
-    if results.descent.empty:
-        return
     table = descents(results)
     chosen = table[table["link"].isin(links)] if links else table
     yield from parts(chosen, ["link", "seed"], group=itemgetter("link"), order="decay")

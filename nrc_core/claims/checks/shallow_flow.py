@@ -18,9 +18,8 @@ Row = dict[str, Any]
 
 def _ends(results: Results, kinds: Sequence[str] = SMALL) -> Items:
     """Yield the end of every flow of some kinds."""
-    if not results.descent.empty:
-        table = ends(results)
-        yield from each_row(table[table["kind"].isin(kinds)], GROUP)
+    table = ends(results)
+    yield from each_row(table[table["kind"].isin(kinds)], GROUP)
 
 
 def _collapsed(results: Results, kinds: Sequence[str] = SMALL) -> Items:
@@ -34,23 +33,19 @@ def _realistic(results: Results, kinds: Sequence[str] = SMALL) -> Items:
 
 
 def _at(results: Results, kinds: Sequence[str], loss: float) -> Items:
-    if not results.descent.empty:
-        table = flows(results)
-        yield from each_row(first_at(table[table["kind"].isin(kinds)], loss), GROUP)
+    table = flows(results)
+    yield from each_row(first_at(table[table["kind"].isin(kinds)], loss), GROUP)
 
 
 def _through(results: Results, kinds: Sequence[str] = SMALL) -> Items:
     """Yield all measurements of every flow, in the order of time."""
-    if not results.descent.empty:
-        table = flows(results)
-        chosen = table[table["kind"].isin(kinds)]
-        yield from parts(chosen, ["key", "seed"], group=GROUP, order="place")
+    table = flows(results)
+    chosen = table[table["kind"].isin(kinds)]
+    yield from parts(chosen, ["key", "seed"], group=GROUP, order="place")
 
 
 def _with_large_start(results: Results) -> Items:
     """Yield the ends of flows from a large and from a small random start on the same data."""
-    if results.descent.empty:
-        return
     table = ends(results)
     keys = set(results.runs.loc[results.runs["initial"] == "random", "key"])
     table = table[table["key"].isin(keys) & table["kind"].isin([*SMALL, "large"])]

@@ -23,8 +23,6 @@ Row = dict[str, Any]
 
 def _equal_rows(results: Results) -> pd.DataFrame:
     """The networks with equal rows per class."""
-    if results.descent.empty:
-        return pd.DataFrame(columns=["comparison"])
     table = networks(results)
     return table[table["comparison"] == EQUAL_ROWS]
 
@@ -53,8 +51,6 @@ def _steps(results: Results) -> Items:
 
 def _both_comparisons(results: Results, fewest: int) -> Items:
     """Yield the means over the seeds with equal rows per class and with equal totals, if these are different rows."""
-    if results.descent.empty:
-        return
     same, total = means(results), means(results, EQUAL_TOTAL)
     for count in total.index:
         if count >= fewest and count in same.index and same["rows"][count] != total["rows"][count]:
@@ -63,8 +59,6 @@ def _both_comparisons(results: Results, fewest: int) -> Items:
 
 def _both_of_draws(results: Results, fewest: int) -> Items:
     """As `_both_comparisons`, for each seed."""
-    if results.descent.empty:
-        return
     table = networks(results)
     for (count, seed), rows in table[table["classes"] >= fewest].groupby(["classes", "seed"]):
         own = rows.set_index("comparison")
@@ -82,9 +76,8 @@ def _fewer_rows(results: Results, fewest: int) -> Items:
 
 def _bounded(results: Results) -> Items:
     """Yield the pairs of source classes of every network."""
-    if not results.descent.empty:
-        table = pairs(results)
-        yield from parts(table, group=lambda row: f"{row['classes']} source classes")
+    table = pairs(results)
+    yield from parts(table, group=lambda row: f"{row['classes']} source classes")
 
 
 @check(

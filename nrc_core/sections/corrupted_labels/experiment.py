@@ -9,9 +9,9 @@ from typing import Any
 from nrc_core.config.base import check_several, check_sizes
 from nrc_core.config.trained_features import CODING_RATE, CROSS_ENTROPY, TrainedFeaturesConfig
 from nrc_core.errors import ConfigError
+from nrc_core.sections.digits_and_clothes import NAME, ROWS
 from nrc_core.sections.parameters import takes_lists
 
-ROWS = 500  # training rows of each class in the data set
 DRAWS = 3  # choices of training rows; later seeds take them again, with other weights and wrong labels
 MEASURED = {
     CROSS_ENTROPY: (1, 2, 5, 10, 20, 30, 40, 60, 80),
@@ -78,7 +78,7 @@ def corrupted_labels(
             "test_per_class": test_per_class,
         }
         common: dict[str, Any] = {
-            "dataset": "digits_and_clothes", "dataset_options": options, "sources": tuple(sources), "width": width,
+            "dataset": NAME, "dataset_options": options, "sources": tuple(sources), "width": width,
             "seed": seed, "complexity": False,
         }  # fmt: skip
         for ratio in ratios:

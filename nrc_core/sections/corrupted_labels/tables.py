@@ -140,7 +140,7 @@ def leads(results: Results, share: str = GIVEN) -> pd.DataFrame:
 
 
 def terminal_phases(results: Results) -> pd.DataFrame:
-    """Networks with cross entropy and right labels, as in `curves`, from the epoch on from which none is wrong."""
+    """Networks with cross entropy and right labels, as in `curves`, after the last epoch with an error."""
     table = curves(results)
     right = table[(table["kind"] == CROSS_ENTROPY) & (table["ratio"] == 0)]
     wrong_later = (right[GIVEN] < 1)[::-1].groupby(right["key"]).cummax()

@@ -8,12 +8,13 @@ from typing import Any
 from nrc_core.config.base import check_several
 from nrc_core.config.trained_features import TrainedFeaturesConfig
 from nrc_core.errors import ConfigError
+from nrc_core.sections import digits_and_clothes
+from nrc_core.sections.digits_and_clothes import ROWS, rows_skipped
 from nrc_core.sections.parameters import takes_lists
 
-GAUSSIAN, PICTURES = DATASETS = ("gaussian_classes", "digits_and_clothes")
+GAUSSIAN, PICTURES = DATASETS = ("gaussian_classes", digits_and_clothes.NAME)
 SOURCES, TARGETS = 12, 20  # numbers of classes that are trained, and of those that are only measured
-CLASSES = {GAUSSIAN: SOURCES + TARGETS, PICTURES: 39}
-ROWS = 500  # training rows of each class of the pictures
+CLASSES = {GAUSSIAN: SOURCES + TARGETS, PICTURES: digits_and_clothes.CLASSES}
 # Within a class, the largest variance in any direction is 1: this is the Poincaré constant of the class.
 SHAPE = {"classes": SOURCES + TARGETS, "signal": 8, "nuisance": 32, "signal_spread": 0.5}
 BASE: dict[str, Any] = {
@@ -90,6 +91,6 @@ def _data(dataset: str, seed: int, train: int, test: int) -> dict[str, Any]:
         if not 1 <= train <= ROWS:
             raise ConfigError(f"train_per_class must be from 1 to the {ROWS} rows there are of a class: got {train}")
         order = [int(number) for number in np.random.default_rng(seed).permutation(order)]
-        options["train_skip"] = seed * train % (ROWS - train + 1)  # as far as they go, each seed has other rows
+        options["train_skip"] = rows_skipped(seed, train)
     sources, targets = tuple(order[:SOURCES]), tuple(order[SOURCES:][:TARGETS])
     return {"dataset": dataset, "dataset_options": options, "sources": sources, "targets": targets}

@@ -11,7 +11,7 @@ Array = NDArray[np.float64]
 SIZES = {"classes": 4, "rows": 30, "inputs": 10, "width": 24, "features": 6}
 
 
-def scaled(*factors: float, seed: int = 0) -> pd.DataFrame:
+def scaled(*factors: float) -> pd.DataFrame:
     """Complexity and collapse of a random ReLU map whose last weight is multiplied by factors.
 
     The map is x -> factor W_2 relu(W_1 x) without biases, on rows of Gaussian classes; all in float64.
@@ -24,7 +24,7 @@ def scaled(*factors: float, seed: int = 0) -> pd.DataFrame:
         >>> [round(value, 6) for value in table["complexity"] / table["complexity"].iloc[0]]
         [1.0, 100.0]
     """
-    generator = np.random.default_rng(seed)
+    generator = np.random.default_rng(0)
     labels = np.repeat(np.arange(SIZES["classes"]), SIZES["rows"])
     means = 2 * generator.standard_normal((SIZES["classes"], SIZES["inputs"]))
     x = means[labels] + generator.standard_normal((len(labels), SIZES["inputs"]))

@@ -6,6 +6,7 @@ from typing import Any
 
 import pandas as pd
 
+from nrc_core.config.trained_features import INPUTS
 from nrc_core.results.phrases import counted, with_spread
 from nrc_core.results.results import Results
 from nrc_core.results.thresholds import thresholds
@@ -30,7 +31,6 @@ COMPARED = {
     "normalised complexity of training rows, V_f of test rows": ("normalised_complexity", "v_test"),
     "normalised complexity of test rows, V_f of test rows": ("normalised_complexity_test", "v_test"),
 }
-INPUTS = -1  # the index of the values with the inputs in place of features
 
 
 def networks(results: Results) -> pd.DataFrame:
@@ -131,7 +131,7 @@ def gains(results: Results) -> pd.DataFrame:
     """Few-shot accuracy with the largest penalty of fitted networks, less that without: one row for each pair.
 
     Returns:
-        Columns `population, seed, momentum, penalty, without, gain`; pairs that are not fitted are left out.
+        Columns `population, seed, momentum, penalty, gain`; pairs that are not fitted are left out.
     """
     rows = []
     fitted = with_penalty(results).query("fitted")
@@ -140,8 +140,8 @@ def gains(results: Results) -> pd.DataFrame:
         if first["penalty"] == BASE["penalty"] < last["penalty"]:
             gain = last["few_shot"] - first["few_shot"]
             rows.append({"population": population, "seed": seed, "momentum": momentum, "penalty": last["penalty"],
-                         "without": first["few_shot"], "gain": gain})  # fmt: skip
-    return pd.DataFrame(rows, columns=["population", "seed", "momentum", "penalty", "without", "gain"])
+                         "gain": gain})  # fmt: skip
+    return pd.DataFrame(rows, columns=["population", "seed", "momentum", "penalty", "gain"])
 
 
 def rank_correlations(results: Results) -> pd.DataFrame:
@@ -204,7 +204,7 @@ def words(results: Results) -> str:
         "They are not compared along a setting, because little training makes the complexity small too. A value of a "
         "setting at which one of the seeds has such a loss is left out for all seeds."
     )
-    first = f"**{lines[0]}**" if lines else ""
+    first = f"**{lines[0]}**"
     return "\n".join([first, "", *[f"* {line}" for line in lines[1:]]])
 
 
@@ -219,9 +219,9 @@ def _of_bound(results: Results, table: pd.DataFrame) -> Iterator[str]:
         return
     held = int((ratios <= 1).sum())
     yield (
-        f"Geometric complexity bounds the variance within classes: in {held:,} of {len(ratios):,} classes of "
-        f"{counted(int(table['ratio'].notna().sum()), 'network')}, and the variance is at most {ratios.max():.2g} "
-        "times the bound."
+        f"The variance within classes is within the bound by geometric complexity in {held:,} of {len(ratios):,} "
+        f"classes of {counted(int(table['ratio'].notna().sum()), 'network')}, and at most {ratios.max():.2g} times "
+        "the bound."
     )
     yield (
         "The bound is checked on training rows of the trained classes, at the end of training. As a bound on V_f, it "

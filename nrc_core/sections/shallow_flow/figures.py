@@ -32,6 +32,7 @@ from nrc_core.sections.shallow_flow.tables import (
     first_at,
     flows,
     in_plane,
+    power,
     turning_points,
 )
 from nrc_core.sections.slider import Slider
@@ -102,12 +103,15 @@ def directions_by_loss(results: Results) -> Picture:
             if rows["log_loss"].min() < -DOUBLE * math.log(10):
                 axis.axvline(DOUBLE, color=NEUTRAL, linestyle="--", linewidth=1)
             own = turns[[pair in set(zip(rows["key"], rows["seed"], strict=True)) for pair in turns.index]]
-            turned = "never" if own.eq(math.inf).all() else f"at {_loss(own.median())}"
+            turned = "never" if own.eq(math.inf).all() else f"at {power(own.median())}"
             axis.set(xscale="log", yscale="log", ylim=(1e-5, 1), xlim=(0.2, 1000), xlabel="-log10 of the loss")
             axis.set_title(f"{group}: turn {turned}", fontsize=10)
             axis.set_ylabel("1 - cosine of the neurons")
             axis.xaxis.set_major_formatter("{x:g}")
-            told.append(f"{group}: nearer to the max-margin direction from a loss of {_loss(own.median())} on (median)")
+            told.append(
+                f"{group}: nearer to the max-margin direction from a loss of {power(own.median(), 'no loss')} on "
+                "(median)"
+            )
         legend(
             figure,
             {
@@ -118,10 +122,6 @@ def directions_by_loss(results: Results) -> Picture:
             },
         )
         return picture(figure, f"One minus the cosine of neurons with two directions, by the loss. {'; '.join(told)}.")
-
-
-def _loss(digits: float) -> str:
-    return "no loss" if math.isinf(digits) else f"1e-{digits:.0f}" if digits >= 1 else f"{10**-digits:.1g}"
 
 
 def neurons_by_time(results: Results) -> Slider:

@@ -215,7 +215,7 @@ def words(results: Results) -> str:
     for group, rows in turns.groupby("group", sort=False):
         lines.append(
             f"* With {group}, neurons come nearer to the max-margin directions than to the averages at a loss of "
-            f"{span(rows['digits_of_loss'], _power)}."
+            f"{span(rows['digits_of_loss'], power)}."
         )
     lines.append(
         f"* At the end, the scales of the classes are off the formula by at most {ended['scale_error'].max():.1%}, and "
@@ -269,5 +269,6 @@ def _lost_words(digits: pd.DataFrame) -> str:
     )
 
 
-def _power(digits: float) -> str:
-    return "never" if math.isinf(digits) else f"1e-{digits:.0f}" if digits >= 1 else f"{10**-digits:.1g}"
+def power(digits: float, never: str = "never") -> str:
+    """A loss from the number of its digits after the point."""
+    return never if math.isinf(digits) else f"1e-{digits:.0f}" if digits >= 1 else f"{10**-digits:.1g}"

@@ -7,9 +7,8 @@ from collections.abc import Sequence
 from nrc_core.config.base import check_several, check_sizes
 from nrc_core.config.trained_features import TrainedFeaturesConfig
 from nrc_core.errors import ConfigError
+from nrc_core.sections.digits_and_clothes import CLASSES, NAME, ROWS, rows_skipped
 from nrc_core.sections.parameters import takes_lists
-
-CLASSES, ROWS = 39, 500  # classes of the data set, and training rows of each
 
 
 @takes_lists
@@ -42,7 +41,7 @@ def unseen_classes(
     most = CLASSES - target_classes
     if target_classes < 2 or not all(2 <= count <= most for count in source_classes):
         raise ConfigError(
-            f"source_classes must be 2 or more, and with target_classes, 2 or more, at most {CLASSES} classes: got "
+            f"source_classes and target_classes must be at least 2 each, and at most {CLASSES} together: got "
             f"{list(source_classes)} and {target_classes}"
         )
     check_sizes(train_per_class=train_per_class)
@@ -64,9 +63,8 @@ def _network(
     if rows > ROWS:
         raise ConfigError(f"{count} classes would need {rows} training rows each, there are {ROWS}: take fewer rows")
     order = [int(number) for number in np.random.default_rng(seed).permutation(CLASSES)]
-    # As far as there are enough, no two seeds have the same rows.
-    options = {"train_per_class": rows, "train_skip": seed * rows % (ROWS - rows + 1), "test_per_class": test_per_class}
+    options = {"train_per_class": rows, "train_skip": rows_skipped(seed, rows), "test_per_class": test_per_class}
     return TrainedFeaturesConfig(
-        dataset="digits_and_clothes", dataset_options=options, sources=tuple(order[target_classes:][:count]),
+        dataset=NAME, dataset_options=options, sources=tuple(order[target_classes:][:count]),
         targets=tuple(order[:target_classes]), width=width, iterations=iterations, complexity=False, seed=seed,
     )  # fmt: skip

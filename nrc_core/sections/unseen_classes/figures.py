@@ -17,6 +17,7 @@ from nrc_core.sections.canvas import (
     dot,
     legend,
     log_axis,
+    networks_and_mean,
     picture,
 )
 from nrc_core.sections.slider import Slider
@@ -126,10 +127,8 @@ def _bound(rows: pd.DataFrame, reach: tuple[float, float]) -> Picture:
 
 def _seeds_and_mean(axis: Axes, table: pd.DataFrame, column: str, colour: str, line: str = "-") -> None:
     """Draw each seed as a thin line, and the mean of the seeds as a thick one."""
-    for _, own in table.sort_values("classes").groupby("seed"):
-        axis.plot(own["classes"], own[column], line, color=colour, linewidth=0.8, alpha=0.5)
-    mean = table.groupby("classes")[column].mean()
-    axis.plot(mean.index, mean, color=colour, linewidth=2, linestyle=line, marker="o", markersize=4)
+    seeds = table.assign(key=table["seed"]).sort_values("classes")
+    networks_and_mean(axis, seeds, column, colour, by="classes", line=line, marker="o", markersize=4)
 
 
 def _class_axis(axis: Axes, counts: pd.Series) -> None:

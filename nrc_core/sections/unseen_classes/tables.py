@@ -4,12 +4,12 @@ from collections.abc import Iterable
 
 import pandas as pd
 
-from nrc_core.results.phrases import counted, span
+from nrc_core.config.trained_features import INPUTS
+from nrc_core.results.phrases import counted, span, with_spread
 from nrc_core.results.results import Results
 from nrc_core.results.thresholds import thresholds
 
 EQUAL_ROWS, EQUAL_TOTAL = COMPARISONS = ("equal rows per class", "equal rows in all")
-INPUTS = -1  # the index of the values with the inputs in place of features
 OF_TARGETS = ("v_target", "v_target_median", "few_shot")
 OF_SOURCES = ("v_train", "v_test")
 
@@ -81,7 +81,7 @@ def summary(results: Results) -> pd.DataFrame:
 
     Returns:
         Index of two levels: the comparison (or "no training") and the number of source classes (or the baseline); the
-        columns are the quantities, with "mean (standard deviation)" as text.
+        columns are the quantities, with "mean ± standard deviation" as text.
     """
     table = networks(results)
     parts = {(name, str(count)): own for (name, count), own in table.groupby(["comparison", "classes"], sort=False)}
@@ -94,10 +94,7 @@ def summary(results: Results) -> pd.DataFrame:
 
 
 def _written(values: pd.Series) -> str:
-    if values.isna().any():
-        return ""
-    spread = f" ({values.std():.2g})" if len(values) > 1 else ""
-    return f"{values.mean():.3g}{spread}"
+    return "" if values.isna().any() else with_spread(values, ".3g", ".2g")
 
 
 def means(results: Results, comparison: str = EQUAL_ROWS) -> pd.DataFrame:
