@@ -1,6 +1,7 @@
 """Agreement with reference runs: the statistic computed by hand, invariances, and the outcome of a page."""
 
 import math
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -20,8 +21,14 @@ from nrc_core.claims.quantities import (
     quantities,
     setting,
 )
+from nrc_core.claims.references import seeds_of
+from nrc_core.config.regression import RunConfig
+from nrc_core.config.trained_features import TrainedFeaturesConfig
 from nrc_core.results.store import RunResult
+from nrc_core.workflow.profiles import read_profile
 from tests.fakes import network, results
+
+ROOT = Path(__file__).parent.parent
 
 
 def table(*values: float, kind: str = "normalised margin", floor: float = 0.0) -> pd.DataFrame:
@@ -144,6 +151,23 @@ def test_a_setting_is_all_but_the_seed_and_when_it_is_measured_counts():
     assert setting(config(seed=1)) == setting(config(seed=2))
     assert setting(config(width=64)) != setting(config())
     assert setting(config(measure_epochs=(10,))) != setting(config())
+
+
+def test_seeds_that_draw_classes_and_rows_too_have_a_setting_in_common():
+    """Of the pages on unseen classes, geometric complexity, wrong labels and deeper networks."""
+    for page in read_profile(ROOT / "book" / "profiles" / "quick.yml").pages:
+        if page.name in ("unseen_classes", "geometric_complexity", "corrupted_labels", "deeper_resnets"):
+            first, second = ([setting(one) for one in seeds_of(page, [seed])] for seed in (0, 3))
+            assert first == second, page.name
+            assert len(set(first)) == len(first), page.name
+
+
+def test_other_numbers_of_drawn_classes_are_other_settings():
+    two, three = (TrainedFeaturesConfig(dataset="mnist", sources=some) for some in ((0, 1), (0, 1, 2)))
+    assert setting(two) != setting(three)
+    assert setting(two) == setting(TrainedFeaturesConfig(dataset="mnist", sources=(7, 3), seed=4))
+    rows = RunConfig("hopper", 10, 0.1, 0.0, dataset_options={"seed": 1})
+    assert setting(rows) != setting(RunConfig("hopper", 10, 0.1, 0.0))  # there the seed of the split is a choice
 
 
 def test_the_quantities_of_a_network_are_those_of_its_sites_and_errors():

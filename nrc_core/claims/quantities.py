@@ -84,6 +84,7 @@ MARGINS = {"normalised_margin_10": "lowest tenth", "normalised_margin_50": "medi
 def setting(config: Configuration) -> str:
     """Setting that runs with different seeds have in common: a hash of the configuration without its seeds.
 
+    Of what is drawn by the seed, only how many there are counts: of classes their number, of rows not the first one.
     The times of measurements are included, since onsets depend on them. The version of the data is not included.
 
     Example:
@@ -92,16 +93,23 @@ def setting(config: Configuration) -> str:
         >>> setting(a) == setting(b), setting(a) == setting(c)
         (True, False)
     """
-    content = {"config": _without_seed(config.identity()), "times": config.times, "results_version": RESULTS_VERSION}
+    alike = _without_seed(config.identity(), config.DRAWN)
+    content = {"config": alike, "times": config.times, "results_version": RESULTS_VERSION}
     return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()[:16]
 
 
-def _without_seed(identity: dict[str, Any]) -> dict[str, Any]:
-    return {
-        name: _without_seed(value) if name == "pretraining" else value
-        for name, value in identity.items()
-        if name != "seed"
-    }
+def _without_seed(identity: dict[str, Any], drawn: tuple[str, ...]) -> dict[str, Any]:
+    found: dict[str, Any] = {}
+    for name, value in identity.items():
+        if name == "seed":
+            continue
+        if name == "pretraining":
+            found[name] = _without_seed(value, drawn)
+        elif name == "dataset_options":
+            found[name] = {option: given for option, given in value.items() if option not in drawn}
+        else:
+            found[name] = len(value) if name in drawn else value
+    return found
 
 
 def quantities(result: RunResult, wanted: Configuration) -> pd.DataFrame:

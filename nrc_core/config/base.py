@@ -57,6 +57,7 @@ class Configuration:
         CLOCK: the column of the results with the time of a measurement.
         TIMES: name of the field with the times of the measurements.
         MEASURED: fields that say what is measured or kept, not what is trained.
+        DRAWN: lists, and options of the data, that an experiment may draw by the seed, such as classes or first rows.
         SHARED: fields that must be the same in runs that are trained together; if empty, every run is trained alone.
         keep_weights: whether the weights are kept at every measurement, for runs that start from these weights.
         conventions: definitions of the metrics that are used, see `measure`.
@@ -68,6 +69,7 @@ class Configuration:
     CLOCK: ClassVar[str] = "epoch"
     TIMES: ClassVar[str]
     MEASURED: ClassVar[tuple[str, ...]] = ()
+    DRAWN: ClassVar[tuple[str, ...]] = ()
     SHARED: ClassVar[tuple[str, ...]] = ()
 
     dataset: str

@@ -40,6 +40,7 @@ class ResidualConfig(DescentConfig):
     """
 
     TASK: ClassVar[str] = "residual depth"
+    DRAWN: ClassVar[tuple[str, ...]] = ("train_skip",)
 
     dataset: str = "mnist"
     block: str = base.one_of(BLOCKS).field(ONE_MAP)

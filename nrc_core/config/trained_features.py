@@ -46,6 +46,7 @@ class TrainedFeaturesConfig(DescentConfig):
     """
 
     TASK: ClassVar[str] = "trained features"
+    DRAWN: ClassVar[tuple[str, ...]] = ("sources", "targets", "train_skip", "seed")
 
     sources: tuple[int, ...] = ()
     targets: tuple[int, ...] = ()
