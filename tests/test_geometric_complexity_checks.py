@@ -1,14 +1,11 @@
 """Checks of statements about geometric complexity, on made results."""
 
-import dataclasses
 import math
 
 import pandas as pd
 import pytest
 
 from nrc_core.claims.checks import CHECKS
-from nrc_core.claims.checks.observation import READERS
-from nrc_core.claims.entries import read_claims
 from nrc_core.results.thresholds import thresholds
 from nrc_core.sections.geometric_complexity.experiment import BASE
 from tests.fakes_complexity import EACH, changed, ideal_networks, strength
@@ -86,14 +83,6 @@ def test_one_step_in_the_wrong_direction_is_enough(ideal):
         {"page": changed(ideal, complexity=bent)}, thresholds(), knobs=["weight_decay"], quantity="complexity"
     ).rows
     assert not rows["holds"].any()
-
-
-@pytest.mark.parametrize("name", sorted(READERS["descent"]))
-def test_a_page_without_descents_says_nothing(ideal, name):
-    """Checks of all sections look at every page that a claim names, also at one whose runs have failed."""
-    page = dataclasses.replace(ideal, descent=ideal.descent.iloc[:0])
-    given = next((dict(one.arguments) for one in read_claims() if one.check == name), {})
-    assert CHECKS[name]({"page": page}, thresholds(), **given).rows.empty
 
 
 def test_undertrained_networks_are_not_compared(ideal):

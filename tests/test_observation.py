@@ -1,13 +1,17 @@
 """What a check makes of the values of networks."""
 
+import dataclasses
 import math
 
+import pandas as pd
 import pytest
 
-from nrc_core.claims.checks.observation import CHECKS, check
-from nrc_core.claims.checks.subjects import networks
+from nrc_core.claims.checks.observation import CHECKS, READERS, check
+from nrc_core.claims.checks.subjects import networks, rank_correlation
+from nrc_core.claims.entries import read_claims
 from nrc_core.results.thresholds import thresholds
 from tests.fakes import network, results
+from tests.fakes_complexity import ideal_networks
 
 
 @pytest.fixture
@@ -90,3 +94,21 @@ def test_a_group_in_which_most_networks_say_nothing_says_nothing():
     heard = found.heard()
     assert (heard.rows["group"].tolist(), heard.silences, heard.silent) == (["hopper"], {"swimmer": 3, "hopper": 1}, 4)
     assert heard.heard() is heard
+
+
+@pytest.mark.parametrize("name", sorted(READERS["descent"]))
+def test_a_page_without_the_table_that_a_check_reads_says_nothing(name):
+    """A claim may name a page whose runs have failed."""
+    networks = ideal_networks()
+    page = dataclasses.replace(networks, descent=networks.descent.iloc[:0])
+    given = next((dict(one.arguments) for one in read_claims() if one.check == name), {})
+    assert CHECKS[name]({"page": page}, thresholds(), **given).rows.empty
+
+
+@pytest.mark.parametrize(
+    ("order", "expected"),
+    [([1, 2, 3, 5, 4], 0.9), ([5, 4, 3, 2, 1], -1.0), ([1, 2, 2, 2, 3], 0.894427191), ([7] * 5, 0.0)],
+)
+def test_rank_correlations_that_meet_a_limit_by_hand_meet_it_here(order, expected):
+    """One swap among five is 0.9 by 1 - 6 * 2 / (5 * 24), in double precision a little less."""
+    assert rank_correlation(pd.Series(range(5)), pd.Series(order)) == expected

@@ -9,7 +9,7 @@ import pandas as pd
 
 from nrc_core.claims.checks.constructed import Rows, case
 from nrc_core.claims.checks.observation import Found, Items, Limits, Value, check
-from nrc_core.claims.checks.subjects import kept, networks, parts, rank_correlation
+from nrc_core.claims.checks.subjects import FEWEST, kept, networks, parts, rank_correlation
 from nrc_core.results.criteria import target_dimensions
 from nrc_core.results.results import Results
 from nrc_core.sections.collapse import MEANS, half_times, last_hidden
@@ -18,7 +18,6 @@ from nrc_core.sections.train_size.tables import by_size
 NAMES = {"mlp": "MLP", "resnet": "ResNet", "vgg": "VGG", "densenet": "DenseNet"}
 FAMILY = ["dataset", "architecture", "weight_decay", "seed"]
 SIGNS = {"strong": -1, "train": 1}  # sign of the trend of a variance with the size of the training set, in the paper
-FEWEST = 3  # least number of points of a rank correlation
 AROUND = {"final": "the class means of the final network", "moment": "the class means of the moment"}
 LATE = 0.25  # share of the training after which both test variances are compared
 
@@ -47,11 +46,6 @@ def over_training(results: Results) -> Items:
         yield from parts(
             train.merge(test, on=["key", "iteration"], suffixes=("", "_test")), group=named, order="iteration"
         )
-
-
-def trend(a: pd.Series, b: pd.Series) -> float:
-    """Spearman's correlation, rounded, so that 0.9 (one swap among five) does not come out below 0.9."""
-    return round(rank_correlation(a, b), 9)
 
 
 @kept
@@ -107,7 +101,7 @@ def weak_below_strong(rows: pd.DataFrame) -> Value:
 @check(limit="alike_least", over=_curves, at_least=True)
 def weak_follows_strong(rows: pd.DataFrame) -> Value:
     """Rank correlation of weak and strong test variance over the measured iterations."""
-    return trend(rows["weak"], rows["strong"])
+    return rank_correlation(rows["weak"], rows["strong"])
 
 
 @check(limit="strong_over_train_least", over=_curves, at_least=True)
@@ -193,13 +187,13 @@ def _with_size(of: str) -> str:
 def trend_with_size(rows: pd.DataFrame, of: str) -> Value:
     """Rank correlation of training set size with lower strong or higher train variance; `of` both: the lesser."""
     names = tuple(SIGNS) if of == "both" else (of,)
-    return min(SIGNS[name] * trend(rows["n"], rows[name]) for name in names)
+    return min(SIGNS[name] * rank_correlation(rows["n"], rows[name]) for name in names)
 
 
 @check(limit="trend_least", over=partial(networks_by_size, rule="epochs"))
 def trend_of_the_stopping(rows: pd.DataFrame) -> Value:
     """Rank correlation of training set size and train variance after equally many epochs."""
-    return trend(rows["n"], rows["train"])
+    return rank_correlation(rows["n"], rows["train"])
 
 
 @kept
@@ -251,4 +245,4 @@ def _one_hot(results: Results) -> Items:
 @check(limit="trend_least", over=_one_hot, at_least=True)
 def one_hot_conditions_agree(rows: pd.DataFrame) -> Value:
     """Rank correlation over sites of NRC1 and NC1, and of NRC2 and NC2, the lesser one."""
-    return min(trend(rows[one], rows[other]) for one, other in (("nrc1", "nc1_share"), ("nrc2", "nc2_cka")))
+    return min(rank_correlation(rows[one], rows[other]) for one, other in (("nrc1", "nc1_share"), ("nrc2", "nc2_cka")))

@@ -5,9 +5,8 @@ from collections.abc import Mapping
 import numpy as np
 import pandas as pd
 
-from nrc_core.claims.checks.classification import FEWEST, trend
 from nrc_core.claims.checks.observation import Items, Value, check
-from nrc_core.claims.checks.subjects import parts
+from nrc_core.claims.checks.subjects import FEWEST, parts, rank_correlation
 from nrc_core.config.trained_features import CODING_RATE, CROSS_ENTROPY
 from nrc_core.results.results import Results
 from nrc_core.sections.corrupted_labels.tables import (
@@ -91,7 +90,7 @@ def lead_grows_with_ratio(rows: pd.DataFrame) -> Value | None:
     if CODED not in rows or END not in rows:
         return None
     lead = (rows[CODED] - rows[END]).dropna()
-    return trend(lead.index.to_series(), lead) if len(lead) >= FEWEST else None
+    return rank_correlation(lead.index.to_series(), lead) if len(lead) >= FEWEST else None
 
 
 @check(limit="accuracy_lead_least", over=_by_rule, at_least=True, reads="descent")
@@ -160,7 +159,7 @@ def coding_rate_stays_spread(row: Row) -> Value | None:
 @check(limit="trend_least", over=_phases, at_least=True, reads="descent", needs="three times without an error")
 def raw_margin_grows(rows: pd.DataFrame) -> Value | None:
     """Rank correlation of epoch and smallest margin, not normalised, without training error."""
-    return trend(rows["epoch"], rows["margin_least"]) if len(rows) >= FEWEST else None
+    return rank_correlation(rows["epoch"], rows["margin_least"]) if len(rows) >= FEWEST else None
 
 
 @check(limit=1.0, over=_phases, at_least=True, strict=True, reads="descent", needs="two times without an error")

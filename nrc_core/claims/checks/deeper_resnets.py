@@ -5,9 +5,8 @@ from operator import itemgetter
 import numpy as np
 import pandas as pd
 
-from nrc_core.claims.checks.classification import FEWEST, trend
 from nrc_core.claims.checks.observation import Found, Items, Value, check
-from nrc_core.claims.checks.subjects import parts
+from nrc_core.claims.checks.subjects import FEWEST, parts, rank_correlation
 from nrc_core.results.results import Results
 from nrc_core.sections.deeper_resnets.tables import (
     FITTED_FROM,
@@ -131,4 +130,4 @@ def falls_as_measured(rows: pd.DataFrame, quantity: str) -> Value | None:
 @check(limit="trend_least", over=_transformers, at_least=True, reads="descent", needs="Transformers of several depths")
 def deeper_transformers_collapse_more(rows: pd.DataFrame) -> Value | None:
     """Rank correlation of the depth of Transformers with minus their NC1."""
-    return trend(rows["depth"], -rows["variance_ratio"]) if len(rows) >= FEWEST else None
+    return rank_correlation(rows["depth"], -rows["variance_ratio"]) if len(rows) >= FEWEST else None

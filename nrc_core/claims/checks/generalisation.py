@@ -3,10 +3,10 @@
 import numpy as np
 import pandas as pd
 
-from nrc_core.claims.checks.classification import classifiers, named, networks_by_size, over_training, trend
+from nrc_core.claims.checks.classification import classifiers, named, networks_by_size, over_training
 from nrc_core.claims.checks.constructed import Rows, case
 from nrc_core.claims.checks.observation import Items, Limits, Value, check
-from nrc_core.claims.checks.subjects import kept, parts
+from nrc_core.claims.checks.subjects import kept, parts, rank_correlation
 from nrc_core.results.results import Results
 from nrc_core.sections.collapse import half_times, layer_variances
 
@@ -64,7 +64,7 @@ def _against_error(of: str) -> str:
 @check(limit="size_trend_least", over=networks_by_size, at_least=True, quantity=_against_error)
 def error_with_variance(rows: pd.DataFrame, of: str) -> Value:
     """Rank correlation of a variance with the test error, or for `of` train with the test accuracy, over sizes."""
-    return AGAINST_ERROR[of] * trend(rows[of], rows["test_error"])
+    return AGAINST_ERROR[of] * rank_correlation(rows[of], rows["test_error"])
 
 
 @kept

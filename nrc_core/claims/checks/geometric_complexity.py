@@ -6,9 +6,8 @@ from collections.abc import Sequence
 import numpy as np
 import pandas as pd
 
-from nrc_core.claims.checks.classification import trend
 from nrc_core.claims.checks.observation import Found, Items, Limits, Value, check
-from nrc_core.claims.checks.subjects import each_row, parts
+from nrc_core.claims.checks.subjects import each_row, parts, rank_correlation
 from nrc_core.results.results import Results
 from nrc_core.sections.geometric_complexity.scale import scaled
 from nrc_core.sections.geometric_complexity.tables import KNOBS, evenly_trained, networks, with_penalty
@@ -113,7 +112,7 @@ def first_uses_more_of_the_bound(rows: pd.DataFrame) -> Value | None:
 def complexity_orders_collapse(rows: pd.DataFrame, measured: str = "test", collapse: str = "test") -> Value:
     """Rank correlation of normalised complexity ({measured} rows) and V_f ({collapse} rows) over networks of a seed."""
     complexity = {"training": "normalised_complexity", "test": "normalised_complexity_test"}[measured]
-    return trend(rows[complexity], rows[{"training": "v_train", "test": "v_test"}[collapse]])
+    return rank_correlation(rows[complexity], rows[{"training": "v_train", "test": "v_test"}[collapse]])
 
 
 @check(limit="few_shot_gain_least", over=_penalties, at_least=True, reads="descent", needs=FITTED)

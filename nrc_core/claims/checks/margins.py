@@ -3,10 +3,10 @@
 import numpy as np
 import pandas as pd
 
-from nrc_core.claims.checks.classification import FEWEST, networks_by_size, over_training, trend
+from nrc_core.claims.checks.classification import networks_by_size, over_training
 from nrc_core.claims.checks.constructed import Rows, case
 from nrc_core.claims.checks.observation import Items, Value, check
-from nrc_core.claims.checks.subjects import kept
+from nrc_core.claims.checks.subjects import FEWEST, kept, rank_correlation
 from nrc_core.results.results import Results
 
 PHASE = "enough measured times without a training error"
@@ -36,7 +36,7 @@ def margins_even_out(rows: pd.DataFrame) -> Value | None:
 
 
 def _trend(rows: pd.DataFrame, values: pd.Series) -> float | None:
-    return trend(rows["iteration"], values) if len(rows) >= FEWEST else None
+    return rank_correlation(rows["iteration"], values) if len(rows) >= FEWEST else None
 
 
 @case(limit=1.0)
@@ -72,4 +72,4 @@ def _distances_by_size(results: Results) -> Items:
 @check(limit="size_trend_least", over=_distances_by_size, at_least=True)
 def test_distance_nears_train(rows: pd.DataFrame) -> Value:
     """Rank correlation of training set size with a lower ratio of V_f on test to V_f on training data."""
-    return -trend(rows["n"], rows["ratio"])
+    return -rank_correlation(rows["n"], rows["ratio"])
